@@ -1,0 +1,45 @@
+"""Artistic movement recognition as scikit-learn estimators.
+
+The modules read in the order in which a painting travels::
+
+    datasets     a folder of paintings          -> paths, movements, artists
+    images       paths                          -> images, decoded on demand
+    features     images, a frozen backbone      -> features, computed once ...
+    store                                          ... and kept on disk
+    networks     plain functions                -> Keras models
+    classifiers  features                       -> movement
+    pipelines    all of it, ready to search
+    plotting     what came out, as figures
+
+``import skart`` costs next to nothing: each public name is imported on first use,
+and Keras with it.
+"""
+
+import importlib
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "DenseHeadClassifier": "skart.classifiers",
+    "FeatureExtractor": "skart.features",
+    "FeatureStore": "skart.store",
+    "ImageLoader": "skart.images",
+    "LazyImages": "skart.images",
+    "UnreadableImageError": "skart.images",
+    "head_search_space": "skart.pipelines",
+    "make_transfer_pipeline": "skart.pipelines",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    """Import a public name from its module on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'skart' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__():
+    """List the public names, imported or not."""
+    return sorted([*globals(), *__all__])

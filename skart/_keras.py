@@ -1,0 +1,46 @@
+"""Keras, imported without its backend's chatter.
+
+TensorFlow writes notices about oneDNN and missing GPUs to file descriptor 2 before
+any of its log levels applies, so the descriptor itself is held back while Keras is
+imported and its devices are listed for the first time. If that fails, all that was
+held back is shown.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+
+
+@contextlib.contextmanager
+def _stderr_held_back():
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+# Messages of later sessions of the C++ runtime ("end of sequence", thread pools).
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with _stderr_held_back():
+    import keras
+
+    keras.distribution.list_devices()
+
+# Each network and each size of a last batch is traced once; TensorFlow counts these
+# across networks and advises against it.
+logging.getLogger("tensorflow").addFilter(
+    lambda record: "triggered tf.function retracing" not in str(record.msg)
+)
+
+__all__ = ["keras"]

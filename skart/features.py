@@ -1,0 +1,342 @@
+"""Images to features: a frozen backbone, run once for each image."""
+
+import functools
+import hashlib
+import numbers
+import os
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from tqdm.auto import tqdm
+
+from skart._lazy import LazyArray
+from skart._messages import check_choice
+from skart.images import LazyImages, check_images
+from skart.store import FeatureStore, StoreError
+
+# Raise it when a change here changes features: those stored under another number are
+# then computed anew.
+_EXTRACTOR_VERSION = 1
+
+# Stands for the content of every file that can't be read, where the loader puts a
+# black image in its place.
+_BLANK = hashlib.sha256(b"skart: unreadable").digest()
+
+
+class FeatureExtractor(TransformerMixin, BaseEstimator):
+    """Images to the features of a frozen, pretrained network.
+
+    Each image runs through the network once: with ``cache``, its features are kept in
+    a :class:`FeatureStore` under the digest of the file's bytes and of all that decides
+    on them, so that other folds, searches, processes and days find them there. Images
+    that are found are not even decoded.
+
+    Parameters
+    ----------
+    backbone : str, default="InceptionV3"
+        A network of ``keras.applications``; its own preprocessing is applied.
+    weights : "imagenet", str, path or None, default="imagenet"
+        ImageNet weights (from Keras' cache, or downloaded by it); a file of weights
+        without the top; or None for random weights, which carry far less about style.
+    layer : str, default=None
+        The layer whose output is taken, ``"mixed5"`` for instance; None for the last.
+    pooling : {"avg", "max", None}, default="avg"
+        How maps become vectors; None gives the maps, which stay on disk.
+    dtype : {"float32", "bfloat16", "float16"}, default=None
+        What the network computes in; None is float32. Features are float32 always.
+    batch_size : int, default=32
+        Images a forward pass.
+    cache : str, path or FeatureStore, default=None
+        Folder of the store; None computes features at each call.
+    random_state : int, default=0
+        Seed of the random weights with ``weights=None``; unused otherwise.
+    verbose : bool, default=True
+        Whether a progress bar shows when it takes more than a second.
+
+    See Also
+    --------
+    ImageLoader : The step before: paths to images.
+    DenseHeadClassifier : The step after: features to movements.
+
+    Notes
+    -----
+    The transformer is stateless: ``fit`` learns nothing. Loaded networks are shared by
+    all extractors of a process that ask for the same.
+
+    References
+    ----------
+    .. [1] Szegedy, Vanhoucke, Ioffe, Shlens, Wojna. "Rethinking the Inception
+       Architecture for Computer Vision". CVPR 2016.
+    .. [2] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
+       CS231n report, 2017: frozen InceptionV3 features, computed once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skart import FeatureExtractor
+    >>> images = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
+    >>> extractor = FeatureExtractor("MobileNetV2", weights=None)
+    >>> extractor.fit_transform(images).shape
+    (2, 1280)
+    """
+
+    def __init__(
+        self,
+        backbone="InceptionV3",
+        *,
+        weights="imagenet",
+        layer=None,
+        pooling="avg",
+        dtype=None,
+        batch_size=32,
+        cache=None,
+        random_state=0,
+        verbose=True,
+    ):
+        self.backbone = backbone
+        self.weights = weights
+        self.layer = layer
+        self.pooling = pooling
+        self.dtype = dtype
+        self.batch_size = batch_size
+        self.cache = cache
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Check the parameters and X; nothing is learned or computed.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+        y : object, optional
+            Ignored.
+
+        Returns
+        -------
+        self : FeatureExtractor
+            The extractor.
+        """
+        self._check_parameters()
+        check_images(X)
+        return self
+
+    def transform(self, X):
+        """Compute features, or find them in the store.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+
+        Returns
+        -------
+        features : ndarray of shape (n, d), dtype float32
+            Features in the order of X. Without pooling: LazyFeatures of shape
+            ``(n, h, w, c)``.
+
+        Raises
+        ------
+        UnreadableImageError
+            If files can't be decoded and their loader has ``on_error="raise"``; it
+            names them all. What was computed before it is stored.
+        ValueError
+            If a parameter or X is not allowed.
+        OSError
+            If ImageNet weights can't be had, or the store can't be used.
+        """
+        self._check_parameters()
+        X = check_images(X)
+        store = self._store()
+        if store is None:
+            features = []
+            with self._progress(len(X)) as progress:
+                for batch in _iter_batches(X, self.batch_size):
+                    features.append(self._forward(batch))
+                    progress.update(len(batch))
+            return np.concatenate(features)
+        section = store.section(self._identity(X, store))
+        digests = _digest(X, store)
+        # One round computes what is missing and the second finds it, unless the store
+        # is deleted, or found to be damaged, meanwhile.
+        for _ in range(3):
+            if section.missing(digests).any():
+                self._compute_missing(X, digests, section)
+            if self.pooling is None:
+                return LazyFeatures(section, digests)
+            features, found = section.read(digests)
+            if found.all():
+                return features
+        raise StoreError(f"the feature store {store.root} keeps losing what is stored")
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the features: backbone, layer and number.
+
+        Parameters
+        ----------
+        input_features : object, optional
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str, shape (d,)
+            ``"inceptionv3_mixed5_0"`` and so on.
+        """
+        from skart.networks.backbone import count_channels
+
+        if self.pooling is None:
+            raise ValueError("maps have no feature names; pass pooling='avg' or 'max'")
+        stem = "_".join(filter(None, [self.backbone.lower(), self.layer]))
+        n_features = count_channels(self.backbone, self.layer)
+        return np.array([f"{stem}_{i}" for i in range(n_features)], dtype=object)
+
+    def _check_parameters(self):
+        check_choice("pooling", self.pooling, ("avg", "max", None))
+        check_choice("dtype", self.dtype, (None, "float32", "bfloat16", "float16"))
+        if not isinstance(self.batch_size, numbers.Integral) or self.batch_size < 1:
+            raise ValueError(
+                f"batch_size must be a positive int; got {self.batch_size!r}"
+            )
+
+    def _store(self):
+        if isinstance(self.cache, FeatureStore):
+            return self.cache
+        if self.cache is not None:
+            return FeatureStore(self.cache)
+        return FeatureStore.temporary() if self.pooling is None else None
+
+    def _identity(self, X, store):
+        """Collect all that decides on a feature beside the image file's bytes."""
+        weights = self.weights
+        if weights is None:
+            weights = f"random {self.random_state}"
+        elif weights != "imagenet":
+            weights = store.digest_files([os.path.expanduser(weights)])[0].hex()
+        return {
+            "version": _EXTRACTOR_VERSION,
+            "images": X.identity if isinstance(X, LazyImages) else "array",
+            "backbone": self.backbone,
+            "weights": weights,
+            "layer": self.layer,
+            "pooling": self.pooling,
+            "dtype": self.dtype or "float32",
+        }
+
+    def _compute_missing(self, X, digests, section):
+        """Fill the section; unreadable images get the digest of blanks, in place."""
+        with section.lock():  # who waits here finds the work done
+            rows = np.flatnonzero(section.missing(digests))
+            start = 0
+            with self._progress(len(rows)) as progress:
+                for batch in _iter_batches(X[rows], self.batch_size):
+                    here = rows[start : start + len(batch)]
+                    start += len(batch)
+                    _settle(X, digests, here, section.store)
+                    keys, first = np.unique(digests[here], return_index=True)
+                    new = section.missing(keys)
+                    if new.any():
+                        section.write(keys[new], self._forward(batch[first[new]]))
+                    progress.update(len(batch))
+
+    def _forward(self, images):
+        from skart.networks.backbone import preprocess
+
+        network = _shared_network(
+            self.backbone,
+            input_shape=images.shape[1:],
+            weights=self.weights and os.path.expanduser(self.weights),
+            seed=self.random_state,
+            layer=self.layer,
+            pooling=self.pooling,
+            dtype=self.dtype or "float32",
+        )
+        features = network.predict_on_batch(preprocess(self.backbone, images))
+        return np.asarray(features, np.float32)
+
+    def _progress(self, n_images):
+        return tqdm(
+            total=n_images,
+            desc=f"{self.backbone} features",
+            unit="painting",
+            delay=1,
+            disable=not self.verbose,
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class LazyFeatures(LazyArray):
+    """Features that stay on disk until they are read.
+
+    It has the length, shape and indexing of an array of shape ``(n, *shape)``: an
+    integer reads one item; a slice, an index array or a mask gives another
+    LazyFeatures; ``np.asarray`` reads all of it. :class:`FeatureExtractor` makes it.
+
+    Parameters
+    ----------
+    section : StoreSection
+        Where the features are.
+    digests : array-like of bytes
+        Which of them, in order.
+    """
+
+    def __init__(self, section, digests):
+        super().__init__(digests)
+        self.section = section
+        self.dtype = section.dtype
+        self.item_shape = section.shape
+
+    def _read(self):
+        arrays, found = self.section.read(self._items)
+        if not found.all():
+            raise StoreError(
+                f"{np.sum(~found)} of {len(found)} features are no longer in the store "
+                f"{self.section.store.root}, which was deleted or damaged since they "
+                "were computed. Transform the images again."
+            )
+        return arrays
+
+
+def _iter_batches(X, batch_size):
+    if isinstance(X, LazyImages):
+        return X.iter_batches(batch_size)
+    return (X[start : start + batch_size] for start in range(0, len(X), batch_size))
+
+
+def _digest(X, store):
+    """Digest each image: its file's bytes (None if unreadable) or its pixels."""
+    digests = np.empty(len(X), dtype=object)
+    if isinstance(X, LazyImages):
+        digests[:] = store.digest_files(X.paths)
+    else:
+        kind = f"{X.dtype} {X.shape[1:]}".encode()
+        digests[:] = [hashlib.sha256(kind + x.tobytes()).digest() for x in X]
+    return digests
+
+
+def _settle(X, digests, rows, store):
+    """Make sure that the digests are those of the files that were just decoded."""
+    if not isinstance(X, LazyImages):
+        return
+    paths = X.paths[rows]
+    for row, path, digest in zip(rows, paths, store.digest_files(paths), strict=True):
+        if path in X.failures:
+            digests[row] = _BLANK
+        elif digest != digests[row]:
+            raise OSError(
+                f"{path!r} changed while it was read. Run again when it is at rest; "
+                "what was computed so far is stored."
+            )
+
+
+@functools.lru_cache(maxsize=2)
+def _shared_network(backbone, **options):
+    from skart.networks.backbone import load_backbone
+
+    return load_backbone(backbone, **options)

@@ -1,0 +1,194 @@
+"""Pretrained networks of keras.applications, cut where features are taken."""
+
+import inspect
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from skart._keras import keras
+from skart._messages import suggest
+
+POOLINGS = {
+    "avg": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+}
+
+
+def load_backbone(
+    name="InceptionV3",
+    *,
+    input_shape=(299, 299, 3),
+    weights="imagenet",
+    seed=0,
+    layer=None,
+    pooling="avg",
+    dtype="float32",
+):
+    """Build a frozen network, preprocessed images -> features.
+
+    Parameters
+    ----------
+    name : str, default="InceptionV3"
+        A network of ``keras.applications``.
+    input_shape : (int, int, int), default=(299, 299, 3)
+        Height, width and channels of the images.
+    weights : "imagenet", str, path or None, default="imagenet"
+        ImageNet weights from Keras' cache or its download; or a file of weights
+        without the top (``.weights.h5`` or ``.h5``); or None for random weights that
+        keep the variance of the activations [1]_.
+    seed : int, default=0
+        Seed of the random weights; unused otherwise.
+    layer : str, default=None
+        Layer whose output is taken; None for the last.
+    pooling : {"avg", "max", None}, default="avg"
+        Pooling of the maps to a vector; None gives the maps.
+    dtype : {"float32", "bfloat16", "float16"}, default="float32"
+        What the network computes in; its weights and outputs stay float32.
+
+    Returns
+    -------
+    network : keras.Model
+        ``(n, height, width, 3)`` -> ``(n, d)``, or ``(n, h, w, c)`` without pooling.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown (with near ones), the images are too small for the
+        network, or the file's weights don't fit it.
+    OSError
+        If ImageNet weights are neither cached nor can be downloaded.
+
+    References
+    ----------
+    .. [1] He, Zhang, Ren, Sun. "Delving Deep into Rectifiers". ICCV 2015.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}")
+    try:
+        network = _build(name, input_shape, weights)
+        if weights is None:
+            _draw_weights(network, seed)
+        output = _output_of(network, layer, name)
+        if pooling is not None:
+            output = _pooling_layer(pooling, output, layer)(output)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    network = keras.Model(network.inputs, output)
+    network.trainable = False
+    return network
+
+
+def preprocess(name, images):
+    """Images to what a network expects, by its own ``preprocess_input``.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+    images : ndarray of shape (n, height, width, 3)
+        RGB in 0-255.
+
+    Returns
+    -------
+    inputs : ndarray of shape (n, height, width, 3), dtype float32
+        A new array.
+    """
+    return _application(name).preprocess_input(images.astype(np.float32))
+
+
+def count_channels(name, layer=None):
+    """Count the channels of a layer's output, without loading any weights.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+    layer : str, default=None
+        A layer of it; None for the last.
+
+    Returns
+    -------
+    n_channels : int
+        Length of the pooled feature vector.
+    """
+    return _output_of(_build(name, None, None), layer, name).shape[-1]
+
+
+def _application(name):
+    """Find the module of keras.applications that defines a network."""
+    networks = {
+        key: module
+        for module in vars(keras.applications).values()
+        if inspect.ismodule(module) and hasattr(module, "preprocess_input")
+        for key in vars(module)
+        if key[0].isupper()
+    }
+    if name not in networks:
+        raise ValueError(
+            f"backbone must name a network of keras.applications; got {name!r}."
+            f"{suggest(name, networks)}"
+        )
+    return networks[name]
+
+
+def _build(name, input_shape, weights):
+    if weights not in ("imagenet", None):
+        weights = str(weights)
+    build = getattr(_application(name), name)
+    try:
+        return build(include_top=False, weights=weights, input_shape=input_shape)
+    except Exception as error:  # Keras, h5py and urllib raise many kinds
+        url = re.search(r"URL fetch failure on (\S+):", str(error))
+        if url:
+            folder = Path(
+                os.environ.get("KERAS_HOME", "~/.keras"), "models"
+            ).expanduser()
+            raise OSError(
+                f"the ImageNet weights of {name} can't be downloaded from {url[1]}. "
+                f"Put that file into {folder}, or pass a file of your own as weights; "
+                "weights=None draws random ones."
+            ) from error
+        if weights not in ("imagenet", None) and "input size" not in str(error).lower():
+            raise ValueError(
+                f"weights={weights!r} don't fit {name} without its top: {error}"
+            ) from error
+        raise ValueError(
+            f"{name} can't be built for images of shape {input_shape}: {error}"
+        ) from error
+
+
+def _draw_weights(network, seed):
+    # Keras' own initial weights (Glorot's) halve the variance at each ReLU: after the
+    # 48 layers of InceptionV3, features differ in the sixth digit only. They also
+    # depend on the backend, while NumPy's generator gives the same ones everywhere.
+    generator = np.random.default_rng(seed)
+    for weight in network.weights:
+        if weight.name in ("kernel", "depthwise_kernel", "pointwise_kernel"):
+            channels = 2 if weight.name.startswith("depthwise") else -1
+            fan_in = np.prod(weight.shape) / weight.shape[channels]
+            values = generator.standard_normal(weight.shape, dtype=np.float32)
+            weight.assign(values * np.float32(np.sqrt(2 / fan_in)))
+
+
+def _output_of(network, layer, name):
+    if layer is None:
+        return network.output
+    names = [candidate.name for candidate in network.layers]
+    if layer not in names:
+        raise ValueError(
+            f"layer must name a layer of {name}; got {layer!r}.{suggest(layer, names)}"
+        )
+    return network.get_layer(layer).output
+
+
+def _pooling_layer(pooling, output, layer):
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling must be one of {tuple(POOLINGS)}; got {pooling!r}")
+    if len(output.shape) != 4:
+        raise ValueError(
+            f"layer={layer!r} gives arrays of shape {tuple(output.shape[1:])}, no maps "
+            "to pool: pass pooling=None"
+        )
+    return POOLINGS[pooling](dtype="float32")

@@ -1,0 +1,45 @@
+"""The report's head: dropout and fully connected layers in pairs."""
+
+from skart._keras import keras
+
+
+def dense_head(n_features, n_classes, *, units=650, dropout=0.7):
+    """Build features -> class probabilities.
+
+    Dropout, Dense(ReLU), Dropout, Dense(softmax): "two sets of dropout and fully
+    connected layer pairs" [1]_.
+
+    Parameters
+    ----------
+    n_features : int
+        Length of the feature vectors.
+    n_classes : int
+        Number of classes.
+    units : int or tuple of int, default=650
+        Width of the hidden layer; a tuple gives several, each behind its own dropout.
+    dropout : float, default=0.7
+        Share of the inputs dropped ahead of each dense layer while training.
+
+    Returns
+    -------
+    model : keras.Model
+        ``(n, n_features)`` -> ``(n, n_classes)``, not compiled.
+
+    References
+    ----------
+    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
+       CS231n report, 2017.
+    """
+    widths = units if isinstance(units, (tuple, list)) else (units,)
+    layers = [keras.Input((n_features,))]
+    for width in widths:
+        layers += [
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(width, activation="relu"),
+        ]
+    layers += [
+        keras.layers.Dropout(dropout),
+        # Probabilities in float32 also where the rest computes in half precision.
+        keras.layers.Dense(n_classes, activation="softmax", dtype="float32"),
+    ]
+    return keras.Sequential(layers)
