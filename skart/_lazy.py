@@ -64,3 +64,24 @@ class LazyArray:
 
     def __repr__(self):
         return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype.name})"
+
+
+def iter_batches(X, batch_size):
+    """Iterate over an array, or over a lazy one that may read ahead.
+
+    Parameters
+    ----------
+    X : ndarray or LazyArray
+        Rows.
+    batch_size : int
+        Rows a batch; the last may have fewer.
+
+    Returns
+    -------
+    batches : iterator of ndarray
+        The rows in order.
+    """
+    if hasattr(X, "iter_batches"):
+        return X.iter_batches(batch_size)
+    slices = (X[start : start + batch_size] for start in range(0, len(X), batch_size))
+    return map(np.asarray, slices)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
-from skart._lazy import LazyArray
+from skart._lazy import LazyArray, iter_batches
 from skart._messages import check_choice
 from skart.images import LazyImages, check_images
 from skart.store import FeatureStore, StoreError
@@ -152,7 +152,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         if store is None:
             features = []
             with self._progress(len(X)) as progress:
-                for batch in _iter_batches(X, self.batch_size):
+                for batch in iter_batches(X, self.batch_size):
                     features.append(self._forward(batch))
                     progress.update(len(batch))
             return np.concatenate(features)
@@ -229,7 +229,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             rows = np.flatnonzero(section.missing(digests))
             start = 0
             with self._progress(len(rows)) as progress:
-                for batch in _iter_batches(X[rows], self.batch_size):
+                for batch in iter_batches(X[rows], self.batch_size):
                     here = rows[start : start + len(batch)]
                     start += len(batch)
                     _settle(X, digests, here, section.store)
@@ -301,12 +301,6 @@ class LazyFeatures(LazyArray):
                 "were computed. Transform the images again."
             )
         return arrays
-
-
-def _iter_batches(X, batch_size):
-    if isinstance(X, LazyImages):
-        return X.iter_batches(batch_size)
-    return (X[start : start + batch_size] for start in range(0, len(X), batch_size))
 
 
 def _digest(X, store):
