@@ -8,6 +8,7 @@ validation and a constructor that scikit-learn 1.7 and later reject.
 
 import copy
 import functools
+import gc
 import numbers
 
 import numpy as np
@@ -167,12 +168,17 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
         batches = functools.partial(
             _Batches, X, codes, weights, batch_size=self.batch_size
         )
+        if not go_on:
+            # Networks are held in reference cycles: without this, the last ones stay
+            # in memory (a GPU's, too) until Python happens to look for cycles.
+            self.__dict__.pop("model_", None)
+            gc.collect()
         with tensorflow_random_state(seed):
             if not go_on:
                 self.model_ = self._build_network()
                 self.history_ = {}
             if not self.model_.compiled:
-                self.model_.compile(**self._compile_options())
+                self._compile()
             callbacks = self._make_callbacks()
             history = self.model_.fit(
                 batches(training, generator=np.random.default_rng(seed)),
@@ -231,7 +237,7 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
             )
         return np.searchsorted(self.classes_, y)
 
-    def _compile_options(self):
+    def _compile(self):
         params = self.get_params()
         optimizer = unflatten_params(
             items=try_to_convert_strings_to_classes(
@@ -243,7 +249,13 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
             optimizer = type(optimizer).from_config(optimizer.get_config())
         options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
         options.update(route_params(params, "compile", pass_filter=()))
-        return {**options, "optimizer": optimizer}
+        self.model_.compile(**{**options, "optimizer": optimizer})
+        # Both keep the training graph, and with it the weights and the optimizer's
+        # state, from being freed with the network (Keras 3.15, TensorFlow 2.21): the
+        # sum over replicas, of which there is one here, and variables made in a graph.
+        if hasattr(optimizer, "_all_reduce_sum_gradients"):
+            optimizer._all_reduce_sum_gradients = list
+        optimizer.build(self.model_.trainable_variables)
 
     def _make_callbacks(self):
         callbacks = unflatten_params(

@@ -1,0 +1,113 @@
+"""Ready-made pipelines and the report's search space."""
+
+from scipy.stats import loguniform, randint, uniform
+from sklearn.pipeline import Pipeline
+
+
+def make_transfer_pipeline(
+    *,
+    size=299,
+    backbone="InceptionV3",
+    weights="imagenet",
+    layer=None,
+    cache=None,
+    on_error="raise",
+    verbose=True,
+    **head,
+):
+    """Make the report's transfer-learning classifier: paths in, movements out.
+
+    ``ImageLoader`` -> ``FeatureExtractor`` -> ``DenseHeadClassifier``, as the steps
+    ``load``, ``features`` and ``head``.
+
+    Parameters
+    ----------
+    size : int or (int, int), default=299
+        Height and width of the images in pixels.
+    backbone : str, default="InceptionV3"
+        See :class:`FeatureExtractor`.
+    weights : "imagenet", str, path or None, default="imagenet"
+        See :class:`FeatureExtractor`.
+    layer : str, default=None
+        See :class:`FeatureExtractor`.
+    cache : str, path or FeatureStore, default=None
+        See :class:`FeatureExtractor`; None computes features anew at each fit.
+    on_error : {"raise", "blank"}, default="raise"
+        See :class:`ImageLoader`.
+    verbose : bool, default=True
+        Whether extraction shows a progress bar.
+    **head : dict
+        Parameters of :class:`DenseHeadClassifier`.
+
+    Returns
+    -------
+    pipeline : sklearn.pipeline.Pipeline
+        Not fitted.
+
+    Examples
+    --------
+    >>> from skart import make_transfer_pipeline
+    >>> pipe = make_transfer_pipeline(units=128, random_state=0)
+    >>> list(pipe.named_steps)
+    ['load', 'features', 'head']
+    """
+    # Here, so that a search space costs no import of Keras.
+    from skart.classifiers import DenseHeadClassifier
+    from skart.features import FeatureExtractor
+    from skart.images import ImageLoader
+
+    return Pipeline(
+        [
+            ("load", ImageLoader(size, on_error=on_error)),
+            (
+                "features",
+                FeatureExtractor(
+                    backbone,
+                    weights=weights,
+                    layer=layer,
+                    cache=cache,
+                    verbose=verbose,
+                ),
+            ),
+            ("head", DenseHeadClassifier(**head)),
+        ]
+    )
+
+
+def head_search_space(prefix="head__"):
+    """Give the distributions from which the report's randomized search draws heads.
+
+    Learning rate, Adam's betas, units and dropout are drawn at random [1]_. The report
+    does not print the ranges of units and dropout, nor that of a head's learning rate;
+    these hold its best head (1.95e-5, 650 units, dropout 0.7).
+
+    Parameters
+    ----------
+    prefix : str, default="head__"
+        Name of the pipeline's step and two underscores; ``""`` for a head alone.
+
+    Returns
+    -------
+    space : dict of str to distribution
+        For ``param_distributions`` of :class:`sklearn.model_selection.\
+RandomizedSearchCV`.
+
+    References
+    ----------
+    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
+       CS231n report, 2017.
+
+    Examples
+    --------
+    >>> from skart import head_search_space
+    >>> sorted(head_search_space())[:2]
+    ['head__dropout', 'head__optimizer__beta_1']
+    """
+    space = {
+        "units": randint(100, 1001),
+        "dropout": uniform(0.2, 0.6),
+        "optimizer__learning_rate": loguniform(1e-5, 3e-3),
+        "optimizer__beta_1": uniform(0.9, 0.099),
+        "optimizer__beta_2": uniform(0.9, 0.099),
+    }
+    return {prefix + name: distribution for name, distribution in space.items()}

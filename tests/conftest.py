@@ -1,0 +1,47 @@
+"""Image files, features and weights that several test modules share."""
+
+import os
+
+import matplotlib
+import numpy as np
+import pytest
+from helpers import save_image
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="session")
+def image_paths(tmp_path_factory):
+    """Twelve image files, each of its own size; read only."""
+    folder = tmp_path_factory.mktemp("images")
+    return [
+        save_image(folder / f"{seed:02}.jpg", (130 + 7 * seed, 110 + 3 * seed), seed)
+        for seed in range(12)
+    ]
+
+
+@pytest.fixture
+def folder_of_images(tmp_path):
+    """Six image files, to be changed at will."""
+    return [save_image(tmp_path / "images" / f"{i}.jpg", seed=i) for i in range(6)]
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """Features of three classes that a head can tell apart, sorted by class."""
+    generator = np.random.default_rng(0)
+    centres = generator.normal(scale=2, size=(3, 16))
+    codes = np.repeat(np.arange(3), 40)
+    features = centres[codes] + generator.normal(size=(120, 16))
+    return features.astype(np.float32), np.array(["Baroque", "Cubism", "Fauvism"])[
+        codes
+    ]
+
+
+@pytest.fixture(scope="session")
+def inception_weights():
+    """A file of InceptionV3 weights without the top."""
+    path = os.environ.get("SKART_INCEPTION_WEIGHTS")
+    if not path:
+        pytest.skip("SKART_INCEPTION_WEIGHTS names no file of InceptionV3 weights")
+    return path

@@ -1,0 +1,13 @@
+"""Functions that several test modules share."""
+
+import numpy as np
+from PIL import Image
+
+
+def save_image(path, size=(120, 90), seed=0, **options):
+    """Write a smooth random picture, (width, height) pixels."""
+    generator = np.random.default_rng(seed)
+    small = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).save(path, **options)
+    return str(path)
