@@ -198,6 +198,15 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"batch_size must be a positive int; got {self.batch_size!r}"
             )
+        if self.weights in ("imagenet", None):
+            return
+        path = os.path.expanduser(self.weights)
+        if not os.path.isfile(path) or not os.access(path, os.R_OK):
+            raise FileNotFoundError(
+                f"weights={path!r} is no file that can be read. Pass a file of "
+                f"{self.backbone} weights without the top (.weights.h5), 'imagenet', "
+                "or None for random weights."
+            )
 
     def _store(self):
         if isinstance(self.cache, FeatureStore):

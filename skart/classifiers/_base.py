@@ -10,6 +10,7 @@ import copy
 import functools
 import gc
 import numbers
+import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -160,7 +161,8 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
         rows = np.flatnonzero(weights)
         if not go_on:
             self._set_classes(y[rows] if classes is None else classes)
-        codes = self._encode(y)
+        codes = np.zeros(len(y), int)
+        codes[rows] = self._encode(y[rows])
 
         epochs_done = len(self.history_["loss"]) if go_on else 0
         seed = _derive_seed(self.random_state, epochs_done)
@@ -296,11 +298,15 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
             splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
         problem = f"validation_split={self.validation_split} can't be made: "
         try:
-            for training, validation in splitter.split(codes, codes, groups):
-                if len(np.unique(codes[training])) == len(np.unique(codes)):
-                    return rows[training], rows[validation]
+            with warnings.catch_warnings():
+                # One fold of them is taken: it matters little if others lack a class.
+                warnings.filterwarnings("ignore", "The least populated class")
+                splits = list(splitter.split(codes, codes, groups))
         except ValueError as error:
             raise ValueError(f"{problem}{error}") from error
+        for training, validation in splits:
+            if len(np.unique(codes[training])) == len(np.unique(codes)):
+                return rows[training], rows[validation]
         raise ValueError(
             f"{problem}with groups kept together, a class would have nothing left to "
             "train on"

@@ -17,8 +17,9 @@ from skart.datasets._movements import MOVEMENTS
 # Raise it when a change here changes the pictures.
 _VERSION = 1
 
-# Written last: a folder without it was not finished.
+# Hold the recipe of a folder, under one name while it is drawn and another after.
 _MARKER = ".skart-paintings.json"
+_UNFINISHED = _MARKER + ".part"
 
 # Paint is simulated at this size at most; larger files are enlarged.
 _LONGEST_DRAWN = 640
@@ -140,28 +141,33 @@ def make_paintings(
     )
     for _ in progress:
         pass
-    (root / _MARKER).write_text(json.dumps(recipe, ensure_ascii=False))
+    (root / _UNFINISHED).rename(root / _MARKER)
     return root
 
 
 def _prepare(root, recipe):
     """Clear what an interrupted run of the same recipe left; False if all is there."""
-    unfinished = root / (_MARKER + ".part")
-    for marker in (root / _MARKER, unfinished):
-        if marker.is_file() and json.loads(marker.read_text()) == recipe:
-            if marker != unfinished:
-                return False
-            for movement in recipe["movements"]:
-                shutil.rmtree(root / movement, ignore_errors=True)
-            unfinished.unlink()
+    if _recipe_in(root / _MARKER) == recipe:
+        return False
+    if _recipe_in(root / _UNFINISHED) == recipe:
+        for movement in recipe["movements"]:
+            shutil.rmtree(root / movement, ignore_errors=True)
+        (root / _UNFINISHED).unlink()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise FileExistsError(
             f"{str(root)!r} exists and holds something else than these paintings; name "
             "a new or empty folder"
         )
     root.mkdir(parents=True, exist_ok=True)
-    unfinished.write_text(json.dumps(recipe, ensure_ascii=False))
+    (root / _UNFINISHED).write_text(json.dumps(recipe, ensure_ascii=False))
     return True
+
+
+def _recipe_in(marker):
+    try:
+        return json.loads(marker.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _paint(root, movement, artist, number, size_range, seed):

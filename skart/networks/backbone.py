@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,14 @@ def _build(name, input_shape, weights):
         weights = str(weights)
     build = getattr(_application(name), name)
     try:
-        return build(include_top=False, weights=weights, input_shape=input_shape)
+        with warnings.catch_warnings():
+            # Without the top, weights don't depend on the size of the images.
+            warnings.filterwarnings(
+                "ignore", "`input_shape` is undefined or non-square"
+            )
+            # Comes ahead of an error or, worse, of none: the weights don't fit.
+            warnings.filterwarnings("error", "Skipping nested container")
+            return build(include_top=False, weights=weights, input_shape=input_shape)
     except Exception as error:  # Keras, h5py and urllib raise many kinds
         url = re.search(r"URL fetch failure on (\S+):", str(error))
         if url:
@@ -164,10 +172,15 @@ def _draw_weights(network, seed):
     # 48 layers of InceptionV3, features differ in the sixth digit only. They also
     # depend on the backend, while NumPy's generator gives the same ones everywhere.
     generator = np.random.default_rng(seed)
-    for weight in network.weights:
-        if weight.name in ("kernel", "depthwise_kernel", "pointwise_kernel"):
-            channels = 2 if weight.name.startswith("depthwise") else -1
-            fan_in = np.prod(weight.shape) / weight.shape[channels]
+    for layer in network.layers:
+        for weight in layer.weights:
+            if not weight.name.endswith("kernel"):
+                continue
+            fan_in = np.prod(weight.shape[:-1])
+            if isinstance(layer, keras.layers.DepthwiseConv2D) or (
+                weight.name == "depthwise_kernel"
+            ):
+                fan_in = np.prod(weight.shape[:2])  # each channel for itself
             values = generator.standard_normal(weight.shape, dtype=np.float32)
             weight.assign(values * np.float32(np.sqrt(2 / fan_in)))
 

@@ -1,5 +1,7 @@
 """The report's head: dropout and fully connected layers in pairs."""
 
+import numbers
+
 from skart._keras import keras
 
 
@@ -25,17 +27,26 @@ def dense_head(n_features, n_classes, *, units=650, dropout=0.7):
     model : keras.Model
         ``(n, n_features)`` -> ``(n, n_classes)``, not compiled.
 
+    Raises
+    ------
+    ValueError
+        If a width is not positive or the dropout not in [0, 1).
+
     References
     ----------
     .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017.
     """
     widths = units if isinstance(units, (tuple, list)) else (units,)
+    if not all(isinstance(width, numbers.Integral) and width > 0 for width in widths):
+        raise ValueError(f"units must be a positive int or several; got {units!r}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be in [0, 1); got {dropout!r}")
     layers = [keras.Input((n_features,))]
     for width in widths:
         layers += [
             keras.layers.Dropout(dropout),
-            keras.layers.Dense(width, activation="relu"),
+            keras.layers.Dense(int(width), activation="relu"),
         ]
     layers += [
         keras.layers.Dropout(dropout),

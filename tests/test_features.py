@@ -1,0 +1,393 @@
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers import save_image
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+import skart.features
+import skart.images
+from skart import FeatureExtractor, FeatureStore, ImageLoader, UnreadableImageError
+from skart.features import LazyFeatures
+from skart.networks import load_backbone
+
+SIZE = 64
+
+
+def extractor(**parameters):
+    """A small network with random weights."""
+    defaults = {"weights": None, "verbose": False}
+    return FeatureExtractor("MobileNetV2", **(defaults | parameters))
+
+
+def load(paths, **parameters):
+    return ImageLoader(SIZE, **parameters).transform(paths)
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """Count decoded files and images that went through a network."""
+    done = Counter()
+    decode, forward = skart.images.decode_image, FeatureExtractor._forward
+
+    def counting_decode(*args):
+        done["decoded"] += 1
+        return decode(*args)
+
+    def counting_forward(self, images):
+        done["forwarded"] += len(images)
+        return forward(self, images)
+
+    monkeypatch.setattr(skart.images, "decode_image", counting_decode)
+    monkeypatch.setattr(FeatureExtractor, "_forward", counting_forward)
+    return done
+
+
+@pytest.fixture(scope="module")
+def expected(image_paths):
+    """Features by plain Keras, from the same pixels."""
+    network = load_backbone("MobileNetV2", input_shape=(SIZE, SIZE, 3), weights=None)
+    pixels = np.asarray(load(image_paths), np.float32)
+    inputs = keras.applications.mobilenet_v2.preprocess_input(pixels)
+    return network.predict(inputs, verbose=0)
+
+
+def test_features_are_those_of_plain_keras(image_paths, expected, tmp_path):
+    features = extractor().fit_transform(load(image_paths))
+    assert features.shape == (12, 1280) and features.dtype == np.float32
+    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-6)
+    stored = extractor(cache=tmp_path, batch_size=5).fit_transform(load(image_paths))
+    np.testing.assert_allclose(stored, expected, rtol=1e-4, atol=1e-6)
+    assert expected.std(axis=0).mean() > 0.01  # random weights tell images apart
+
+
+def test_features_equal_keras_with_real_weights(image_paths, inception_weights):
+    images = ImageLoader(299).transform(image_paths)
+    features = FeatureExtractor(weights=inception_weights).transform(images)
+    reference = keras.applications.InceptionV3(
+        include_top=False, weights=inception_weights, pooling="avg"
+    ).predict(
+        keras.applications.inception_v3.preprocess_input(np.asarray(images, "f4")),
+        verbose=0,
+    )
+    assert abs(features - reference).max() / abs(reference).max() < 1e-4
+    cosine = np.sum(features * reference, 1) / np.prod(
+        [np.linalg.norm(a, axis=1) for a in (features, reference)], axis=0
+    )
+    assert cosine.min() > 0.99999
+
+
+def test_the_second_time_nothing_is_computed(image_paths, tmp_path, work):
+    first = extractor(cache=tmp_path).fit_transform(load(image_paths))
+    assert work == {"decoded": 12, "forwarded": 12}
+    again = extractor(cache=str(tmp_path)).fit_transform(load(image_paths[::-1]))
+    assert work == {"decoded": 12, "forwarded": 12}
+    np.testing.assert_array_equal(again, first[::-1])
+    more = extractor(cache=FeatureStore(tmp_path)).transform(load(image_paths[:3] * 2))
+    np.testing.assert_array_equal(more, first[[0, 1, 2] * 2])
+    assert work == {"decoded": 12, "forwarded": 12}
+
+
+def test_each_content_is_computed_once(folder_of_images, tmp_path, work):
+    copy = tmp_path / "copy of it.jpg"
+    shutil.copy(folder_of_images[0], copy)
+    paths = [folder_of_images[0], str(copy), folder_of_images[1], folder_of_images[0]]
+    features = extractor(cache=tmp_path / "store", batch_size=2).transform(load(paths))
+    assert work["forwarded"] == 2
+    np.testing.assert_array_equal(features[0], features[1])
+    np.testing.assert_array_equal(features[0], features[3])
+    assert not np.allclose(features[0], features[2])
+    moved = tmp_path / "moved.jpg"
+    Path(folder_of_images[1]).rename(moved)
+    again = extractor(cache=tmp_path / "store").transform(load([moved]))
+    np.testing.assert_array_equal(again[0], features[2])
+    assert work["forwarded"] == 2
+
+
+def test_a_replaced_file_is_computed_anew(folder_of_images, tmp_path):
+    path = folder_of_images[0]
+    before = extractor(cache=tmp_path / "store").transform(load([path]))
+    replaced = ImageLoader(SIZE).transform(folder_of_images[1:2])
+    Path(path).write_bytes(Path(folder_of_images[1]).read_bytes())
+    after = extractor(cache=tmp_path / "store").transform(load([path]))
+    assert not np.allclose(after, before)
+    np.testing.assert_allclose(after, extractor().transform(replaced), rtol=1e-4)
+
+
+def test_what_decides_on_features_keeps_them_apart(image_paths, tmp_path):
+    weights = tmp_path / "mine.weights.h5"
+    keras.applications.MobileNetV2(include_top=False, weights=None).save_weights(
+        weights
+    )
+    ways = [
+        ({}, {}),
+        ({"layer": "block_6_expand"}, {}),
+        ({"pooling": "max"}, {}),
+        ({"random_state": 1}, {}),
+        ({"weights": weights}, {}),
+        ({"dtype": "bfloat16"}, {}),
+        ({}, {"size": 96}),
+        ({}, {"size": (SIZE, 96)}),
+        ({}, {"resize": "pad"}),
+        ({}, {"resize": "stretch"}),
+    ]
+    store = FeatureStore(tmp_path / "store")
+    for n, (how, loading) in enumerate(ways, start=1):
+        images = ImageLoader(**({"size": SIZE} | loading)).transform(image_paths[:2])
+        stored = extractor(cache=store, **how).transform(images)
+        assert store.info()["arrays"] == store.info()["writes"] == 2 * n
+        np.testing.assert_allclose(
+            stored, extractor(**how).transform(images), rtol=1e-3, atol=1e-4
+        )
+    other = FeatureExtractor("MobileNet", weights=None, cache=store, verbose=False)
+    other.transform(load(image_paths[:2]))
+    assert store.info()["arrays"] == 2 * n + 2
+    # Other weights under the name of the old ones.
+    network = keras.applications.MobileNetV2(include_top=False, weights=None)
+    network.save_weights(weights)
+    extractor(cache=store, weights=weights).transform(load(image_paths[:2]))
+    assert store.info()["arrays"] == 2 * n + 4
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_search_computes_each_painting_once(image_paths, tmp_path, n_jobs):
+    labels = ["a", "b"] * 6
+    pipe = Pipeline(
+        [
+            ("load", ImageLoader(SIZE)),
+            ("features", extractor(cache=tmp_path)),
+            ("head", LogisticRegression()),
+        ]
+    )
+    search = RandomizedSearchCV(
+        pipe,
+        {"head__C": np.logspace(-3, 3, 10)},
+        n_iter=10,
+        cv=StratifiedKFold(4),
+        n_jobs=n_jobs,
+        random_state=0,
+    )
+    search.fit(np.array(image_paths), labels)
+    assert len(search.cv_results_["params"]) == 10
+    info = FeatureStore(tmp_path).info()
+    assert info["arrays"] == info["writes"] == 12
+
+
+def test_the_store_may_be_deleted_at_any_time(image_paths, tmp_path, expected):
+    images = load(image_paths)
+    for _ in range(2):
+        features = extractor(cache=tmp_path / "store").transform(images)
+        np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-6)
+        shutil.rmtree(tmp_path / "store")
+
+
+def test_a_damaged_vector_is_computed_anew(image_paths, tmp_path, expected, work):
+    cache = tmp_path / "store"
+    features = extractor(cache=cache).transform(load(image_paths))
+    data = bytearray((cache / "data.mdb").read_bytes())
+    data[data.index(features[4].tobytes()) + 99] ^= 0xFF
+    (cache / "data.mdb").write_bytes(data)
+    with pytest.warns(UserWarning, match="damaged"):
+        again = extractor(cache=cache).transform(load(image_paths))
+    np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-6)
+    assert work["forwarded"] == 13
+
+
+def test_unreadable_images(image_paths, tmp_path, work):
+    bad = [tmp_path / "text.jpg", tmp_path / "same text.jpg", tmp_path / "missing.jpg"]
+    bad[0].write_text("a letter")
+    bad[1].write_text("a letter")
+    paths = [*image_paths[:4], bad[0], image_paths[4], bad[1], bad[2]]
+    cache = tmp_path / "store"
+    with pytest.raises(UnreadableImageError) as caught:
+        extractor(cache=cache, batch_size=2).transform(load(paths))
+    assert sorted(caught.value.failures) == sorted(map(str, bad))
+    assert FeatureStore(cache).info()["arrays"] == 4  # what came before is kept
+
+    blank = load(paths, on_error="blank")
+    with pytest.warns(UserWarning, match="3 of 4 images"):
+        features = extractor(cache=cache).transform(blank)
+    assert sorted(blank.failures) == sorted(map(str, bad))
+    black = extractor().transform(np.zeros((1, SIZE, SIZE, 3), np.uint8))
+    for row in (4, 6, 7):
+        np.testing.assert_allclose(features[row], black[0], rtol=1e-4, atol=1e-6)
+    # Blanks are found again, and never handed to a loader that wants errors.
+    forwarded = work["forwarded"]
+    with pytest.warns(UserWarning, match="3 of 3 images"):
+        extractor(cache=cache).transform(load(paths, on_error="blank"))
+    assert work["forwarded"] == forwarded
+    with pytest.raises(UnreadableImageError):
+        extractor(cache=cache).transform(load(paths))
+
+
+def test_a_file_that_changes_while_it_is_read(image_paths, tmp_path, monkeypatch):
+    path = save_image(tmp_path / "a.jpg", seed=1)
+    decode = skart.images.decode_image
+
+    def decode_and_replace(name, *args):
+        pixels = decode(name, *args)
+        if name == path:
+            save_image(tmp_path / "a.jpg", seed=2)
+        return pixels
+
+    monkeypatch.setattr(skart.images, "decode_image", decode_and_replace)
+    with pytest.raises(OSError, match="a.jpg.* changed while it was read"):
+        extractor(cache=tmp_path / "store").transform(load([path]))
+    monkeypatch.undo()
+    features = extractor(cache=tmp_path / "store").transform(load([path]))
+    np.testing.assert_allclose(
+        features, extractor().transform(load([path])), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_maps_stay_on_disk(image_paths, tmp_path, work, cached):
+    maps = extractor(
+        pooling=None, layer="block_6_expand", cache=tmp_path if cached else None
+    ).transform(load(image_paths))
+    assert isinstance(maps, LazyFeatures)
+    assert maps.shape == (12, 8, 8, 192) and maps.dtype == np.float32
+    pooled = extractor(layer="block_6_expand").transform(load(image_paths))
+    np.testing.assert_allclose(
+        np.asarray(maps).mean(axis=(1, 2)), pooled, rtol=1e-4, atol=1e-5
+    )
+    view = maps[[5, 0]]
+    assert isinstance(view, LazyFeatures)
+    np.testing.assert_array_equal(np.asarray(view), np.asarray(maps)[[5, 0]])
+    np.testing.assert_array_equal(maps[7], np.asarray(maps)[7])
+
+
+def test_arrays_are_images_too(image_paths, tmp_path, expected, work):
+    array = np.asarray(load(image_paths))
+    for X in (array, array.astype(float), list(array)):
+        features = extractor(cache=tmp_path).transform(X)
+        np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
+    assert work["forwarded"] == 24  # uint8 and float pixels
+
+
+@pytest.mark.parametrize(
+    "parameters, error, message",
+    [
+        ({"backbone": "InceptonV3"}, ValueError, "Did you mean 'InceptionV3'"),
+        ({"layer": "block_6_expnd"}, ValueError, "Did you mean 'block_6_expand'"),
+        ({"pooling": "mean"}, ValueError, "pooling must be one of"),
+        ({"dtype": "int8"}, ValueError, "dtype must be one of"),
+        ({"batch_size": 0}, ValueError, "batch_size must be"),
+        ({"weights": "nowhere.h5"}, FileNotFoundError, "nowhere.h5"),
+        ({"weights": __file__}, ValueError, "don't fit MobileNetV2"),
+        ({"layer": "global_average"}, ValueError, "layer must name"),
+    ],
+)
+def test_bad_parameters(image_paths, parameters, error, message):
+    with pytest.raises(error, match=message):
+        extractor().set_params(**parameters).fit_transform(load(image_paths[:1]))
+
+
+def test_images_too_small_for_the_network(image_paths):
+    images = ImageLoader(40).transform(image_paths[:1])
+    with pytest.raises(ValueError, match="75"):
+        FeatureExtractor(weights=None).transform(images)
+
+
+def test_imagenet_weights_that_can_not_be_had(image_paths, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+
+    def no_network(*args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("socket.getaddrinfo", no_network)
+    with pytest.raises(OSError, match="Put that file into") as caught:
+        extractor(weights="imagenet").transform(load(image_paths[:1]))
+    assert "https://" in str(caught.value)
+    assert "weights" in str(caught.value)
+
+
+def test_names_and_conventions(image_paths):
+    transformer = extractor(layer="block_6_expand")
+    names = transformer.get_feature_names_out()
+    assert names[0] == "mobilenetv2_block_6_expand_0" and len(set(names)) == 192
+    parameters = transformer.get_params()
+    transformer.fit_transform(load(image_paths[:1]))
+    assert transformer.get_params() == parameters
+    assert clone(transformer).get_params() == parameters
+    assert not transformer.__sklearn_tags__().requires_fit
+
+
+MEMORY = """
+import sys, numpy as np
+from skart import FeatureExtractor, ImageLoader
+from skart.datasets import make_paintings, load_image_folder
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+paths = np.resize(load_image_folder(sys.argv[1]).paths, 2000)
+# Few distinct files, but without a store each is decoded and computed for itself.
+extractor = FeatureExtractor("MobileNetV2", weights=None, batch_size=32, verbose=False)
+loader = ImageLoader(500)
+extractor.transform(loader.transform(paths[:64]))
+before = peak = resident()
+forward = FeatureExtractor._forward
+
+def noting(self, images):
+    global peak
+    peak = max(peak, resident())
+    return images.reshape(len(images), -1)[:, :2048].astype("f4")
+
+FeatureExtractor._forward = noting
+assert extractor.transform(loader.transform(paths)).shape == (2000, 2048)
+print((peak - before) / 2**20)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+def test_two_thousand_images_need_little_memory(tmp_path):
+    from skart.datasets import make_paintings
+
+    make_paintings(
+        tmp_path, n_artists=1, n_per_artist=2, size_range=(500, 600), verbose=False
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])},
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 600
+
+
+def test_ukiyo_e_prints_are_near_each_other(inception_weights, tmp_path):
+    folder = os.environ.get("SKART_PAINTINGS")
+    if not folder:
+        pytest.skip("SKART_PAINTINGS names no folder of real paintings")
+    from skart.datasets import load_image_folder
+
+    paintings = load_image_folder(folder)
+    features = FeatureExtractor(
+        weights=inception_weights, layer="mixed5", cache=tmp_path, verbose=False
+    ).transform(ImageLoader(299).transform(paintings.paths))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    nearness = features @ features.T
+    np.fill_diagonal(nearness, -1)
+    prints = paintings.labels == "Ukiyo-e"
+    nearest = paintings.labels[nearness.argmax(axis=1)]
+    assert prints.sum() == 9
+    assert np.sum(nearest[prints] == "Ukiyo-e") >= 6
+
+
+def test_nothing_is_said(image_paths, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extractor().transform(load(image_paths))
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,208 @@
+import multiprocessing
+import os
+import pickle
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from skart import FeatureStore
+from skart.store import StoreError
+
+IDENTITY = {"backbone": "test", "layer": None}
+
+
+def keys(n, start=0):
+    return [f"image {i}".encode().ljust(32) for i in range(start, start + n)]
+
+
+def vectors(n, start=0):
+    return (np.arange(start, start + n)[:, None] + np.arange(5) / 10).astype("f4")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FeatureStore(tmp_path / "a store, très long")
+
+
+def test_round_trip(store):
+    section = store.section(IDENTITY)
+    assert section.read(keys(2))[0] is None
+    assert section.missing(keys(2)).all()
+    section.write(keys(3), vectors(3))
+    arrays, found = section.read([keys(3)[2], b"?" * 32, None, keys(3)[0]])
+    assert found.tolist() == [True, False, False, True]
+    np.testing.assert_array_equal(arrays[[0, 3]], vectors(3)[[2, 0]])
+    assert arrays.dtype == np.float32 and not arrays[[1, 2]].any()
+    assert section.missing([*keys(4), None]).tolist() == [False] * 3 + [True] * 2
+
+
+def test_sections_are_apart(store):
+    store.section(IDENTITY).write(keys(3), vectors(3))
+    other = store.section(IDENTITY | {"layer": "mixed5"})
+    assert other.missing(keys(3)).all() and not other.read(keys(3))[1].any()
+    other.write(keys(1), np.ones((1, 2, 2), "f2"))
+    assert other.shape == (2, 2) and other.dtype == np.float16
+    assert store.section(dict(reversed(IDENTITY.items()))).shape == (5,)
+    info = store.info()
+    assert info["arrays"] == info["writes"] == 4
+    assert len(info["sections"]) == 2
+    assert info["bytes"] > 0
+
+
+def test_writes_count_what_is_computed_twice(store):
+    section = store.section(IDENTITY)
+    section.write(keys(3), vectors(3))
+    section.write(keys(3), vectors(3))
+    assert store.info()["arrays"] == 3
+    assert store.info()["writes"] == 6
+
+
+def test_it_outlives_the_process_and_a_pickle(store):
+    def child():
+        store.section(IDENTITY).write(keys(2), vectors(2))
+
+    store.section(IDENTITY).write(keys(1, 5), vectors(1, 5))
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    again = pickle.loads(pickle.dumps(store))
+    arrays, found = again.section(IDENTITY).read([*keys(2), *keys(1, 5)])
+    assert found.all()
+    np.testing.assert_array_equal(arrays[:2], vectors(2))
+
+
+def write_for_ever(root):
+    section = FeatureStore(root).section(IDENTITY)
+    for start in range(0, 10**6, 4):
+        section.write(keys(4, start), vectors(4, start))
+
+
+def test_a_killed_writer_leaves_whole_batches(store):
+    for moment in (0.3, 0.45, 0.6):
+        process = multiprocessing.get_context("spawn").Process(
+            target=write_for_ever, args=(store.root,)
+        )
+        process.start()
+        while not (store.root / "data.mdb").exists():
+            time.sleep(0.01)
+        time.sleep(moment)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        section = store.section(IDENTITY)
+        n = store.info()["arrays"]
+        assert n % 4 == 0
+        arrays, found = section.read(keys(n))
+        assert found.all()
+        np.testing.assert_array_equal(arrays, vectors(n))
+    assert n > 0
+    section.write(keys(2), vectors(2))  # no lock is left behind
+
+
+def test_damage_is_found_told_and_mended(store):
+    section = store.section(IDENTITY)
+    section.write(keys(20), vectors(20))
+    path = store.root / "data.mdb"
+    data = bytearray(path.read_bytes())
+    at = data.index(vectors(20)[7].tobytes())
+    data[at + 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.warns(UserWarning, match="1 arrays in the feature store .* damaged"):
+        arrays, found = section.read(keys(20))
+    assert np.flatnonzero(~found).tolist() == [7]
+    np.testing.assert_array_equal(arrays[found], vectors(20)[found])
+    assert section.missing(keys(20)).tolist() == (~found).tolist()
+
+
+def test_deleted_under_our_hands(store):
+    section = store.section(IDENTITY)
+    section.write(keys(3), vectors(3))
+    shutil.rmtree(store.root)
+    assert section.missing(keys(3)).all()
+    section.write(keys(2), vectors(2))
+    assert section.read(keys(3))[1].tolist() == [True, True, False]
+
+
+def test_a_full_store_is_told_and_stays_sound(tmp_path):
+    store = FeatureStore(tmp_path, max_bytes=2**20)
+    section = store.section(IDENTITY)
+    section.write(keys(3), vectors(3))
+    with pytest.raises(StoreError, match="max_bytes"):
+        section.write(keys(500, 10), np.zeros((500, 4000), "f4"))
+    assert section.read(keys(3))[1].all()
+
+
+def test_what_is_no_store_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="file"):
+        FeatureStore(tmp_path / "file").section(IDENTITY).missing(keys(1))
+    (tmp_path / "data.mdb").write_bytes(os.urandom(20000))
+    with pytest.raises(StoreError, match="delete the folder"):
+        FeatureStore(tmp_path).section(IDENTITY).missing(keys(1))
+
+
+def test_a_temporary_store_goes_with_its_owner():
+    store = FeatureStore.temporary()
+    store.section(IDENTITY).write(keys(1), vectors(1))
+    root = store.root
+    assert root.exists()
+    del store
+    assert not root.exists()
+
+
+@pytest.fixture
+def count_reads(monkeypatch):
+    """Count the files whose bytes are digested."""
+    import hashlib
+
+    reads = []
+    original = hashlib.file_digest
+
+    def counting(file, *args):
+        reads.append(file.name)
+        return original(file, *args)
+
+    monkeypatch.setattr(hashlib, "file_digest", counting)
+    return reads
+
+
+def age(path, seconds=60):
+    """Make the clock of the file system look back at a file's last change."""
+    # The time of status change can't be set, only waited for.
+    time.sleep(max(0, 2.05 - (time.time() - os.stat(path).st_ctime)))
+
+
+def test_files_are_digested_again_only_if_they_changed(store, tmp_path, count_reads):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"same")
+    two.write_bytes(b"same")
+    age(two)
+    first = store.digest_files([one, two, tmp_path / "missing", tmp_path])
+    assert first[0] == first[1] and len(first[0]) == 32
+    assert first[2:] == [None, None]
+    assert len(count_reads) == 2
+    assert store.digest_files([one, two]) == first[:2]
+    assert len(count_reads) == 2
+    stat = one.stat()
+    one.write_bytes(b"diff")  # as long, and dated back
+    os.utime(one, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert store.digest_files([one])[0] != first[0]
+
+
+def test_fresh_files_are_always_digested(store, tmp_path, count_reads):
+    (tmp_path / "one").write_bytes(b"a")
+    store.digest_files([tmp_path / "one"])
+    store.digest_files([tmp_path / "one"])
+    assert len(count_reads) == 2
+
+
+def test_the_lock_keeps_others_out(store):
+    section = store.section(IDENTITY)
+    with section.lock():
+        with pytest.raises(TimeoutError):
+            store.section(IDENTITY).lock().acquire(timeout=0.05)
+        store.section({"another": 1}).lock().acquire(timeout=0.05).lock.release()
+    section.lock().acquire(timeout=0.05).lock.release()
