@@ -76,7 +76,7 @@ def demo(
     ] = None,
     candidates: Annotated[
         int, typer.Option(min=1, help="Heads to try in the randomized search.")
-    ] = 8,
+    ] = 6,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each head.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
 ):

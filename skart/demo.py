@@ -30,7 +30,7 @@ _LEAST_PAINTINGS = 6
 _N_FOLDS = 3
 
 
-def run(data, out, *, weights=None, layer=None, n_candidates=8, epochs=30, seed=0):
+def run(data, out, *, weights=None, layer=None, n_candidates=6, epochs=30, seed=0):
     """Load paintings, extract, search, cross-validate, fit, test; print and save.
 
     Parameters
@@ -44,7 +44,7 @@ def run(data, out, *, weights=None, layer=None, n_candidates=8, epochs=30, seed=
         weights if they can be had within a minute, else random ones.
     layer : str, default=None
         Layer that features are taken from; None for the last.
-    n_candidates : int, default=8
+    n_candidates : int, default=6
         Heads that the randomized search tries.
     epochs : int, default=30
         Epochs of each head.
@@ -62,13 +62,18 @@ def run(data, out, *, weights=None, layer=None, n_candidates=8, epochs=30, seed=
     weights = _choose_weights(weights)
     paintings = _load(data, out, seed)
     pipe = make_transfer_pipeline(
-        weights=weights, layer=layer, cache=out / "features", random_state=seed
-    ).set_params(head__epochs=epochs)
+        weights=weights,
+        layer=layer,
+        scale=weights is None,
+        cache=out / "features",
+        epochs=epochs,
+        random_state=seed,
+    )
 
     _say(
         "Features", "each painting goes through the network once, then comes from disk"
     )
-    features = pipe[:-1].fit_transform(paintings["path"])
+    features = pipe[:2].fit_transform(paintings["path"])
     typer.echo(f"  {features.shape[0]} vectors of {features.shape[1]} numbers")
 
     splitter, why = _choose_splitter(paintings)
@@ -135,7 +140,7 @@ def _load(data, out, seed):
     if data is None:
         data = out / "paintings"
         _say("Paintings", f"drawn into {data}")
-        make_paintings(data, n_artists=6, n_per_artist=6, random_state=seed, n_jobs=-1)
+        make_paintings(data, n_artists=6, n_per_artist=5, random_state=seed, n_jobs=-1)
     else:
         _say("Paintings", f"from {data}")
     bunch = load_image_folder(data)
@@ -167,8 +172,15 @@ def _load(data, out, seed):
 
 def _choose_weights(weights):
     """Fall back to random weights, and say so, if no better ones can be had."""
+    if weights == "random":
+        return None
     if weights is not None:
-        return None if weights == "random" else weights
+        if weights != "imagenet" and not Path(weights).expanduser().is_file():
+            raise FileNotFoundError(
+                f"--weights {weights}: there is no such file. Pass a file of InceptionV3 "
+                "weights without the top (.weights.h5), 'imagenet' or 'random'."
+            )
+        return weights
     if _imagenet_is_at_hand():
         return "imagenet"
     typer.echo(

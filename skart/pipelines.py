@@ -2,6 +2,7 @@
 
 from scipy.stats import loguniform, randint, uniform
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 
 def make_transfer_pipeline(
@@ -11,6 +12,7 @@ def make_transfer_pipeline(
     weights="imagenet",
     layer=None,
     cache=None,
+    scale=False,
     on_error="raise",
     verbose=True,
     **head,
@@ -32,6 +34,10 @@ def make_transfer_pipeline(
         See :class:`FeatureExtractor`.
     cache : str, path or FeatureStore, default=None
         See :class:`FeatureExtractor`; None computes features anew at each fit.
+    scale : bool, default=False
+        Whether features are standardised ahead of the head, as a step ``scale``. With
+        pretrained weights the head does as well without; with ``weights=None`` it
+        learns next to nothing unless they are.
     on_error : {"raise", "blank"}, default="raise"
         See :class:`ImageLoader`.
     verbose : bool, default=True
@@ -56,22 +62,16 @@ def make_transfer_pipeline(
     from skart.features import FeatureExtractor
     from skart.images import ImageLoader
 
-    return Pipeline(
-        [
-            ("load", ImageLoader(size, on_error=on_error)),
-            (
-                "features",
-                FeatureExtractor(
-                    backbone,
-                    weights=weights,
-                    layer=layer,
-                    cache=cache,
-                    verbose=verbose,
-                ),
-            ),
-            ("head", DenseHeadClassifier(**head)),
-        ]
+    extractor = FeatureExtractor(
+        backbone, weights=weights, layer=layer, cache=cache, verbose=verbose
     )
+    steps = [
+        ("load", ImageLoader(size, on_error=on_error)),
+        ("features", extractor),
+        ("scale", StandardScaler()) if scale else None,
+        ("head", DenseHeadClassifier(**head)),
+    ]
+    return Pipeline([step for step in steps if step is not None])
 
 
 def head_search_space(prefix="head__"):

@@ -294,7 +294,9 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
             )
         else:
             groups = np.asarray(groups)[rows]
-            n_splits = max(2, round(1 / self.validation_split))
+            # No class fills more folds than it has samples.
+            most = np.bincount(codes).max()
+            n_splits = max(2, min(round(1 / self.validation_split), most))
             splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
         problem = f"validation_split={self.validation_split} can't be made: "
         try:
