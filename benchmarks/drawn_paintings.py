@@ -8,6 +8,7 @@ apart. Prints a Markdown table.
 """
 
 import argparse
+import os
 import platform
 import tempfile
 from datetime import date
@@ -42,8 +43,8 @@ def grey_thumbnails(paths):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", help="a file; random weights if not given")
-    parser.add_argument("--layer", help="the last one if not given")
+    parser.add_argument("--weights", default="random", help="a file, or 'random'")
+    parser.add_argument("--layer", default="mixed5", help="where features are taken")
     parser.add_argument("--artists", type=int, default=6)
     parser.add_argument("--per-artist", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
@@ -59,41 +60,39 @@ def main():
         )
         paintings = load_image_folder(root)
         images = ImageLoader(299).transform(paintings.paths)
-        extractor = FeatureExtractor(weights=args.weights, layer=args.layer)
+        weights = None if args.weights == "random" else args.weights
+        extractor = FeatureExtractor(weights=weights, layer=args.layer)
         features = {
             "colour histogram": colour_histograms(images),
             "32 x 32 grey pixels": grey_thumbnails(paintings.paths),
-            f"InceptionV3, {args.layer or 'last layer'}, "
-            + ("weights from a file" if args.weights else "random weights"): (
+            f"InceptionV3, {args.layer}, "
+            + ("weights from a file" if weights else "random weights"): (
                 extractor.transform(images)
             ),
         }
-    n_movements = len(paintings.target_names)
+    labels, n_movements = paintings.labels, len(paintings.target_names)
     print(
         f"{len(paintings.paths)} paintings of {n_movements} movements, seed {args.seed}"
         f"; {date.today()}, Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "keras"))
-        + f"; {platform.machine()}\n"
+        + ", ".join(
+            f"{name} {version(name)}"
+            for name in ("numpy", "pillow", "scikit-learn", "keras", "tensorflow")
+        )
+        + f"; {platform.system()} {platform.machine()}, {os.cpu_count()} cores\n"
     )
     print("| features | random folds | painters kept apart |")
     print("|---|---|---|")
     print(f"| chance | {1 / n_movements:.1%} | {1 / n_movements:.1%} |")
+    kept_apart = StratifiedGroupKFold(4, shuffle=True, random_state=0)
+    folds = [
+        list(StratifiedKFold(4, shuffle=True, random_state=0).split(labels, labels)),
+        list(kept_apart.split(labels, labels, groups=paintings.artists)),
+    ]
+    classifier = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)
+    )
     for name, X in features.items():
-        scores = [
-            cross_val_score(
-                make_pipeline(
-                    StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)
-                ),
-                X,
-                paintings.labels,
-                groups=paintings.artists,
-                cv=splitter,
-            ).mean()
-            for splitter in (
-                StratifiedKFold(4, shuffle=True, random_state=0),
-                StratifiedGroupKFold(4, shuffle=True, random_state=0),
-            )
-        ]
+        scores = [cross_val_score(classifier, X, labels, cv=cv).mean() for cv in folds]
         print(f"| {name} | {scores[0]:.1%} | {scores[1]:.1%} |")
 
 

@@ -177,8 +177,9 @@ def _choose_weights(weights):
     if weights is not None:
         if weights != "imagenet" and not Path(weights).expanduser().is_file():
             raise FileNotFoundError(
-                f"--weights {weights}: there is no such file. Pass a file of InceptionV3 "
-                "weights without the top (.weights.h5), 'imagenet' or 'random'."
+                f"--weights {weights}: there is no such file. Pass a file of "
+                "InceptionV3 weights without the top (.weights.h5), 'imagenet' or "
+                "'random'."
             )
         return weights
     if _imagenet_is_at_hand():

@@ -269,6 +269,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             desc=f"{self.backbone} features",
             unit="painting",
             delay=1,
+            mininterval=0.5,
             disable=not self.verbose,
         )
 

@@ -5,11 +5,14 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 
 from skart import ImageLoader
 from skart.datasets import load_image_folder, make_paintings
+from skart.datasets._brushes import finish, invent_painter, manner
+from skart.datasets._movements import MOVEMENTS
 
 SMALL = {"n_artists": 2, "n_per_artist": 2, "size_range": (48, 96), "verbose": False}
 
@@ -91,6 +94,9 @@ def test_an_interrupted_run_is_drawn_anew(tmp_path):
     next(root.rglob("*.jpg")).write_bytes(b"half a pic")
     make_paintings(root, **SMALL)
     assert digests(root) == expected
+    next(root.rglob("*.jpg")).unlink()
+    make_paintings(root, **SMALL)
+    assert digests(root) == expected
 
 
 def test_what_is_in_the_way_stays(tmp_path, drawn):
@@ -107,6 +113,50 @@ def test_what_is_in_the_way_stays(tmp_path, drawn):
     )
 
 
+def test_files_do_not_tell_the_movement(tmp_path):
+    root = make_paintings(
+        tmp_path,
+        movements=["Op Art", "Suprematism", "Pop Art", "Neoplasticism"],
+        n_artists=8,
+        n_per_artist=6,
+        size_range=(32, 96),
+        verbose=False,
+    )
+    paintings, traits = load_image_folder(root), []
+    for path in paintings.paths:
+        with Image.open(path) as image:
+            width, height = image.size
+            traits.append([max(width, height), width / height, image.format == "PNG"])
+    scores = cross_val_score(
+        RandomForestClassifier(100, min_samples_leaf=3, random_state=0),
+        np.array(traits, float),
+        paintings.labels,
+        groups=paintings.artists,
+        cv=StratifiedGroupKFold(4),
+    )
+    assert scores.mean() < 0.4
+
+
+def test_painters_differ():
+    painters = [invent_painter(np.random.default_rng(seed)) for seed in range(60)]
+    assert len({painter.palette.tobytes() for painter in painters}) > 50
+    for manners in (2, 3, 4):
+        rng = np.random.default_rng(0)
+        chosen = Counter(manner(rng, painter, manners) for painter in painters)
+        assert set(chosen) == set(range(manners))
+        assert chosen.most_common(1)[0][0] == 0
+
+
+@pytest.mark.parametrize("movement", MOVEMENTS)
+@pytest.mark.parametrize("size", [(16, 16), (16, 35), (70, 32)])
+def test_every_manner_fits_every_size(movement, size):
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        painter = invent_painter(rng)
+        image = finish(rng, MOVEMENTS[movement](rng, *size, painter), painter)
+        assert image.mode == "RGB" and image.size == size[::-1]
+
+
 @pytest.mark.parametrize(
     "parameters, message",
     [
@@ -116,6 +166,7 @@ def test_what_is_in_the_way_stays(tmp_path, drawn):
         ({"n_artists": 99}, "n_artists must be at most"),
         ({"n_per_artist": 1.5}, "n_per_artist must be"),
         ({"size_range": (300, 200)}, "size_range must be"),
+        ({"size_range": 300}, "size_range must be"),
         ({"random_state": -1}, "random_state must be"),
     ],
 )

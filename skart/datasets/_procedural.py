@@ -2,7 +2,6 @@
 
 import json
 import numbers
-import shutil
 from pathlib import Path
 
 import joblib
@@ -11,7 +10,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from skart._messages import suggest
-from skart.datasets._brushes import invent_painter
+from skart.datasets._brushes import finish, invent_painter
 from skart.datasets._movements import MOVEMENTS
 
 # Raise it when a change here changes the pictures.
@@ -107,7 +106,7 @@ def make_paintings(
             raise ValueError(
                 f"{name} must be an int of at least {least}; got {value!r}"
             )
-    if len(size_range) != 2 or not 32 <= size_range[0] <= size_range[1]:
+    if np.shape(size_range) != (2,) or not 32 <= size_range[0] <= size_range[1]:
         raise ValueError(
             f"size_range must be (smallest, largest), 32 or more; got {size_range!r}"
         )
@@ -137,6 +136,7 @@ def make_paintings(
         desc="drawing",
         unit="painting",
         delay=1,
+        mininterval=0.5,
         disable=not verbose,
     )
     for _ in progress:
@@ -146,13 +146,16 @@ def make_paintings(
 
 
 def _prepare(root, recipe):
-    """Clear what an interrupted run of the same recipe left; False if all is there."""
+    """Make sure that the folder may be drawn into; False if all is there."""
+    n_paintings = (
+        len(recipe["movements"]) * recipe["n_artists"] * recipe["n_per_artist"]
+    )
     if _recipe_in(root / _MARKER) == recipe:
-        return False
+        if sum(1 for _ in root.glob("*/*/*.[jp][pn]g")) >= n_paintings:
+            return False
+        (root / _MARKER).rename(root / _UNFINISHED)
     if _recipe_in(root / _UNFINISHED) == recipe:
-        for movement in recipe["movements"]:
-            shutil.rmtree(root / movement, ignore_errors=True)
-        (root / _UNFINISHED).unlink()
+        return True  # what is there already is drawn over, byte for byte
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise FileExistsError(
             f"{str(root)!r} exists and holds something else than these paintings; name "
@@ -184,6 +187,7 @@ def _paint(root, movement, artist, number, size_range, seed):
     image = MOVEMENTS[movement](
         rng, max(16, round(height * drawn)), max(16, round(width * drawn)), painter
     )
+    image = finish(rng, image, painter)
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BICUBIC)
     folder = root / movement / _artist_name(seed, *place)
