@@ -4,7 +4,7 @@ Cross-validated accuracy of logistic regression on colour histograms, on tiny gr
 images and on frozen InceptionV3 features, with random folds and with painters kept
 apart. Prints a Markdown table.
 
-    python benchmarks/drawn_paintings.py --weights FILE --layer mixed5
+    python benchmarks/drawn_paintings.py --weights FILE
 """
 
 import argparse
@@ -43,8 +43,8 @@ def grey_thumbnails(paths):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default="random", help="a file, or 'random'")
-    parser.add_argument("--layer", default="mixed5", help="where features are taken")
+    parser.add_argument("--weights", help="a file, beside random ones")
+    parser.add_argument("--layers", nargs="+", default=["mixed5", "mixed10"])
     parser.add_argument("--artists", type=int, default=6)
     parser.add_argument("--per-artist", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
@@ -60,16 +60,16 @@ def main():
         )
         paintings = load_image_folder(root)
         images = ImageLoader(299).transform(paintings.paths)
-        weights = None if args.weights == "random" else args.weights
-        extractor = FeatureExtractor(weights=weights, layer=args.layer)
         features = {
             "colour histogram": colour_histograms(images),
             "32 x 32 grey pixels": grey_thumbnails(paintings.paths),
-            f"InceptionV3, {args.layer}, "
-            + ("weights from a file" if weights else "random weights"): (
-                extractor.transform(images)
-            ),
         }
+        for weights in [None, args.weights] if args.weights else [None]:
+            kind = "weights from a file" if weights else "random weights"
+            for layer in args.layers:
+                extractor = FeatureExtractor(weights=weights, layer=layer)
+                name = f"InceptionV3, {layer}, {kind}"
+                features[name] = extractor.transform(images)
     labels, n_movements = paintings.labels, len(paintings.target_names)
     print(
         f"{len(paintings.paths)} paintings of {n_movements} movements, seed {args.seed}"

@@ -186,7 +186,7 @@ def _choose_weights(weights):
         return "imagenet"
     typer.echo(
         "No ImageNet weights here and none to be downloaded: going on with a randomly "
-        "initialised InceptionV3, which has learned nothing (86 % instead of 99 % "
+        "initialised InceptionV3, which has learned nothing (see benchmarks for what that costs "
         "accuracy on drawn paintings, see benchmarks; real ones suffer more). Give a "
         "file with --weights FILE."
     )
