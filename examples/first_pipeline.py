@@ -1,7 +1,7 @@
 """A first pipeline: paths in, movements out.
 
-Draws paintings of six movements, keeps painters apart, and compares the report's head on
-frozen features with guessing. Replace ``make_paintings`` by your own folder, and
+Draws paintings of six movements, keeps painters apart, and compares the report's head
+on frozen features with guessing. Replace ``make_paintings`` by your own folder, and
 ``weights=None`` by ``"imagenet"`` or a file.
 """
 

@@ -18,6 +18,8 @@ from skart.store import FeatureStore, StoreError
 # then computed anew.
 _EXTRACTOR_VERSION = 1
 
+_PIXELS_A_BATCH = 2_000_000
+
 # Stands for the content of every file that can't be read, where the loader puts a
 # black image in its place.
 _BLANK = hashlib.sha256(b"skart: unreadable").digest()
@@ -44,8 +46,10 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         How maps become vectors; None gives the maps, which stay on disk.
     dtype : {"float32", "bfloat16", "float16"}, default=None
         What the network computes in; None is float32. Features are float32 always.
-    batch_size : int, default=32
-        Images a forward pass.
+    batch_size : int, default=None
+        Images a forward pass. None is as many as have two million pixels together, 22
+        at 299 x 299 and 8 at 500 x 500: larger batches are no faster on a CPU, and
+        need memory in proportion. A GPU likes 64 and more.
     cache : str, path or FeatureStore, default=None
         Folder of the store; None computes features at each call.
     random_state : int, default=0
@@ -88,7 +92,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         layer=None,
         pooling="avg",
         dtype=None,
-        batch_size=32,
+        batch_size=None,
         cache=None,
         random_state=0,
         verbose=True,
@@ -152,7 +156,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         if store is None:
             features = []
             with self._progress(len(X)) as progress:
-                for batch in iter_batches(X, self.batch_size):
+                for batch in self._iter_batches(X):
                     features.append(self._forward(batch))
                     progress.update(len(batch))
             return np.concatenate(features)
@@ -194,9 +198,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _check_parameters(self):
         check_choice("pooling", self.pooling, ("avg", "max", None))
         check_choice("dtype", self.dtype, (None, "float32", "bfloat16", "float16"))
-        if not isinstance(self.batch_size, numbers.Integral) or self.batch_size < 1:
+        if self.batch_size is not None and (
+            not isinstance(self.batch_size, numbers.Integral) or self.batch_size < 1
+        ):
             raise ValueError(
-                f"batch_size must be a positive int; got {self.batch_size!r}"
+                f"batch_size must be a positive int or None; got {self.batch_size!r}"
             )
         if self.weights in ("imagenet", None):
             return
@@ -238,7 +244,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             rows = np.flatnonzero(section.missing(digests))
             start = 0
             with self._progress(len(rows)) as progress:
-                for batch in iter_batches(X[rows], self.batch_size):
+                for batch in self._iter_batches(X[rows]):
                     here = rows[start : start + len(batch)]
                     start += len(batch)
                     _settle(X, digests, here, section.store)
@@ -247,6 +253,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
                     if new.any():
                         section.write(keys[new], self._forward(batch[first[new]]))
                     progress.update(len(batch))
+
+    def _iter_batches(self, X):
+        height, width = X.shape[1:3]
+        fitting = max(1, _PIXELS_A_BATCH // (height * width))
+        return iter_batches(X, self.batch_size or fitting)
 
     def _forward(self, images):
         from skart.networks.backbone import preprocess
