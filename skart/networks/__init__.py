@@ -1,6 +1,18 @@
 """Plain functions that give Keras models; nothing here knows of scikit-learn."""
 
+from skart.networks.alexnet import alexnet
 from skart.networks.backbone import load_backbone, preprocess
 from skart.networks.dense_head import dense_head
+from skart.networks.hybrid_cnn import hybrid_cnn
+from skart.networks.squeezenet import squeezenet
+from skart.networks.vgg_lite import vgg_lite
 
-__all__ = ["dense_head", "load_backbone", "preprocess"]
+__all__ = [
+    "alexnet",
+    "dense_head",
+    "hybrid_cnn",
+    "load_backbone",
+    "preprocess",
+    "squeezenet",
+    "vgg_lite",
+]

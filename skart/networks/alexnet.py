@@ -1,0 +1,71 @@
+"""AlexNet, as a single tower."""
+
+from skart._keras import keras
+from skart.networks._parts import classify, convolve, images_in
+
+
+def alexnet(
+    input_shape,
+    n_classes,
+    *,
+    pooling="avg",
+    units=(4096, 4096),
+    dropout=0.5,
+    batch_norm=False,
+    augment=None,
+    max_weights=200_000_000,
+):
+    """Build images -> class probabilities: AlexNet without its split over two GPUs.
+
+    Five convolutions and dense layers of 4,096 units [1]_, without local response
+    normalisation, as in later implementations. With ``pooling="flatten"``, images of
+    227 x 227 and 1,000 classes there are 62,378,344 parameters.
+
+    Parameters
+    ----------
+    input_shape : (int, int, int)
+        Height, width and channels of the images, which hold 0-255.
+    n_classes : int
+        Number of classes.
+    pooling : {"avg", "max", "flatten"}, default="avg"
+        How the 256 maps become a vector; the paper flattens them.
+    units : tuple of int, default=(4096, 4096)
+        Widths of the hidden dense layers.
+    dropout : float, default=0.5
+        Share of the inputs dropped ahead of each dense layer while training.
+    batch_norm : bool, default=False
+        Whether convolutions are followed by batch normalisation; the report had none.
+    augment : keras.Layer, default=None
+        Layer that alters images in 0-255 while training.
+    max_weights : int, default=200_000_000
+        Most weights that a dense layer may have; more raise a ValueError.
+
+    Returns
+    -------
+    model : keras.Model
+        Not compiled.
+
+    References
+    ----------
+    .. [1] Krizhevsky, Sutskever, Hinton. "ImageNet Classification with Deep
+       Convolutional Neural Networks". NeurIPS 2012.
+    """
+    images, x = images_in(input_shape, augment)
+    pool = {"pool_size": 3, "strides": 2}
+    x = convolve(x, 96, 11, batch_norm, strides=4, padding="valid")
+    x = keras.layers.MaxPooling2D(**pool)(x)
+    x = convolve(x, 256, 5, batch_norm)
+    x = keras.layers.MaxPooling2D(**pool)(x)
+    for n_filters in (384, 384, 256):
+        x = convolve(x, n_filters, 3, batch_norm)
+    x = keras.layers.MaxPooling2D(**pool)(x)
+    return classify(
+        images,
+        x,
+        n_classes,
+        pooling=pooling,
+        units=units,
+        dropout=dropout,
+        max_weights=max_weights,
+        name="alexnet",
+    )

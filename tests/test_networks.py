@@ -1,0 +1,65 @@
+import keras
+import numpy as np
+import pytest
+
+from skart.networks import alexnet, hybrid_cnn, squeezenet, vgg_lite
+
+NETWORKS = [hybrid_cnn, vgg_lite, squeezenet, alexnet]
+
+
+def convolutional_parameters(model):
+    return sum(
+        layer.count_params()
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    )
+
+
+def test_the_hybrid_has_the_reports_convolutions():
+    model = hybrid_cnn((500, 500, 3), 18)
+    assert convolutional_parameters(model) == 47_016
+    assert model.count_params() == 47_016 + 97 * 256 + 257 * 64 + 65 * 18
+
+
+def test_vgg_lite():
+    widths = [3, 32, 32, 64, 64, 128, 128, 256, 256]
+    expected = sum(
+        9 * before * after + after
+        for before, after in zip(widths, widths[1:], strict=False)
+    )
+    model = vgg_lite((500, 500, 3), 18)
+    assert convolutional_parameters(model) == expected
+    assert model.count_params() == expected + 257 * 256 + 257 * 64 + 65 * 18
+
+
+def test_squeezenet_has_the_published_parameters():
+    assert squeezenet((227, 227, 3), 1000).count_params() == 1_235_496
+
+
+def test_alexnet_has_the_parameters_of_the_single_tower():
+    model = alexnet((227, 227, 3), 1000, pooling="flatten")
+    assert model.count_params() == 62_378_344
+
+
+@pytest.mark.parametrize("build", NETWORKS)
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_probabilities(build, pooling, batch_norm):
+    keras.utils.set_random_seed(0)
+    model = build((96, 80, 3), 4, pooling=pooling, batch_norm=batch_norm)
+    images = np.random.default_rng(0).integers(0, 256, (3, 96, 80, 3), dtype=np.uint8)
+    probabilities = np.asarray(model(images))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    kinds = {type(layer).__name__ for layer in model.layers}
+    assert ("BatchNormalization" in kinds) == batch_norm
+
+
+def test_what_would_not_fit_is_refused_before_it_is_built():
+    with pytest.raises(
+        ValueError, match=r"1,536,000,000 weights, 24.6 GB.*max_weights"
+    ):
+        hybrid_cnn((500, 500, 3), 18, pooling="flatten")
+    model = hybrid_cnn((20, 20, 3), 18, pooling="flatten", max_weights=96 * 100 * 256)
+    assert model.count_params() > 96 * 100 * 256
+    with pytest.raises(ValueError, match="pooling must be one of"):
+        vgg_lite((64, 64, 3), 4, pooling="sum")
