@@ -33,8 +33,8 @@ def paintings(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pipe(tmp_path_factory):
     return make_transfer_pipeline(
-        size=96,
-        backbone="MobileNetV2",
+        size=128,
+        layer="mixed0",
         weights=None,
         scale=True,
         cache=tmp_path_factory.mktemp("features"),
@@ -88,8 +88,8 @@ def test_search(pipe, paintings, n_jobs):
 
 def test_stacking_and_calibration_over_paths(pipe, paintings):
     linear = make_transfer_pipeline(
-        size=96,
-        backbone="MobileNetV2",
+        size=128,
+        layer="mixed0",
         weights=None,
         cache=pipe["features"].cache,
         verbose=False,
