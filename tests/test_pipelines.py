@@ -91,6 +91,7 @@ def test_stacking_and_calibration_over_paths(pipe, paintings):
         size=128,
         layer="mixed0",
         weights=None,
+        scale=True,
         cache=pipe["features"].cache,
         verbose=False,
     ).set_params(head=LogisticRegression())
