@@ -262,10 +262,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _forward(self, images):
         from skart.networks.backbone import preprocess
 
+        weights = self.weights and os.path.expanduser(self.weights)
         network = _shared_network(
             self.backbone,
+            _stamp(weights),
             input_shape=images.shape[1:],
-            weights=self.weights and os.path.expanduser(self.weights),
+            weights=weights,
             seed=self.random_state,
             layer=self.layer,
             pooling=self.pooling,
@@ -351,7 +353,15 @@ def _settle(X, digests, rows, store):
 
 
 @functools.lru_cache(maxsize=2)
-def _shared_network(backbone, **options):
+def _shared_network(backbone, stamp, **options):
     from skart.networks.backbone import load_backbone
 
     return load_backbone(backbone, **options)
+
+
+def _stamp(weights):
+    """Tell a file of weights from one that took its name later."""
+    if weights in ("imagenet", None):
+        return None
+    seen = os.stat(weights)
+    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino

@@ -154,10 +154,19 @@ def test_what_decides_on_features_keeps_them_apart(image_paths, tmp_path):
     other.transform(load(image_paths[:2]))
     assert store.info()["arrays"] == 2 * n + 2
     # Other weights under the name of the old ones.
-    network = keras.applications.MobileNetV2(include_top=False, weights=None)
+    images = load(image_paths[:2])
+    old = extractor(weights=weights).transform(images)
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(SIZE, SIZE, 3), pooling="avg"
+    )
     network.save_weights(weights)
-    extractor(cache=store, weights=weights).transform(load(image_paths[:2]))
+    new = extractor(cache=store, weights=weights).transform(images)
     assert store.info()["arrays"] == 2 * n + 4
+    inputs = keras.applications.mobilenet_v2.preprocess_input(np.asarray(images, "f4"))
+    expected = network.predict(inputs, verbose=0)
+    # Keras' random weights give tiny features.
+    np.testing.assert_allclose(new, expected, rtol=1e-3, atol=1e-3 * expected.max())
+    assert abs(new - old).max() > 0.1 * expected.max()
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
