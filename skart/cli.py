@@ -22,11 +22,8 @@ def main():
     try:
         app()
     except (ValueError, OSError, TypeError) as error:
-        print(f"skart: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"skart: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("skart: interrupted; what was computed is kept", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
 
 
 def _print_version(wanted: bool):
@@ -90,12 +87,20 @@ def demo(
     """
     from skart.demo import run
 
-    run(
-        data,
-        out,
-        weights=weights,
-        layer=layer,
-        n_candidates=candidates,
-        epochs=epochs,
-        seed=seed,
-    )
+    try:
+        run(
+            data,
+            out,
+            weights=weights,
+            layer=layer,
+            n_candidates=candidates,
+            epochs=epochs,
+            seed=seed,
+        )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"\nskart: interrupted. What was computed is kept in {out}: the same command "
+            "goes on from there.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
