@@ -99,8 +99,8 @@ def demo(
         )
     except KeyboardInterrupt:
         typer.echo(
-            f"\nskart: interrupted. What was computed is kept in {out}: the same command "
-            "goes on from there.",
+            f"\nskart: interrupted. What was computed is kept in {out}; the same "
+            "command goes on from there.",
             err=True,
         )
         raise typer.Exit(130) from None
