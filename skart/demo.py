@@ -26,7 +26,7 @@ from skart.pipelines import head_search_space, make_transfer_pipeline
 from skart.plotting import HistoryDisplay, SamplesDisplay, plot_confusion_matrix
 
 # A movement needs paintings to train on, to validate with and to test on.
-_LEAST_PAINTINGS = 6
+_LEAST_PAINTINGS = 4
 _N_FOLDS = 3
 
 
@@ -78,11 +78,14 @@ def run(data, out, *, weights=None, layer=None, n_candidates=6, epochs=30, seed=
 
     splitter, why = _choose_splitter(paintings)
     folds = splitter(_N_FOLDS, shuffle=True, random_state=seed)
+    apart = splitter is StratifiedGroupKFold
     halves = splitter(_N_FOLDS + 1, shuffle=True, random_state=seed).split(
-        paintings["path"], paintings["movement"], paintings["artist"]
+        paintings["path"], paintings["movement"], paintings["artist"] if apart else None
     )
     training, test = (paintings.iloc[rows] for rows in next(halves))
-    X, y, groups = training["path"], training["movement"], training["artist"]
+    X, y, groups = training["path"], training["movement"], None
+    if apart:
+        groups = training["artist"]
 
     _say("Search", f"{n_candidates} heads, {_N_FOLDS} folds, {why}")
     search = RandomizedSearchCV(
@@ -100,10 +103,13 @@ def run(data, out, *, weights=None, layer=None, n_candidates=6, epochs=30, seed=
     scores = cross_val_score(best, X, y, groups=groups, cv=folds)
     typer.echo(f"  accuracy of the best     {scores.mean():.1%} +/- {scores.std():.1%}")
 
-    _say("Fit", f"on {len(training)} paintings, 15 % of them held out for the curves")
-    best.set_params(head__validation_split=0.15, head__patience=10)
-    together = groups if splitter is StratifiedGroupKFold else None
-    best.fit(X, y, head__groups=together)
+    # Room for one painting of each movement, where there are few.
+    held_out = max(0.15, 1.01 * y.nunique() / len(y))
+    _say(
+        "Fit", f"on {len(y)} paintings, {held_out:.0%} of them held out for the curves"
+    )
+    best.set_params(head__validation_split=held_out, head__patience=10)
+    best.fit(X, y, head__groups=groups)
     typer.echo(f"  {len(best[-1].history_['loss'])} epochs")
 
     _say("Test", f"on {len(test)} paintings that nothing above has seen")

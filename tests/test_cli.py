@@ -86,7 +86,7 @@ def test_demo(tmp_path):
         *("--out", str(tmp_path / "out")),
     )
     assert done.returncode == 0, done.stderr
-    assert "left out, with fewer than 6 paintings: Too Few" in done.stdout
+    assert "left out, with fewer than 4 paintings: Too Few" in done.stdout
     assert "chance 33.3%" in done.stdout
     assert "artist kept together" in done.stdout
     for name in ("samples.png", "learning-curves.png", "confusion-matrix.png"):
