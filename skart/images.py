@@ -330,9 +330,7 @@ def _listed(failures):
 
 def _check_paths(X):
     if isinstance(X, (str, bytes, os.PathLike)):
-        raise TypeError(
-            f"X must be a list or array of paths; got one path, {X!r}: [path]"
-        )
+        raise TypeError(f"X must be a list or array of paths; got one path, {str(X)!r}")
     X = list(X) if not hasattr(X, "ndim") else np.asarray(X, dtype=object)
     if getattr(X, "ndim", 1) != 1:
         raise ValueError(f"X must be a 1-D array of paths; got shape {X.shape}")

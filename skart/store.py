@@ -224,7 +224,12 @@ class FeatureStore:
                                 f"this version of skart reads {_FORMAT!r}. Delete the "
                                 "folder, or name another as cache."
                             )
-            except (lmdb.Error, NotADirectoryError, FileExistsError) as error:
+            except (NotADirectoryError, FileExistsError) as error:
+                raise StoreError(
+                    f"the feature store {root} can't be made: a file stands in its "
+                    "place. Name a folder as cache."
+                ) from error
+            except lmdb.Error as error:
                 raise _store_error(self.root, error) from error
             inode = os.stat(data).st_ino
             _environments[root] = (inode, environment, tables)

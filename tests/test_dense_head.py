@@ -175,6 +175,8 @@ def test_bad_data(blobs):
         head().fit(np.full_like(X, np.nan), y)
     with pytest.raises(ValueError, match="16 features"):
         head().fit(X, y).predict(X[:, :5])
+    with pytest.raises(ValueError, match="no label for 1 of 120 .* position 0"):
+        head().fit(X, [None, *y[1:]])
     with pytest.raises(TypeError, match="callbacks must be"):
         head(callbacks=[print]).fit(X, y)
 

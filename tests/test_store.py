@@ -137,7 +137,7 @@ def test_a_full_store_is_told_and_stays_sound(tmp_path):
 
 def test_what_is_no_store_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match="file"):
+    with pytest.raises(StoreError, match="a file stands in its place"):
         FeatureStore(tmp_path / "file").section(IDENTITY).missing(keys(1))
     (tmp_path / "data.mdb").write_bytes(os.urandom(20000))
     with pytest.raises(StoreError, match="delete the folder"):

@@ -13,6 +13,7 @@ import numbers
 import warnings
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
@@ -215,6 +216,12 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_X_y(self, X, y, *, reset):
         X, y = validate_data(self, X, y, dtype=np.float32, reset=reset)
+        missing = np.flatnonzero(pd.isna(y))
+        if len(missing):
+            raise ValueError(
+                f"y holds no label for {len(missing)} of {len(y)} samples, first at "
+                f"position {missing[0]}: label them or leave them out"
+            )
         check_classification_targets(y)
         return X, y
 
