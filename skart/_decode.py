@@ -8,7 +8,7 @@ from PIL import ExifTags, Image, ImageOps
 
 # Raise it when a change here changes pixels: features stored under another number
 # are then computed anew.
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 
 
 def decode_image(path, size, resize="crop"):
@@ -38,7 +38,7 @@ def decode_image(path, size, resize="crop"):
         raise OSError("not a regular file")
     height, width = size
     with Image.open(path) as image:
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
         source = np.array(image.size[::-1] if turned else image.size)
         scales = np.array([width, height]) / source
         if resize != "stretch":

@@ -15,9 +15,13 @@ import tempfile
 
 @contextlib.contextmanager
 def _stderr_held_back():
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed: nothing to hold back
+        yield
+        return
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
-        stderr = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             yield
@@ -43,4 +47,22 @@ logging.getLogger("tensorflow").addFilter(
     lambda record: "triggered tf.function retracing" not in str(record.msg)
 )
 
-__all__ = ["keras"]
+
+@contextlib.contextmanager
+def dtype_policy(name):
+    """Build layers under a dtype policy of Keras, and put back the one there was.
+
+    Parameters
+    ----------
+    name : str
+        ``"float32"``, ``"mixed_bfloat16"`` or ``"mixed_float16"``.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+__all__ = ["dtype_policy", "keras"]

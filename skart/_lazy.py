@@ -1,5 +1,6 @@
 """What images and features on demand have in common: an array's face."""
 
+import math
 import numbers
 
 import numpy as np
@@ -85,3 +86,22 @@ def iter_batches(X, batch_size):
         return X.iter_batches(batch_size)
     slices = (X[start : start + batch_size] for start in range(0, len(X), batch_size))
     return map(np.asarray, slices)
+
+
+def fitting_batch_size(X):
+    """Count the rows that a network can take at once with little memory.
+
+    Larger batches are no faster on a CPU, and need memory in proportion.
+
+    Parameters
+    ----------
+    X : ndarray or LazyArray
+        Rows.
+
+    Returns
+    -------
+    n_rows : int
+        Rows of six million numbers together, at least 1: images of two million pixels,
+        22 at 299 x 299 and 8 at 500 x 500.
+    """
+    return max(1, 6_000_000 // math.prod(X.shape[1:]))

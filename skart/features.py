@@ -9,16 +9,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
-from skart._lazy import LazyArray, iter_batches
+from skart._lazy import LazyArray, fitting_batch_size, iter_batches
 from skart._messages import check_choice
-from skart.images import LazyImages, check_images
+from skart.images import LazyImages, UnreadableImageError, check_images
 from skart.store import FeatureStore, StoreError
 
 # Raise it when a change here changes features: those stored under another number are
 # then computed anew.
 _EXTRACTOR_VERSION = 1
-
-_PIXELS_A_BATCH = 2_000_000
 
 # Stands for the content of every file that can't be read, where the loader puts a
 # black image in its place.
@@ -108,7 +106,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None):
-        """Check the parameters and X; nothing is learned or computed.
+        """Check parameters and X; nothing is learned, computed or loaded.
 
         Parameters
         ----------
@@ -204,6 +202,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"batch_size must be a positive int or None; got {self.batch_size!r}"
             )
+        if self.weights is None and (
+            not isinstance(self.random_state, numbers.Integral) or self.random_state < 0
+        ):
+            raise ValueError(
+                "random_state must be an int of at least 0 with weights=None, so that "
+                "the same features come out in every process; got "
+                f"{self.random_state!r}"
+            )
         if self.weights in ("imagenet", None):
             return
         path = os.path.expanduser(self.weights)
@@ -230,7 +236,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             weights = store.digest_files([os.path.expanduser(weights)])[0].hex()
         return {
             "version": _EXTRACTOR_VERSION,
-            "images": X.identity if isinstance(X, LazyImages) else "array",
+            "images": X.identity
+            if isinstance(X, LazyImages)
+            else {"array": list(X.shape[1:])},
             "backbone": self.backbone,
             "weights": weights,
             "layer": self.layer,
@@ -244,7 +252,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             rows = np.flatnonzero(section.missing(digests))
             start = 0
             with self._progress(len(rows)) as progress:
-                for batch in self._iter_batches(X[rows]):
+                for batch in self._read_batches(X, rows):
                     here = rows[start : start + len(batch)]
                     start += len(batch)
                     _settle(X, digests, here, section.store)
@@ -254,10 +262,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
                         section.write(keys[new], self._forward(batch[first[new]]))
                     progress.update(len(batch))
 
+    def _read_batches(self, X, rows):
+        try:
+            yield from self._iter_batches(X[rows])
+        except UnreadableImageError as error:  # which has counted these rows only
+            raise UnreadableImageError(error.failures, len(X)) from None
+
     def _iter_batches(self, X):
-        height, width = X.shape[1:3]
-        fitting = max(1, _PIXELS_A_BATCH // (height * width))
-        return iter_batches(X, self.batch_size or fitting)
+        return iter_batches(X, self.batch_size or fitting_batch_size(X))
 
     def _forward(self, images):
         from skart.networks.backbone import preprocess

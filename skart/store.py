@@ -65,7 +65,7 @@ class FeatureStore:
         Folder of the store, made when first needed; ``~`` is expanded.
     max_bytes : int, default=2**40
         Largest size the store may grow to, in bytes. Only address space is reserved,
-        neither memory nor disk.
+        neither memory nor disk. The first one given in a process holds for it.
 
     Examples
     --------
@@ -396,7 +396,10 @@ def _facts(seen):
 
 def _store_error(root, error):
     if isinstance(error, (lmdb.MapFullError, lmdb.DiskError)):
-        remedy = "Make room, raise max_bytes, or name another folder as cache"
+        remedy = (
+            "Make room, raise max_bytes in a new process, or name another folder as "
+            "cache"
+        )
     else:
         remedy = "If it is damaged, delete the folder: features are computed anew"
     return StoreError(f"the feature store {root} can't be used: {error}. {remedy}.")

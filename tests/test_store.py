@@ -83,6 +83,7 @@ def write_for_ever(root):
 
 def test_a_killed_writer_leaves_whole_batches(store):
     for moment in (0.3, 0.45, 0.6):
+        shutil.rmtree(store.root, ignore_errors=True)
         process = multiprocessing.get_context("spawn").Process(
             target=write_for_ever, args=(store.root,)
         )

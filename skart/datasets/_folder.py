@@ -100,7 +100,7 @@ def load_image_folder(root):
             "Add images to them or move these folders away."
         )
     frame = pd.DataFrame(rows, columns=["path", "movement", "artist"])
-    return bunch(frame, str(root), skipped=dict(skipped))
+    return bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped))
 
 
 def load_catalogue(
@@ -205,7 +205,7 @@ def load_catalogue(
     return bunch(frame, name, skipped={})
 
 
-def bunch(frame, name, **more):
+def bunch(frame, name, hint="", **more):
     """Make the Bunch that all loaders return from its frame.
 
     Parameters
@@ -214,6 +214,8 @@ def bunch(frame, name, **more):
         Columns path, movement and artist, missing where unknown.
     name : str
         Of the source, for errors.
+    hint : str, default=""
+        What to say where there is one movement only.
     **more : object
         Further entries.
 
@@ -222,6 +224,8 @@ def bunch(frame, name, **more):
     paintings : sklearn.utils.Bunch
         See :func:`load_image_folder`.
     """
+    if frame.empty:
+        raise ValueError(f"{name} holds no paintings")
     labels = frame["movement"].to_numpy()
     if labels.dtype == object or labels.dtype.kind not in "iub":
         labels = labels.astype(str)
@@ -229,7 +233,7 @@ def bunch(frame, name, **more):
     if len(target_names) < 2:
         raise ValueError(
             f"{name} has one movement only, {target_names[0]!r}; there must be two or "
-            f"more to tell apart. {_LAYOUT}"
+            f"more to tell apart.{hint}"
         )
     unknown = frame["artist"].isna().to_numpy()
     artists = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skart._keras import keras
+from skart._keras import dtype_policy, keras
 from skart._messages import suggest
 
 POOLINGS = {
@@ -46,7 +46,7 @@ def load_backbone(
     pooling : {"avg", "max", None}, default="avg"
         Pooling of the maps to a vector; None gives the maps.
     dtype : {"float32", "bfloat16", "float16"}, default="float32"
-        What the network computes in; its weights and outputs stay float32.
+        What the network computes in; its weights and pooled outputs stay float32.
 
     Returns
     -------
@@ -65,17 +65,13 @@ def load_backbone(
     ----------
     .. [1] He, Zhang, Ren, Sun. "Delving Deep into Rectifiers". ICCV 2015.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}")
-    try:
+    with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
         network = _build(name, input_shape, weights)
         if weights is None:
             _draw_weights(network, seed)
         output = _output_of(network, layer, name)
         if pooling is not None:
             output = _pooling_layer(pooling, output, layer)(output)
-    finally:
-        keras.config.set_dtype_policy(policy)
     network = keras.Model(network.inputs, output)
     network.trainable = False
     return network
@@ -118,12 +114,10 @@ def count_channels(name, layer=None):
 
 
 def _application(name):
-    """Find the module of keras.applications that defines a network."""
+    """Find the module that defines a network of keras.applications."""
     networks = {
-        key: module
-        for module in vars(keras.applications).values()
-        if inspect.ismodule(module) and hasattr(module, "preprocess_input")
-        for key in vars(module)
+        key: inspect.getmodule(build)
+        for key, build in vars(keras.applications).items()
         if key[0].isupper()
     }
     if name not in networks:
