@@ -7,7 +7,7 @@ The modules read in the order in which a painting travels::
     features     images, a frozen backbone      -> features, computed once ...
     store                                          ... and kept on disk
     networks     plain functions                -> Keras models
-    classifiers  features                       -> movement
+    classifiers  features, or images            -> movement
     pipelines    all of it, ready to search
     plotting     what came out, as figures
 
@@ -20,12 +20,17 @@ import importlib
 __version__ = "0.1.0.dev0"
 
 _HOME = {
+    "AlexNetClassifier": "skart.classifiers",
     "DenseHeadClassifier": "skart.classifiers",
     "FeatureExtractor": "skart.features",
     "FeatureStore": "skart.store",
+    "HybridCNNClassifier": "skart.classifiers",
     "ImageLoader": "skart.images",
     "LazyImages": "skart.images",
+    "SqueezeNetClassifier": "skart.classifiers",
     "UnreadableImageError": "skart.images",
+    "VGGLiteClassifier": "skart.classifiers",
+    "cnn_search_space": "skart.pipelines",
     "head_search_space": "skart.pipelines",
     "make_transfer_pipeline": "skart.pipelines",
 }

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from skart._decode import DECODER_VERSION, decode_image, explain
 from skart._lazy import LazyArray
 from skart._messages import check_choice
+from skart._pixel_file import PixelFile
 
 RESIZE_MODES = ("crop", "pad", "stretch")
 
@@ -42,7 +43,7 @@ class UnreadableImageError(ValueError):
         return type(self), (self.failures, self.n_images)
 
 
-class ImageLoader(TransformerMixin, BaseEstimator):
+class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Paths to RGB images of one size, decoded only when they are asked for.
 
     Any file that Pillow reads becomes 8-bit RGB: EXIF orientation is applied, grey,
@@ -65,6 +66,12 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         ``LazyImages.failures``.
     n_threads : int, default=None
         Threads that decode at the same time; None for one per core.
+    cache : "disk" or None, default=None
+        ``"disk"`` keeps the pixels of each image in a temporary file once it was
+        decoded, for networks that see it in every epoch. Each ``transform`` makes its
+        own file, of ``n_paintings * height * width * 3`` bytes at most (13.5 GB for
+        18,038 paintings at 500 x 500), in the system's folder for temporary files
+        (``TMPDIR``); it goes with the images.
 
     See Also
     --------
@@ -88,11 +95,20 @@ class ImageLoader(TransformerMixin, BaseEstimator):
     (1, 96, 128, 3) 200
     """
 
-    def __init__(self, size=299, *, resize="crop", on_error="raise", n_threads=None):
+    def __init__(
+        self,
+        size=299,
+        *,
+        resize="crop",
+        on_error="raise",
+        n_threads=None,
+        cache=None,
+    ):
         self.size = size
         self.resize = resize
         self.on_error = on_error
         self.n_threads = n_threads
+        self.cache = cache
 
     def fit(self, X, y=None):
         """Check the parameters and X; nothing is learned.
@@ -133,6 +149,8 @@ class ImageLoader(TransformerMixin, BaseEstimator):
             allowed.
         TypeError
             If X holds anything but paths.
+        OSError
+            If there is too little room on the disk for ``cache="disk"``.
         """
         return LazyImages(
             _check_paths(X),
@@ -140,7 +158,38 @@ class ImageLoader(TransformerMixin, BaseEstimator):
             resize=check_choice("resize", self.resize, RESIZE_MODES),
             on_error=check_choice("on_error", self.on_error, ("raise", "blank")),
             n_threads=_check_threads(self.n_threads),
+            cache=check_choice("cache", self.cache, ("disk", None)),
         )
+
+    def get_feature_names_out(self, input_features=None):
+        """Name what comes out: images are one feature.
+
+        Parameters
+        ----------
+        input_features : object, optional
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str, shape (1,)
+            ``"image"``.
+        """
+        return np.array(["image"], dtype=object)
+
+    def set_output(self, *, transform=None):
+        """Accept what a pipeline asks of all its steps; images are no table.
+
+        Parameters
+        ----------
+        transform : object, optional
+            Ignored.
+
+        Returns
+        -------
+        self : ImageLoader
+            The loader.
+        """
+        return self
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -171,6 +220,8 @@ class LazyImages(LazyArray):
         See :class:`ImageLoader`.
     n_threads : int, default=1
         Threads that decode at the same time.
+    cache : "disk" or None, default=None
+        See :class:`ImageLoader`. All that is sliced from these images shares one file.
 
     Attributes
     ----------
@@ -181,13 +232,23 @@ class LazyImages(LazyArray):
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, paths, *, size, resize="crop", on_error="raise", n_threads=1):
+    def __init__(
+        self,
+        paths,
+        *,
+        size,
+        resize="crop",
+        on_error="raise",
+        n_threads=1,
+        cache=None,
+    ):
         super().__init__(paths)
         self.size = tuple(size)
         self.resize = resize
         self.on_error = on_error
         self.n_threads = n_threads
         self.failures = {}
+        self._kept = None if cache is None else PixelFile(paths, self.item_shape)
 
     @property
     def paths(self):
@@ -228,7 +289,7 @@ class LazyImages(LazyArray):
             every unreadable one; the batches before the first were yielded.
         """
         Image.init()  # registers Pillow's plugins, which is not safe in threads
-        failures = {}
+        failures, unreported = {}, {}
         ahead = deque()
         paths = iter(self.paths)
         pool = ThreadPoolExecutor(self.n_threads)
@@ -247,6 +308,8 @@ class LazyImages(LazyArray):
                         self.failures.pop(path, None)
                     else:
                         failures[path] = reason
+                        if path not in self.failures:
+                            unreported[path] = reason
                 self.failures.update(failures)
                 if not failures or self.on_error == "blank":
                     yield batch
@@ -254,20 +317,26 @@ class LazyImages(LazyArray):
             pool.shutdown(cancel_futures=True)
         if failures and self.on_error == "raise":
             raise UnreadableImageError(failures, len(self))
-        if failures:
+        if unreported:
             warnings.warn(
-                f"{len(failures)} of {len(self)} images can't be read; a black image "
-                f"stands in the place of each:\n{_listed(failures)}",
+                f"{len(unreported)} of {len(self)} images can't be read; a black image "
+                f"stands in the place of each:\n{_listed(unreported)}",
                 stacklevel=2,
             )
 
     def _decode(self, path):
         # The reason is returned, not raised: the caller collects them all. Decoders
         # meet broken files with many kinds of exceptions, so all are caught.
+        pixels = None if self._kept is None else self._kept.read(path)
+        if pixels is not None:
+            return pixels, None
         try:
-            return decode_image(path, self.size, self.resize), None
+            pixels = decode_image(path, self.size, self.resize)
         except Exception as error:
             return None, explain(error)
+        if self._kept is not None:
+            self._kept.write(path, pixels)
+        return pixels, None
 
     def _read(self):
         images = np.empty(self.shape, self.dtype)

@@ -1,4 +1,6 @@
-"""Ready-made pipelines and the report's search space."""
+"""Ready-made pipelines and the report's search spaces."""
+
+import itertools
 
 from scipy.stats import loguniform, randint, uniform
 from sklearn.pipeline import Pipeline
@@ -109,5 +111,46 @@ RandomizedSearchCV`.
         "optimizer__learning_rate": loguniform(1e-5, 3e-3),
         "optimizer__beta_1": uniform(0.9, 0.099),
         "optimizer__beta_2": uniform(0.9, 0.099),
+    }
+    return {prefix + name: distribution for name, distribution in space.items()}
+
+
+def cnn_search_space(prefix="cnn__"):
+    """Give the distributions from which the report's randomized search draws networks.
+
+    The learning rate is 10 ** U(-3.5, -2.5), Adam's betas are U(0.9, 0.999) and its
+    epsilon is 10 ** U(-9, -7) [1]_. The report also searches dropout and the widths of
+    the dense layers, without their ranges.
+
+    Parameters
+    ----------
+    prefix : str, default="cnn__"
+        Name of the pipeline's step and two underscores; ``""`` for a network alone.
+
+    Returns
+    -------
+    space : dict of str to distribution
+        For :class:`sklearn.model_selection.RandomizedSearchCV`, over a
+        :class:`HybridCNNClassifier`, :class:`VGGLiteClassifier` or
+        :class:`AlexNetClassifier`; SqueezeNet has no ``units``.
+
+    References
+    ----------
+    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
+       CS231n report, 2017.
+
+    Examples
+    --------
+    >>> from skart import cnn_search_space
+    >>> sorted(cnn_search_space(prefix=""))[:3]
+    ['dropout', 'optimizer__beta_1', 'optimizer__beta_2']
+    """
+    space = {
+        "units": list(itertools.product((64, 128, 256, 512), (32, 64, 128))),
+        "dropout": uniform(0, 0.5),
+        "optimizer__learning_rate": loguniform(10**-3.5, 10**-2.5),
+        "optimizer__beta_1": uniform(0.9, 0.099),
+        "optimizer__beta_2": uniform(0.9, 0.099),
+        "optimizer__epsilon": loguniform(1e-9, 1e-7),
     }
     return {prefix + name: distribution for name, distribution in space.items()}

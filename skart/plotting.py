@@ -71,7 +71,7 @@ class HistoryDisplay:
             ax.plot(epochs, self.history[name], label="training")
             if f"val_{name}" in self.history:
                 values = self.history[f"val_{name}"]
-                best = np.argmin(values) if name == "loss" else np.argmax(values)
+                best = np.nanargmin(values) if name == "loss" else np.nanargmax(values)
                 (line,) = ax.plot(epochs, values, label="validation")
                 ax.plot(epochs[best], values[best], "o", color=line.get_color())
                 ax.annotate(

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from helpers import save_image
 
+import skart.images
+
 matplotlib.use("Agg")
 
 
@@ -24,6 +26,20 @@ def image_paths(tmp_path_factory):
 def folder_of_images(tmp_path):
     """Six image files, to be changed at will."""
     return [save_image(tmp_path / "images" / f"{i}.jpg", seed=i) for i in range(6)]
+
+
+@pytest.fixture
+def count_decodes(monkeypatch):
+    """Count decoded files by path."""
+    decoded = []
+    original = skart.images.decode_image
+
+    def counting(path, *args):
+        decoded.append(path)
+        return original(path, *args)
+
+    monkeypatch.setattr(skart.images, "decode_image", counting)
+    return decoded
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,26 @@
 """Every estimator once, against scikit-learn's conventions."""
 
+import copy
 import pickle
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skart import DenseHeadClassifier, FeatureExtractor, ImageLoader
+from skart import (
+    AlexNetClassifier,
+    DenseHeadClassifier,
+    FeatureExtractor,
+    HybridCNNClassifier,
+    ImageLoader,
+    SqueezeNetClassifier,
+    VGGLiteClassifier,
+)
 
 # Estimators of 2-D features: scikit-learn's own checks, all of them.
 FAILURES = {
@@ -29,6 +42,16 @@ def test_scikit_learn_checks(estimator, check):
 
 
 # Estimators of paths and images, of which scikit-learn checks next to nothing.
+
+
+def check_parameters_can_be_set(estimator):
+    for name in estimator.get_params():
+        value = object()
+        changed = copy.copy(estimator).set_params(**{name: value})
+        assert getattr(changed, name) is value
+        assert getattr(estimator, name) is not value
+
+
 TRANSFORMERS = [
     (ImageLoader(48, n_threads=2), "paths"),
     (FeatureExtractor("MobileNetV2", weights=None, verbose=False), "images"),
@@ -51,10 +74,7 @@ class TestTransformers:
         assert fitted.fit(inputs[kind]) is fitted
         fitted.transform(inputs[kind])
         assert fitted.get_params() == parameters
-        for name, value in parameters.items():
-            assert (
-                getattr(clone(transformer).set_params(**{name: value}), name) == value
-            )
+        check_parameters_can_be_set(transformer)
 
     def test_nothing_is_learned(self, transformer, kind, inputs):
         fresh = clone(transformer)
@@ -72,3 +92,127 @@ class TestTransformers:
         np.testing.assert_array_equal(
             first, np.asarray(pickled.transform(inputs[kind]))
         )
+
+
+SMALL = {"epochs": 1, "batch_size": 4, "random_state": 0}
+CLASSIFIERS = [
+    HybridCNNClassifier(units=8, optimizer__learning_rate=0.01, **SMALL),
+    VGGLiteClassifier(units=8, **SMALL),
+    SqueezeNetClassifier(**SMALL),
+    AlexNetClassifier(units=8, **SMALL),
+]
+
+
+@pytest.fixture(scope="module")
+def images(image_paths):
+    """Twelve images, lazy, and their movements, out of order."""
+    return ImageLoader(68).transform(image_paths), np.array(
+        ["Rococo", "Cubism", "Baroque"] * 4
+    )
+
+
+@pytest.fixture(scope="module", params=CLASSIFIERS, ids=lambda x: type(x).__name__)
+def classifier(request):
+    """An image classifier, not fitted."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fitted(classifier, images):
+    """The same, fitted; read only."""
+    return clone(classifier).fit(*images)
+
+
+class TestImageClassifiers:
+    def test_parameters(self, classifier, images):
+        parameters = classifier.get_params()
+        assert clone(classifier).get_params() == parameters
+        model = clone(classifier)
+        assert model.fit(*images) is model
+        assert model.get_params() == parameters
+        check_parameters_can_be_set(classifier)
+        with pytest.raises(TypeError, match="Did you mean 'epochs'"):
+            type(classifier)(epoch=3)
+
+    def test_not_fitted(self, classifier, images):
+        with pytest.raises(NotFittedError):
+            clone(classifier).predict(images[0])
+
+    def test_tags(self, classifier):
+        tags = classifier.__sklearn_tags__()
+        assert is_classifier(classifier)
+        assert is_classifier(make_pipeline(ImageLoader(68), classifier))
+        assert tags.requires_fit and tags.target_tags.required
+        assert not tags.input_tags.two_d_array
+        assert tags.classifier_tags.multi_class
+
+    def test_labels_and_probabilities(self, fitted, images):
+        X, y = images
+        assert fitted.classes_.tolist() == ["Baroque", "Cubism", "Rococo"]
+        assert fitted.image_shape_ == (68, 68, 3)
+        probabilities = fitted.predict_proba(X)
+        assert probabilities.shape == (12, 3) and probabilities.dtype == np.float32
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+        predicted = fitted.predict(X)
+        assert predicted.dtype == fitted.classes_.dtype
+        assert (fitted.classes_[probabilities.argmax(axis=1)] == predicted).all()
+        assert 0 <= fitted.score(X, y) <= 1
+
+    def test_order_and_number_of_images(self, fitted, images):
+        X = images[0]
+        expected = fitted.predict_proba(X)
+        rows = [7, 3, 3, 0, 11]
+        for some in (X[rows], np.asarray(X)[rows], np.asarray(X, float)[rows]):
+            np.testing.assert_allclose(
+                fitted.predict_proba(some), expected[rows], atol=1e-5
+            )
+
+    def test_equal_fits(self, classifier, fitted, images):
+        expected = fitted.predict_proba(images[0])
+        again = clone(classifier).fit(*images)
+        np.testing.assert_array_equal(again.predict_proba(images[0]), expected)
+        again.fit(*images)
+        np.testing.assert_array_equal(again.predict_proba(images[0]), expected)
+
+    def test_kinds_of_labels(self, classifier, images):
+        X, y = images
+        codes = np.unique(y, return_inverse=True)[1]
+        for labels in (codes * 7 - 3, pd.Series(y, dtype="category"), y.tolist()):
+            model = clone(classifier).fit(X, labels)
+            assert set(model.predict(X)) <= set(labels)
+        with pytest.raises(ValueError, match="no label for 1 of 12"):
+            clone(classifier).fit(X, [None, *y[1:]])
+
+    @pytest.mark.parametrize("way", ["pickle", "joblib"])
+    def test_round_trips(self, fitted, images, tmp_path, way):
+        if way == "pickle":
+            again = pickle.loads(pickle.dumps(fitted))
+        else:
+            joblib.dump(fitted, tmp_path / "model.joblib")
+            again = joblib.load(tmp_path / "model.joblib")
+        np.testing.assert_array_equal(
+            again.predict_proba(images[0]), fitted.predict_proba(images[0])
+        )
+        assert again.history_ == fitted.history_
+
+    def test_sample_and_class_weights(self, classifier, images):
+        X, y = images
+        model = clone(classifier).set_params(class_weight="balanced")
+        model.fit(X, y, sample_weight=(y != "Cubism") * 1.0)
+        assert model.classes_.tolist() == ["Baroque", "Rococo"]
+
+    def test_training_in_parts(self, classifier, images):
+        X, y = images
+        model = clone(classifier).partial_fit(X[:3], y[:3], classes=np.unique(y))
+        model.partial_fit(X[3:], y[3:])
+        assert len(model.history_["loss"]) == 2
+        model.set_params(warm_start=True).fit(X, y)
+        assert len(model.history_["loss"]) == 3
+
+    def test_groups_in_a_pipeline(self, classifier, image_paths, images):
+        pipe = make_pipeline(
+            ImageLoader(68), clone(classifier).set_params(validation_split=0.25)
+        )
+        step = f"{type(classifier).__name__.lower()}__groups"
+        pipe.fit(image_paths, images[1], **{step: np.repeat(np.arange(6), 2)})
+        assert "val_accuracy" in pipe[-1].history_

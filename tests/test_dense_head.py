@@ -1,5 +1,7 @@
 import pickle
 import random
+import subprocess
+import sys
 
 import joblib
 import keras
@@ -9,6 +11,7 @@ import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -21,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skart import DenseHeadClassifier, head_search_space
+from skart.classifiers._validation import split_validation
 
 
 def head(**parameters):
@@ -154,7 +158,8 @@ def test_misspelt_parameters(blobs):
     "parameters, message",
     [
         ({"epochs": 0}, "epochs must be"),
-        ({"batch_size": None}, "batch_size must be"),
+        ({"learning_rate_schedule": "cosin"}, "learning_rate_schedule must be"),
+        ({"batch_size": 0}, "batch_size must be"),
         ({"validation_split": 1.0}, "validation_split must be"),
         ({"patience": 3}, "pass validation_split"),
         ({"optimizer": "adamm"}, "adamm"),
@@ -209,20 +214,52 @@ class Seen(keras.callbacks.Callback):
 def test_validation_split_respects_classes_and_groups(blobs):
     X, y = blobs
     artists = np.repeat(np.arange(24), 5)
-    model = head(validation_split=0.25)
     codes = np.repeat(np.arange(3), 40)
-    rows = np.arange(120)
-    training, validation = model._split(rows, codes, None, 0)
+    training, validation = split_validation(codes, 0.25)
     assert np.bincount(codes[validation]).tolist() == [10, 10, 10]
-    training, validation = model._split(rows, codes, artists, 0)
-    assert not set(artists[training]) & set(artists[validation])
-    assert set(codes[training]) == {0, 1, 2}
-    assert sorted([*training, *validation]) == rows.tolist()
-    model.fit(X, y, groups=artists)
+    for share in (0.25, 0.75):
+        training, validation = split_validation(codes, share, groups=artists)
+        assert not set(artists[training]) & set(artists[validation])
+        assert set(codes[training]) == {0, 1, 2}
+        assert sorted([*training, *validation]) == list(range(120))
+        assert len(validation) == pytest.approx(120 * share, abs=6)
+    # Two artists a movement: as many folds as there are artists.
+    split_validation(codes[::10], 0.1, groups=np.repeat(np.arange(6), 2))
+    model = head(validation_split=0.25).fit(X, y, groups=artists)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(X, y, groups=np.arange(1000))
     with pytest.raises(ValueError, match="nothing left"):
         head(validation_split=0.5).fit(X[:80], y[:80], groups=codes[:80])
     with pytest.raises(ValueError, match="can't be made"):
         model.fit(X[[0, 1, 2, 50, 90]], y[[0, 1, 2, 50, 90]])
+
+
+def held_out(monkeypatch):
+    """Record the validation rows of each fit."""
+    seen = []
+
+    def record(*args, **kwargs):
+        training, validation = split_validation(*args, **kwargs)
+        seen.append(validation.tolist())
+        return training, validation
+
+    monkeypatch.setattr("skart.classifiers._base.split_validation", record)
+    return seen
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+def test_what_is_held_out_stays_so(blobs, monkeypatch, random_state):
+    seen = held_out(monkeypatch)
+    model = head(
+        epochs=1, validation_split=0.25, warm_start=True, random_state=random_state
+    )
+    model.fit(*blobs).fit(*blobs)
+    assert seen[0] == seen[1]
+    model.partial_fit(*blobs)  # holds nothing out
+    assert len(seen) == 2
+    assert np.isnan(model.history_["val_loss"]).tolist() == [False, False, True]
+    pickle.loads(pickle.dumps(model)).fit(*blobs)
+    assert seen[2] == seen[0]
 
 
 def test_callbacks(blobs):
@@ -247,9 +284,22 @@ def test_weights(blobs):
     assert (
         heavy.predict_proba(X)[:, 0].mean() > light.predict_proba(X)[:, 0].mean() + 0.05
     )
-    as_dict = clone(base).set_params(
-        class_weight={"Baroque": 50, "Cubism": 1, "Fauvism": 1}
+    # "balanced" looks at the samples that count only.
+    mask = np.r_[np.ones(60), np.zeros(60)]
+    balanced = clone(base).set_params(class_weight="balanced")
+    np.testing.assert_allclose(
+        clone(balanced).fit(X, y, sample_weight=mask).predict_proba(X),
+        clone(balanced).fit(X[:60], y[:60]).predict_proba(X),
+        rtol=1e-4,
     )
+    with pytest.raises(ValueError, match="needs all samples at once"):
+        balanced.partial_fit(X, y)
+    with pytest.raises(ValueError, match="class_weight names 'Dada'"):
+        clone(base).set_params(class_weight={"Dada": 2}).fit(X, y)
+    ignored = clone(base).set_params(class_weight={"Baroque": 0}).fit(X, y)
+    assert len(ignored.classes_) == 3
+    as_dict = clone(base).set_params(class_weight={"Baroque": 50, "Cubism": 1})
+    as_dict.partial_fit(X[40:], y[40:], classes=np.unique(y))  # no Baroque
     np.testing.assert_allclose(
         as_dict.fit(X, y).predict_proba(X), heavy.predict_proba(X), rtol=1e-5
     )
@@ -274,6 +324,8 @@ def test_partial_fit(blobs):
     assert by_class.partial_fit(X[40:], y[40:]).predict_proba(X).shape == (120, 3)
     with pytest.raises(ValueError, match="'Naive Art'"):
         model.partial_fit(X[:2], ["Naive Art", "Cubism"])
+    with pytest.raises(ValueError, match="classes=.* differ"):
+        model.partial_fit(X, y, classes=["Baroque", "Cubism"])
 
 
 def test_warm_start(blobs):
@@ -282,6 +334,80 @@ def test_warm_start(blobs):
     model.fit(*blobs)
     assert model.history_["loss"][:2] == first and len(model.history_["loss"]) == 4
     assert model.history_["loss"][2] < first[1]
+    # A new learning rate holds from then on.
+    weights = model.model_.get_weights()
+    model.set_params(optimizer__learning_rate=1e-12).fit(*blobs)
+    for before, after in zip(weights, model.model_.get_weights(), strict=True):
+        np.testing.assert_allclose(before, after, atol=1e-6)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Stop as Ctrl-C does, in the first batch of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_what_an_interrupted_fit_learned_is_kept(blobs, epoch):
+    interrupt = Interrupt(epoch)
+    model = head(epochs=5, callbacks=interrupt, warm_start=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*blobs)
+    assert interrupt.model is None
+    assert len(model.history_.get("loss", [])) == epoch
+    model.set_params(callbacks=None).fit(*blobs)
+    assert len(model.history_["loss"]) == epoch + 5
+
+
+def test_a_fit_that_fails_early_leaves_the_last_one(blobs):
+    X, y = blobs
+    model = head().fit(X, y)
+    before = model.predict_proba(X)
+    model.set_params(validation_split=0.5)
+    with pytest.raises(ValueError, match="nothing left"):
+        model.fit(X[:80], np.repeat([1, 2], 40), groups=np.repeat([1, 2], 40))
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    with pytest.raises(ValueError, match="units"):
+        model.set_params(units=0, validation_split=0).fit(X, y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "exponential"])
+def test_learning_rate_schedules(blobs, schedule):
+    model = head(epochs=4, learning_rate_schedule=schedule, warm_start=True)
+    rates = model.fit(*blobs).history_["learning_rate"]
+    expected = {
+        "cosine": [1, 0.8536, 0.5, 0.1464],
+        "linear": [1, 0.75, 0.5, 0.25],
+        "exponential": [1, 0.3162, 0.1, 0.0316],
+    }
+    np.testing.assert_allclose(rates, 0.01 * np.array(expected[schedule]), rtol=1e-3)
+    model.fit(*blobs)  # begins anew
+    np.testing.assert_allclose(model.history_["learning_rate"], rates * 2, rtol=1e-6)
+
+
+def test_what_we_set_is_not_passed_on():
+    with pytest.raises(TypeError, match="sets 'optimizer' itself"):
+        DenseHeadClassifier(compile__optimizer="sgd")
+    with pytest.raises(ValueError, match="sets 'epochs' itself"):
+        DenseHeadClassifier().set_params(fit__epochs=3)
+
+
+def test_threads_take_turns(blobs):
+    fits = [head(epochs=2, random_state=seed) for seed in range(4)]
+    alone = [clone(model).fit(*blobs).predict_proba(blobs[0]) for model in fits]
+    together = joblib.Parallel(n_jobs=4, backend="threading")(
+        joblib.delayed(model.fit)(*blobs) for model in fits
+    )
+    for expected, model in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(model.predict_proba(blobs[0]), expected)
 
 
 def test_seeds(blobs):
@@ -310,6 +436,18 @@ def test_seeds(blobs):
     )
 
 
+def test_plain_keras_works_on_after_a_fit():
+    code = """
+import numpy as np
+from skart import DenseHeadClassifier
+X, y = np.zeros((8, 4)), np.arange(8) % 2
+model = DenseHeadClassifier(4, epochs=1).fit(X, y).model_
+model.compile("adam", "sparse_categorical_crossentropy")
+model.fit(X, y, shuffle=True, verbose=0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("way", ["pickle", "joblib"])
 def test_round_trips(blobs, fitted, tmp_path, way):
     X, y = blobs
@@ -323,7 +461,12 @@ def test_round_trips(blobs, fitted, tmp_path, way):
         again = joblib.load(tmp_path / "head.joblib")
     np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
     assert again.history_ == fitted.history_
-    again.partial_fit(X, y)
+    state = random.getstate()
+    twin = pickle.loads(pickle.dumps(fitted))
+    assert random.getstate() == state
+    for model in (again, twin):  # dropout, too, is that of the seed
+        model.partial_fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), twin.predict_proba(X))
     # A parameter that was changed after the fit does not bend what was learned.
     changed = pickle.loads(pickle.dumps(again)).set_params(units=99)
     np.testing.assert_array_equal(

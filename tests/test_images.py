@@ -1,4 +1,5 @@
 import pickle
+import shutil
 import threading
 import warnings
 from pathlib import Path
@@ -14,20 +15,6 @@ from sklearn.utils import _safe_indexing
 import skart.images
 from skart import ImageLoader, LazyImages, UnreadableImageError
 from skart.images import check_images
-
-
-@pytest.fixture
-def count_decodes(monkeypatch):
-    """Count decoded files by path."""
-    decoded = []
-    original = skart.images.decode_image
-
-    def counting(path, *args):
-        decoded.append(path)
-        return original(path, *args)
-
-    monkeypatch.setattr(skart.images, "decode_image", counting)
-    return decoded
 
 
 def psnr(a, b):
@@ -342,3 +329,42 @@ def test_scikit_learn_conventions(image_paths):
 def test_check_images_refuses(X, message):
     with pytest.raises(ValueError, match=message):
         check_images(X)
+
+
+def test_pixels_are_kept_on_disk(image_paths, count_decodes):
+    plain = np.asarray(ImageLoader(40).transform(image_paths))
+    count_decodes.clear()
+    images = ImageLoader(40, cache="disk", n_threads=3).transform(
+        [*image_paths, image_paths[0]]
+    )
+    np.testing.assert_array_equal(images[4:9], plain[4:9])
+    for _ in range(2):
+        np.testing.assert_array_equal(images[:12], plain)
+        np.testing.assert_array_equal(images[12], plain[0])
+    assert sorted(count_decodes) == sorted(image_paths)
+    # A copy for another process decodes for itself.
+    again = pickle.loads(pickle.dumps(images[:3]))
+    np.testing.assert_array_equal(again, plain[:3])
+    assert len(count_decodes) == 12 + 3
+    assert images.identity == ImageLoader(40).transform(image_paths).identity
+
+
+def test_kept_pixels_leave_nothing_behind(image_paths, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    images = ImageLoader(40, cache="disk").transform(image_paths)
+    np.asarray(images)
+    view = images[:2]
+    del images
+    np.asarray(view)
+    del view
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_room_for_pixels(image_paths, monkeypatch):
+    usage = shutil.disk_usage("/")._replace(free=10**4)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    loader = ImageLoader(500, cache="disk")
+    with pytest.raises(OSError, match=r"needs .* for 12 images.*Set TMPDIR"):
+        loader.transform(image_paths)
+    with pytest.raises(ValueError, match="cache must be one of"):
+        ImageLoader(cache="~/pixels").transform(image_paths)

@@ -11,7 +11,7 @@ README = Path(__file__).parents[1] / "README.md"
 @pytest.mark.skipif(not README.exists(), reason="the README is not installed")
 def test_the_readmes_code_runs(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     code = "\n".join(blocks)
     # As it stands, but small, without a download and without the user's cache.
     for old, new in (
@@ -23,6 +23,8 @@ def test_the_readmes_code_runs(tmp_path, monkeypatch):
         ("~/.cache/skart", str(tmp_path / "cache")),
         ("units=650", "units=8, epochs=1"),
         ("n_iter=5", "n_iter=1"),
+        ("size=500", "size=32"),
+        ("epochs=20", "epochs=1"),
     ):
         assert code.count(old) == 1
         code = code.replace(old, new)

@@ -6,18 +6,20 @@ Its ``BaseWrapper`` itself is not subclassed: version 0.13, the last, brings tag
 validation and a constructor that scikit-learn 1.7 and later reject.
 """
 
+import contextlib
 import copy
 import functools
 import gc
+import inspect
+import math
 import numbers
-import warnings
+import threading
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
-from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 # Private, but what scikit-learn's own estimators call; there is no public equal.
@@ -28,8 +30,12 @@ from sklearn.utils.validation import (
 )
 
 from skart._keras import keras
-from skart._lazy import iter_batches
-from skart._messages import suggest
+from skart._lazy import fitting_batch_size, iter_batches
+from skart._messages import check_choice
+from skart.classifiers._batches import Batches
+from skart.classifiers._docs import complete
+from skart.classifiers._routing import RoutedParametersMixin
+from skart.classifiers._validation import split_validation
 
 # After skart._keras, which holds back what TensorFlow says on import. Utilities that
 # are private to scikeras: it is no longer released, so nothing moves under them.
@@ -40,25 +46,42 @@ from scikeras._utils import (  # isort: skip
     unflatten_params,
 )
 from scikeras.utils.random_state import tensorflow_random_state  # isort: skip
+from tensorflow.python.framework.config import (  # isort: skip
+    is_op_determinism_enabled,
+)
 
-# Parameters with these prefixes go on to what Keras builds or does with them.
-_ROUTED_PREFIXES = ("optimizer", "compile", "fit", "callbacks")
+# TensorFlow reads TF_DETERMINISTIC_OPS when it is first asked. Asked by scikeras, which
+# has just set it, it would count as the user's wish and stay on: after the first fit,
+# plain Keras networks could no longer shuffle.
+is_op_determinism_enabled()
+
+_seeding = threading.RLock()
+
+# Share of the learning rate after a share of the epochs.
+_SCHEDULES = {
+    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
+    "linear": lambda done: 1 - done,
+    "exponential": lambda done: 0.01**done,
+}
 
 
-class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
+class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator):
     """A Keras network as a scikit-learn classifier.
 
     Subclasses have a plain scikit-learn constructor, which takes the parameters of
     :class:`DenseHeadClassifier` and the network's own, and define ``_build_network``:
-    a Keras model that ends in a softmax over ``classes_``. Routed parameters such as
-    ``optimizer__learning_rate`` are added to each constructor here. X is made of 2-D
-    features unless a subclass overrides ``_check_X_y`` and ``_check_X``.
+    a Keras model that ends in a softmax over the classes. What all docstrings share
+    is put into each here. X is made of 2-D features unless a subclass overrides
+    ``_check_X_y`` and ``_check_X``.
     """
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if "__init__" in vars(cls):
-            cls.__init__ = _with_routed_parameters(cls.__init__)
+        parameters = inspect.signature(cls.__init__).parameters
+        if cls.__doc__ and "batch_size" in parameters:
+            cls.__doc__ = complete(
+                cls.__doc__, batch_size=parameters["batch_size"].default
+            )
 
     def fit(self, X, y, sample_weight=None, groups=None):
         """Train the network from new weights, or on, with ``warm_start=True``.
@@ -85,11 +108,19 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
             If the data or a parameter is not allowed.
         """
         return self._fit(
-            X, y, sample_weight, groups, n_epochs=self.epochs, go_on=self.warm_start
+            X,
+            y,
+            sample_weight,
+            groups,
+            n_epochs=self.epochs,
+            validation_split=self.validation_split,
+            go_on=self.warm_start,
         )
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one more epoch, with the weights there are.
+
+        All of X is trained on: ``validation_split`` and ``patience`` are for ``fit``.
 
         Parameters
         ----------
@@ -107,7 +138,12 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
         self : object
             The fitted classifier.
         """
-        return self._fit(X, y, sample_weight, None, n_epochs=1, classes=classes)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all samples at once, which partial_fit "
+                "doesn't see. Pass a dict of weights, or None."
+            )
+        return self._fit(X, y, sample_weight, n_epochs=1, classes=classes)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -126,14 +162,16 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
         X = self._check_X(X)
         probabilities = np.empty((len(X), len(self.classes_)), np.float32)
         start = 0
-        for batch in iter_batches(X, self.batch_size):
-            # Always the same shape: it is traced once, and a sample's probabilities
-            # don't depend on how many stand beside it.
-            padding = [(0, self.batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
-            predicted = self.model_.predict_on_batch(np.pad(batch, padding))
-            rows = slice(start, start + len(batch))
-            probabilities[rows] = np.asarray(predicted)[: len(batch)]
-            start += len(batch)
+        batch_size = self._batch_size(X)
+        for batch in iter_batches(X, batch_size):
+            n_rows = len(batch)
+            if batch.ndim == 2:
+                # Always the same shape: it is traced once, and a sample's probabilities
+                # don't depend on how many stand beside it. Images cost too much for it.
+                batch = np.pad(batch, [(0, batch_size - n_rows), (0, 0)])
+            predicted = np.asarray(self.model_.predict_on_batch(batch))
+            probabilities[start : start + n_rows] = predicted[:n_rows]
+            start += n_rows
         return probabilities
 
     def predict(self, X):
@@ -152,58 +190,132 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def _fit(self, X, y, sample_weight, groups, *, n_epochs, classes=None, go_on=True):
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight,
+        groups=None,
+        *,
+        n_epochs,
+        classes=None,
+        validation_split=0.0,
+        go_on=True,
+    ):
         self._check_parameters()
         go_on = go_on and hasattr(self, "model_")
         X, y = self._check_X_y(X, y, reset=not go_on)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float32)
-        if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, y)
+        _check_labels(y)
+        check_consistent_length(X, groups)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float32, copy=True)
         rows = np.flatnonzero(weights)
-        if not go_on:
-            self._set_classes(y[rows] if classes is None else classes)
+        if go_on:
+            if classes is not None and set(classes) != set(self.classes_):
+                raise ValueError(
+                    f"classes={list(classes)} differ from those of the first call, "
+                    f"{self.classes_.tolist()}"
+                )
+            classes = self.classes_
+        else:
+            classes = self._find_classes(y[rows] if classes is None else classes)
         codes = np.zeros(len(y), int)
-        codes[rows] = self._encode(y[rows])
+        codes[rows] = _encode(y[rows], classes)
+        weights[rows] *= self._weigh_classes(codes[rows], classes)[codes[rows]]
 
-        epochs_done = len(self.history_["loss"]) if go_on else 0
+        epochs_done = len(self.history_.get("loss", [])) if go_on else 0
         seed = _derive_seed(self.random_state, epochs_done)
-        training, validation = self._split(rows, codes, groups, seed)
+        # A fit that goes on must not train on what the first one held out.
+        split_seed = self._split_seed if go_on else seed
+        training, validation = rows, None
+        if validation_split:
+            training, validation = (
+                rows[part]
+                for part in split_validation(
+                    codes[rows],
+                    validation_split,
+                    groups=None if groups is None else np.asarray(groups)[rows],
+                    seed=split_seed,
+                )
+            )
         batches = functools.partial(
-            _Batches, X, codes, weights, batch_size=self.batch_size
+            Batches, X, codes, weights, batch_size=self._batch_size(X)
         )
-        if not go_on:
-            # Networks are held in reference cycles: without this, the last ones stay
-            # in memory (a GPU's, too) until Python happens to look for cycles.
-            self.__dict__.pop("model_", None)
-            gc.collect()
-        with tensorflow_random_state(seed):
+        training = batches(training, generator=np.random.default_rng(seed))
+        validation = None if validation is None else batches(validation)
+        with _seeded(seed):
             if not go_on:
-                self.model_ = self._build_network()
+                # Networks are held in reference cycles: without this, the last ones
+                # stay in memory (a GPU's, too) until Python happens to look for cycles.
+                self.__dict__.pop("model_", None)
+                self.__dict__.pop("_compiled_with", None)
+                gc.collect()
+                self.model_ = self._build_network(len(classes))
+                self.classes_ = classes
                 self.history_ = {}
-            if not self.model_.compiled:
-                self._compile()
-            callbacks = self._make_callbacks()
-            history = self.model_.fit(
-                batches(training, generator=np.random.default_rng(seed)),
-                validation_data=None if validation is None else batches(validation),
+                self._split_seed = split_seed
+            self._compile()
+            self._train(training, validation, epochs_done, n_epochs)
+        return self
+
+    def _train(self, training, validation, epochs_done, n_epochs):
+        history = keras.callbacks.History()
+        callbacks = self._make_callbacks()
+        stopping = []
+        if self.patience is not None and validation is not None:
+            stopping.append(
+                keras.callbacks.EarlyStopping(
+                    patience=self.patience, restore_best_weights=True
+                )
+            )
+        optimizer, scheduling = self.model_.optimizer, []
+        if self.learning_rate_schedule is not None:
+            rate = float(optimizer.learning_rate)
+            share_left = _SCHEDULES[self.learning_rate_schedule]
+            scheduling.append(
+                keras.callbacks.LearningRateScheduler(
+                    lambda epoch, _: rate * share_left((epoch - epochs_done) / n_epochs)
+                )
+            )
+        try:
+            self.model_.fit(
+                training,
+                validation_data=validation,
                 initial_epoch=epochs_done,
                 epochs=epochs_done + n_epochs,
-                callbacks=callbacks,
+                callbacks=[*callbacks, *stopping, *scheduling, history],
                 shuffle=False,  # the batches shuffle themselves
                 verbose=2 if self.verbose else 0,
                 **route_params(self.get_params(), "fit", pass_filter=()),
             )
-        for callback in callbacks:
-            callback.set_model(None)  # the user's instances must not hold the network
-        for name, values in history.history.items():
-            self.history_[name] = self.history_.get(name, []) + values
-        return self
+        except Exception:
+            for batches in (training, validation):
+                if batches is not None:
+                    batches.raise_error()
+            raise
+        finally:  # also of what was interrupted
+            if scheduling:
+                optimizer.learning_rate = rate
+            for callback in callbacks:
+                callback.set_model(None)  # users' instances must not hold the network
+            # All of one length, nan where an epoch had no validation or no schedule.
+            n_new = len(history.history.get("loss", []))
+            for name in {**self.history_, **history.history}:
+                before = self.history_.get(name, [math.nan] * epochs_done)
+                new = history.history.get(name, [math.nan] * n_new)
+                self.history_[name] = before + new
 
     def _check_parameters(self):
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{name} must be a positive int; got {value!r}")
+        if not _is_positive_int(self.epochs):
+            raise ValueError(f"epochs must be a positive int; got {self.epochs!r}")
+        if self.batch_size is not None and not _is_positive_int(self.batch_size):
+            raise ValueError(
+                f"batch_size must be a positive int or None; got {self.batch_size!r}"
+            )
+        check_choice(
+            "learning_rate_schedule",
+            self.learning_rate_schedule,
+            (*_SCHEDULES, None),
+        )
         if not 0 <= self.validation_split < 1:
             raise ValueError(
                 f"validation_split must be in [0, 1); got {self.validation_split!r}"
@@ -215,39 +327,50 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
             )
 
     def _check_X_y(self, X, y, *, reset):
-        X, y = validate_data(self, X, y, dtype=np.float32, reset=reset)
-        missing = np.flatnonzero(pd.isna(y))
-        if len(missing):
-            raise ValueError(
-                f"y holds no label for {len(missing)} of {len(y)} samples, first at "
-                f"position {missing[0]}: label them or leave them out"
-            )
-        check_classification_targets(y)
-        return X, y
+        return validate_data(self, X, y, dtype=np.float32, reset=reset)
 
     def _check_X(self, X):
         return validate_data(self, X, dtype=np.float32, reset=False)
 
-    def _set_classes(self, labels):
+    def _batch_size(self, X):
+        if self.batch_size is not None:
+            return self.batch_size
+        return min(32, fitting_batch_size(X))
+
+    def _find_classes(self, labels):
         classes = np.unique(labels)
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of at least two classes, of a "
                 f"weight other than 0; got {len(classes)} class(es): {classes.tolist()}"
             )
-        self.classes_ = classes
+        return classes
 
-    def _encode(self, y):
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y holds {unknown.tolist()}, but the classes of the first call were "
-                f"{self.classes_.tolist()}. Pass all labels to it as classes."
+    def _weigh_classes(self, codes, classes):
+        weights = np.ones(len(classes), np.float32)
+        if isinstance(self.class_weight, dict):
+            for label, weight in self.class_weight.items():
+                if label not in classes:
+                    raise ValueError(
+                        f"class_weight names {label!r}; the classes are "
+                        f"{classes.tolist()}"
+                    )
+                weights[classes == label] = weight
+        elif self.class_weight is not None:
+            present = np.unique(codes)
+            weights[present] = compute_class_weight(
+                self.class_weight, classes=present, y=codes
             )
-        return np.searchsorted(self.classes_, y)
+        return weights
 
     def _compile(self):
         params = self.get_params()
+        recipe = {"optimizer": self.optimizer}
+        for prefix in ("optimizer", "compile"):
+            recipe |= {k: v for k, v in params.items() if k.startswith(f"{prefix}__")}
+        if recipe == getattr(self, "_compiled_with", None):
+            return
+        self._compiled_with = recipe
         optimizer = unflatten_params(
             items=try_to_convert_strings_to_classes(
                 self.optimizer, get_optimizer_class
@@ -282,93 +405,14 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
                     "callbacks must be a Keras callback, or a list or dict of Keras "
                     f"callbacks or their classes; got {callback!r}"
                 )
-        if self.patience is not None:
-            callbacks.append(
-                keras.callbacks.EarlyStopping(
-                    patience=self.patience, restore_best_weights=True
-                )
-            )
         return callbacks
-
-    def _split(self, rows, codes, groups, seed):
-        """Split rows into training and validation, which is None if not asked for."""
-        if not self.validation_split:
-            return rows, None
-        codes = codes[rows]
-        if groups is None:
-            splitter = StratifiedShuffleSplit(
-                1, test_size=self.validation_split, random_state=seed
-            )
-        else:
-            groups = np.asarray(groups)[rows]
-            # No class fills more folds than it has samples.
-            most = np.bincount(codes).max()
-            n_splits = max(2, min(round(1 / self.validation_split), most))
-            splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-        problem = f"validation_split={self.validation_split} can't be made: "
-        try:
-            with warnings.catch_warnings():
-                # One fold of them is taken: it matters little if others lack a class.
-                warnings.filterwarnings("ignore", "The least populated class")
-                splits = list(splitter.split(codes, codes, groups))
-        except ValueError as error:
-            raise ValueError(f"{problem}{error}") from error
-        for training, validation in splits:
-            if len(np.unique(codes[training])) == len(np.unique(codes)):
-                return rows[training], rows[validation]
-        raise ValueError(
-            f"{problem}with groups kept together, a class would have nothing left to "
-            "train on"
-        )
-
-    def get_params(self, deep=True):
-        """Get the parameters, routed ones with them.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Ignored: no parameter is an estimator.
-
-        Returns
-        -------
-        params : dict
-            Values by name.
-        """
-        params = BaseEstimator.get_params(self, deep=deep)
-        params.update({key: value for key, value in vars(self).items() if "__" in key})
-        return params
-
-    def set_params(self, **params):
-        """Set parameters, ``optimizer__learning_rate`` and its like among them.
-
-        Parameters
-        ----------
-        **params : dict
-            Values by name.
-
-        Returns
-        -------
-        self : object
-            The classifier.
-        """
-        for name, value in params.items():
-            self._check_parameter_name(name, error=ValueError)
-            setattr(self, name, value)
-        return self
-
-    @classmethod
-    def _check_parameter_name(cls, name, error=TypeError):
-        names = cls._get_param_names()
-        if name not in names and not _is_routed(name):
-            raise error(
-                f"{cls.__name__} has no parameter {name!r}.{suggest(name, names)}"
-            )
 
     # A pickle holds the network's layers and trained weights; the optimizer's state is
     # left out, so partial_fit after loading starts with a new optimizer.
 
     def __getstate__(self):
         state = dict(super().__getstate__())
+        state.pop("_compiled_with", None)
         if "model_" in state:
             state["model_"] = self.model_.to_json(), self.model_.get_weights()
         return state
@@ -377,51 +421,44 @@ class BaseKerasClassifier(ClassifierMixin, BaseEstimator):
         super().__setstate__(state)
         if "model_" in state:
             config, weights = state["model_"]
-            self.model_ = keras.models.model_from_json(config)
+            with _seeded(0):  # layers draw seeds for what they would do in training
+                self.model_ = keras.models.model_from_json(config)
             self.model_.set_weights(weights)
 
-
-class _Batches(keras.utils.PyDataset):
-    """Some rows of X by the batch, in a new order each epoch; X may be lazy."""
-
-    def __init__(self, X, codes, weights, rows, batch_size, generator=None):
-        super().__init__()
-        self.X = X
-        self.codes = codes
-        self.weights = weights
-        self.rows = rows
-        self.batch_size = batch_size
-        self.generator = generator
-        self.on_epoch_end()
-
-    def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
-
-    def __getitem__(self, index):
-        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
-        return np.asarray(self.X[rows]), self.codes[rows], self.weights[rows]
-
-    def on_epoch_end(self):
-        if self.generator is not None:
-            self.rows = self.generator.permutation(self.rows)
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "model_")
 
 
-def _with_routed_parameters(init):
-    @functools.wraps(
-        init
-    )  # also the signature, in which scikit-learn looks parameters up
-    def __init__(self, *args, **params):
-        for name in params:
-            self._check_parameter_name(name)
-        init(self, *args, **{k: v for k, v in params.items() if not _is_routed(k)})
-        vars(self).update({k: v for k, v in params.items() if _is_routed(k)})
-
-    return __init__
+@contextlib.contextmanager
+def _seeded(seed):
+    # The generators are global: threads must take turns.
+    with _seeding, tensorflow_random_state(seed):
+        yield
 
 
-def _is_routed(name):
-    prefix, separator, rest = name.partition("__")
-    return prefix in _ROUTED_PREFIXES and bool(separator and rest)
+def _encode(y, classes):
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y holds {unknown.tolist()}, but the classes of the first call were "
+            f"{classes.tolist()}. Pass all labels to partial_fit as classes, or fit "
+            "with warm_start=False."
+        )
+    return np.searchsorted(classes, y)
+
+
+def _check_labels(y):
+    missing = np.flatnonzero(pd.isna(y))
+    if len(missing):
+        raise ValueError(
+            f"y holds no label for {len(missing)} of {len(y)} samples, first at "
+            f"position {missing[0]}: label them or leave them out"
+        )
+    check_classification_targets(y)
+
+
+def _is_positive_int(value):
+    return isinstance(value, numbers.Integral) and value >= 1
 
 
 def _derive_seed(random_state, epochs_done):

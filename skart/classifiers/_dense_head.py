@@ -16,50 +16,17 @@ class DenseHeadClassifier(BaseKerasClassifier):
         Width of the hidden layer, or widths of several.
     dropout : float, default=0.7
         Share of the inputs dropped ahead of each dense layer while training.
-    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-        Parameters of an optimizer that is given by name or class are set as
-        ``optimizer__learning_rate``, ``optimizer__beta_1`` and so on.
-    epochs : int, default=30
-        Passes over the training samples, at most.
-    batch_size : int, default=32
-        Samples a gradient step, and a forward pass in prediction.
-    validation_split : float, default=0.0
-        Share of the samples held out to watch the loss on, stratified by class (and
-        grouped by artist where ``fit`` is given ``groups``).
-    patience : int, default=None
-        Epochs without a better validation loss after which training stops; the best
-        weights are restored. None trains all epochs.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss; ``"balanced"`` makes them inversely
-        proportional to their frequencies.
-    callbacks : list, dict or keras.callbacks.Callback, default=None
-        Callbacks for training; classes take parameters as
-        ``callbacks__0__monitor``.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights there are.
-    random_state : int, RandomState or None, default=None
-        Seed of weights, dropout, shuffling and the validation split. Global random
-        state is left as it was.
-    verbose : int, default=0
-        1 prints a line an epoch.
+    <parameters of training>
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        Labels, sorted.
-    model_ : keras.Model
-        The trained network.
-    history_ : dict of str to list of float
-        ``loss`` and ``accuracy`` of each epoch, and ``val_loss`` and ``val_accuracy``
-        with a validation split.
+    <attributes>
     n_features_in_ : int
         Length of the feature vectors.
 
     Notes
     -----
-    Beside these parameters, ones that begin with ``optimizer__``, ``callbacks__``,
-    ``compile__`` and ``fit__`` are passed on to the optimizer, to callbacks, and to
-    ``compile`` and ``fit`` of the Keras model. They can be searched like any other.
+    <routed parameters>
 
     See Also
     --------
@@ -89,6 +56,7 @@ class DenseHeadClassifier(BaseKerasClassifier):
         *,
         dropout=0.7,
         optimizer="adam",
+        learning_rate_schedule=None,
         epochs=30,
         batch_size=32,
         validation_split=0.0,
@@ -102,6 +70,7 @@ class DenseHeadClassifier(BaseKerasClassifier):
         self.units = units
         self.dropout = dropout
         self.optimizer = optimizer
+        self.learning_rate_schedule = learning_rate_schedule
         self.epochs = epochs
         self.batch_size = batch_size
         self.validation_split = validation_split
@@ -112,10 +81,10 @@ class DenseHeadClassifier(BaseKerasClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _build_network(self):
+    def _build_network(self, n_classes):
         return dense_head(
             self.n_features_in_,
-            len(self.classes_),
+            n_classes,
             units=self.units,
             dropout=self.dropout,
         )

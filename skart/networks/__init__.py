@@ -1,6 +1,7 @@
 """Plain functions that give Keras models; nothing here knows of scikit-learn."""
 
 from skart.networks.alexnet import alexnet
+from skart.networks.augmentation import make_augmentation
 from skart.networks.backbone import load_backbone, preprocess
 from skart.networks.dense_head import dense_head
 from skart.networks.hybrid_cnn import hybrid_cnn
@@ -12,6 +13,7 @@ __all__ = [
     "dense_head",
     "hybrid_cnn",
     "load_backbone",
+    "make_augmentation",
     "preprocess",
     "squeezenet",
     "vgg_lite",

@@ -1,5 +1,7 @@
 """What the networks that are trained from scratch have in common."""
 
+import numbers
+
 from skart._keras import keras
 from skart._messages import check_choice
 
@@ -12,7 +14,51 @@ POOLINGS = {
 }
 
 
-def images_in(input_shape, augment):
+def check_dense(units, dropout):
+    """Check the parameters of dense layers.
+
+    Parameters
+    ----------
+    units : int or tuple of int
+        Width of the hidden layer, or widths of several.
+    dropout : float
+        Share of the inputs dropped ahead of each layer.
+
+    Returns
+    -------
+    widths : list of int
+        Widths of the hidden layers.
+
+    Raises
+    ------
+    ValueError
+        If a width is not positive or the dropout not in [0, 1).
+    """
+    widths = units if isinstance(units, (tuple, list)) else (units,)
+    if not all(isinstance(width, numbers.Integral) and width > 0 for width in widths):
+        raise ValueError(f"units must be a positive int or several; got {units!r}")
+    check_dropout(dropout)
+    return [int(width) for width in widths]
+
+
+def check_dropout(dropout):
+    """Check that a share can be dropped.
+
+    Parameters
+    ----------
+    dropout : float
+        Share of the inputs dropped ahead of a layer.
+
+    Raises
+    ------
+    ValueError
+        If it is not in [0, 1).
+    """
+    if not isinstance(dropout, numbers.Real) or not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be in [0, 1); got {dropout!r}")
+
+
+def images_in(input_shape, augment, *, smallest, name):
     """Begin a network: images in 0-255, altered while training, to -1..1.
 
     Parameters
@@ -21,12 +67,27 @@ def images_in(input_shape, augment):
         Height, width and channels.
     augment : keras.Layer or None
         Alters images in 0-255 while training.
+    smallest : int
+        Height and width of which one pixel is left after the last pooling.
+    name : str
+        Of the network.
 
     Returns
     -------
     images, x : keras.KerasTensor
         The input, and what the first convolution takes.
+
+    Raises
+    ------
+    ValueError
+        If the images are smaller.
     """
+    height, width, _ = input_shape
+    if min(height, width) < smallest:
+        raise ValueError(
+            f"{name} needs images of at least {smallest} x {smallest} pixels; got "
+            f"{height} x {width}. Pass ImageLoader a larger size."
+        )
     images = keras.Input(input_shape)
     x = images if augment is None else augment(images)
     return images, layers.Rescaling(1 / 127.5, offset=-1)(x)
@@ -54,7 +115,9 @@ def convolve(x, n_filters, size, batch_norm=False, **options):
     options = {"padding": "same", "kernel_initializer": "he_normal"} | options
     x = layers.Conv2D(n_filters, size, **options)(x)
     if batch_norm:
-        x = layers.BatchNormalization()(x)
+        # Keras' momentum of 0.99 takes hundreds of steps to forget the first ones:
+        # a thousand paintings give 32 an epoch.
+        x = layers.BatchNormalization(momentum=0.9)(x)
     return layers.ReLU()(x)
 
 
@@ -71,8 +134,8 @@ def classify(images, x, n_classes, *, pooling, units, dropout, max_weights, name
         Number of classes.
     pooling : {"avg", "max", "flatten"}
         How maps become a vector.
-    units : tuple of int
-        Widths of the hidden dense layers.
+    units : int or tuple of int
+        Width of the hidden dense layer, or widths of several, or ``()`` for none.
     dropout : float
         Share of the inputs dropped ahead of each dense layer while training.
     max_weights : int
@@ -88,13 +151,14 @@ def classify(images, x, n_classes, *, pooling, units, dropout, max_weights, name
     Raises
     ------
     ValueError
-        If a dense layer would have more weights than ``max_weights``: nothing of it is
-        built by then.
+        If a parameter is not allowed, or a dense layer would have more weights than
+        ``max_weights``: nothing of it is built by then.
     """
     check_choice("pooling", pooling, tuple(POOLINGS))
+    widths = check_dense(units, dropout)
     x = POOLINGS[pooling]()(x)
     n_inputs = x.shape[1]
-    for width in (*units, n_classes):
+    for width in (*widths, n_classes):
         n_weights, n_inputs = n_inputs * width, width
         if n_weights > max_weights:
             raise ValueError(
@@ -104,7 +168,7 @@ def classify(images, x, n_classes, *, pooling, units, dropout, max_weights, name
                 f"at most max_weights={max_weights:,} are allowed. Use pooling='avg', "
                 "smaller images or fewer units, or raise max_weights."
             )
-    for width in units:
+    for width in widths:
         x = layers.Dropout(dropout)(x)
         x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Dropout(dropout)(x)

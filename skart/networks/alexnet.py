@@ -29,8 +29,8 @@ def alexnet(
         Number of classes.
     pooling : {"avg", "max", "flatten"}, default="avg"
         How the 256 maps become a vector; the paper flattens them.
-    units : tuple of int, default=(4096, 4096)
-        Widths of the hidden dense layers.
+    units : int or tuple of int, default=(4096, 4096)
+        Width of the hidden dense layer, or widths of several.
     dropout : float, default=0.5
         Share of the inputs dropped ahead of each dense layer while training.
     batch_norm : bool, default=False
@@ -45,12 +45,17 @@ def alexnet(
     model : keras.Model
         Not compiled.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed or the images are smaller than 67 x 67.
+
     References
     ----------
     .. [1] Krizhevsky, Sutskever, Hinton. "ImageNet Classification with Deep
        Convolutional Neural Networks". NeurIPS 2012.
     """
-    images, x = images_in(input_shape, augment)
+    images, x = images_in(input_shape, augment, smallest=67, name="alexnet")
     pool = {"pool_size": 3, "strides": 2}
     x = convolve(x, 96, 11, batch_norm, strides=4, padding="valid")
     x = keras.layers.MaxPooling2D(**pool)(x)

@@ -1,8 +1,7 @@
 """The report's head: dropout and fully connected layers in pairs."""
 
-import numbers
-
 from skart._keras import keras
+from skart.networks._parts import check_dense
 
 
 def dense_head(n_features, n_classes, *, units=650, dropout=0.7):
@@ -37,16 +36,11 @@ def dense_head(n_features, n_classes, *, units=650, dropout=0.7):
     .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017.
     """
-    widths = units if isinstance(units, (tuple, list)) else (units,)
-    if not all(isinstance(width, numbers.Integral) and width > 0 for width in widths):
-        raise ValueError(f"units must be a positive int or several; got {units!r}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must be in [0, 1); got {dropout!r}")
     layers = [keras.Input((n_features,))]
-    for width in widths:
+    for width in check_dense(units, dropout):
         layers += [
             keras.layers.Dropout(dropout),
-            keras.layers.Dense(int(width), activation="relu"),
+            keras.layers.Dense(width, activation="relu"),
         ]
     layers += [
         keras.layers.Dropout(dropout),

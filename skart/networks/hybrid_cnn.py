@@ -29,8 +29,8 @@ def hybrid_cnn(
         Number of classes.
     pooling : {"avg", "max", "flatten"}, default="avg"
         How the 96 maps become a vector; the report does not say.
-    units : tuple of int, default=(256, 64)
-        Widths of the hidden dense layers.
+    units : int or tuple of int, default=(256, 64)
+        Width of the hidden dense layer, or widths of several.
     dropout : float, default=0.0
         Share of the inputs dropped ahead of each dense layer while training.
     batch_norm : bool, default=False
@@ -45,12 +45,17 @@ def hybrid_cnn(
     model : keras.Model
         Not compiled.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed or the images are smaller than 2 x 2.
+
     References
     ----------
     .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017.
     """
-    images, x = images_in(input_shape, augment)
+    images, x = images_in(input_shape, augment, smallest=2, name="hybrid_cnn")
     for n_filters in (8, 16, 32, 64):
         x = convolve(x, n_filters, 3, batch_norm)
     trunk = keras.layers.MaxPooling2D(2)(x)

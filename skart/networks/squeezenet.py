@@ -2,7 +2,7 @@
 
 from skart._keras import keras
 from skart._messages import check_choice
-from skart.networks._parts import POOLINGS, convolve, images_in
+from skart.networks._parts import POOLINGS, check_dropout, convolve, images_in
 
 
 def squeezenet(
@@ -40,6 +40,11 @@ def squeezenet(
     model : keras.Model
         Not compiled.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed or the images are smaller than 31 x 31.
+
     References
     ----------
     .. [1] Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer. "SqueezeNet: AlexNet-level
@@ -47,8 +52,9 @@ def squeezenet(
        authors' repository.
     """
     check_choice("pooling", pooling, ("avg", "max"))
+    check_dropout(dropout)
     layers = keras.layers
-    images, x = images_in(input_shape, augment)
+    images, x = images_in(input_shape, augment, smallest=31, name="squeezenet")
     x = convolve(x, 64, 3, batch_norm, strides=2, padding="valid")
     for n_squeezed, n_expanded in ((16, 64), (32, 128), (48, 192), (64, 256)):
         if n_squeezed != 64:

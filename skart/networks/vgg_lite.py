@@ -28,8 +28,8 @@ def vgg_lite(
         Number of classes.
     pooling : {"avg", "max", "flatten"}, default="avg"
         How the 256 maps become a vector; the report does not say.
-    units : tuple of int, default=(256, 64)
-        Widths of the hidden dense layers.
+    units : int or tuple of int, default=(256, 64)
+        Width of the hidden dense layer, or widths of several.
     dropout : float, default=0.0
         Share of the inputs dropped ahead of each dense layer while training.
     batch_norm : bool, default=False
@@ -44,6 +44,11 @@ def vgg_lite(
     model : keras.Model
         Not compiled.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed or the images are smaller than 16 x 16.
+
     References
     ----------
     .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
@@ -51,7 +56,7 @@ def vgg_lite(
     .. [2] Simonyan, Zisserman. "Very Deep Convolutional Networks for Large-Scale Image
        Recognition". ICLR 2015.
     """
-    images, x = images_in(input_shape, augment)
+    images, x = images_in(input_shape, augment, smallest=16, name="vgg_lite")
     for n_filters in (32, 64, 128, 256):
         x = convolve(x, n_filters, 3, batch_norm)
         x = convolve(x, n_filters, 3, batch_norm)

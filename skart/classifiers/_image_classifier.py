@@ -1,0 +1,39 @@
+"""What all classifiers that take images have in common."""
+
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from skart.classifiers._base import BaseKerasClassifier
+from skart.images import check_images
+
+
+class ImageClassifier(BaseKerasClassifier):
+    """A Keras network that takes images, lazy or in memory, all of one size."""
+
+    def _check_X_y(self, X, y, *, reset):
+        X = check_images(X)
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        if reset:
+            self.image_shape_ = tuple(X.shape[1:])
+        else:
+            self._check_shape(X)
+        return X, y
+
+    def _check_X(self, X):
+        X = check_images(X)
+        self._check_shape(X)
+        return X
+
+    def _check_shape(self, X):
+        if tuple(X.shape[1:]) != self.image_shape_:
+            height, width, _ = self.image_shape_
+            raise ValueError(
+                f"{type(self).__name__} was trained on images of {height} x {width} "
+                f"pixels; got {X.shape[1]} x {X.shape[2]}. Pass ImageLoader the size "
+                f"({height}, {width})."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
