@@ -271,7 +271,8 @@ class AlexNetClassifier(_WithDenseLayers):
     --------
     >>> from skart import AlexNetClassifier
     >>> AlexNetClassifier("flatten", augment="light", optimizer__learning_rate=1e-4)
-    AlexNetClassifier(augment='light', pooling='flatten')
+    AlexNetClassifier(augment='light', optimizer__learning_rate=0.0001,
+                      pooling='flatten')
     """
 
     _network = staticmethod(networks.alexnet)
@@ -316,7 +317,9 @@ class SqueezeNetClassifier(_FromScratch):
     Examples
     --------
     >>> from skart import SqueezeNetClassifier
-    >>> SqueezeNetClassifier(batch_norm=True).get_params()["learning_rate_schedule"]
+    >>> SqueezeNetClassifier("max", batch_norm=True, learning_rate_schedule="cosine")
+    SqueezeNetClassifier(batch_norm=True, learning_rate_schedule='cosine',
+                         pooling='max')
     """
 
     _network = staticmethod(networks.squeezenet)
