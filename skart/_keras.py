@@ -48,6 +48,25 @@ logging.getLogger("tensorflow").addFilter(
 )
 
 
+_home = os.getpid()
+
+
+def check_process():
+    """Refuse to compute in a forked process, where TensorFlow would wait forever.
+
+    Raises
+    ------
+    RuntimeError
+        If this process was forked from one that had loaded Keras.
+    """
+    if os.getpid() != _home:
+        raise RuntimeError(
+            "TensorFlow can't compute in a process that was forked from one that has "
+            "loaded it. Start fresh ones: joblib's default backend 'loky' does, and "
+            "multiprocessing's start method 'spawn'."
+        )
+
+
 @contextlib.contextmanager
 def dtype_policy(name):
     """Build layers under a dtype policy of Keras, and put back the one there was.
@@ -65,4 +84,4 @@ def dtype_policy(name):
         keras.config.set_dtype_policy(policy)
 
 
-__all__ = ["dtype_policy", "keras"]
+__all__ = ["check_process", "dtype_policy", "keras"]

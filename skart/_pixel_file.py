@@ -1,6 +1,8 @@
 """A temporary file of decoded images, for those who read them many times."""
 
+import contextlib
 import math
+import os
 import shutil
 import tempfile
 import threading
@@ -8,12 +10,28 @@ import weakref
 
 import numpy as np
 
+try:
+    from os import pread as _pread
+    from os import pwrite as _pwrite
+except ImportError:  # on Windows, where no process is forked
+    _lock = threading.Lock()
+
+    def _pread(file, n_bytes, offset):
+        with _lock:
+            os.lseek(file, offset, os.SEEK_SET)
+            return os.read(file, n_bytes)
+
+    def _pwrite(file, data, offset):
+        with _lock:
+            os.lseek(file, offset, os.SEEK_SET)
+            return os.write(file, data)
+
 
 class PixelFile:
     """Decoded images in a file without a name: no crash can leave it behind.
 
     It is read and written, not mapped, so that its pages don't count as memory of this
-    process. In another process, a copy of it starts empty.
+    process; and at given places, so that threads and forked processes can share it.
 
     Parameters
     ----------
@@ -33,7 +51,6 @@ class PixelFile:
         self._n_bytes = math.prod(item_shape)
         self._places = {path: place for place, path in enumerate(dict.fromkeys(paths))}
         self._written = np.zeros(len(self._places), bool)
-        self._lock = threading.Lock()
         folder = tempfile.gettempdir()
         needed, free = len(self._places) * self._n_bytes, shutil.disk_usage(folder).free
         if needed > free:
@@ -42,7 +59,7 @@ class PixelFile:
                 f"images; {folder} has {free / 1e9:.1f} GB left. Set TMPDIR to a "
                 "folder with more room, or pass a smaller size or cache=None."
             )
-        self._file = tempfile.TemporaryFile(prefix="skart-")
+        self._file = tempfile.TemporaryFile(prefix="skart-", buffering=0)
         weakref.finalize(self, self._file.close)
 
     def read(self, path):
@@ -61,14 +78,11 @@ class PixelFile:
         place = self._places[path]
         if not self._written[place]:
             return None
-        pixels = np.empty(self._item_shape, np.uint8)
-        with self._lock:
-            self._file.seek(place * self._n_bytes)
-            self._file.readinto(pixels)
-        return pixels
+        data = _pread(self._file.fileno(), self._n_bytes, place * self._n_bytes)
+        return np.frombuffer(data, np.uint8).reshape(self._item_shape)
 
     def write(self, path, pixels):
-        """Keep an image.
+        """Keep an image, unless the disk is full: it is then decoded again.
 
         Parameters
         ----------
@@ -78,10 +92,8 @@ class PixelFile:
             The image.
         """
         place = self._places[path]
-        with self._lock:
-            self._file.seek(place * self._n_bytes)
-            self._file.write(pixels.tobytes())
-            self._written[place] = True
-
-    def __reduce__(self):
-        return type(self), (list(self._places), self._item_shape)
+        with contextlib.suppress(OSError):
+            n_written = _pwrite(
+                self._file.fileno(), pixels.tobytes(), place * self._n_bytes
+            )
+            self._written[place] = n_written == self._n_bytes

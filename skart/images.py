@@ -71,7 +71,8 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         decoded, for networks that see it in every epoch. Each ``transform`` makes its
         own file, of ``n_paintings * height * width * 3`` bytes at most (13.5 GB for
         18,038 paintings at 500 x 500), in the system's folder for temporary files
-        (``TMPDIR``); it goes with the images.
+        (``TMPDIR``); it goes with the images. Where that folder is kept in memory, as
+        ``/tmp`` is by some systems, name another.
 
     See Also
     --------
@@ -269,6 +270,14 @@ class LazyImages(LazyArray):
             "decoder": DECODER_VERSION,
         }
 
+    def __getstate__(self):
+        # What was decoded stays here: another process begins its own file.
+        return {**vars(self), "_kept": self._kept is not None}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._kept = PixelFile(self.paths, self.item_shape) if self._kept else None
+
     def iter_batches(self, batch_size):
         """Decode ahead in threads, in order, a bounded number of images at a time.
 
@@ -383,9 +392,12 @@ def check_images(X):
     if X.dtype == np.uint8:
         return X
     low, high = X.min(), X.max()
-    if not (low >= 0 and high <= 255):  # also catches nan
+    if np.isnan(low):
+        raise ValueError("images must lie in 0-255; got nan")
+    if low < 0 or high > 255:
         raise ValueError(f"images must lie in 0-255; got values in {low}-{high}")
-    if X.dtype.kind == "f" and 0 < high <= 1:
+    # A nearly black image holds whole numbers, as all that was decoded.
+    if X.dtype.kind == "f" and 0 < high <= 1 and (X % 1).any():
         raise ValueError(
             f"images must lie in 0-255; got {low:.3g}-{high:.3g}, which looks like "
             "0-1. Multiply them by 255."

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skart.images import ImageLoader
 
@@ -17,7 +18,7 @@ class HistoryDisplay:
     ----------
     history : dict of str to list of float
         ``loss`` and ``accuracy`` by epoch, with ``val_loss`` and ``val_accuracy`` where
-        there was a validation split.
+        there was a validation split, and ``stage`` where there were several.
 
     Attributes
     ----------
@@ -49,6 +50,7 @@ class HistoryDisplay:
         estimator = getattr(estimator, "best_estimator_", estimator)
         if hasattr(estimator, "steps"):
             estimator = estimator[-1]
+        check_is_fitted(estimator)
         return cls(estimator.history_).plot(axes=axes)
 
     def plot(self, *, axes=None):
@@ -80,6 +82,19 @@ class HistoryDisplay:
                     textcoords="offset points",
                     xytext=(0, 8),
                     ha="center",
+                )
+            for start in np.flatnonzero(np.diff(self.history.get("stage", []))) + 1:
+                ax.axvline(start + 0.5, color="grey", linestyle="--", linewidth=1)
+                ax.annotate(
+                    f"stage {self.history['stage'][start]}",
+                    (start + 0.5, 0.99),
+                    xycoords=("data", "axes fraction"),
+                    textcoords="offset points",
+                    xytext=(-2, 0),
+                    rotation=90,
+                    ha="right",
+                    va="top",
+                    fontsize="small",
                 )
             ax.set(xlabel="epoch", ylabel=name)
             ax.xaxis.get_major_locator().set_params(integer=True)

@@ -1,10 +1,12 @@
 import pickle
 import subprocess
 import sys
+import threading
 
 import keras
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
     GroupShuffleSplit,
@@ -13,6 +15,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 
+import skart.images
 from skart import (
     AlexNetClassifier,
     HybridCNNClassifier,
@@ -94,13 +97,15 @@ def test_streaming_is_training_in_memory(paintings):
 
 @pytest.mark.parametrize("cache", [None, "disk"])
 def test_what_is_decoded(paintings, count_decodes, cache):
-    images = ImageLoader(24, cache=cache, n_threads=2).transform(paintings.paths)
+    # One thread, so that the order is that of the batches.
+    images = ImageLoader(24, cache=cache, n_threads=1).transform(paintings.paths)
     model = hybrid(epochs=3).fit(images, paintings.labels)
     paths = count_decodes
     if cache is None:
         # Keras looks at two batches beforehand, for their shape.
-        assert len(paths) <= 3 * len(images) + 2 * model.batch_size
-        first, second = paths[16 : 16 + len(images)], paths[-len(images) :]
+        assert len(paths) <= 3 * len(images) + 3 * model.batch_size
+        first = paths[-2 * len(images) : -len(images)]
+        second = paths[-len(images) :]
         assert sorted(first) == sorted(second) == sorted(paintings.paths)
         assert first != second  # shuffled anew
     else:
@@ -171,7 +176,24 @@ def test_images_that_are_too_small(make, smallest):
         ({"augment": "lite"}, "augment must be .* Did you mean 'light'"),
         ({"dtype": "bfloat16"}, "dtype must be one of .*mixed_bfloat16"),
         ({"pooling": "flatten", "max_weights": 1000}, "at most max_weights=1,000"),
+        ({"max_weights": "many"}, "max_weights must be"),
+        ({"units": (2000, 200_000)}, "400,592,000 weights in its dense layers"),
+        ({"batch_norm": "no"}, "batch_norm must be"),
         ({"batch_size": 0}, "batch_size must be"),
+        ({"patience": 1.5, "validation_split": 0.2}, "patience must be"),
+        ({"validation_split": "0.2"}, "validation_split must be"),
+        ({"class_weight": "balance"}, "class_weight must be"),
+        ({"class_weight": {"plain": -1}}, "class_weight of 'plain' must be"),
+        ({"verbose": 3}, "verbose must be"),
+        (
+            {
+                "optimizer__learning_rate": keras.optimizers.schedules.CosineDecay(
+                    1, 9
+                ),
+                "learning_rate_schedule": "cosine",
+            },
+            "pass one of them",
+        ),
     ],
 )
 def test_bad_parameters(stripes, parameters, message):
@@ -236,6 +258,48 @@ def test_augmentation(stripes, augment):
 def test_augmentation_that_is_none(stripes):
     with pytest.raises(TypeError, match="augment must be a Keras layer"):
         hybrid(augment=3).fit(*stripes)
+    with pytest.raises(
+        TypeError, match="(?s)augment=.* can't be copied.* @keras.saving"
+    ):
+        hybrid(augment=keras.layers.Lambda(lambda x: x)).fit(*stripes)
+    with pytest.raises(ValueError, match="augment must leave images of shape"):
+        hybrid(augment=keras.layers.Resizing(20, 20)).fit(*stripes)
+
+
+def test_augmentation_that_heeds_no_training(stripes):
+    X, y = stripes
+    model = hybrid(augment=keras.layers.Rescaling(0.0)).fit(X, y)
+    probabilities = model.predict_proba(X)
+    assert np.ptp(probabilities[:, 0]) > 0  # all images were black while training
+
+
+def test_an_adapted_layer_keeps_what_it_knows(stripes):
+    X, y = stripes
+    adapted = keras.layers.Normalization()
+    adapted.adapt(X.astype(np.float32))
+    model = hybrid(augment=adapted).fit(X, y)
+    copied = model.model_.layers[1].layer
+    np.testing.assert_allclose(copied.mean, adapted.mean)
+
+
+def test_the_next_batch_is_decoded_while_the_network_trains(paintings, monkeypatch):
+    decoding = threading.Semaphore(0)
+    original = skart.images.decode_image
+
+    def telling(path, *args):
+        decoding.release()
+        return original(path, *args)
+
+    class Waiting(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            n_images = [16, 8, 0][batch]  # of this batch and the next
+            for _ in range(n_images):
+                assert decoding.acquire(timeout=20), f"batch {batch} waits for decoding"
+
+    monkeypatch.setattr(skart.images, "decode_image", telling)
+    images = ImageLoader(24).transform(paintings.paths[:24])
+    model = hybrid(epochs=1, callbacks=Waiting())
+    model.fit(images, ["a", "b"] * 12)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
@@ -251,6 +315,41 @@ def test_half_precision(stripes, dtype):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert model.score(X, y) > 0.9
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_divergence_is_an_error(stripes):
+    X, y = stripes
+    model = hybrid(optimizer="sgd", optimizer__learning_rate=1e30, epochs=5)
+    with pytest.raises(ValueError, match="diverged.* Lower optimizer__learning_rate"):
+        model.fit(X, y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_forked_process_is_told_apart(stripes):
+    # In a process of its own, which has no threads that a fork could leave locked.
+    code = """
+import multiprocessing, sys
+import numpy as np
+from skart import HybridCNNClassifier
+
+def fit(queue):
+    try:
+        HybridCNNClassifier().fit(np.zeros((4, 8, 8, 3), np.uint8), [0, 0, 1, 1])
+    except RuntimeError as error:
+        queue.put(str(error))
+
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+process = context.Process(target=fit, args=(queue,), daemon=True)
+process.start()
+print(queue.get(timeout=60))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
+    assert "can't compute in a process that was forked" in done.stdout, done.stderr
 
 
 def test_history_and_early_stopping(stripes, capsys):
@@ -343,10 +442,10 @@ model.fit(X, np.arange(len(paths)) % 2).predict(X[:8])
 def test_memory_does_not_grow_with_the_data(image_paths):
     used = [
         peak(TRAIN.format(paths=image_paths, times=n, size=160, dtype="float32"))
-        for n in (3, 30)
+        for n in (5, 50)
     ]
-    # The larger set is 26 MiB in uint8 and 105 in float32.
-    assert used[1] - used[0] < 80
+    # The larger set is 44 MiB in uint8 and 176 in float32.
+    assert used[1] - used[0] < 100
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss")

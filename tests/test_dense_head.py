@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skart import DenseHeadClassifier, head_search_space
+from skart.classifiers._batches import Batches
 from skart.classifiers._validation import split_validation
 
 
@@ -223,6 +224,14 @@ def test_validation_split_respects_classes_and_groups(blobs):
         assert set(codes[training]) == {0, 1, 2}
         assert sorted([*training, *validation]) == list(range(120))
         assert len(validation) == pytest.approx(120 * share, abs=6)
+    # One of many names, as "unknown" is in many collections.
+    unknown = np.arange(120)
+    unknown[::2] = -1
+    for share in (0.1, 0.25):
+        training, validation = split_validation(codes, share, groups=unknown)
+        assert 0 < len(validation) <= 120 * share
+    with pytest.warns(UserWarning, match="holds out .* of 120 samples: groups are"):
+        split_validation(codes, 0.1, groups=np.arange(120) % 2)
     # Two artists a movement: as many folds as there are artists.
     split_validation(codes[::10], 0.1, groups=np.repeat(np.arange(6), 2))
     model = head(validation_split=0.25).fit(X, y, groups=artists)
@@ -360,7 +369,12 @@ def test_what_an_interrupted_fit_learned_is_kept(blobs, epoch):
     with pytest.raises(KeyboardInterrupt):
         model.fit(*blobs)
     assert interrupt.model is None
-    assert len(model.history_.get("loss", [])) == epoch
+    if epoch:
+        assert len(model.history_["loss"]) == epoch
+        model.predict(blobs[0])
+    else:
+        with pytest.raises(NotFittedError):
+            model.predict(blobs[0])
     model.set_params(callbacks=None).fit(*blobs)
     assert len(model.history_["loss"]) == epoch + 5
 
@@ -373,10 +387,61 @@ def test_a_fit_that_fails_early_leaves_the_last_one(blobs):
     with pytest.raises(ValueError, match="nothing left"):
         model.fit(X[:80], np.repeat([1, 2], 40), groups=np.repeat([1, 2], 40))
     np.testing.assert_array_equal(model.predict_proba(X), before)
+    with pytest.raises(ValueError, match="at least two classes"):
+        model.set_params(validation_split=0).fit(X[:, :3], np.zeros(120))
+    np.testing.assert_array_equal(model.predict_proba(X), before)
     with pytest.raises(ValueError, match="units"):
-        model.set_params(units=0, validation_split=0).fit(X, y)
+        model.set_params(units=0).fit(X, y)
     with pytest.raises(NotFittedError):
         model.predict(X)
+
+
+@pytest.mark.parametrize(
+    "parameters, error",
+    [
+        ({"callbacks": [print]}, TypeError),
+        ({"optimizer": "adamm"}, ValueError),
+        ({"optimizer__learning_rat": 1}, ValueError),
+    ],
+)
+def test_a_fit_that_fails_late_fails_again(blobs, parameters, error):
+    model = head(warm_start=True, **parameters)
+    for _ in range(2):
+        with pytest.raises(error):
+            model.fit(*blobs)
+        with pytest.raises(NotFittedError):
+            model.predict(blobs[0])
+    model = head().fit(*blobs).set_params(**parameters)
+    for _ in range(2):
+        with pytest.raises(error):
+            model.partial_fit(*blobs)
+
+
+def test_groups_of_samples_that_count(blobs):
+    X, y = blobs
+    artists = np.arange(120) // 5
+    weight = np.ones(120)
+    weight[::7] = 0
+    expected = split_validation(
+        y[weight > 0],
+        0.25,
+        groups=artists[weight > 0],
+        seed=head(random_state=0).fit(X, y)._split_seed,
+    )
+    seen = []
+    original = Batches.__init__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Batches,
+            "__init__",
+            lambda self, samples, rows, *rest, **options: (
+                seen.append(rows) or original(self, samples, rows, *rest, **options)
+            ),
+        )
+        model = head(validation_split=0.25, random_state=0)
+        model.fit(X, y, sample_weight=weight, groups=artists)
+    for rows, part in zip(seen, expected, strict=True):
+        np.testing.assert_array_equal(rows, np.flatnonzero(weight)[part])
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "exponential"])

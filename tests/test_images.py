@@ -1,3 +1,5 @@
+import multiprocessing
+import os
 import pickle
 import shutil
 import threading
@@ -347,6 +349,35 @@ def test_pixels_are_kept_on_disk(image_paths, count_decodes):
     np.testing.assert_array_equal(again, plain[:3])
     assert len(count_decodes) == 12 + 3
     assert images.identity == ImageLoader(40).transform(image_paths).identity
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_kept_pixels_are_shared_with_forked_processes(image_paths):
+    context = multiprocessing.get_context("fork")
+    images = ImageLoader(24, cache="disk").transform(image_paths * 5)
+    expected = np.asarray(images)
+
+    def reread(wrong):
+        pixels = [images._kept.read(path) for path in images.paths for _ in range(20)]
+        if not (np.asarray(pixels) == np.repeat(expected, 20, axis=0)).all():
+            wrong.set()
+
+    wrong = context.Event()
+    children = [context.Process(target=reread, args=(wrong,)) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    assert not wrong.is_set()
+
+
+def test_kept_pixels_of_a_part_that_is_pickled(image_paths):
+    images = ImageLoader(24, cache="disk").transform(image_paths)
+    again = pickle.loads(pickle.dumps(images[[3, 1]]))
+    assert set(again._kept._places) == {image_paths[1], image_paths[3]}
+    np.testing.assert_array_equal(again, images[[3, 1]])
 
 
 def test_kept_pixels_leave_nothing_behind(image_paths, tmp_path, monkeypatch):

@@ -56,10 +56,15 @@ def test_probabilities(build, pooling, batch_norm):
 
 def test_what_would_not_fit_is_refused_before_it_is_built():
     with pytest.raises(
-        ValueError, match=r"1,536,000,000 weights, 24.6 GB.*max_weights"
+        ValueError,
+        match=r"1,536,017,536 weights in its dense layers, 24.6 GB.*max_weights",
     ):
         hybrid_cnn((500, 500, 3), 18, pooling="flatten")
-    model = hybrid_cnn((20, 20, 3), 18, pooling="flatten", max_weights=96 * 100 * 256)
-    assert model.count_params() > 96 * 100 * 256
+    dense = 96 * 100 * 256 + 256 * 64 + 64 * 18
+    options = {"input_shape": (20, 20, 3), "n_classes": 18, "pooling": "flatten"}
+    with pytest.raises(ValueError, match=f"{dense:,} weights"):
+        hybrid_cnn(**options, max_weights=dense - 1)
+    for limit in (dense, None):
+        assert hybrid_cnn(**options, max_weights=limit).count_params() > dense
     with pytest.raises(ValueError, match="pooling must be one of"):
         vgg_lite((64, 64, 3), 4, pooling="sum")

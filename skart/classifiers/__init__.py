@@ -7,10 +7,12 @@ from skart.classifiers._cnn import (
     VGGLiteClassifier,
 )
 from skart.classifiers._dense_head import DenseHeadClassifier
+from skart.classifiers._fine_tune import FineTuneClassifier
 
 __all__ = [
     "AlexNetClassifier",
     "DenseHeadClassifier",
+    "FineTuneClassifier",
     "HybridCNNClassifier",
     "SqueezeNetClassifier",
     "VGGLiteClassifier",

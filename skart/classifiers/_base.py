@@ -12,15 +12,11 @@ import functools
 import gc
 import inspect
 import math
-import numbers
 import threading
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_random_state
 
 # Private, but what scikit-learn's own estimators call; there is no public equal.
 from sklearn.utils.validation import (
@@ -29,12 +25,19 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skart._keras import keras
+from skart._keras import check_process, keras
 from skart._lazy import fitting_batch_size, iter_batches
-from skart._messages import check_choice
-from skart.classifiers._batches import Batches
+from skart.classifiers._batches import Batches, Samples
 from skart.classifiers._docs import complete
+from skart.classifiers._labels import (
+    check_groups,
+    check_labels,
+    encode,
+    find_classes,
+    weigh,
+)
 from skart.classifiers._routing import RoutedParametersMixin
+from skart.classifiers._training import SCHEDULES, VERBOSITY, check_training
 from skart.classifiers._validation import split_validation
 
 # After skart._keras, which holds back what TensorFlow says on import. Utilities that
@@ -57,13 +60,6 @@ is_op_determinism_enabled()
 
 _seeding = threading.RLock()
 
-# Share of the learning rate after a share of the epochs.
-_SCHEDULES = {
-    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
-    "linear": lambda done: 1 - done,
-    "exponential": lambda done: 0.01**done,
-}
-
 
 class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator):
     """A Keras network as a scikit-learn classifier.
@@ -74,6 +70,9 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
     is put into each here. X is made of 2-D features unless a subclass overrides
     ``_check_X_y`` and ``_check_X``.
     """
+
+    # Parameters of the optimizer where they aren't given.
+    _optimizer_defaults = {}
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -96,6 +95,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             Weights of the samples in the loss; samples of weight 0 are left out.
         groups : array-like of shape (n_samples,), default=None
             Artists: with ``validation_split``, the paintings of one are kept together.
+            A pipeline passes them on as ``pipe.fit(paths, labels, cnn__groups=...)``
+            for a step named ``cnn``, ``cross_val_score`` as ``params=``.
 
         Returns
         -------
@@ -105,7 +106,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            If the data or a parameter is not allowed.
+            If the data or a parameter is not allowed, or the loss is no longer finite.
         """
         return self._fit(
             X,
@@ -120,7 +121,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one more epoch, with the weights there are.
 
-        All of X is trained on: ``validation_split`` and ``patience`` are for ``fit``.
+        All of X is trained on, at the first learning rate: ``validation_split``,
+        ``patience`` and ``learning_rate_schedule`` are for ``fit``.
 
         Parameters
         ----------
@@ -159,11 +161,12 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             In the order of ``classes_``.
         """
         check_is_fitted(self)
+        check_process()
         X = self._check_X(X)
         probabilities = np.empty((len(X), len(self.classes_)), np.float32)
         start = 0
         batch_size = self._batch_size(X)
-        for batch in iter_batches(X, batch_size):
+        for batch in self._iter_inputs(X, batch_size):
             n_rows = len(batch)
             if batch.ndim == 2:
                 # Always the same shape: it is traced once, and a sample's probabilities
@@ -201,13 +204,46 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         classes=None,
         validation_split=0.0,
         go_on=True,
+        held_out=None,
+    ):
+        check_process()
+        go_on = go_on and hasattr(self, "model_")
+        before = dict(vars(self))
+        try:
+            samples, classes, seed, split_seed = self._check_fit(
+                X, y, sample_weight, groups, classes, validation_split, go_on, held_out
+            )
+        except BaseException:  # a fit that is refused leaves what the last one learned
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        del before  # and with it a network that is no longer needed
+        with _seeded(seed):
+            if not go_on:
+                self._forget()
+                self.classes_ = classes
+                self.history_ = {}
+                self._split_seed = split_seed
+            try:
+                if not go_on:
+                    self._begin(samples)
+                self._train_on(samples, seed, n_epochs)
+            except BaseException:
+                if not np.isfinite(self.history_.get("loss", [math.nan])[-1]):
+                    self._forget()  # nothing was learned
+                raise
+        return self
+
+    def _check_fit(
+        self, X, y, sample_weight, groups, classes, validation_split, go_on, held_out
     ):
         self._check_parameters()
-        go_on = go_on and hasattr(self, "model_")
         X, y = self._check_X_y(X, y, reset=not go_on)
-        _check_labels(y)
-        check_consistent_length(X, groups)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float32, copy=True)
+        check_labels(y)
+        groups = check_groups(groups, X)
+        weights = _check_sample_weight(
+            sample_weight, X, dtype=np.float32, copy=True, ensure_non_negative=True
+        )
         rows = np.flatnonzero(weights)
         if go_on:
             if classes is not None and set(classes) != set(self.classes_):
@@ -217,49 +253,78 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 )
             classes = self.classes_
         else:
-            classes = self._find_classes(y[rows] if classes is None else classes)
+            classes = find_classes(y[rows] if classes is None else classes)
         codes = np.zeros(len(y), int)
-        codes[rows] = _encode(y[rows], classes)
-        weights[rows] *= self._weigh_classes(codes[rows], classes)[codes[rows]]
+        codes[rows] = encode(y[rows], classes)
+        weights[rows] *= weigh(codes[rows], classes, self.class_weight)
 
         epochs_done = len(self.history_.get("loss", [])) if go_on else 0
         seed = _derive_seed(self.random_state, epochs_done)
         # A fit that goes on must not train on what the first one held out.
         split_seed = self._split_seed if go_on else seed
         training, validation = rows, None
-        if validation_split:
+        if held_out is not None:
+            training, validation = rows[~held_out[rows]], rows[held_out[rows]]
+        elif validation_split:
             training, validation = (
                 rows[part]
                 for part in split_validation(
-                    codes[rows],
+                    y[rows],
                     validation_split,
-                    groups=None if groups is None else np.asarray(groups)[rows],
+                    groups=None if groups is None else groups[rows],
                     seed=split_seed,
                 )
             )
-        batches = functools.partial(
-            Batches, X, codes, weights, batch_size=self._batch_size(X)
-        )
-        training = batches(training, generator=np.random.default_rng(seed))
-        validation = None if validation is None else batches(validation)
-        with _seeded(seed):
-            if not go_on:
-                # Networks are held in reference cycles: without this, the last ones
-                # stay in memory (a GPU's, too) until Python happens to look for cycles.
-                self.__dict__.pop("model_", None)
-                self.__dict__.pop("_compiled_with", None)
-                gc.collect()
-                self.model_ = self._build_network(len(classes))
-                self.classes_ = classes
-                self.history_ = {}
-                self._split_seed = split_seed
-            self._compile()
-            self._train(training, validation, epochs_done, n_epochs)
-        return self
+        X = self._training_inputs(X, go_on)
+        samples = Samples(X, codes, weights, groups, training, validation)
+        return samples, classes, seed, split_seed
 
-    def _train(self, training, validation, epochs_done, n_epochs):
+    def _train_on(self, samples, seed, n_epochs):
+        batches = functools.partial(
+            Batches, samples, batch_size=self._batch_size(samples.X)
+        )
+        training = batches(samples.training, generator=np.random.default_rng(seed))
+        validation = None
+        if samples.validation is not None:
+            validation = batches(samples.validation)
+        try:
+            self._train(training, validation, n_epochs)
+        except Exception:
+            for part in (training, validation):
+                error = part and part.find_error()
+                if error is not None:
+                    raise error from None
+            raise
+        finally:
+            for part in (training, validation):
+                if part is not None:
+                    part.close()
+
+    def _forget(self):
+        for name in ("model_", "classes_", "history_", "_compiled_with"):
+            self.__dict__.pop(name, None)
+        # Networks are held in reference cycles: without this, the last ones stay in
+        # memory (a GPU's, too) until Python happens to look for cycles.
+        gc.collect()
+
+    def _training_inputs(self, X, go_on):
+        """Give what the network is trained on, in the place of checked X."""
+        return X
+
+    def _begin(self, samples):
+        """Set ``model_``, with new weights."""
+        self.model_ = self._build_network(len(self.classes_))
+
+    def _trained_network(self):
+        """Give the network that is trained, of which ``model_`` may be a part."""
+        return self.model_
+
+    def _train(self, training, validation, n_epochs):
+        callbacks = [*self._make_callbacks(), keras.callbacks.TerminateOnNaN()]
+        network = self._trained_network()
+        self._compile(network)
+        epochs_done = len(self.history_.get("loss", []))
         history = keras.callbacks.History()
-        callbacks = self._make_callbacks()
         stopping = []
         if self.patience is not None and validation is not None:
             stopping.append(
@@ -267,64 +332,48 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                     patience=self.patience, restore_best_weights=True
                 )
             )
-        optimizer, scheduling = self.model_.optimizer, []
+        optimizer, scheduling = network.optimizer, []
         if self.learning_rate_schedule is not None:
             rate = float(optimizer.learning_rate)
-            share_left = _SCHEDULES[self.learning_rate_schedule]
+            share_left = SCHEDULES[self.learning_rate_schedule]
             scheduling.append(
                 keras.callbacks.LearningRateScheduler(
                     lambda epoch, _: rate * share_left((epoch - epochs_done) / n_epochs)
                 )
             )
         try:
-            self.model_.fit(
+            network.fit(
                 training,
                 validation_data=validation,
                 initial_epoch=epochs_done,
                 epochs=epochs_done + n_epochs,
                 callbacks=[*callbacks, *stopping, *scheduling, history],
                 shuffle=False,  # the batches shuffle themselves
-                verbose=2 if self.verbose else 0,
+                verbose=VERBOSITY[self.verbose],
                 **route_params(self.get_params(), "fit", pass_filter=()),
             )
-        except Exception:
-            for batches in (training, validation):
-                if batches is not None:
-                    batches.raise_error()
-            raise
         finally:  # also of what was interrupted
             if scheduling:
                 optimizer.learning_rate = rate
-            for callback in callbacks:
-                callback.set_model(None)  # users' instances must not hold the network
+            for callback in callbacks:  # users' instances must not hold the network
+                if type(callback).set_model is keras.callbacks.Callback.set_model:
+                    callback.set_model(None)
+            # Where training was cut short, Keras keeps its iterator, and X with it.
+            network.__dict__.pop("_eval_epoch_iterator", None)
             # All of one length, nan where an epoch had no validation or no schedule.
             n_new = len(history.history.get("loss", []))
             for name in {**self.history_, **history.history}:
                 before = self.history_.get(name, [math.nan] * epochs_done)
                 new = history.history.get(name, [math.nan] * n_new)
                 self.history_[name] = before + new
+        if n_new and not np.isfinite(history.history["loss"][-1]):
+            raise ValueError(
+                f"training diverged: the loss was {history.history['loss'][-1]} in "
+                f"epoch {n_new}. Lower optimizer__learning_rate."
+            )
 
     def _check_parameters(self):
-        if not _is_positive_int(self.epochs):
-            raise ValueError(f"epochs must be a positive int; got {self.epochs!r}")
-        if self.batch_size is not None and not _is_positive_int(self.batch_size):
-            raise ValueError(
-                f"batch_size must be a positive int or None; got {self.batch_size!r}"
-            )
-        check_choice(
-            "learning_rate_schedule",
-            self.learning_rate_schedule,
-            (*_SCHEDULES, None),
-        )
-        if not 0 <= self.validation_split < 1:
-            raise ValueError(
-                f"validation_split must be in [0, 1); got {self.validation_split!r}"
-            )
-        if self.patience is not None and not self.validation_split:
-            raise ValueError(
-                f"patience={self.patience!r} stops training by the validation loss: "
-                "pass validation_split=0.1, for instance, or patience=None"
-            )
+        check_training(self)
 
     def _check_X_y(self, X, y, *, reset):
         return validate_data(self, X, y, dtype=np.float32, reset=reset)
@@ -332,62 +381,43 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
     def _check_X(self, X):
         return validate_data(self, X, dtype=np.float32, reset=False)
 
+    def _iter_inputs(self, X, batch_size):
+        """Iterate over what ``model_`` takes, in the place of checked X."""
+        return iter_batches(X, batch_size)
+
     def _batch_size(self, X):
         if self.batch_size is not None:
             return self.batch_size
         return min(32, fitting_batch_size(X))
 
-    def _find_classes(self, labels):
-        classes = np.unique(labels)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least two classes, of a "
-                f"weight other than 0; got {len(classes)} class(es): {classes.tolist()}"
-            )
-        return classes
-
-    def _weigh_classes(self, codes, classes):
-        weights = np.ones(len(classes), np.float32)
-        if isinstance(self.class_weight, dict):
-            for label, weight in self.class_weight.items():
-                if label not in classes:
-                    raise ValueError(
-                        f"class_weight names {label!r}; the classes are "
-                        f"{classes.tolist()}"
-                    )
-                weights[classes == label] = weight
-        elif self.class_weight is not None:
-            present = np.unique(codes)
-            weights[present] = compute_class_weight(
-                self.class_weight, classes=present, y=codes
-            )
-        return weights
-
-    def _compile(self):
+    def _compile(self, network):
         params = self.get_params()
         recipe = {"optimizer": self.optimizer}
         for prefix in ("optimizer", "compile"):
             recipe |= {k: v for k, v in params.items() if k.startswith(f"{prefix}__")}
         if recipe == getattr(self, "_compiled_with", None):
             return
-        self._compiled_with = recipe
+        given = route_params(params, "optimizer", pass_filter=())
+        if not isinstance(self.optimizer, keras.optimizers.Optimizer):
+            given = self._optimizer_defaults | given
         optimizer = unflatten_params(
             items=try_to_convert_strings_to_classes(
                 self.optimizer, get_optimizer_class
             ),
-            params=route_params(params, "optimizer", pass_filter=()),
+            params=given,
         )
         if optimizer is self.optimizer:  # an instance is bound to the network it trains
             optimizer = type(optimizer).from_config(optimizer.get_config())
         options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
         options.update(route_params(params, "compile", pass_filter=()))
-        self.model_.compile(**{**options, "optimizer": optimizer})
+        network.compile(**{**options, "optimizer": optimizer})
         # Both keep the training graph, and with it the weights and the optimizer's
         # state, from being freed with the network (Keras 3.15, TensorFlow 2.21): the
         # sum over replicas, of which there is one here, and variables made in a graph.
         if hasattr(optimizer, "_all_reduce_sum_gradients"):
             optimizer._all_reduce_sum_gradients = list
-        optimizer.build(self.model_.trainable_variables)
+        optimizer.build(network.trainable_variables)
+        self._compiled_with = recipe
 
     def _make_callbacks(self):
         callbacks = unflatten_params(
@@ -434,31 +464,6 @@ def _seeded(seed):
     # The generators are global: threads must take turns.
     with _seeding, tensorflow_random_state(seed):
         yield
-
-
-def _encode(y, classes):
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
-        raise ValueError(
-            f"y holds {unknown.tolist()}, but the classes of the first call were "
-            f"{classes.tolist()}. Pass all labels to partial_fit as classes, or fit "
-            "with warm_start=False."
-        )
-    return np.searchsorted(classes, y)
-
-
-def _check_labels(y):
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
-        raise ValueError(
-            f"y holds no label for {len(missing)} of {len(y)} samples, first at "
-            f"position {missing[0]}: label them or leave them out"
-        )
-    check_classification_targets(y)
-
-
-def _is_positive_int(value):
-    return isinstance(value, numbers.Integral) and value >= 1
 
 
 def _derive_seed(random_state, epochs_done):

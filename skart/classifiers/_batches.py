@@ -1,22 +1,52 @@
 """Training samples by the batch, for Keras."""
 
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from skart._keras import keras
-from skart._lazy import iter_batches
+from skart._lazy import LazyArray, iter_batches
 
 
-class Batches(keras.utils.PyDataset):
-    """Some rows of X by the batch, in a new order each epoch; X may be lazy.
+@dataclasses.dataclass
+class Samples:
+    """What a fit has checked, in two parts.
 
     Parameters
     ----------
     X : ndarray or LazyArray
-        Samples; a lazy array is read by the batch, beside training.
+        What a network takes; a lazy array is read by the batch, beside training.
     codes : ndarray of int, shape (n_samples,)
         Places of the labels among the classes.
     weights : ndarray of shape (n_samples,)
         Weights in the loss.
+    groups : ndarray of shape (n_samples,) or None
+        Artists.
+    training : ndarray of int
+        Rows to train on.
+    validation : ndarray of int or None
+        Rows that are held out.
+    """
+
+    X: object
+    codes: np.ndarray
+    weights: np.ndarray
+    groups: np.ndarray | None
+    training: np.ndarray
+    validation: np.ndarray | None
+
+
+class Batches(keras.utils.PyDataset):
+    """Some samples by the batch, in a new order each epoch.
+
+    Where X is lazy, the next batch is read while the network trains on one. Keras'
+    own reading ahead stands still under the deterministic operations that a seed needs.
+
+    Parameters
+    ----------
+    samples : Samples
+        Where they are from.
     rows : ndarray of int
         Which samples.
     batch_size : int
@@ -25,36 +55,57 @@ class Batches(keras.utils.PyDataset):
         Shuffles them; None keeps their order.
     """
 
-    def __init__(self, X, codes, weights, rows, batch_size, generator=None):
+    def __init__(self, samples, rows, batch_size, generator=None):
         super().__init__()
-        self.X = X
-        self.codes = codes
-        self.weights = weights
+        self.samples = samples
         self.rows = rows
         self.batch_size = batch_size
         self.generator = generator
         self.error = None
+        self._pool = ThreadPoolExecutor(1)
+        self._ahead = {}
         self.on_epoch_end()
 
     def __len__(self):
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index):
-        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
+        reading = self._ahead.pop(index, None) or self._start(index)
+        self._ahead.clear()
+        if isinstance(self.samples.X, LazyArray) and index + 1 < len(self):
+            self._ahead[index + 1] = self._start(index + 1)
         try:
-            X = np.asarray(self.X[rows])
+            return reading.result()
         except Exception as error:
             self.error = error  # of which the backend would pass on the text alone
             raise
-        return X, self.codes[rows], self.weights[rows]
 
     def on_epoch_end(self):
+        self._ahead.clear()
         if self.generator is not None:
             self.rows = self.generator.permutation(self.rows)
 
-    def raise_error(self):
-        """Raise what went wrong when X was read, if anything did."""
-        if self.error is not None:
-            for _ in iter_batches(self.X, self.batch_size):
-                pass  # reading all of X names every unreadable file, not the first only
-            raise self.error
+    def close(self):
+        """Stop reading ahead, and let go of the samples."""
+        self._pool.shutdown(cancel_futures=True)
+        self._ahead.clear()
+        self.samples = None  # TensorFlow keeps what it was given to iterate over
+
+    def find_error(self):
+        """Find what went wrong when X was read: an exception, or None."""
+        if self.error is None:
+            return None
+        try:  # reading all of X names every unreadable file, not the first only
+            for _ in iter_batches(self.samples.X, self.batch_size):
+                pass
+        except Exception as error:
+            return error
+        return self.error
+
+    def _start(self, index):
+        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
+        return self._pool.submit(self._read, rows)
+
+    def _read(self, rows):
+        samples = self.samples
+        return np.asarray(samples.X[rows]), samples.codes[rows], samples.weights[rows]

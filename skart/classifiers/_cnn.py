@@ -16,68 +16,6 @@ class _FromScratch(ImageClassifier):
         self,
         pooling="avg",
         *,
-        dropout=None,
-        batch_norm=False,
-        augment=None,
-        dtype="float32",
-        optimizer="adam",
-        learning_rate_schedule=None,
-        epochs=30,
-        batch_size=None,
-        validation_split=0.0,
-        patience=None,
-        class_weight=None,
-        callbacks=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
-        self.pooling = pooling
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.augment = augment
-        self.dtype = dtype
-        self.optimizer = optimizer
-        self.learning_rate_schedule = learning_rate_schedule
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.validation_split = validation_split
-        self.patience = patience
-        self.class_weight = class_weight
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _build_network(self, n_classes):
-        dtypes = ("float32", "mixed_bfloat16", "mixed_float16")
-        check_choice("dtype", self.dtype, dtypes)
-        options = {
-            name: getattr(self, name)
-            for name in ("units", "dropout", "max_weights")
-            if getattr(self, name, None) is not None
-        }
-        augment = self.augment
-        if augment is not None:
-            augment = networks.make_augmentation(augment)
-        with dtype_policy(self.dtype):
-            return self._network(
-                self.image_shape_,
-                n_classes,
-                pooling=self.pooling,
-                batch_norm=self.batch_norm,
-                augment=augment,
-                **options,
-            )
-
-
-class _WithDenseLayers(_FromScratch):
-    """A network that ends in dense layers."""
-
-    def __init__(
-        self,
-        pooling="avg",
-        *,
         units=None,
         dropout=None,
         batch_norm=False,
@@ -96,29 +34,52 @@ class _WithDenseLayers(_FromScratch):
         random_state=None,
         verbose=0,
     ):
-        super().__init__(
-            pooling,
-            dropout=dropout,
-            batch_norm=batch_norm,
-            augment=augment,
-            dtype=dtype,
-            optimizer=optimizer,
-            learning_rate_schedule=learning_rate_schedule,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation_split=validation_split,
-            patience=patience,
-            class_weight=class_weight,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
+        self.pooling = pooling
         self.units = units
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.augment = augment
+        self.dtype = dtype
         self.max_weights = max_weights
+        self.optimizer = optimizer
+        self.learning_rate_schedule = learning_rate_schedule
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation_split = validation_split
+        self.patience = patience
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _build_network(self, n_classes):
+        dtypes = ("float32", "mixed_bfloat16", "mixed_float16")
+        check_choice("dtype", self.dtype, dtypes)
+        augment = self.augment
+        if augment is not None:
+            augment = networks.make_augmentation(augment)
+        options = self._dense_layers()
+        if self.dropout is not None:
+            options["dropout"] = self.dropout
+        with dtype_policy(self.dtype):
+            return self._network(
+                self.image_shape_,
+                n_classes,
+                pooling=self.pooling,
+                batch_norm=self.batch_norm,
+                augment=augment,
+                **options,
+            )
+
+    def _dense_layers(self):
+        options = {"max_weights": self.max_weights}
+        if self.units is not None:
+            options["units"] = self.units
+        return options
 
 
-class HybridCNNClassifier(_WithDenseLayers):
+class HybridCNNClassifier(_FromScratch):
     """Images to movement: the report's own network, VGG and Inception in one.
 
     Four 3 x 3 convolutions of 8, 16, 32 and 64 filters, a 2 x 2 max pool, three
@@ -177,7 +138,7 @@ class HybridCNNClassifier(_WithDenseLayers):
     _network = staticmethod(networks.hybrid_cnn)
 
 
-class VGGLiteClassifier(_WithDenseLayers):
+class VGGLiteClassifier(_FromScratch):
     """Images to movement: the report's baseline, a small VGG network.
 
     Eight 3 x 3 convolutions of 32, 32, 64, 64, 128, 128, 256 and 256 filters, a 2 x 2
@@ -228,7 +189,7 @@ class VGGLiteClassifier(_WithDenseLayers):
     _network = staticmethod(networks.vgg_lite)
 
 
-class AlexNetClassifier(_WithDenseLayers):
+class AlexNetClassifier(_FromScratch):
     """Images to movement: AlexNet as a single tower.
 
     Five convolutions and two dense layers of 4,096 units [1]_, which the report names
@@ -323,3 +284,43 @@ class SqueezeNetClassifier(_FromScratch):
     """
 
     _network = staticmethod(networks.squeezenet)
+
+    def __init__(
+        self,
+        pooling="avg",
+        *,
+        dropout=None,
+        batch_norm=False,
+        augment=None,
+        dtype="float32",
+        optimizer="adam",
+        learning_rate_schedule=None,
+        epochs=30,
+        batch_size=None,
+        validation_split=0.0,
+        patience=None,
+        class_weight=None,
+        callbacks=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.pooling = pooling
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.augment = augment
+        self.dtype = dtype
+        self.optimizer = optimizer
+        self.learning_rate_schedule = learning_rate_schedule
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation_split = validation_split
+        self.patience = patience
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _dense_layers(self):
+        return {}  # it ends in a convolution

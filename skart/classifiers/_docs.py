@@ -5,21 +5,21 @@ import inspect
 _PARTS = {
     "<parameters of the network>": """\
 batch_norm : bool, default=False
-    Whether batch normalisation follows each convolution. The report had none; with it
+    Whether batch normalisation follows the convolutions. The report had none; with it
     networks learn in far fewer epochs, each of which takes longer.
 augment : {"light", "strong"} or keras.Layer, default=None
     How images are altered while training, anew in each epoch: ``"light"`` mirrors,
     shifts, zooms and turns them a little, ``"strong"`` also changes colours and applies
-    RandAugment; or a layer of your own, whose seed stays its own. A layer that Keras
-    doesn't know has to be registered with it for pickling
+    RandAugment; or a layer of your own, whose seed stays its own. A class that Keras
+    doesn't know has to be registered with it for cloning, searches and pickling
     (``keras.saving.register_keras_serializable``).
 dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
     What the network computes in; its weights and probabilities stay float32. Half
     precision is faster and needs less memory on processors that have it.""",
     "<limit of weights>": """\
-max_weights : int, default=200_000_000
-    Most weights that a dense layer may have: a network with more is refused before
-    it is built.""",
+max_weights : int or None, default=200_000_000
+    Most weights that the dense layers may have: a network with more is refused before
+    they are built. None for no limit.""",
     "<parameters of training>": """\
 optimizer : str, class or keras.optimizers.Optimizer, default="adam"
     Parameters of an optimizer that is given by name or class are set as
@@ -44,12 +44,14 @@ class_weight : dict, "balanced" or None, default=None
 callbacks : list, dict or keras.callbacks.Callback, default=None
     Callbacks for training; classes take parameters as ``callbacks__0__monitor``.
 warm_start : bool, default=False
-    Whether ``fit`` goes on from the weights there are.
+    Whether ``fit`` goes on with the network there is, as it was built: what has changed
+    of its layers since is not heeded. A change of the optimizer starts a new one.
 random_state : int, RandomState or None, default=None
-    Seed of weights, dropout, shuffling, augmentation and the validation split. The
-    global random state of Python and NumPy is left as it was.
+    Seed of weights, dropout, shuffling, augmentation and the validation split. A
+    RandomState is not drawn from but copied: fits with one are equal. The global random
+    state of Python and NumPy is left as it was.
 verbose : int, default=0
-    1 prints a line an epoch.""",
+    1 prints how each epoch went; 2 shows a bar within each.""",
     "<attributes>": """\
 classes_ : ndarray of shape (n_classes,)
     Labels, sorted.

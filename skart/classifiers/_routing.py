@@ -1,6 +1,7 @@
 """Parameters such as ``optimizer__learning_rate``, in any constructor."""
 
 import functools
+import inspect
 
 from sklearn.base import BaseEstimator
 
@@ -10,7 +11,14 @@ from skart._messages import suggest
 _ROUTED_PREFIXES = ("optimizer", "compile", "fit", "callbacks")
 
 # Arguments of Keras' fit that follow from others.
-_SET_BY_US = ("x", "y", "initial_epoch", "shuffle", "validation_data")
+_SET_BY_US = (
+    "x",
+    "y",
+    "initial_epoch",
+    "sample_weight",
+    "shuffle",
+    "validation_data",
+)
 
 
 class RoutedParametersMixin:
@@ -31,7 +39,8 @@ class RoutedParametersMixin:
         Parameters
         ----------
         deep : bool, default=True
-            Ignored: no parameter is an estimator.
+            Whether those of a parameter that is an estimator are given, too, as
+            ``head__units`` for instance.
 
         Returns
         -------
@@ -55,14 +64,27 @@ class RoutedParametersMixin:
         self : object
             The classifier.
         """
+        own = {}
         for name, value in params.items():
-            self._check_parameter_name(name, error=ValueError)
-            setattr(self, name, value)
-        return self
+            outer, nested, _ = name.partition("__")
+            if _is_routed(name):
+                self._check_parameter_name(name, error=ValueError)
+                setattr(self, name, value)
+                continue
+            if nested and outer in _own_parameters(type(self)):
+                if not hasattr(params.get(outer, getattr(self, outer)), "set_params"):
+                    raise ValueError(
+                        f"{name!r} can't be set: {outer} is no estimator. Pass one as "
+                        f"{outer}, DenseHeadClassifier() for instance."
+                    )
+            else:
+                self._check_parameter_name(name, error=ValueError)
+            own[name] = value
+        return BaseEstimator.set_params(self, **own)
 
     @classmethod
     def _check_parameter_name(cls, name, error=TypeError):
-        names = cls._get_param_names()
+        names = _own_parameters(cls)
         if name not in names and not _is_routed(name):
             raise error(
                 f"{cls.__name__} has no parameter {name!r}.{suggest(name, names)}"
@@ -84,6 +106,10 @@ def _with_routed_parameters(init):
         vars(self).update({k: v for k, v in params.items() if _is_routed(k)})
 
     return __init__
+
+
+def _own_parameters(cls):
+    return list(inspect.signature(cls).parameters)
 
 
 def _is_routed(name):

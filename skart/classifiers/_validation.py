@@ -6,12 +6,12 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 
-def split_validation(codes, share, *, groups=None, seed=0):
+def split_validation(labels, share, *, groups=None, seed=0):
     """Split samples into training and validation, by class and group.
 
     Parameters
     ----------
-    codes : ndarray of int, shape (n_samples,)
+    labels : ndarray of shape (n_samples,)
         Classes.
     share : float
         Share of the samples to hold out, in (0, 1).
@@ -36,22 +36,38 @@ def split_validation(codes, share, *, groups=None, seed=0):
     else:
         # One fold of many is held out, or all but one. No class fills more folds than
         # it has samples.
-        most = min(np.bincount(codes).max(), len(np.unique(groups)))
+        most = min(
+            np.unique(labels, return_counts=True)[1].max(), len(np.unique(groups))
+        )
         n_splits = max(2, min(round(1 / min(share, 1 - share)), most))
         splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
     try:
         with warnings.catch_warnings():
             # One fold of them is taken: it matters little if others lack a class.
             warnings.filterwarnings("ignore", "The least populated class")
-            splits = list(splitter.split(codes, codes, groups))
+            splits = list(splitter.split(labels, labels, groups))
     except ValueError as error:
         raise ValueError(f"{problem}{error}") from error
-    for training, validation in splits:
-        if groups is not None and share > 0.5:
-            training, validation = validation, training
-        if len(np.unique(codes[training])) == len(np.unique(codes)):
-            return training, validation
-    raise ValueError(
-        f"{problem}with groups kept together, a class would have nothing left to train "
-        "on"
+    if groups is not None and share > 0.5:
+        splits = [(validation, training) for training, validation in splits]
+    splits = [
+        (training, validation)
+        for training, validation in splits
+        if len(np.unique(labels[training])) == len(np.unique(labels))
+    ]
+    if not splits:
+        raise ValueError(
+            f"{problem}with groups kept together, a class would have nothing left to "
+            "train on"
+        )
+    # Groups may be of any size: "unknown" is an artist in many collections.
+    training, validation = min(
+        splits, key=lambda split: abs(len(split[1]) - share * len(labels))
     )
+    if len(validation) > 2 * share * len(labels) + 1:
+        warnings.warn(
+            f"validation_split={share} holds out {len(validation)} of {len(labels)} "
+            "samples: groups are kept together, and they are too few or too large",
+            stacklevel=2,
+        )
+    return training, validation

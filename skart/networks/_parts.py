@@ -1,5 +1,6 @@
 """What the networks that are trained from scratch have in common."""
 
+import itertools
 import numbers
 
 from skart._keras import keras
@@ -112,6 +113,7 @@ def convolve(x, n_filters, size, batch_norm=False, **options):
     x : keras.KerasTensor
         Maps.
     """
+    check_choice("batch_norm", batch_norm, (True, False))
     options = {"padding": "same", "kernel_initializer": "he_normal"} | options
     x = layers.Conv2D(n_filters, size, **options)(x)
     if batch_norm:
@@ -138,8 +140,8 @@ def classify(images, x, n_classes, *, pooling, units, dropout, max_weights, name
         Width of the hidden dense layer, or widths of several, or ``()`` for none.
     dropout : float
         Share of the inputs dropped ahead of each dense layer while training.
-    max_weights : int
-        Most weights that a dense layer may have.
+    max_weights : int or None
+        Most weights that the dense layers may have together; None for no limit.
     name : str
         Of the network.
 
@@ -151,23 +153,24 @@ def classify(images, x, n_classes, *, pooling, units, dropout, max_weights, name
     Raises
     ------
     ValueError
-        If a parameter is not allowed, or a dense layer would have more weights than
-        ``max_weights``: nothing of it is built by then.
+        If a parameter is not allowed, or the dense layers would have more weights than
+        ``max_weights``: they are not built then.
     """
     check_choice("pooling", pooling, tuple(POOLINGS))
+    if max_weights is not None and not isinstance(max_weights, numbers.Real):
+        raise ValueError(f"max_weights must be a number or None; got {max_weights!r}")
     widths = check_dense(units, dropout)
     x = POOLINGS[pooling]()(x)
-    n_inputs = x.shape[1]
-    for width in (*widths, n_classes):
-        n_weights, n_inputs = n_inputs * width, width
-        if n_weights > max_weights:
-            raise ValueError(
-                f"{name} with pooling={pooling!r} and images of {images.shape[1]} x "
-                f"{images.shape[2]} would have a dense layer of {n_weights:,} weights, "
-                f"{n_weights * 16 / 1e9:.1f} GB with their gradients and Adam's state; "
-                f"at most max_weights={max_weights:,} are allowed. Use pooling='avg', "
-                "smaller images or fewer units, or raise max_weights."
-            )
+    sides = [x.shape[1], *widths, n_classes]
+    n_weights = sum(one * next_ for one, next_ in itertools.pairwise(sides))
+    if max_weights is not None and n_weights > max_weights:
+        raise ValueError(
+            f"{name} with pooling={pooling!r} and images of {images.shape[1]} x "
+            f"{images.shape[2]} would have {n_weights:,} weights in its dense layers, "
+            f"{n_weights * 16 / 1e9:.1f} GB with their gradients and Adam's state; at "
+            f"most max_weights={max_weights:,} are allowed. Use pooling='avg', smaller "
+            "images or fewer units, or raise max_weights (None for no limit)."
+        )
     for width in widths:
         x = layers.Dropout(dropout)(x)
         x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)

@@ -1,5 +1,7 @@
 """Alterations of images while training, from Keras' own layers."""
 
+import copy
+
 from skart._keras import dtype_policy, keras
 from skart._messages import suggest
 
@@ -46,21 +48,20 @@ def make_augmentation(augment):
         ``"light"`` changes what a photographer of the painting might have changed:
         mirrored left to right, shifted by up to 5 %, zoomed by up to 10 %, turned by up
         to 7 degrees. ``"strong"`` also changes brightness, contrast, saturation and
-        hue, and applies two operations of RandAugment [1]_. Of a layer, a new copy is
-        made.
+        hue, and applies two operations of RandAugment [1]_. A layer is copied.
 
     Returns
     -------
     layer : keras.Layer
-        Computes in float32, whatever the network does: half precision is too coarse for
-        the coordinates of pixels.
+        Leaves images alone unless it is training. Computes in float32, whatever the
+        network does: half precision is too coarse for the coordinates of pixels.
 
     Raises
     ------
     ValueError
         If the name is unknown.
     TypeError
-        If it is neither a name nor a layer.
+        If it is neither a name nor a layer, or a layer that Keras can't copy.
 
     References
     ----------
@@ -68,7 +69,18 @@ def make_augmentation(augment):
        with a reduced search space". NeurIPS 2020.
     """
     if isinstance(augment, keras.Layer):
-        return type(augment).from_config(augment.get_config())
+        try:
+            # What can't be made from its description can't be unpickled later.
+            keras.saving.deserialize_keras_object(
+                keras.saving.serialize_keras_object(augment)
+            )
+            layer = copy.deepcopy(augment)  # with its weights, if it has any
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"augment={augment!r} can't be copied: {error} Write it as a class, "
+                "decorated with @keras.saving.register_keras_serializable()."
+            ) from error
+        return WhileTraining(layer)
     if not isinstance(augment, str):
         raise TypeError(
             f"augment must be a Keras layer, one of {tuple(_KINDS)} or None; got "
@@ -76,8 +88,45 @@ def make_augmentation(augment):
         )
     if augment not in _KINDS:
         raise ValueError(
-            f"augment must be a Keras layer, one of {tuple(_KINDS)} or None; got "
-            f"{augment!r}.{suggest(augment, _KINDS)}"
+            f"augment must be a Keras layer or None, or named; got {augment!r}."
+            f"{suggest(augment, _KINDS)}"
         )
     with dtype_policy("float32"):
-        return keras.Sequential(_KINDS[augment](), name=f"augment_{augment}")
+        return WhileTraining(
+            keras.Sequential(_KINDS[augment](), name=f"augment_{augment}")
+        )
+
+
+@keras.saving.register_keras_serializable("skart")
+class WhileTraining(keras.layers.Wrapper):
+    """Alter images while training, and leave them alone otherwise.
+
+    Parameters
+    ----------
+    layer : keras.Layer
+        Images in 0-255 to images of the same shape.
+    **options : object
+        Of ``keras.Layer``.
+    """
+
+    def __init__(self, layer, **options):
+        super().__init__(layer, **{"dtype": "float32", **options})
+
+    def build(self, input_shape):
+        """Build the layer, and check that it keeps the shape."""
+        super().build(input_shape)
+        images = keras.KerasTensor(input_shape, dtype="float32")
+        output_shape = tuple(self.layer.compute_output_spec(images).shape)
+        if output_shape != tuple(input_shape):
+            raise ValueError(
+                f"augment must leave images of shape {tuple(input_shape[1:])} so; "
+                f"{self.layer!r} makes {output_shape[1:]} of them"
+            )
+
+    def call(self, images, training=False):
+        """Alter images."""
+        return self.layer(images) if training else images
+
+    def compute_output_shape(self, input_shape):
+        """Give the shape of the images."""
+        return input_shape

@@ -36,8 +36,8 @@ def vgg_lite(
         Whether convolutions are followed by batch normalisation; the report had none.
     augment : keras.Layer, default=None
         Layer that alters images in 0-255 while training.
-    max_weights : int, default=200_000_000
-        Most weights that a dense layer may have; more raise a ValueError.
+    max_weights : int or None, default=200_000_000
+        Most weights that the dense layers may have; more raise a ValueError.
 
     Returns
     -------

@@ -1,0 +1,80 @@
+"""The parameters of training, which all classifiers share."""
+
+import math
+import numbers
+
+from skart._keras import keras
+from skart._messages import check_choice
+
+# Share of the learning rate after a share of the epochs.
+SCHEDULES = {
+    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
+    "linear": lambda done: 1 - done,
+    "exponential": lambda done: 0.01**done,
+}
+
+# Keras calls a line an epoch 2 and a bar 1.
+VERBOSITY = {0: 0, 1: 2, 2: 1}
+
+
+def check_training(classifier):
+    """Check the parameters of training.
+
+    Parameters
+    ----------
+    classifier : BaseKerasClassifier
+        Whose they are.
+
+    Raises
+    ------
+    TypeError
+        If the optimizer is none.
+    ValueError
+        If another parameter is not allowed.
+    """
+    if not _is_positive_int(classifier.epochs):
+        raise ValueError(f"epochs must be a positive int; got {classifier.epochs!r}")
+    if classifier.batch_size is not None and not _is_positive_int(
+        classifier.batch_size
+    ):
+        raise ValueError(
+            f"batch_size must be a positive int or None; got {classifier.batch_size!r}"
+        )
+    check_choice("verbose", classifier.verbose, tuple(VERBOSITY))
+    if not isinstance(classifier.optimizer, (str, type, keras.optimizers.Optimizer)):
+        raise TypeError(
+            "optimizer must be the name of a Keras optimizer, its class or an "
+            f"instance; got {classifier.optimizer!r}"
+        )
+    check_choice(
+        "learning_rate_schedule",
+        classifier.learning_rate_schedule,
+        (*SCHEDULES, None),
+    )
+    if not isinstance(classifier.validation_split, numbers.Real) or not (
+        0 <= classifier.validation_split < 1
+    ):
+        raise ValueError(
+            f"validation_split must be in [0, 1); got {classifier.validation_split!r}"
+        )
+    if classifier.patience is not None and not _is_positive_int(classifier.patience):
+        raise ValueError(
+            f"patience must be a positive int or None; got {classifier.patience!r}"
+        )
+    if classifier.patience is not None and not classifier.validation_split:
+        raise ValueError(
+            f"patience={classifier.patience!r} stops training by the validation loss: "
+            "pass validation_split=0.1, for instance, or patience=None"
+        )
+    if classifier.learning_rate_schedule is not None:
+        given = classifier.get_params().get("optimizer__learning_rate")
+        if isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
+            raise ValueError(
+                "the learning rate follows either learning_rate_schedule="
+                f"{classifier.learning_rate_schedule!r} or optimizer__learning_rate="
+                f"{given!r}; pass one of them"
+            )
+
+
+def _is_positive_int(value):
+    return isinstance(value, numbers.Integral) and value >= 1
