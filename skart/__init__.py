@@ -24,6 +24,7 @@ _HOME = {
     "DenseHeadClassifier": "skart.classifiers",
     "FeatureExtractor": "skart.features",
     "FeatureStore": "skart.store",
+    "FineTuneClassifier": "skart.classifiers",
     "HybridCNNClassifier": "skart.classifiers",
     "ImageLoader": "skart.images",
     "LazyImages": "skart.images",

@@ -2,8 +2,11 @@
 
 import functools
 import hashlib
+import math
 import numbers
 import os
+import shutil
+import sys
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -43,7 +46,10 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     pooling : {"avg", "max", None}, default="avg"
         How maps become vectors; None gives the maps, which stay on disk.
     dtype : {"float32", "bfloat16", "float16"}, default=None
-        What the network computes in; None is float32. Features are float32 always.
+        What the network computes in; None is float32.
+    storage_dtype : {"float32", "float16"}, default="float32"
+        What features are kept in; they are read as float32 always. Half the room is
+        enough for maps that a network is trained on.
     batch_size : int, default=None
         Images a forward pass. None is as many as have two million pixels together, 22
         at 299 x 299 and 8 at 500 x 500: larger batches are no faster on a CPU, and
@@ -90,6 +96,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         layer=None,
         pooling="avg",
         dtype=None,
+        storage_dtype="float32",
         batch_size=None,
         cache=None,
         random_state=0,
@@ -100,6 +107,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.layer = layer
         self.pooling = pooling
         self.dtype = dtype
+        self.storage_dtype = storage_dtype
         self.batch_size = batch_size
         self.cache = cache
         self.random_state = random_state
@@ -152,13 +160,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         X = check_images(X)
         store = self._store()
         if store is None:
-            features = []
-            with self._progress(len(X)) as progress:
-                for batch in self._iter_batches(X):
-                    features.append(self._forward(batch))
-                    progress.update(len(batch))
-            return np.concatenate(features)
-        section = store.section(self._identity(X, store))
+            return np.concatenate(list(self.iter_transform(X)))
+        section = store.section(self._identity(X))
         digests = _digest(X, store)
         # One round computes what is missing and the second finds it, unless the store
         # is deleted, or found to be damaged, meanwhile.
@@ -169,8 +172,56 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
                 return LazyFeatures(section, digests)
             features, found = section.read(digests)
             if found.all():
-                return features
+                return features.astype(np.float32, copy=False)
         raise StoreError(f"the feature store {store.root} keeps losing what is stored")
+
+    def iter_transform(self, X):
+        """Compute features batch by batch, past the store.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+
+        Yields
+        ------
+        features : ndarray of shape (<= batch_size, ...), dtype float32
+            Features, or maps, in the order of X.
+        """
+        self._check_parameters()
+        X = check_images(X)
+        with self._progress(len(X)) as progress:
+            for batch in self._iter_batches(X):
+                yield self._forward(batch).astype(np.float32, copy=False)
+                progress.update(len(batch))
+
+    def network(self, input_shape):
+        """Give the frozen network; all who ask for the same share it.
+
+        Parameters
+        ----------
+        input_shape : (int, int, int)
+            Height, width and channels of the images.
+
+        Returns
+        -------
+        network : keras.Model
+            Preprocessed images -> features.
+        """
+        from skart._keras import check_process
+
+        check_process()
+        weights = self.weights and os.path.expanduser(self.weights)
+        return _shared_network(
+            self.backbone,
+            _stamp(weights),
+            input_shape=tuple(input_shape),
+            weights=weights,
+            seed=self.random_state,
+            layer=self.layer,
+            pooling=self.pooling,
+            dtype=self.dtype or "float32",
+        )
 
     def get_feature_names_out(self, input_features=None):
         """Name the features: backbone, layer and number.
@@ -196,6 +247,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _check_parameters(self):
         check_choice("pooling", self.pooling, ("avg", "max", None))
         check_choice("dtype", self.dtype, (None, "float32", "bfloat16", "float16"))
+        check_choice("storage_dtype", self.storage_dtype, ("float32", "float16"))
         if self.batch_size is not None and (
             not isinstance(self.batch_size, numbers.Integral) or self.batch_size < 1
         ):
@@ -227,29 +279,27 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             return FeatureStore(self.cache)
         return FeatureStore.temporary() if self.pooling is None else None
 
-    def _identity(self, X, store):
+    def _identity(self, X):
         """Collect all that decides on a feature beside the image file's bytes."""
-        weights = self.weights
-        if weights is None:
-            weights = f"random {self.random_state}"
-        elif weights != "imagenet":
-            weights = store.digest_files([os.path.expanduser(weights)])[0].hex()
         return {
             "version": _EXTRACTOR_VERSION,
             "images": X.identity
             if isinstance(X, LazyImages)
             else {"array": list(X.shape[1:])},
             "backbone": self.backbone,
-            "weights": weights,
+            "weights": identify_weights(self.weights, self.random_state),
             "layer": self.layer,
             "pooling": self.pooling,
             "dtype": self.dtype or "float32",
+            "storage_dtype": self.storage_dtype,
         }
 
     def _compute_missing(self, X, digests, section):
         """Fill the section; unreadable images get the digest of blanks, in place."""
         with section.lock():  # who waits here finds the work done
             rows = np.flatnonzero(section.missing(digests))
+            if self.pooling is None and len(rows):
+                self._check_room(X, digests[rows], section.store)
             start = 0
             with self._progress(len(rows)) as progress:
                 for batch in self._read_batches(X, rows):
@@ -274,19 +324,43 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _forward(self, images):
         from skart.networks.backbone import preprocess
 
-        weights = self.weights and os.path.expanduser(self.weights)
-        network = _shared_network(
-            self.backbone,
-            _stamp(weights),
-            input_shape=images.shape[1:],
-            weights=weights,
-            seed=self.random_state,
-            layer=self.layer,
-            pooling=self.pooling,
-            dtype=self.dtype or "float32",
+        network = self.network(images.shape[1:])
+        features = np.asarray(
+            network.predict_on_batch(preprocess(self.backbone, images)), np.float32
         )
-        features = network.predict_on_batch(preprocess(self.backbone, images))
-        return np.asarray(features, np.float32)
+        with np.errstate(over="ignore"):
+            kept = features.astype(self.storage_dtype, copy=False)
+        if not np.isfinite(kept).all() and np.isfinite(features).all():
+            raise ValueError(
+                f"features of {self.backbone} up to {np.abs(features).max():.3g} don't "
+                "fit float16; pass storage_dtype='float32'"
+            )
+        return kept
+
+    def _check_room(self, X, digests, store):
+        """Tell how much room maps take, before it is taken."""
+        shape = self.network(X.shape[1:]).output_shape[1:]
+        n_bytes = math.prod(shape) * np.dtype(self.storage_dtype).itemsize
+        n_images = len(set(digests))
+        # LMDB keeps what is larger than half a page in pages of its own.
+        needed = n_images * (-(-n_bytes // 4096) + 1) * 4096
+        free = shutil.disk_usage(store.root).free
+        sizes = (
+            f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e9:.2f} GB together; "
+            f"{store.root} has {free / 1e9:.1f} GB left"
+        )
+        if needed > free:
+            raise OSError(
+                f"maps of {n_images} paintings don't fit the disk: {sizes}. Name a "
+                "folder with more room as cache, or take a later layer or smaller "
+                "images."
+            )
+        if self.verbose:
+            tqdm.write(
+                f"{self.backbone} runs to {self.layer or 'its end'}; maps of "
+                f"{n_images} paintings take {sizes}",
+                file=sys.stderr,
+            )
 
     def _progress(self, n_images):
         return tqdm(
@@ -321,10 +395,11 @@ class LazyFeatures(LazyArray):
         Which of them, in order.
     """
 
+    dtype = np.dtype(np.float32)
+
     def __init__(self, section, digests):
         super().__init__(digests)
         self.section = section
-        self.dtype = section.dtype
         self.item_shape = section.shape
 
     def _read(self):
@@ -335,7 +410,36 @@ class LazyFeatures(LazyArray):
                 f"{self.section.store.root}, which was deleted or damaged since they "
                 "were computed. Transform the images again."
             )
-        return arrays
+        return arrays.astype(np.float32, copy=False)
+
+
+def identify_weights(weights, random_state=0):
+    """Say which weights a backbone has: what is equal for equal weights only.
+
+    Parameters
+    ----------
+    weights : "imagenet", str, path or None
+        That of :class:`FeatureExtractor`.
+    random_state : int, default=0
+        Seed of random weights.
+
+    Returns
+    -------
+    identity : str
+        ``"imagenet"``, the digest of the file, or ``"random 0"``.
+    """
+    if weights is None:
+        return f"random {random_state}"
+    if weights == "imagenet":
+        return weights
+    weights = os.path.expanduser(weights)
+    return _digest_weights(weights, _stamp(weights))
+
+
+@functools.lru_cache
+def _digest_weights(path, stamp):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(X, store):

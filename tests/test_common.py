@@ -16,6 +16,7 @@ from skart import (
     AlexNetClassifier,
     DenseHeadClassifier,
     FeatureExtractor,
+    FineTuneClassifier,
     HybridCNNClassifier,
     ImageLoader,
     SqueezeNetClassifier,
@@ -47,9 +48,18 @@ def test_scikit_learn_checks(estimator, check):
 def check_parameters_can_be_set(estimator):
     for name in estimator.get_params():
         value = object()
-        changed = copy.copy(estimator).set_params(**{name: value})
-        assert getattr(changed, name) is value
-        assert getattr(estimator, name) is not value
+        changed = copy.deepcopy(estimator).set_params(**{name: value})
+        assert changed.get_params()[name] is value
+        assert estimator.get_params()[name] is not value
+
+
+def plain(estimator):
+    """Parameters, those of nested estimators among them."""
+    return {
+        name: value
+        for name, value in estimator.get_params().items()
+        if not hasattr(value, "get_params")
+    }
 
 
 TRANSFORMERS = [
@@ -100,6 +110,13 @@ CLASSIFIERS = [
     VGGLiteClassifier(units=8, **SMALL),
     SqueezeNetClassifier(**SMALL),
     AlexNetClassifier(units=8, **SMALL),
+    FineTuneClassifier(
+        DenseHeadClassifier(units=8, epochs=1),
+        backbone="VGG16",
+        weights=None,
+        unfreeze_from="block5_conv3",
+        **SMALL,
+    ),
 ]
 
 
@@ -125,11 +142,11 @@ def fitted(classifier, images):
 
 class TestImageClassifiers:
     def test_parameters(self, classifier, images):
-        parameters = classifier.get_params()
-        assert clone(classifier).get_params() == parameters
+        parameters = plain(classifier)
+        assert plain(clone(classifier)) == parameters
         model = clone(classifier)
         assert model.fit(*images) is model
-        assert model.get_params() == parameters
+        assert plain(model) == parameters
         check_parameters_can_be_set(classifier)
         with pytest.raises(TypeError, match="Did you mean 'epochs'"):
             type(classifier)(epoch=3)
@@ -200,14 +217,21 @@ class TestImageClassifiers:
         model = clone(classifier).set_params(class_weight="balanced")
         model.fit(X, y, sample_weight=(y != "Cubism") * 1.0)
         assert model.classes_.tolist() == ["Baroque", "Rococo"]
+        loss = model.history_["loss"]
+        again = clone(model).set_params(class_weight={"Rococo": 50})
+        again.fit(X, y, sample_weight=(y != "Cubism") * 1.0)
+        assert again.history_["loss"][-1] != loss[-1]
+        with pytest.raises(ValueError, match="[Nn]egative"):
+            clone(model).fit(X, y, sample_weight=-np.ones(12))
 
     def test_training_in_parts(self, classifier, images):
         X, y = images
         model = clone(classifier).partial_fit(X[:3], y[:3], classes=np.unique(y))
+        n_epochs = len(model.history_["loss"])
         model.partial_fit(X[3:], y[3:])
-        assert len(model.history_["loss"]) == 2
+        assert len(model.history_["loss"]) == n_epochs + 1
         model.set_params(warm_start=True).fit(X, y)
-        assert len(model.history_["loss"]) == 3
+        assert len(model.history_["loss"]) == n_epochs + 2
 
     def test_groups_in_a_pipeline(self, classifier, image_paths, images):
         pipe = make_pipeline(
@@ -216,3 +240,5 @@ class TestImageClassifiers:
         step = f"{type(classifier).__name__.lower()}__groups"
         pipe.fit(image_paths, images[1], **{step: np.repeat(np.arange(6), 2)})
         assert "val_accuracy" in pipe[-1].history_
+        with pytest.raises(ValueError, match="names no artist for 1 of 12"):
+            pipe.fit(image_paths, images[1], **{step: [None, *range(11)]})

@@ -66,9 +66,7 @@ def load_backbone(
     .. [1] He, Zhang, Ren, Sun. "Delving Deep into Rectifiers". ICCV 2015.
     """
     with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
-        network = _build(name, input_shape, weights)
-        if weights is None:
-            _draw_weights(network, seed)
+        network = build(name, input_shape, weights, seed)
         output = _output_of(network, layer, name)
         if pooling is not None:
             output = _pooling_layer(pooling, output, layer)(output)
@@ -92,7 +90,23 @@ def preprocess(name, images):
     inputs : ndarray of shape (n, height, width, 3), dtype float32
         A new array.
     """
-    return _application(name).preprocess_input(images.astype(np.float32))
+    return preprocess_input(name)(images.astype(np.float32))
+
+
+def preprocess_input(name):
+    """Find the function that turns images in 0-255 into what a network expects.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+
+    Returns
+    -------
+    preprocess_input : callable
+        Takes arrays, which it may overwrite, and tensors.
+    """
+    return _application(name).preprocess_input
 
 
 def count_channels(name, layer=None):
@@ -110,7 +124,7 @@ def count_channels(name, layer=None):
     n_channels : int
         Length of the pooled feature vector.
     """
-    return _output_of(_build(name, None, None), layer, name).shape[-1]
+    return _output_of(build(name), layer, name).shape[-1]
 
 
 def _application(name):
@@ -126,6 +140,31 @@ def _application(name):
             f"{suggest(name, networks)}"
         )
     return networks[name]
+
+
+def build(name, input_shape=None, weights=None, seed=0):
+    """Build a whole network without its top; the parameters of load_backbone.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+    input_shape : (int, int, int), default=None
+        None for images of any size.
+    weights : "imagenet", str, path or None, default=None
+        None for random ones.
+    seed : int, default=0
+        Seed of the random weights.
+
+    Returns
+    -------
+    network : keras.Model
+        Not frozen.
+    """
+    network = _build(name, input_shape, weights)
+    if weights is None:
+        _draw_weights(network, seed)
+    return network
 
 
 def _build(name, input_shape, weights):
@@ -182,12 +221,45 @@ def _draw_weights(network, seed):
 def _output_of(network, layer, name):
     if layer is None:
         return network.output
-    names = [candidate.name for candidate in network.layers]
-    if layer not in names:
+    layers = layers_by_name(network)
+    if layer not in layers:
         raise ValueError(
-            f"layer must name a layer of {name}; got {layer!r}.{suggest(layer, names)}"
+            f"layer must name a layer of {name}; got {layer!r}.{suggest(layer, layers)}"
         )
-    return network.get_layer(layer).output
+    return layers[layer].output
+
+
+def layers_by_name(network):
+    """Find layers by the names they have in the first network that a process builds.
+
+    Keras numbers layers without a name of their own across all networks: what is
+    ``conv2d`` in the first InceptionV3 is ``conv2d_94`` in the second.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A network of ``keras.applications``, whole.
+
+    Returns
+    -------
+    layers : dict of str to keras.Layer or keras.Operation
+        In no particular order.
+    """
+    numbers = {}
+    for layer in network.operations:
+        kind, _, number = layer.name.rpartition("_")
+        if not number.isdecimal():
+            kind, number = layer.name, 0
+        if kind.replace("_", "") == type(layer).__name__.lower():
+            numbers.setdefault(kind, {})[int(number)] = layer
+    named = {layer.name: layer for layer in network.operations}
+    for kind, layers in numbers.items():
+        for layer in layers.values():
+            del named[layer.name]
+        for number, layer in layers.items():
+            number -= min(layers)
+            named[f"{kind}_{number}" if number else kind] = layer
+    return named
 
 
 def _pooling_layer(pooling, output, layer):

@@ -1,0 +1,81 @@
+"""Fine-tune the last modules of InceptionV3, in two stages.
+
+Draws paintings of six movements, keeps some painters of each for the test, and trains a
+head on frozen features, then the head together with the network's last two modules, at
+a very low learning rate. Takes a file of weights; without one, those of ImageNet.
+
+    python examples/fine_tune.py [inception_v3.weights.h5]
+"""
+
+import sys
+import tempfile
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
+
+from skart import DenseHeadClassifier, FineTuneClassifier, ImageLoader
+from skart.datasets import load_image_folder, make_paintings
+from skart.plotting import HistoryDisplay
+
+folder = tempfile.TemporaryDirectory()
+root = make_paintings(
+    f"{folder.name}/paintings",
+    movements=[
+        "Impressionism",
+        "Pointillism",
+        "Cubism",
+        "Pop Art",
+        "Ukiyo-e",
+        "Action Painting",
+    ],
+    n_artists=8,
+    n_per_artist=8,
+    size_range=(300, 600),
+    n_jobs=-1,
+)
+paintings = load_image_folder(root)
+train, test = next(
+    StratifiedGroupKFold(4, shuffle=True, random_state=0).split(
+        paintings.paths, paintings.labels, paintings.artists
+    )
+)
+
+pipe = Pipeline(
+    [
+        ("load", ImageLoader(size=299)),
+        (
+            "model",
+            FineTuneClassifier(
+                DenseHeadClassifier(units=256, dropout=0.5, patience=5),
+                weights=sys.argv[1] if len(sys.argv) > 1 else "imagenet",
+                unfreeze_from="mixed8",
+                optimizer__learning_rate=3e-5,
+                epochs=10,
+                validation_split=0.2,
+                patience=3,
+                cache=f"{folder.name}/store",
+                random_state=0,
+            ),
+        ),
+    ]
+)
+pipe.fit(
+    paintings.paths[train],
+    paintings.labels[train],
+    model__groups=paintings.artists[train],  # held out by artist, too
+)
+
+history = pipe[-1].history_
+stage, val_loss = np.array(history["stage"]), np.array(history["val_loss"])
+for number, name in ((1, "head alone"), (2, "fine-tuned")):
+    best = val_loss[stage == number].min()
+    print(f"{name}: validation loss {best:.3f}")
+accuracy = pipe.score(paintings.paths[test], paintings.labels[test])
+print(f"accuracy on painters it has not seen {accuracy:.0%}; chance {1 / 6:.0%}")
+
+HistoryDisplay.from_estimator(pipe)
+plt.savefig("fine_tune.png", dpi=120)
+print("learning curves saved as fine_tune.png")
+folder.cleanup()
