@@ -133,7 +133,9 @@ def plain_keras(images, codes, cut, args):
         ]
     )
     model.compile(
-        keras.optimizers.Adam(1e-5), "sparse_categorical_crossentropy", ["accuracy"]
+        keras.optimizers.Adam(1e-5),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )
     clock = Clock()
     model.fit(Decoded(workers=2), epochs=2, callbacks=[clock], verbose=0)

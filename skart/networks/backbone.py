@@ -142,7 +142,7 @@ def _application(name):
     return networks[name]
 
 
-def build(name, input_shape=None, weights=None, seed=0):
+def build(name, input_shape=None, weights=None, seed=None):
     """Build a whole network without its top; the parameters of load_backbone.
 
     Parameters
@@ -153,8 +153,8 @@ def build(name, input_shape=None, weights=None, seed=0):
         None for images of any size.
     weights : "imagenet", str, path or None, default=None
         None for random ones.
-    seed : int, default=0
-        Seed of the random weights.
+    seed : int, default=None
+        Seed of the random weights; None leaves them as Keras draws them.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def build(name, input_shape=None, weights=None, seed=0):
         Not frozen.
     """
     network = _build(name, input_shape, weights)
-    if weights is None:
+    if weights is None and seed is not None:
         _draw_weights(network, seed)
     return network
 
