@@ -9,6 +9,7 @@ The modules read in the order in which a painting travels::
     networks     plain functions                -> Keras models
     classifiers  features, or images            -> movement
     pipelines    all of it, ready to search
+    evaluation   how good it is on artists it has not seen, as numbers
     plotting     what came out, as figures
 
 ``import skart`` costs next to nothing: each public name is imported on first use,

@@ -1,0 +1,461 @@
+"""How good a classifier is on artists it has not seen, and where it errs: numbers only.
+
+:func:`evaluate` cross-validates a pipeline, and gives an :class:`Evaluation`: the
+predictions that each painting got from a model that had not seen it, and all that
+follows from them.
+"""
+
+import functools
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
+from sklearn.model_selection import (
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_predict,
+)
+from sklearn.utils import check_consistent_length, check_random_state
+
+
+def evaluate(
+    estimator,
+    X,
+    y,
+    *,
+    groups=None,
+    n_splits=4,
+    random_folds=True,
+    params=None,
+    n_jobs=None,
+    random_state=0,
+):
+    """Cross-validate a classifier, with artists kept apart where they are known.
+
+    With ``groups``, it is cross-validated twice: with the paintings of each artist in
+    one fold, and with random folds. The difference, the leakage gap, is what a
+    classifier owes to having met the artist (or the same lamp and scanner) before: it
+    won't have that on new ones.
+
+    Parameters
+    ----------
+    estimator : classifier or Pipeline
+        Not fitted, or fitted: it is cloned. It needs ``predict_proba``.
+    X : array-like of shape (n_paintings,)
+        Paths, or whatever the estimator takes.
+    y : array-like of shape (n_paintings,)
+        Movements.
+    groups : array-like of shape (n_paintings,), default=None
+        Artists. None knows of none, and random folds are all there is.
+    n_splits : int, default=4
+        Folds.
+    random_folds : bool, default=True
+        Whether it is also cross-validated with random folds where artists are known.
+    params : dict, default=None
+        What is passed on to ``fit``: ``{"head__groups": artists}`` for instance.
+    n_jobs : int, default=None
+        Folds that are fitted at the same time.
+    random_state : int, default=0
+        Seed of the folds, and of the confidence intervals.
+
+    Returns
+    -------
+    evaluation : Evaluation
+        Of the folds that keep artists apart, with that of random folds as its
+        ``random_folds``; of random folds where no artist is known.
+
+    Raises
+    ------
+    ValueError
+        If y or groups don't fit, or a movement has fewer paintings than there are
+        folds.
+
+    Warns
+    -----
+    UserWarning
+        If a movement has a single artist: while he is held out, nobody can learn it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skart.evaluation import evaluate
+    >>> X, y = make_blobs(200, 8, centers=3, cluster_std=6, random_state=0)
+    >>> artists = y * 10 + np.arange(200) % 7
+    >>> evaluation = evaluate(GaussianNB(), X, y, groups=artists)
+    >>> sorted(evaluation.leakage_gap.columns)
+    ['artists apart', 'gap', 'random folds']
+    """
+    y = np.asarray(y)
+    check_consistent_length(X, y, groups)
+    codes = pd.factorize(y, sort=True)[0]
+    if (codes < 0).any():
+        raise ValueError(f"y holds no label at position {np.argmin(codes)}")
+
+    def run(splitter, **options):
+        folds = splitter(n_splits, shuffle=True, random_state=random_state)
+        with warnings.catch_warnings():
+            # Said below, with the movement's name.
+            warnings.filterwarnings("ignore", "Number of classes in training fold")
+            probabilities = cross_val_predict(
+                estimator,
+                X,
+                y,
+                cv=list(folds.split(codes, codes, **options)),
+                method="predict_proba",
+                params=params,
+                n_jobs=n_jobs,
+            )
+        return functools.partial(
+            Evaluation,
+            y,
+            probabilities,
+            np.unique(y),
+            groups=groups,
+            random_state=random_state,
+        )
+
+    if groups is None:
+        return run(StratifiedKFold)()
+    groups = np.asarray(groups)
+    n_artists = pd.Series(groups).groupby(y).nunique()
+    alone = n_artists.index[n_artists < 2].tolist()
+    if alone:
+        warnings.warn(
+            f"{', '.join(map(str, alone))} has a single artist: with artists kept "
+            "apart, no model that is tested on these paintings has seen the movement",
+            stacklevel=2,
+        )
+    apart = run(StratifiedGroupKFold, groups=groups)
+    return apart(random_folds=run(StratifiedKFold)() if random_folds else None)
+
+
+class Evaluation:
+    """Predictions from models that had not seen the painting, and what follows.
+
+    :func:`evaluate` makes it; it can as well be made from predictions on a test set.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_paintings,)
+        Movements.
+    probabilities : array-like of shape (n_paintings, n_classes)
+        Predicted probabilities, in the order of ``classes``.
+    classes : array-like of shape (n_classes,)
+        Movements, sorted.
+    groups : array-like of shape (n_paintings,), default=None
+        Artists. Where they are known, confidence intervals draw artists instead of
+        paintings: those of one artist are no independent evidence.
+    random_folds : Evaluation, default=None
+        That of random folds, where this is of folds that keep artists apart.
+    random_state : int, default=0
+        Seed of the confidence intervals.
+
+    Attributes
+    ----------
+    y_pred : ndarray of shape (n_paintings,)
+        The most probable movement of each painting.
+    confidence : ndarray of shape (n_paintings,)
+        Its probability.
+    correct : ndarray of bool, shape (n_paintings,)
+        Whether it is the true one.
+    """
+
+    def __init__(
+        self,
+        y_true,
+        probabilities,
+        classes,
+        *,
+        groups=None,
+        random_folds=None,
+        random_state=0,
+    ):
+        self.y_true = np.asarray(y_true)
+        self.probabilities = np.asarray(probabilities, float)
+        self.classes = np.asarray(classes)
+        self.groups = None if groups is None else np.asarray(groups)
+        self.random_folds = random_folds
+        self.random_state = random_state
+        check_consistent_length(self.y_true, self.probabilities, groups)
+        if self.probabilities.shape[1:] != self.classes.shape:
+            raise ValueError(
+                f"probabilities must have a column for each of {len(self.classes)} "
+                f"classes; got shape {self.probabilities.shape}"
+            )
+        unknown = np.setdiff1d(self.y_true, self.classes)
+        if len(unknown):
+            raise ValueError(
+                f"y_true holds {unknown.tolist()}; the classes are "
+                f"{self.classes.tolist()}"
+            )
+        self.y_pred = self.classes[self.probabilities.argmax(axis=1)]
+        self.confidence = self.probabilities.max(axis=1)
+        self.correct = self.y_pred == self.y_true
+
+    @functools.cached_property
+    def metrics(self):
+        """Figures of the whole: a Series.
+
+        ``accuracy``, ``balanced accuracy`` (mean recall), ``macro F1``, ``top-3
+        accuracy`` where there are more than three classes, ``log loss``, ``calibration
+        error`` (see :meth:`calibration_error`), and ``most frequent``: the accuracy of
+        always answering the most frequent movement.
+        """
+        metrics = {
+            "accuracy": accuracy_score(self.y_true, self.y_pred),
+            "balanced accuracy": balanced_accuracy_score(self.y_true, self.y_pred),
+            "macro F1": f1_score(
+                self.y_true, self.y_pred, average="macro", zero_division=0
+            ),
+            "log loss": log_loss(self.y_true, self.probabilities, labels=self.classes),
+            "calibration error": self.calibration_error(),
+            "most frequent": np.mean(self.y_true == _mode(self.y_true)),
+        }
+        if len(self.classes) > 3:
+            metrics["top-3 accuracy"] = top_k_accuracy_score(
+                self.y_true, self.probabilities, k=3, labels=self.classes
+            )
+        return pd.Series(metrics, name="value")
+
+    @property
+    def leakage_gap(self):
+        """Figures with artists kept apart, with random folds, and the gap: a DataFrame.
+
+        Raises
+        ------
+        ValueError
+            If there is no evaluation with random folds beside this one.
+        """
+        if self.random_folds is None:
+            raise ValueError(
+                "the leakage gap needs artists: pass evaluate their names as groups, "
+                "and random_folds=True"
+            )
+        table = pd.DataFrame(
+            {
+                "artists apart": self.metrics,
+                "random folds": self.random_folds.metrics,
+            }
+        ).drop(index="most frequent")
+        table["gap"] = table["random folds"] - table["artists apart"]
+        return table
+
+    def per_movement(self, *, level=0.95, n_resamples=1000):
+        """Compute precision, recall and F1 of each movement, with intervals.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Confidence level of the intervals.
+        n_resamples : int, default=1000
+            Bootstrap samples [1]_: of artists where they are known, else of paintings.
+
+        Returns
+        -------
+        table : DataFrame, a row a movement
+            ``paintings``; ``precision``, ``recall`` and ``f1``, each with ``_low`` and
+            ``_high``.
+
+        References
+        ----------
+        .. [1] Efron, Tibshirani. "An Introduction to the Bootstrap". 1993: the
+           percentile method; of clusters, where samples are not independent.
+        """
+        codes = np.searchsorted(self.classes, self.y_true)
+        predicted = self.probabilities.argmax(axis=1)
+        n_classes = len(self.classes)
+        cells = codes * n_classes + predicted
+        units = np.arange(len(codes))
+        if self.groups is not None:
+            units = pd.factorize(self.groups)[0]
+        generator = check_random_state(self.random_state)
+        n_units = units.max() + 1
+        resampled = np.empty((n_resamples, 3, n_classes))
+        for values in resampled:
+            drawn = np.bincount(
+                generator.randint(n_units, size=n_units), minlength=n_units
+            )
+            counts = np.bincount(cells, weights=drawn[units], minlength=n_classes**2)
+            values[:] = _scores(counts.reshape(n_classes, n_classes))
+        margins = (1 - level) / 2, (1 + level) / 2
+        low, high = np.quantile(resampled, margins, axis=0)
+        table = {"paintings": np.bincount(codes, minlength=n_classes)}
+        scores = precision_recall_fscore_support(
+            self.y_true, self.y_pred, labels=self.classes, zero_division=0
+        )
+        for place, name in enumerate(("precision", "recall", "f1")):
+            table[name] = scores[place]
+            table[f"{name}_low"], table[f"{name}_high"] = low[place], high[place]
+        return pd.DataFrame(table, index=pd.Index(self.classes, name="movement"))
+
+    @property
+    def confusion(self):
+        """Paintings of each movement (row) by what they were taken for: a DataFrame."""
+        counts = confusion_matrix(self.y_true, self.y_pred, labels=self.classes)
+        return pd.DataFrame(
+            counts,
+            index=pd.Index(self.classes, name="movement"),
+            columns=pd.Index(self.classes, name="predicted"),
+        )
+
+    def most_confused(self, n=10):
+        """List the pairs of movements that are confused most often.
+
+        Parameters
+        ----------
+        n : int, default=10
+            Pairs, at most.
+
+        Returns
+        -------
+        table : DataFrame, a row a pair
+            ``movement``, ``predicted``, ``paintings`` and ``share`` of the movement's;
+            the most frequent first.
+        """
+        table = self.confusion.stack().rename("paintings").reset_index()
+        totals = table.groupby("movement")["paintings"].transform("sum")
+        table["share"] = table["paintings"] / totals
+        wrong = table["movement"] != table["predicted"]
+        table = table[wrong & (table["paintings"] > 0)]
+        table = table.sort_values("paintings", ascending=False, kind="stable")
+        return table.head(n).reset_index(drop=True)
+
+    def reliability(self, n_bins=10):
+        """Compare how sure the classifier is with how often it is right.
+
+        Parameters
+        ----------
+        n_bins : int, default=10
+            Bins of equal width.
+
+        Returns
+        -------
+        table : DataFrame, a row a bin that is not empty
+            ``confidence`` (mean), ``accuracy`` and ``paintings``.
+        """
+        edges = np.linspace(0, 1, n_bins + 1)
+        bins = np.clip(np.digitize(self.confidence, edges[1:-1], right=True), 0, None)
+        answers = pd.DataFrame(
+            {"confidence": self.confidence, "accuracy": self.correct}
+        )
+        table = answers.groupby(bins).mean()
+        table["paintings"] = answers.groupby(bins).size()
+        table.index = pd.IntervalIndex.from_breaks(edges, name="bin")[table.index]
+        return table
+
+    def calibration_error(self, n_bins=10):
+        """Compute the expected calibration error.
+
+        The mean distance of confidence and accuracy over bins of confidence, weighted
+        by their paintings [1]_.
+
+        Parameters
+        ----------
+        n_bins : int, default=10
+            Bins of equal width.
+
+        Returns
+        -------
+        error : float
+            0 to 1.
+
+        References
+        ----------
+        .. [1] Guo, Pleiss, Sun, Weinberger. "On Calibration of Modern Neural Networks".
+           ICML 2017.
+        """
+        table = self.reliability(n_bins)
+        distance = (table["confidence"] - table["accuracy"]).abs()
+        return float(np.average(distance, weights=table["paintings"]))
+
+    def coverage(self):
+        """Tell how accurate it is where it may decline to answer.
+
+        Returns
+        -------
+        table : DataFrame, a row a painting
+            With answers of at least ``threshold`` confidence only, it answers for the
+            share ``coverage`` of the paintings, with ``accuracy``.
+        """
+        order = np.argsort(-self.confidence, kind="stable")
+        n_answered = np.arange(1, len(order) + 1)
+        table = pd.DataFrame(
+            {
+                "threshold": self.confidence[order],
+                "coverage": n_answered / len(order),
+                "accuracy": np.cumsum(self.correct[order]) / n_answered,
+            }
+        )
+        # Paintings of equal confidence are answered together or not at all.
+        return table.drop_duplicates("threshold", keep="last").reset_index(drop=True)
+
+    def chronology(self, periods):
+        """Tell how far apart in time the confused movements are.
+
+        Parameters
+        ----------
+        periods : DataFrame or dict
+            Columns ``movement``, ``start`` and ``end``, as ``load_pandora18k`` gives
+            them as ``movements``; or start and end by movement. In years.
+
+        Returns
+        -------
+        table : DataFrame, a row a movement with mistakes, and ``all``
+            ``mistakes``; ``years``, the mean distance between the middles of the true
+            and the predicted movement; ``by_chance``, what it would be if mistakes fell
+            on the other movements at random.
+
+        Raises
+        ------
+        ValueError
+            If a movement has no period.
+        """
+        if isinstance(periods, pd.DataFrame):
+            periods = periods.set_index("movement")[["start", "end"]].T.to_dict("list")
+        missing = [name for name in self.classes if name not in periods]
+        if missing:
+            raise ValueError(f"periods name no years of {', '.join(map(str, missing))}")
+        middles = np.array([np.mean(periods[name]) for name in self.classes])
+        years = np.abs(middles[:, None] - middles)
+        mistakes = self.confusion.to_numpy() * (1 - np.eye(len(middles), dtype=int))
+        table = pd.DataFrame(
+            {
+                "mistakes": mistakes.sum(axis=1),
+                "years": (mistakes * years).sum(axis=1),
+                "by_chance": years.sum(axis=1) / (len(middles) - 1),
+            },
+            index=pd.Index(self.classes, name="movement"),
+        )
+        table = table[table["mistakes"] > 0]
+        table["by_chance"] *= table["mistakes"]
+        table.loc["all"] = table.sum()
+        for name in ("years", "by_chance"):
+            table[name] /= table["mistakes"]
+        return table.astype({"mistakes": int})
+
+
+def _scores(confusion):
+    """Precision, recall and F1 of each class; 0 where nothing was answered."""
+    hits = np.diag(confusion)
+    totals = confusion.sum(axis=0), confusion.sum(axis=1)
+    totals = (*totals, (totals[0] + totals[1]) / 2)
+    return [
+        np.divide(hits, total, out=np.zeros(len(hits)), where=total > 0)
+        for total in totals
+    ]
+
+
+def _mode(labels):
+    values, counts = np.unique(labels, return_counts=True)
+    return values[counts.argmax()]
