@@ -64,7 +64,7 @@ pipe.fit(
     cnn__groups=paintings.artists[train],
 )
 accuracy = pipe.score(paintings.paths[test], paintings.labels[test])
-print(f"accuracy on painters it has not seen {accuracy:.0%}; chance {1 / 8:.0%}")
+print(f"accuracy on painters it has not seen {accuracy:.0%}; chance {1 / 8:.1%}")
 
 HistoryDisplay.from_estimator(pipe)
 plt.savefig("hybrid_cnn.png", dpi=120)

@@ -137,6 +137,7 @@ def test_what_decides_on_features_keeps_them_apart(image_paths, tmp_path):
         ({"random_state": 1}, {}),
         ({"weights": weights}, {}),
         ({"dtype": "bfloat16"}, {}),
+        ({"storage_dtype": "float16"}, {}),
         ({}, {"size": 96}),
         ({}, {"size": (SIZE, 96)}),
         ({}, {"resize": "pad"}),
@@ -408,3 +409,55 @@ def test_nothing_is_said(image_paths, capfd):
         warnings.simplefilter("error")
         extractor().transform(load(image_paths))
     assert capfd.readouterr() == ("", "")
+
+
+def test_random_weights_need_a_seed_that_is_the_same_everywhere(image_paths):
+    with pytest.raises(ValueError, match="random_state must be an int .* got None"):
+        extractor(random_state=None).transform(load(image_paths[:2]))
+
+
+def test_arrays_of_another_shape_are_other_images(tmp_path):
+    store = FeatureStore(tmp_path)
+    for shape in ((1, 32, 48, 3), (1, 48, 32, 3)):
+        extractor(cache=store).transform(np.zeros(shape, np.uint8))
+    assert store.info()["arrays"] == 2
+
+
+def test_unreadable_files_are_counted_among_all(folder_of_images, tmp_path):
+    paths, cache = folder_of_images, tmp_path / "store"
+    extractor(cache=cache).transform(load(paths[:3]))
+    Path(paths[4]).write_bytes(b"no image")
+    with pytest.raises(UnreadableImageError, match="1 of 6 images"):
+        extractor(cache=cache).transform(load(paths))
+
+
+def test_half_precision_on_disk(image_paths, tmp_path):
+    images = load(image_paths)
+    options = {"layer": "block_5_add", "pooling": None}
+    store = FeatureStore(tmp_path)
+    halves = extractor(cache=store, storage_dtype="float16", **options)
+    maps = halves.transform(images)
+    assert maps.dtype == np.asarray(maps).dtype == np.float32
+    exact = np.asarray(extractor(**options).transform(images))
+    np.testing.assert_allclose(maps, exact, rtol=1e-3, atol=1e-3)
+    assert np.abs(np.asarray(maps) - exact).max() > 0
+    # Without a store, they are the same.
+    streamed = np.concatenate(
+        list(halves.set_params(cache=None).iter_transform(images))
+    )
+    np.testing.assert_allclose(streamed, maps, rtol=2e-3, atol=1e-3)
+    assert store.info()["sections"][0]["storage_dtype"] == "float16"
+
+
+def test_what_does_not_fit_half_precision(image_paths, monkeypatch):
+    huge = extractor(storage_dtype="float16")
+    network = huge.network((SIZE, SIZE, 3))
+    monkeypatch.setattr(
+        type(network),
+        "predict_on_batch",
+        lambda self, batch: np.full((len(batch), 4), 1e6, np.float32),
+    )
+    with pytest.raises(
+        ValueError, match="1e[+]06 don't fit float16; pass storage_dtype"
+    ):
+        huge.transform(load(image_paths[:2]))

@@ -399,3 +399,18 @@ def test_too_little_room_for_pixels(image_paths, monkeypatch):
         loader.transform(image_paths)
     with pytest.raises(ValueError, match="cache must be one of"):
         ImageLoader(cache="~/pixels").transform(image_paths)
+
+
+def test_a_pipeline_that_asks_for_tables(image_paths):
+    loader = ImageLoader(24)
+    assert loader.set_output(transform="pandas") is loader
+    assert isinstance(loader.fit_transform(image_paths), LazyImages)
+    assert loader.get_feature_names_out().tolist() == ["image"]
+
+
+def test_a_nearly_black_image_is_no_image_in_0_to_1():
+    images = np.zeros((1, 8, 8, 3), np.float32)
+    images[0, 0, 0, 0] = 1
+    assert check_images(images) is not None
+    with pytest.raises(ValueError, match="looks like 0-1"):
+        check_images(images * 0.5)
