@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skart._decode import DECODER_VERSION, decode_image, explain
@@ -87,7 +87,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     Examples
     --------
     >>> import tempfile
-    >>> from PIL import Image
+    >>> from PIL import ExifTags, Image
     >>> from skart import ImageLoader
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Image.new("L", (640, 480), 200).save(f"{folder}/grey.png")
@@ -354,6 +354,46 @@ class LazyImages(LazyArray):
             images[start : start + len(batch)] = batch
             start += len(batch)
         return images
+
+
+def read_sizes(paths):
+    """Read the sizes of image files from their headers; nothing is decoded.
+
+    Parameters
+    ----------
+    paths : array-like of str or path, shape (n_paintings,)
+        Image files.
+
+    Returns
+    -------
+    sizes : ndarray of int, shape (n_readable, 2)
+        Width and height as the image is seen, EXIF orientation applied. Files that
+        can't be read are left out, with a warning that lists them.
+
+    Raises
+    ------
+    ValueError
+        If none can be read.
+    """
+    sizes, failures = [], {}
+    for path in _check_paths(paths):
+        try:
+            with Image.open(path) as image:
+                turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(
+                    5, 9
+                )
+                sizes.append(image.size[::-1] if turned else image.size)
+        except Exception as error:  # decoders raise many kinds
+            failures[path] = explain(error)
+    if not sizes:
+        raise ValueError(f"no image can be read:\n{_listed(failures)}")
+    if failures:
+        warnings.warn(
+            f"{len(failures)} images can't be read and are left out:\n"
+            f"{_listed(failures)}",
+            stacklevel=2,
+        )
+    return np.array(sizes)
 
 
 def check_images(X):

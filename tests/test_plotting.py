@@ -1,9 +1,25 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import RandomizedSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
+import skart.images
+from skart import ImageLoader
 from skart.datasets._pandora import _MOVEMENTS
-from skart.plotting import HistoryDisplay, SamplesDisplay, plot_confusion_matrix
+from skart.images import read_sizes
+from skart.plotting import (
+    HistoryDisplay,
+    ImageSizeDisplay,
+    MistakesDisplay,
+    SamplesDisplay,
+    SearchDisplay,
+    plot_confusion_matrix,
+    plot_reliability,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +77,124 @@ def test_samples(image_paths):
     }
     texts = {text.get_text() for ax in display.figure_.axes for text in ax.texts}
     assert texts == {"Op Art", "Pop Art"}
+
+
+def test_stages_of_a_history():
+    history = {"loss": [3.0, 2.0, 1.0], "accuracy": [0.1, 0.2, 0.3], "stage": [1, 1, 2]}
+    loss, _ = HistoryDisplay(history).plot().axes_
+    assert loss.lines[1].get_xdata() == [2.5, 2.5]
+    assert [text.get_text() for text in loss.texts] == ["stage 2"]
+    with pytest.raises(NotFittedError):
+        HistoryDisplay.from_estimator(make_pipeline(DecisionTreeClassifier()))
+
+
+def test_sizes(image_paths, monkeypatch):
+    expected = []
+    for path in image_paths:
+        with Image.open(path) as image:
+            expected.append(image.size)
+
+    def undecoded(*args):
+        raise AssertionError("headers are enough")
+
+    monkeypatch.setattr(skart.images, "decode_image", undecoded)
+    display = ImageSizeDisplay.from_paths(image_paths)
+    assert list(zip(display.widths, display.heights, strict=True)) == expected
+    assert display.axes_[0].collections[0].get_offsets().tolist() == [
+        list(size) for size in expected
+    ]
+    for ax in display.axes_[1:]:
+        assert sum(patch.get_height() for patch in ax.patches) == 12
+    longer = np.max(expected, axis=1)
+    cut = int(np.median(longer))
+    assert len(ImageSizeDisplay.from_paths(image_paths, below=cut).widths) == np.sum(
+        longer < cut
+    )
+    assert len(ImageSizeDisplay.from_paths(image_paths, above=cut).widths) == np.sum(
+        longer >= cut
+    )
+    with pytest.raises(ValueError, match="no image has a longer side below=3"):
+        ImageSizeDisplay.from_paths(image_paths, below=3)
+
+
+def test_sizes_are_those_that_are_seen(tmp_path):
+    turned = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 20)).save(turned, exif=exif)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    with pytest.warns(UserWarning, match="1 images can't be read.*\n.*broken.jpg"):
+        assert read_sizes([turned, broken]).tolist() == [[20, 30]]
+    with pytest.raises(ValueError, match="no image can be read"):
+        read_sizes([broken])
+
+
+def test_mistakes(image_paths):
+    true = np.array(["Rococo", "Baroque"] * 6)
+    predicted = true.copy()
+    predicted[[3, 5, 8]] = "Cubism"
+    confidence = np.linspace(0.3, 0.9, 12)
+    display = MistakesDisplay.from_predictions(
+        image_paths, true, predicted, confidence, n_mistakes=2, size=48
+    )
+    assert display.y_true.tolist() == ["Rococo", "Baroque"]
+    assert display.confidence.tolist() == confidence[[8, 5]].tolist()
+    loader = ImageLoader(48, resize="pad")
+    expected = loader.transform([image_paths[8], image_paths[5]])
+    np.testing.assert_array_equal(display.images, expected)
+    titles = [ax.get_title(loc="left") for ax in display.figure_.axes[:2]]
+    assert titles[0] == f"Cubism? {confidence[8]:.0%}\nis Rococo"
+    none = MistakesDisplay.from_predictions(image_paths, true, true, confidence)
+    assert len(none.images) == 0
+
+
+class Guesser:
+    """Takes all paintings for the second class."""
+
+    classes_ = np.array(["Baroque", "Rococo"])
+
+    def predict_proba(self, paths):
+        return np.tile([0.25, 0.75], (len(paths), 1))
+
+
+def test_mistakes_of_an_estimator(image_paths):
+    y = ["Rococo"] * 10 + ["Baroque"] * 2
+    display = MistakesDisplay.from_estimator(Guesser(), image_paths, y, size=24)
+    assert display.y_pred.tolist() == ["Rococo"] * 2
+    assert display.confidence.tolist() == [0.75] * 2
+
+
+def test_search():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    space = {
+        "max_depth": [1, 2, 3],
+        "criterion": ["gini", "entropy"],
+        "ccp_alpha": [1e-4, 1e-2, 1e-1],
+    }
+    search = RandomizedSearchCV(
+        DecisionTreeClassifier(random_state=0), space, n_iter=8, random_state=0
+    ).fit(X, X[:, 0] > 0)
+    display = SearchDisplay.from_estimator(search)
+    assert {ax.get_xlabel() for ax in display.axes_} == set(space)
+    by_name = {ax.get_xlabel(): ax for ax in display.axes_}
+    assert by_name["ccp_alpha"].get_xscale() == "log"
+    assert by_name["max_depth"].get_xscale() == "linear"
+    depths = by_name["max_depth"].lines[0].get_xydata()
+    expected = search.cv_results_["mean_test_score"]
+    np.testing.assert_allclose(depths[:, 1], expected)
+    best = by_name["max_depth"].lines[-1].get_xydata()[0]
+    assert best.tolist() == [search.best_params_["max_depth"], search.best_score_]
+    with pytest.raises(NotFittedError):
+        SearchDisplay.from_estimator(RandomizedSearchCV(DecisionTreeClassifier(), {}))
+
+
+def test_reliability():
+    generator = np.random.default_rng(0)
+    confidence = generator.uniform(0.3, 1, 400)
+    correct = generator.random(400) < confidence
+    display = plot_reliability(correct, confidence, n_bins=5)
+    chosen = (confidence > 0.6) & (confidence <= 0.8)
+    place = np.argmin(np.abs(display.prob_pred - confidence[chosen].mean()))
+    assert display.prob_pred[place] == pytest.approx(confidence[chosen].mean())
+    assert display.prob_true[place] == pytest.approx(correct[chosen].mean())

@@ -1,14 +1,10 @@
-"""Figures, as scikit-learn makes them: numbers in ``__init__``, drawing in ``plot``."""
-
-import textwrap
+"""Figures of what came out of training, searching and testing."""
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-
-from skart.images import ImageLoader
 
 
 class HistoryDisplay:
@@ -106,93 +102,89 @@ class HistoryDisplay:
         return self
 
 
-class SamplesDisplay:
-    """Sample paintings of each movement, a row a movement.
+class SearchDisplay:
+    """Score of each candidate of a search against each parameter that was searched.
 
     Parameters
     ----------
-    images : dict of str to ndarray of shape (n, height, width, 3)
-        Images by movement.
+    results : dict of str to array-like
+        ``cv_results_`` of a search.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
         The figure.
+    axes_ : ndarray of matplotlib.axes.Axes, shape (n_parameters,)
+        One for each parameter.
     """
 
-    def __init__(self, images):
-        self.images = images
+    def __init__(self, results):
+        self.results = results
 
     @classmethod
-    def from_paths(
-        cls, paths, labels, *, n_samples=8, size=160, artists=None, random_state=0
-    ):
-        """Draw paintings picked at random, from as many artists as there are.
+    def from_estimator(cls, search):
+        """Draw a fitted search.
 
         Parameters
         ----------
-        paths : array-like of str or path, shape (n_paintings,)
-            Image files.
-        labels : array-like of shape (n_paintings,)
-            Their movements.
-        n_samples : int, default=8
-            Paintings a movement.
-        size : int, default=160
-            Side of each picture in pixels.
-        artists : array-like of shape (n_paintings,), default=None
-            Their artists: each is shown once before one is shown twice.
-        random_state : int, RandomState or None, default=0
-            Seed of the choice.
+        search : RandomizedSearchCV or its like
+            Fitted.
 
         Returns
         -------
-        display : SamplesDisplay
+        display : SearchDisplay
             Drawn.
         """
-        generator = check_random_state(random_state)
-        paths, labels = np.asarray(paths, dtype=object), np.asarray(labels)
-        loader = ImageLoader(size)
-        images = {}
-        for movement in np.unique(labels):
-            rows = generator.permutation(np.flatnonzero(labels == movement))
-            if artists is not None:
-                names = np.asarray(artists)[rows]
-                turns = [np.sum(names[:i] == name) for i, name in enumerate(names)]
-                rows = rows[np.argsort(turns, kind="stable")]
-            images[movement] = np.asarray(loader.transform(paths[rows[:n_samples]]))
-        return cls(images).plot()
+        check_is_fitted(search, "cv_results_")
+        return cls(search.cv_results_).plot()
 
-    def plot(self):
+    def plot(self, *, n_columns=3):
         """Draw.
+
+        Parameters
+        ----------
+        n_columns : int, default=3
+            Axes side by side.
 
         Returns
         -------
-        display : SamplesDisplay
+        display : SearchDisplay
             Itself.
         """
-        n_columns = max(len(images) for images in self.images.values())
+        names = [name for name in self.results if name.startswith("param_")]
+        n_columns = min(n_columns, len(names))
+        n_rows = -(-len(names) // n_columns)
         figure, axes = plt.subplots(
-            len(self.images),
+            n_rows,
             n_columns,
-            figsize=(n_columns, len(self.images)),
+            figsize=(4 * n_columns, 3 * n_rows),
+            sharey=True,
             squeeze=False,
-            gridspec_kw={"wspace": 0.04, "hspace": 0.04},
+            layout="constrained",
         )
-        figure.subplots_adjust(0, 0, 1, 1)
-        for row, (movement, images) in zip(axes, self.images.items(), strict=True):
-            for ax in row:
-                ax.set_axis_off()
-            for ax, image in zip(row, images, strict=False):
-                ax.imshow(image)
-            row[0].text(
-                -0.08,
-                0.5,
-                textwrap.fill(str(movement), 14),
-                transform=row[0].transAxes,
-                ha="right",
-                va="center",
-            )
-        self.figure_ = figure
+        score = np.asarray(self.results["mean_test_score"])
+        error = np.asarray(self.results["std_test_score"])
+        best = np.nanargmax(score)
+        for ax in axes.flat[len(names) :]:
+            ax.set_axis_off()
+        for ax, name in zip(axes.flat, names, strict=False):
+            values = np.asarray(self.results[name])
+            try:
+                values = values.astype(float)
+            except (TypeError, ValueError):  # names, or several widths
+                values = np.array([str(value) for value in values.tolist()])
+                ax.tick_params(axis="x", rotation=45)
+            else:
+                if values.min() > 0 and values.max() / values.min() > 30:
+                    ax.set_xscale("log")
+            ax.errorbar(values, score, error, fmt="o", alpha=0.6, markersize=4)
+            ax.plot(values[best], score[best], "o", color="C1", label="best")
+            ax.set_xlabel(name.removeprefix("param_"))
+            ax.grid(alpha=0.3)
+        axes[0, 0].legend()
+        for ax in axes[:, 0]:
+            ax.set_ylabel("score")
+        self.figure_, self.axes_ = figure, axes.ravel()[: len(names)]
         return self
 
 
@@ -232,4 +224,38 @@ def plot_confusion_matrix(y_true, y_pred, *, ax=None):
             text.set_text("")
     ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
     ax.set(xlabel="predicted", ylabel="true", title="percent of each true movement")
+    return display
+
+
+def plot_reliability(correct, confidence, *, n_bins=10, ax=None):
+    """Draw how often a classifier is right against how sure it is.
+
+    Parameters
+    ----------
+    correct : array-like of bool, shape (n_paintings,)
+        Whether the most probable movement is the true one.
+    confidence : array-like of shape (n_paintings,)
+        Its probability.
+    n_bins : int, default=10
+        Bins of equal width.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None for a new figure.
+
+    Returns
+    -------
+    display : sklearn.calibration.CalibrationDisplay
+        Drawn, with the confidences of all paintings as a histogram behind it.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5, 5), layout="constrained")
+    behind = ax.twinx()
+    behind.hist(confidence, bins=np.linspace(0, 1, n_bins + 1), color="0.85")
+    behind.set_ylabel("paintings")
+    ax.set_zorder(behind.get_zorder() + 1)
+    ax.patch.set_visible(False)
+    display = CalibrationDisplay.from_predictions(
+        np.asarray(correct).astype(int), confidence, n_bins=n_bins, ax=ax
+    )
+    ax.set(xlabel="mean confidence", ylabel="accuracy")
+    ax.get_legend().remove()
     return display
