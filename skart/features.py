@@ -254,6 +254,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"batch_size must be a positive int or None; got {self.batch_size!r}"
             )
+        if (
+            not self.cache
+            and self.cache is not None
+            or not isinstance(self.cache, (str, os.PathLike, FeatureStore, type(None)))
+        ):
+            raise TypeError(
+                f"cache must be a folder, a FeatureStore or None; got {self.cache!r}"
+            )
         if self.weights is None and (
             not isinstance(self.random_state, numbers.Integral) or self.random_state < 0
         ):
@@ -330,7 +338,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         )
         with np.errstate(over="ignore"):
             kept = features.astype(self.storage_dtype, copy=False)
-        if not np.isfinite(kept).all() and np.isfinite(features).all():
+        if not np.isfinite(features).all():
+            raise ValueError(
+                f"features of {self.backbone} are not finite with dtype="
+                f"{self.dtype!r}; pass dtype='float32', or other weights"
+            )
+        if not np.isfinite(kept).all():
             raise ValueError(
                 f"features of {self.backbone} up to {np.abs(features).max():.3g} don't "
                 "fit float16; pass storage_dtype='float32'"
@@ -346,14 +359,14 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         needed = n_images * (-(-n_bytes // 4096) + 1) * 4096
         free = shutil.disk_usage(store.root).free
         sizes = (
-            f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e9:.2f} GB together; "
-            f"{store.root} has {free / 1e9:.1f} GB left"
+            f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "
+            f"{store.root} has {free / 1e6:,.0f} MB left"
         )
         if needed > free:
             raise OSError(
                 f"maps of {n_images} paintings don't fit the disk: {sizes}. Name a "
-                "folder with more room as cache, or take a later layer or smaller "
-                "images."
+                "folder with more room as cache (or as TMPDIR, without a cache), or "
+                "take a later layer or smaller images."
             )
         if self.verbose:
             tqdm.write(

@@ -231,6 +231,13 @@ class FeatureStore:
                 ) from error
             except lmdb.Error as error:
                 raise _store_error(self.root, error) from error
+            except StoreError:
+                raise
+            except OSError as error:
+                raise StoreError(
+                    f"the feature store {root} can't be made: {error.strerror}. Name "
+                    "another folder as cache."
+                ) from error
             inode = os.stat(data).st_ino
             _environments[root] = (inode, environment, tables)
             return environment, tables

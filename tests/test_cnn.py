@@ -1,3 +1,4 @@
+import math
 import pickle
 import subprocess
 import sys
@@ -319,11 +320,15 @@ def test_half_precision(stripes, dtype):
 
 def test_divergence_is_an_error(stripes):
     X, y = stripes
-    model = hybrid(optimizer="sgd", optimizer__learning_rate=1e30, epochs=5)
-    with pytest.raises(ValueError, match="diverged.* Lower optimizer__learning_rate"):
-        model.fit(X, y)
-    with pytest.raises(NotFittedError):
-        model.predict(X)
+    for parameters in (
+        {"optimizer__learning_rate": 1e30, "epochs": 5},
+        {"optimizer__learning_rate": math.nan, "epochs": 1, "batch_size": 24},
+    ):
+        model = hybrid(optimizer="sgd", **parameters)
+        with pytest.raises(ValueError, match="(?s)diverged.* Lower optimizer__learn"):
+            model.fit(X, y)
+        with pytest.raises(NotFittedError):
+            model.predict(X)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks")

@@ -118,18 +118,28 @@ def test_trainable_parameters_are_those_of_keras(cut):
         ),
         ({"unfreeze_from": "block_16_projectBN"}, f"Did you mean '{CUT}'"),
         ({"unfreeze_from": "block_2_expand"}, "can't be cut"),  # beside a shortcut
-        ({"unfreeze_from": []}, "must name ever deeper cuts"),
-        ({"unfreeze_from": ["block_15_add", CUT]}, "must name ever deeper cuts"),
-        ({"unfreeze_from": 3}, "can't be cut at 3"),
+        ({"unfreeze_from": []}, "must name one cut or more"),
+        ({"unfreeze_from": ["block_15_add", CUT]}, "each deeper than the last"),
+        ({"unfreeze_from": 3}, "unfreeze_from=3: MobileNetV2 can't be cut at 3"),
+        ({"optimizer": "adamm"}, "adamm"),
+        ({"optimizer__learning_rat": 1}, "learning_rat"),
+        ({"head": head(dropout=2)}, "dropout must be"),
+        ({"head": head(patience=2)}, "pass validation_split"),
+        ({"head": head(optimizer="adamm")}, "adamm"),
+        (
+            {"class_weight": "balanced", "head": head(class_weight="balanced")},
+            "class_weight is for both",
+        ),
         ({"dtype": "bfloat16"}, "dtype must be one of .*mixed_bfloat16"),
         ({"storage_dtype": "int8"}, "storage_dtype must be one of"),
         ({"augment": "lite"}, "augment must be"),
         ({"backbone": "MobileNetV9"}, "backbone must name a network"),
     ],
 )
-def test_bad_parameters(stripes, parameters, message):
+def test_bad_parameters(stripes, count_forward_passes, parameters, message):
     with pytest.raises(ValueError, match=message):
         fine_tune(**parameters).fit(*stripes)
+    assert not count_forward_passes  # before any long work
 
 
 def test_what_can_be_cut_does_not_depend_on_what_was_built_before():
@@ -149,31 +159,32 @@ def test_what_can_be_cut_does_not_depend_on_what_was_built_before():
         {"unfreeze_from": [None, CUT]},
         {"augment": "light"},
         {"dtype": "mixed_bfloat16"},
+        {"dtype": "mixed_float16"},
     ],
     ids=str,
 )
 def test_stage_two_starts_where_stage_one_ended(stripes, parameters):
     X, y = stripes
-    start = []
-    callback = keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: start.append(model.predict_proba(X))
-    )
+    seen = []
+
+    def compare(logs):
+        if not seen:
+            ahead_of_head = keras.Sequential(
+                [keras.Input(model.model_.input_shape[1:]), *model.model_.layers[:-1]]
+            )
+            inputs = np.concatenate(list(model._iter_inputs(X, 8)))
+            features = ahead_of_head.predict_on_batch(inputs)
+            seen.append((model.predict_proba(X), model.head_.predict_proba(features)))
+
+    callback = keras.callbacks.LambdaCallback(on_train_begin=compare)
     model = fine_tune(callbacks=callback, **parameters)
     model.fit(X, y)
-    # Those of the head, on features of the whole network as it was.
-    extractor = FeatureExtractor(
-        "MobileNetV2",
-        weights=None,
-        dtype=model.dtype.removeprefix("mixed_"),
-        verbose=False,
-    )
-    expected = model.head_.predict_proba(extractor.transform(X))
-    # Features of bfloat16 have two or three digits, and rounding differs.
-    tolerance = 1e-4 if model.dtype == "float32" else 0.02
-    if model.trunk_["cut"] not in (None, "input"):
-        tolerance *= 10  # maps are kept in float16
-    np.testing.assert_allclose(start[0], expected, atol=tolerance)
-    assert np.abs(model.predict_proba(X) - start[0]).max() > 2e-5
+    start, expected = seen[0]
+    np.testing.assert_allclose(start, expected, atol=1e-4)
+    assert np.abs(model.predict_proba(X) - start).max() > 2e-5
+    if parameters == {"dtype": "mixed_float16"}:
+        optimizer = model.model_.optimizer
+        assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 def test_stage_two_starts_from_exactly_the_weights_of_the_head(stripes):
@@ -202,10 +213,18 @@ def test_only_what_follows_the_cut_changes(stripes, cut, augment):
     X, y = stripes
     before = load_tail("MobileNetV2", "input", input_shape=(40, 40, 3), weights=None)
     before = {x.name: x.get_weights() for x in before.layers}
-    shared = FeatureExtractor("MobileNetV2", weights=None, verbose=False)
-    network = shared.network((40, 40, 3))
+    trunk = FeatureExtractor(
+        "MobileNetV2",
+        weights=None,
+        layer=None if cut == "input" else cut,
+        pooling="avg" if cut in (None, "input") else None,
+        verbose=False,
+    )
+    network = trunk.network((40, 40, 3))
     shared_before = network.get_weights()
     model = fine_tune(unfreeze_from=cut, augment=augment).fit(X, y)
+    if cut != "input":
+        assert model._extractor().network((40, 40, 3)) is network
     for one, other in zip(shared_before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     changed = set()
@@ -318,6 +337,15 @@ def test_room_on_the_disk(stripes, tmp_path, monkeypatch, capsys, count_forward_
     with pytest.raises(OSError, match=r"24 paintings don't fit the disk.*two"):
         fine_tune(cache=tmp_path / "two").fit(X, y)
     assert not count_forward_passes
+    # What is predicted is not kept then.
+    monkeypatch.undo()
+    model = fine_tune(cache=tmp_path / "one").fit(X, y)
+    expected = model.predict_proba(255 - X)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: free)
+    model.set_params(cache=tmp_path / "two")
+    with pytest.warns(UserWarning, match="computed without being kept: maps of 24"):
+        found = model.predict_proba(255 - X)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_labels_are_checked_before_the_trunk_runs(stripes, count_forward_passes):
@@ -414,17 +442,25 @@ def test_pickles_and_weights_that_changed(stripes, tmp_path):
 
     moved = file.rename(tmp_path / "moved.weights.h5")
     loaded = pickle.loads(pickled)
-    with pytest.raises(FileNotFoundError, match="mobilenet.weights.h5"):
+    with pytest.raises(FileNotFoundError, match="mobilenet.*Pass a file of MobileNet"):
         loaded.predict(X)
     loaded.set_params(weights=moved)
     np.testing.assert_array_equal(loaded.predict_proba(X), expected)
 
     network.layers[1].set_weights([x + 1 for x in network.layers[1].get_weights()])
     network.save_weights(file)
-    with pytest.raises(ValueError, match="was trained on MobileNetV2 weights"):
+    with pytest.raises(ValueError, match="was trained on MobileNetV2 with the weights"):
         pickle.loads(pickled)
-    with pytest.raises(ValueError, match="was trained on MobileNetV2 weights"):
+    with pytest.raises(ValueError, match="was trained on MobileNetV2 with the weights"):
         copy.copy(loaded).set_params(weights=file).predict(X)
+
+
+def test_going_on_with_other_images(stripes):
+    X, y = stripes
+    model = fine_tune(epochs=1).fit(X, y)
+    for augment in ("light", None, "light"):
+        model.set_params(augment=augment).partial_fit(X, y)
+    assert model.history_["stage"] == [1] * 8 + [2] * 4
 
 
 def test_going_on(stripes):

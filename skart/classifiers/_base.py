@@ -37,7 +37,12 @@ from skart.classifiers._labels import (
     weigh,
 )
 from skart.classifiers._routing import RoutedParametersMixin
-from skart.classifiers._training import SCHEDULES, VERBOSITY, check_training
+from skart.classifiers._training import (
+    SCHEDULES,
+    VERBOSITY,
+    DivergedError,
+    check_training,
+)
 from skart.classifiers._validation import split_validation
 
 # After skart._keras, which holds back what TensorFlow says on import. Utilities that
@@ -76,10 +81,11 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        parameters = inspect.signature(cls.__init__).parameters
-        if cls.__doc__ and "batch_size" in parameters:
+        if cls.__doc__:
+            parameters = inspect.signature(cls.__init__).parameters
             cls.__doc__ = complete(
-                cls.__doc__, batch_size=parameters["batch_size"].default
+                cls.__doc__,
+                **{name: value.default for name, value in parameters.items()},
             )
 
     def fit(self, X, y, sample_weight=None, groups=None):
@@ -228,8 +234,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 if not go_on:
                     self._begin(samples)
                 self._train_on(samples, seed, n_epochs)
-            except BaseException:
-                if not np.isfinite(self.history_.get("loss", [math.nan])[-1]):
+            except BaseException as error:
+                if not self.history_.get("loss") or isinstance(error, DivergedError):
                     self._forget()  # nothing was learned
                 raise
         return self
@@ -275,7 +281,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                     seed=split_seed,
                 )
             )
-        X = self._training_inputs(X, go_on)
+        X = self._training_inputs(X, classes, go_on)
         samples = Samples(X, codes, weights, groups, training, validation)
         return samples, classes, seed, split_seed
 
@@ -307,7 +313,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         # memory (a GPU's, too) until Python happens to look for cycles.
         gc.collect()
 
-    def _training_inputs(self, X, go_on):
+    def _training_inputs(self, X, classes, go_on):
         """Give what the network is trained on, in the place of checked X."""
         return X
 
@@ -366,14 +372,18 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 before = self.history_.get(name, [math.nan] * epochs_done)
                 new = history.history.get(name, [math.nan] * n_new)
                 self.history_[name] = before + new
-        if n_new and not np.isfinite(history.history["loss"][-1]):
-            raise ValueError(
-                f"training diverged: the loss was {history.history['loss'][-1]} in "
-                f"epoch {n_new}. Lower optimizer__learning_rate."
+        weights = (np.isfinite(x).all() for x in network.get_weights())
+        if n_new and not (np.isfinite(history.history["loss"][-1]) and all(weights)):
+            raise DivergedError(
+                f"training diverged: after epoch {n_new} the loss or the weights are "
+                "no longer finite. Lower optimizer__learning_rate."
             )
 
     def _check_parameters(self):
         check_training(self)
+        # Long work may lie ahead: what can't be made later is told now.
+        self._make_optimizer()
+        self._make_callbacks()
 
     def _check_X_y(self, X, y, *, reset):
         return validate_data(self, X, y, dtype=np.float32, reset=reset)
@@ -395,8 +405,27 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         recipe = {"optimizer": self.optimizer}
         for prefix in ("optimizer", "compile"):
             recipe |= {k: v for k, v in params.items() if k.startswith(f"{prefix}__")}
-        if recipe == getattr(self, "_compiled_with", None):
+        compiled = getattr(network, "optimizer", None) is not None
+        if compiled and recipe == getattr(self, "_compiled_with", None):
             return
+        optimizer = self._make_optimizer()
+        options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+        options.update(route_params(params, "compile", pass_filter=()))
+        wrapped = optimizer
+        if getattr(self, "dtype", None) == "mixed_float16":
+            # Keras does so itself if the outermost network computes in half precision.
+            wrapped = keras.optimizers.LossScaleOptimizer(optimizer)
+        network.compile(**{**options, "optimizer": wrapped})
+        # Both keep the training graph, and with it the weights and the optimizer's
+        # state, from being freed with the network (Keras 3.15, TensorFlow 2.21): the
+        # sum over replicas, of which there is one here, and variables made in a graph.
+        if hasattr(optimizer, "_all_reduce_sum_gradients"):
+            optimizer._all_reduce_sum_gradients = list
+        optimizer.build(network.trainable_variables)
+        self._compiled_with = recipe
+
+    def _make_optimizer(self):
+        params = self.get_params()
         given = route_params(params, "optimizer", pass_filter=())
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
             given = self._optimizer_defaults | given
@@ -408,16 +437,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         )
         if optimizer is self.optimizer:  # an instance is bound to the network it trains
             optimizer = type(optimizer).from_config(optimizer.get_config())
-        options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-        options.update(route_params(params, "compile", pass_filter=()))
-        network.compile(**{**options, "optimizer": optimizer})
-        # Both keep the training graph, and with it the weights and the optimizer's
-        # state, from being freed with the network (Keras 3.15, TensorFlow 2.21): the
-        # sum over replicas, of which there is one here, and variables made in a graph.
-        if hasattr(optimizer, "_all_reduce_sum_gradients"):
-            optimizer._all_reduce_sum_gradients = list
-        optimizer.build(network.trainable_variables)
-        self._compiled_with = recipe
+        return optimizer
 
     def _make_callbacks(self):
         callbacks = unflatten_params(

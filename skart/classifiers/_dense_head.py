@@ -1,6 +1,7 @@
 """Features to movements: the report's dropout and dense layers."""
 
 from skart.classifiers._base import BaseKerasClassifier
+from skart.networks._parts import check_dense
 from skart.networks.dense_head import dense_head
 
 
@@ -80,6 +81,10 @@ class DenseHeadClassifier(BaseKerasClassifier):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_dense(self.units, self.dropout)
 
     def _build_network(self, n_classes):
         return dense_head(

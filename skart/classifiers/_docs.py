@@ -27,7 +27,7 @@ optimizer : str, class or keras.optimizers.Optimizer, default="adam"
 learning_rate_schedule : {"cosine", "linear", "exponential"}, default=None
     How the learning rate falls from epoch to epoch: to 0 along a half cosine or a line,
     or to a hundredth by a constant factor. None keeps it constant.
-epochs : int, default=30
+epochs : int, default={epochs}
     Passes over the training samples, at most.
 batch_size : int or None, default={batch_size}
     Samples a gradient step, and a forward pass in prediction. None is 32, or fewer
@@ -50,7 +50,7 @@ random_state : int, RandomState or None, default=None
     Seed of weights, dropout, shuffling, augmentation and the validation split. A
     RandomState is not drawn from but copied: fits with one are equal. The global random
     state of Python and NumPy is left as it was.
-verbose : int, default=0
+verbose : int, default={verbose}
     1 prints how each epoch went; 2 shows a bar within each.""",
     "<attributes>": """\
 classes_ : ndarray of shape (n_classes,)

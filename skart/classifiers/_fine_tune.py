@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import warnings
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
 
 from skart._keras import keras
 from skart._lazy import fitting_batch_size, iter_batches
@@ -15,6 +17,7 @@ from skart.classifiers._dense_head import DenseHeadClassifier
 from skart.classifiers._image_classifier import ImageClassifier
 from skart.features import FeatureExtractor, identify_weights
 from skart.networks.augmentation import make_augmentation
+from skart.networks.backbone import count_channels
 from skart.networks.tail import (
     Preprocess,
     check_cut,
@@ -38,9 +41,11 @@ class FineTuneClassifier(ImageClassifier):
     head : DenseHeadClassifier or FrozenEstimator, default=None
         What stage one trains: a clone of it; a fitted one is used as it is (inside a
         ``FrozenEstimator``, also where this classifier is cloned, in a search for
-        instance). With a validation split, its part serves both stages. None is
-        ``DenseHeadClassifier()``, stopped early (``patience=5``) where there is a
-        validation split. An overfitted head is a bad start.
+        instance; what it was fitted on must then be no part of what it is tested with).
+        With a ``validation_split`` here, a head that is trained is watched on the same
+        paintings, whatever split of its own it has. None is ``DenseHeadClassifier()``,
+        stopped early (``patience=5``) where there is a validation split. An overfitted
+        head is a bad start.
     backbone : str, default="InceptionV3"
         A network of ``keras.applications``; its own preprocessing is applied.
     weights : "imagenet", str, path or None, default="imagenet"
@@ -49,7 +54,7 @@ class FineTuneClassifier(ImageClassifier):
         The cut: layers behind it are trained, all but batch normalisation, which keeps
         its statistics and scales. Any layer through which everything flows
         (``skart.networks.cut_points`` lists them); ``"input"`` trains the whole
-        network, from the images; None trains nothing but the head. A list, of ever
+        network, from the images; None goes on with the head alone. A list, of ever
         deeper cuts, is one more stage for each, which starts from the last one's
         weights and has ``epochs`` of its own; maps are those of the deepest.
     augment : {"light", "strong"} or keras.Layer, default=None
@@ -64,7 +69,8 @@ class FineTuneClassifier(ImageClassifier):
         take 4.7 GB in float16.
     cache : str, path or FeatureStore, default=None
         Folder where maps are kept; None keeps them in the system's folder for temporary
-        files while it trains. Another cut is computed from the images anew.
+        files while it trains. Another cut is computed from the images anew. What is
+        predicted is kept there, too, as far as there is room.
     <parameters of training>
 
     Attributes
@@ -79,9 +85,10 @@ class FineTuneClassifier(ImageClassifier):
 
     Notes
     -----
-    ``history_`` covers all stages; its ``stage`` tells which an epoch belongs to. Where
-    nothing else is said, the learning rate is 1e-5. With ``verbose``, a progress bar of
-    the trunk and a line an epoch are shown, and the room on the disk that maps need is
+    ``history_`` covers all stages; its ``stage`` tells which an epoch belongs to. A fit
+    that is interrupted in stage two can predict, and goes on with ``partial_fit``. The
+    learning rate is 1e-5 unless it is given. With ``verbose``, a progress bar of the
+    trunk and how each epoch went are shown, and the room on the disk that maps need is
     told before it is taken. A pickle holds the tail and the head, and of the trunk
     ``trunk_`` only: it has to find the same weights where it is loaded.
 
@@ -171,32 +178,62 @@ class FineTuneClassifier(ImageClassifier):
         )._check_parameters()
         if self.augment is not None:
             make_augmentation(self.augment)
-        head = self.head
-        if isinstance(head, FrozenEstimator):
-            check_is_fitted(head)
-            head = head.estimator
-        if head is not None and not isinstance(head, DenseHeadClassifier):
+        if isinstance(self.head, FrozenEstimator):
+            check_is_fitted(self.head)
+        head = self._given_head()
+        if not isinstance(head, DenseHeadClassifier):
             raise TypeError(
                 "head must be a DenseHeadClassifier, alone or inside a "
                 f"FrozenEstimator, or None; got {head!r}"
             )
+        if head.__sklearn_is_fitted__():
+            return
+        if self.class_weight is not None and head.class_weight is not None:
+            raise ValueError(
+                "class_weight is for both stages: give it to FineTuneClassifier or to "
+                "its head"
+            )
+        head._check_parameters()
+
+    def _given_head(self):
+        """Find the head, or make one, that stage one takes or trains."""
+        if self.head is None:
+            return DenseHeadClassifier(
+                patience=5 if self.validation_split else None,
+                validation_split=self.validation_split,
+            )
+        if isinstance(self.head, FrozenEstimator):
+            return self.head.estimator
+        if isinstance(self.head, DenseHeadClassifier) and not (
+            self.head.__sklearn_is_fitted__()
+        ):
+            head = clone(self.head)
+            if self.validation_split:
+                head.set_params(validation_split=self.validation_split)
+            return head
+        return self.head
 
     def _schedule(self):
         """List the cuts of all stages, checked; the deepest is the last."""
         cuts = self.unfreeze_from
-        cuts = list(cuts) if isinstance(cuts, (list, tuple)) else [cuts]
+        cuts = list(cuts) if isinstance(cuts, (list, tuple, np.ndarray)) else [cuts]
         for cut in cuts:
-            check_cut(self.backbone, cut)
+            try:
+                check_cut(self.backbone, cut)
+            except ValueError as error:
+                raise ValueError(
+                    f"unfreeze_from={self.unfreeze_from!r}: {error}"
+                ) from None
         from_the_end = [None, *reversed(cut_points(self.backbone)), "input"]
         places = [from_the_end.index(cut) for cut in cuts]
         if not cuts or places != sorted(set(places)):
             raise ValueError(
-                f"unfreeze_from={self.unfreeze_from!r} must name ever deeper cuts, "
-                "['mixed9', 'mixed8'] for instance"
+                f"unfreeze_from={self.unfreeze_from!r} must name one cut or more, each "
+                "deeper than the last: ['mixed9', 'mixed8'] for instance"
             )
         return cuts
 
-    def _training_inputs(self, X, go_on):
+    def _training_inputs(self, X, classes, go_on):
         cut = self._schedule()[-1]
         if not go_on:
             self.trunk_ = {
@@ -211,6 +248,9 @@ class FineTuneClassifier(ImageClassifier):
                 f"unfreeze_from={self.unfreeze_from!r} ends in another cut than that "
                 f"of the first fit, {self.trunk_['cut']!r}. Fit with warm_start=False."
             )
+        head = self._given_head()
+        if not go_on and head.__sklearn_is_fitted__():
+            self._check_fitted(head, classes)
         if self.augment is not None or cut == "input":
             return X
         return self._extractor().transform(X)
@@ -220,23 +260,31 @@ class FineTuneClassifier(ImageClassifier):
             return iter_batches(X, batch_size)
         extractor = self._extractor()
         if self.cache is not None:
-            return iter_batches(extractor.transform(X), batch_size)
+            try:
+                return iter_batches(extractor.transform(X), batch_size)
+            except OSError as error:  # no room, or not to be written to
+                warnings.warn(
+                    f"maps are computed without being kept: {error}", stacklevel=2
+                )
         extractor.batch_size = min(batch_size, fitting_batch_size(X))
         return extractor.iter_transform(X)
 
     def _extractor(self):
         """Make what runs the trunk, if the weights are those of the first fit."""
         trunk = self.trunk_
+        extractor = self._make_extractor(
+            **{name: value for name, value in trunk.items() if name != "weights"}
+        )
+        extractor._check_parameters()
         found = identify_weights(self.weights)
         if found != trunk["weights"]:
             raise ValueError(
-                f"the {type(self).__name__} was trained on {trunk['backbone']} weights "
-                f"{trunk['weights']}; weights={str(self.weights)!r} are {found}. Pass "
-                "the weights it was trained on: set_params(weights=...)."
+                f"this {type(self).__name__} was trained on {trunk['backbone']} with "
+                f"the weights {trunk['weights']!r}, but weights={str(self.weights)!r} "
+                f"are {found!r}. Put back those it was trained on, or name them with "
+                "set_params(weights=...)."
             )
-        return self._make_extractor(
-            **{name: value for name, value in trunk.items() if name != "weights"}
-        )
+        return extractor
 
     def _make_extractor(self, *, backbone, cut, dtype, storage_dtype):
         return FeatureExtractor(
@@ -262,6 +310,8 @@ class FineTuneClassifier(ImageClassifier):
         if samples.validation is not None:
             rows = np.concatenate([rows, samples.validation])
         features = self._run(parts, samples.X[rows])
+        if self.verbose:
+            tqdm.write("stage 1: the head alone")
         self.head_ = self._fit_head(features, samples, rows)
         head = keras.models.clone_model(self.head_.model_)
         head.set_weights(self.head_.model_.get_weights())
@@ -299,19 +349,11 @@ class FineTuneClassifier(ImageClassifier):
         return np.concatenate([network.predict_on_batch(batch) for batch in batches])
 
     def _fit_head(self, features, samples, rows):
-        head = self.head
-        if isinstance(head, FrozenEstimator):
-            head = head.estimator
-        if head is None:
-            head = DenseHeadClassifier(
-                patience=None if samples.validation is None else 5
-            )
+        head, held_out = self._given_head(), None
         if head.__sklearn_is_fitted__():
-            return self._check_head(head, features.shape[1])
-        head, held_out = clone(head), None
+            return head
         if samples.validation is not None:
             held_out = np.arange(len(rows)) >= len(samples.training)
-            head.set_params(validation_split=self.validation_split)
         if head.random_state is None:
             head.set_params(random_state=self._split_seed)
         return head._fit(
@@ -326,18 +368,18 @@ class FineTuneClassifier(ImageClassifier):
             held_out=held_out,
         )
 
-    def _check_head(self, head, n_features):
+    def _check_fitted(self, head, classes):
+        n_features = count_channels(self.backbone)
         if head.n_features_in_ != n_features:
             raise ValueError(
                 f"head was fitted on vectors of {head.n_features_in_}; "
                 f"{self.backbone} gives {n_features}"
             )
-        if head.classes_.tolist() != self.classes_.tolist():
+        if head.classes_.tolist() != classes.tolist():
             raise ValueError(
                 f"head was fitted on the classes {head.classes_.tolist()}; y holds "
-                f"{self.classes_.tolist()}"
+                f"{classes.tolist()}"
             )
-        return head
 
     def _train(self, training, validation, n_epochs):
         stages = list(enumerate(self._schedule(), 2))
@@ -346,6 +388,9 @@ class FineTuneClassifier(ImageClassifier):
             done = self.history_["stage"]
             if stage != done[-1]:
                 self.__dict__.pop("_compiled_with", None)
+            if self.verbose:
+                what = "the head alone" if cut is None else f"all behind {cut}"
+                tqdm.write(f"stage {stage}: {what}")
             if self.trunk_["cut"] is not None:
                 unfreeze(self.model_.get_layer("tail"), cut)
             try:

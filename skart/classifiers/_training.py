@@ -17,6 +17,10 @@ SCHEDULES = {
 VERBOSITY = {0: 0, 1: 2, 2: 1}
 
 
+class DivergedError(ValueError):
+    """Training after which the loss or the weights are no longer finite."""
+
+
 def check_training(classifier):
     """Check the parameters of training.
 

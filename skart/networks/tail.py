@@ -1,10 +1,10 @@
 """Pretrained networks cut in two: what follows a cut is trained, the rest is frozen."""
 
+import difflib
 import functools
 from collections import Counter
 
 from skart._keras import dtype_policy, keras
-from skart._messages import suggest
 from skart.networks.backbone import build, layers_by_name, preprocess_input
 
 
@@ -65,10 +65,11 @@ def check_cut(name, cut):
     """
     cuts = ("input", *cut_points(name))
     if cut is not None and cut not in cuts:
-        near = suggest(cut, cuts) if isinstance(cut, str) else ""
+        near = difflib.get_close_matches(str(cut), cuts[::-1], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"{name} can't be cut at {cut!r}.{near} It can be cut where everything "
-            f"flows through one layer: {', '.join(cuts)}; None cuts nothing off."
+            f"{name} can't be cut at {cut!r}.{hint} It can be cut where everything "
+            f"flows through one layer: {', '.join(cuts)}. None trains the head alone."
         )
 
 
