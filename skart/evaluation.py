@@ -212,13 +212,15 @@ class Evaluation:
         error`` (see :meth:`calibration_error`), and ``most frequent``: the accuracy of
         always answering the most frequent movement.
         """
+        # Probabilities in float32 sum to one in seven digits only.
+        normalised = self.probabilities / self.probabilities.sum(axis=1, keepdims=True)
         metrics = {
             "accuracy": accuracy_score(self.y_true, self.y_pred),
             "balanced accuracy": balanced_accuracy_score(self.y_true, self.y_pred),
             "macro F1": f1_score(
                 self.y_true, self.y_pred, average="macro", zero_division=0
             ),
-            "log loss": log_loss(self.y_true, self.probabilities, labels=self.classes),
+            "log loss": log_loss(self.y_true, normalised, labels=self.classes),
             "calibration error": self.calibration_error(),
             "most frequent": np.mean(self.y_true == _mode(self.y_true)),
         }

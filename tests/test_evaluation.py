@@ -77,6 +77,15 @@ def test_metrics_are_those_of_scikit_learn(collection, evaluation):
     np.testing.assert_array_equal(evaluation.confusion, confusion_matrix(y, predicted))
 
 
+def test_probabilities_of_networks_are_of_single_precision():
+    generator = np.random.default_rng(0)
+    probabilities = generator.dirichlet(np.ones(18), 500).astype(np.float32)
+    y = generator.integers(0, 18, 500)
+    found = Evaluation(y, probabilities, np.arange(18)).metrics["log loss"]
+    rows = np.arange(500)
+    assert found == pytest.approx(-np.log(probabilities[rows, y]).mean(), rel=1e-5)
+
+
 def test_the_leakage_gap(evaluation):
     gap = evaluation.leakage_gap
     accuracy = gap.loc["accuracy"]
