@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from skart import DenseHeadClassifier
+
 
 def save_image(path, size=(120, 90), seed=0, **options):
     """Write a smooth random picture, (width, height) pixels."""
@@ -11,3 +13,11 @@ def save_image(path, size=(120, 90), seed=0, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).save(path, **options)
     return str(path)
+
+
+def head(**parameters):
+    """A head that is quickly trained."""
+    defaults = {"units": 16, "dropout": 0.1, "epochs": 6, "random_state": 0}
+    return DenseHeadClassifier(
+        **(defaults | {"optimizer__learning_rate": 0.01} | parameters)
+    )

@@ -2,7 +2,6 @@
 
 from skart import networks
 from skart._keras import dtype_policy
-from skart._messages import check_choice
 from skart.classifiers._image_classifier import ImageClassifier
 
 
@@ -54,8 +53,6 @@ class _FromScratch(ImageClassifier):
         self.verbose = verbose
 
     def _build_network(self, n_classes):
-        dtypes = ("float32", "mixed_bfloat16", "mixed_float16")
-        check_choice("dtype", self.dtype, dtypes)
         augment = self.augment
         if augment is not None:
             augment = networks.make_augmentation(augment)

@@ -12,7 +12,6 @@ from tqdm.auto import tqdm
 
 from skart._keras import keras
 from skart._lazy import fitting_batch_size, iter_batches
-from skart._messages import check_choice
 from skart.classifiers._dense_head import DenseHeadClassifier
 from skart.classifiers._image_classifier import ImageClassifier
 from skart.features import FeatureExtractor, identify_weights
@@ -167,8 +166,6 @@ class FineTuneClassifier(ImageClassifier):
 
     def _check_parameters(self):
         super()._check_parameters()
-        dtypes = ("float32", "mixed_bfloat16", "mixed_float16")
-        check_choice("dtype", self.dtype, dtypes)
         cuts = self._schedule()
         self._make_extractor(
             backbone=self.backbone,
@@ -176,8 +173,6 @@ class FineTuneClassifier(ImageClassifier):
             dtype=self.dtype,
             storage_dtype=self.storage_dtype,
         )._check_parameters()
-        if self.augment is not None:
-            make_augmentation(self.augment)
         if isinstance(self.head, FrozenEstimator):
             check_is_fitted(self.head)
         head = self._given_head()
@@ -202,16 +197,15 @@ class FineTuneClassifier(ImageClassifier):
                 patience=5 if self.validation_split else None,
                 validation_split=self.validation_split,
             )
-        if isinstance(self.head, FrozenEstimator):
-            return self.head.estimator
-        if isinstance(self.head, DenseHeadClassifier) and not (
-            self.head.__sklearn_is_fitted__()
-        ):
-            head = clone(self.head)
-            if self.validation_split:
-                head.set_params(validation_split=self.validation_split)
+        head = self.head
+        if isinstance(head, FrozenEstimator):
+            head = head.estimator
+        if not isinstance(head, DenseHeadClassifier) or head.__sklearn_is_fitted__():
             return head
-        return self.head
+        head = clone(head)
+        if self.validation_split:
+            head.set_params(validation_split=self.validation_split)
+        return head
 
     def _schedule(self):
         """List the cuts of all stages, checked; the deepest is the last."""

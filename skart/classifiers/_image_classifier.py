@@ -2,12 +2,21 @@
 
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from skart._messages import check_choice
 from skart.classifiers._base import BaseKerasClassifier
 from skart.images import check_images
+from skart.networks.augmentation import make_augmentation
 
 
 class ImageClassifier(BaseKerasClassifier):
     """A Keras network that takes images, lazy or in memory, all of one size."""
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        dtypes = ("float32", "mixed_bfloat16", "mixed_float16")
+        check_choice("dtype", self.dtype, dtypes)
+        if self.augment is not None:
+            make_augmentation(self.augment)
 
     def _check_X_y(self, X, y, *, reset):
         X = check_images(X)
