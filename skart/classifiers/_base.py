@@ -7,7 +7,6 @@ validation and a constructor that scikit-learn 1.7 and later reject.
 """
 
 import contextlib
-import copy
 import functools
 import gc
 import inspect
@@ -16,7 +15,6 @@ import threading
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 
 # Private, but what scikit-learn's own estimators call; there is no public equal.
 from sklearn.utils.validation import (
@@ -42,8 +40,10 @@ from skart.classifiers._training import (
     VERBOSITY,
     DivergedError,
     check_training,
+    derive_seed,
 )
 from skart.classifiers._validation import split_validation
+from skart.networks.description import describe, rebuild
 
 # After skart._keras, which holds back what TensorFlow says on import. Utilities that
 # are private to scikeras: it is no longer released, so nothing moves under them.
@@ -265,7 +265,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         weights[rows] *= weigh(codes[rows], classes, self.class_weight)
 
         epochs_done = len(self.history_.get("loss", [])) if go_on else 0
-        seed = _derive_seed(self.random_state, epochs_done)
+        seed = derive_seed(self.random_state, epochs_done)
         # A fit that goes on must not train on what the first one held out.
         split_seed = self._split_seed if go_on else seed
         training, validation = rows, None
@@ -458,25 +458,35 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         return callbacks
 
     # A pickle holds the network's layers and trained weights; the optimizer's state is
-    # left out, so partial_fit after loading starts with a new optimizer.
+    # left out, so partial_fit after loading starts with a new optimizer. Who unpickles
+    # trusts the pickle; any other state may come from a file that nobody vouches for.
+
+    def __reduce__(self):
+        return _unpickle, (type(self), self.__getstate__())
 
     def __getstate__(self):
         state = dict(super().__getstate__())
         state.pop("_compiled_with", None)
         if "model_" in state:
-            state["model_"] = self.model_.to_json(), self.model_.get_weights()
+            state["model_"] = describe(self.model_), self.model_.get_weights()
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state, trusted=False):
         super().__setstate__(state)
         if "model_" in state:
-            config, weights = state["model_"]
+            description, weights = state["model_"]
             with _seeded(0):  # layers draw seeds for what they would do in training
-                self.model_ = keras.models.model_from_json(config)
+                self.model_ = rebuild(description, trusted=trusted)
             self.model_.set_weights(weights)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
+
+
+def _unpickle(cls, state):
+    classifier = cls.__new__(cls)
+    classifier.__setstate__(state, trusted=True)
+    return classifier
 
 
 @contextlib.contextmanager
@@ -484,9 +494,3 @@ def _seeded(seed):
     # The generators are global: threads must take turns.
     with _seeding, tensorflow_random_state(seed):
         yield
-
-
-def _derive_seed(random_state, epochs_done):
-    """Draw the seed of a fit; one that goes on shuffles and drops out anew."""
-    seed = check_random_state(copy.deepcopy(random_state)).randint(2**31)
-    return int(np.random.SeedSequence([seed, epochs_done]).generate_state(1)[0] >> 1)

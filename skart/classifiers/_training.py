@@ -1,7 +1,11 @@
 """The parameters of training, which all classifiers share."""
 
+import copy
 import math
 import numbers
+
+import numpy as np
+from sklearn.utils import check_random_state
 
 from skart._keras import keras
 from skart._messages import check_choice
@@ -78,6 +82,25 @@ def check_training(classifier):
                 f"{classifier.learning_rate_schedule!r} or optimizer__learning_rate="
                 f"{given!r}; pass one of them"
             )
+
+
+def derive_seed(random_state, epochs_done):
+    """Draw the seed of a fit; one that goes on shuffles and drops out anew.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        That of the classifier, which is not drawn from.
+    epochs_done : int
+        Epochs that its network was trained before.
+
+    Returns
+    -------
+    seed : int
+        In [0, 2**31).
+    """
+    seed = check_random_state(copy.deepcopy(random_state)).randint(2**31)
+    return int(np.random.SeedSequence([seed, epochs_done]).generate_state(1)[0] >> 1)
 
 
 def _is_positive_int(value):
