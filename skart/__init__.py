@@ -9,6 +9,7 @@ The modules read in the order in which a painting travels::
     networks     plain functions                -> Keras models
     classifiers  features, or images            -> movement
     pipelines    all of it, ready to search
+    persistence  what was fitted                -> one file, safe to open, and back
     evaluation   how good it is on artists it has not seen, as numbers
     plotting     what came out, as figures
 
@@ -29,12 +30,16 @@ _HOME = {
     "HybridCNNClassifier": "skart.classifiers",
     "ImageLoader": "skart.images",
     "LazyImages": "skart.images",
+    "ModelFileError": "skart.persistence",
     "SqueezeNetClassifier": "skart.classifiers",
     "UnreadableImageError": "skart.images",
     "VGGLiteClassifier": "skart.classifiers",
     "cnn_search_space": "skart.pipelines",
     "head_search_space": "skart.pipelines",
+    "load_model": "skart.persistence",
     "make_transfer_pipeline": "skart.pipelines",
+    "model_info": "skart.persistence",
+    "save_model": "skart.persistence",
 }
 
 __all__ = sorted(_HOME)

@@ -1,0 +1,92 @@
+"""What a model file tells of itself."""
+
+import datetime
+import importlib.metadata
+import json
+import platform
+import warnings
+
+from sklearn.base import BaseEstimator
+
+import skart
+from skart.persistence._file import FORMAT
+from skart.persistence._parts import flatten
+
+_PACKAGES = ("keras", "numpy", "scikit-learn", "skops", "tensorflow")
+
+
+def describe_model(model, backbones, notes):
+    """Write what a model file tells of itself.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+    backbones : list of dict
+        What frozen networks it runs, with which weights.
+    notes : dict or None
+        The user's.
+
+    Returns
+    -------
+    info : str
+        JSON.
+
+    Raises
+    ------
+    TypeError
+        If JSON has no such notes.
+    """
+    if not isinstance(notes, (dict, type(None))):
+        raise TypeError(f"notes must be a dict or None; got {notes!r}")
+    try:
+        json.dumps(notes)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"notes must hold values that JSON has: {error}") from error
+    classes = getattr(model, "classes_", None)
+    info = {
+        **FORMAT,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "model": type(model).__name__,
+        "classes": None if classes is None else classes.tolist(),
+        "backbones": backbones,
+        "parameters": {
+            name: repr(value)
+            for name, value in model.get_params().items()
+            if not any(isinstance(part, BaseEstimator) for part in flatten(value))
+        },
+        "notes": notes,
+    }
+    return json.dumps(info, indent=2, default=str)
+
+
+def _versions():
+    return {
+        "skart": skart.__version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def compare_versions(file, recorded):
+    """Warn if a file was saved with other versions, but for patch releases.
+
+    Parameters
+    ----------
+    file : str or path
+        Its name.
+    recorded : dict of str to str
+        The versions it was saved with.
+    """
+    here = _versions()
+    others = [
+        f"{name} {recorded[name]} (here {here[name]})"
+        for name in ("skart", "keras", "scikit-learn", "tensorflow")
+        if recorded[name].split(".")[:2] != here[name].split(".")[:2]
+    ]
+    if others:
+        warnings.warn(
+            f"{str(file)!r} was saved with {', '.join(others)}: check what it predicts",
+            stacklevel=3,
+        )

@@ -1,0 +1,330 @@
+"""Models are saved in files that are safe to open, and loaded."""
+
+import os
+import uuid
+import warnings
+import zipfile
+from pathlib import Path
+
+import skops.io
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils.validation import check_is_fitted
+
+import skart
+from skart.features import FeatureExtractor, identify_weights
+from skart.persistence._file import INFO, ModelFileError, opened
+from skart.persistence._info import compare_versions, describe_model
+from skart.persistence._parts import copy_model, join
+from skart.persistence._trust import (
+    ESTIMATORS,
+    find_unsafe_parameter,
+    find_untrusted,
+    trusted_types,
+    untrusted_types,
+)
+
+
+def save_model(model, file, *, notes=None):
+    """Save a fitted model as one file that is safe to open.
+
+    It holds parameters, trained weights and what else was learned, but no code and no
+    pickle. Of a frozen backbone it tells the name and which weights it had; they have
+    to be there where it is loaded. What belongs to the machine is left out: ``cache``
+    and ``memory`` are saved as None.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline or classifier, which is not changed.
+    file : str or path
+        Where to write, by convention with the suffix ``.skart``. What is there is
+        replaced once the new file is complete.
+    notes : dict, default=None
+        What else :func:`model_info` is to tell: values that JSON has.
+
+    Raises
+    ------
+    NotFittedError
+        If the model isn't fitted.
+    TypeError
+        If it is no estimator, or a part of it can't be saved safely: a function, a
+        callback, an optimizer or a layer of yours, a decision tree, an object of an
+        unknown type. It names the part.
+    OSError
+        If the folder isn't there or can't be written to, or the weights of a backbone
+        are gone.
+
+    See Also
+    --------
+    load_model : The way back.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import make_blobs
+    >>> from skart import DenseHeadClassifier, load_model, model_info, save_model
+    >>> X, y = make_blobs(60, 8, centers=3, random_state=0)
+    >>> head = DenseHeadClassifier(units=16, epochs=3, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(head, f"{folder}/head.skart", notes={"data": "blobs"})
+    ...     loaded = load_model(f"{folder}/head.skart")
+    ...     print(model_info(f"{folder}/head.skart")["notes"])
+    {'data': 'blobs'}
+    >>> bool((loaded.predict(X) == head.predict(X)).all())
+    True
+    """
+    file = Path(file).expanduser()
+    if not file.parent.is_dir():
+        raise FileNotFoundError(
+            f"{str(file)!r} can't be written: there is no folder {str(file.parent)!r}. "
+            "Make it first."
+        )
+    if file.is_dir():
+        raise IsADirectoryError(f"{str(file)!r} is a folder. Name a file in it.")
+    if not isinstance(model, BaseEstimator):
+        raise TypeError(f"model must be a fitted pipeline or classifier; got {model!r}")
+    check_is_fitted(model)
+    backbones = []
+
+    def prepare(step, estimator):
+        _forget_folders(estimator)
+        _check_savable(step, estimator)
+        if _runs_backbone(estimator):
+            backbones.append({"step": step, **_identify_backbone(estimator)})
+
+    model = copy_model(model, prepare)
+    info = describe_model(model, backbones, notes)
+    unfinished = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        with open(unfinished, "xb+") as raw:
+            _dump(model, raw)
+            with zipfile.ZipFile(raw, "a") as archive:
+                archive.writestr(INFO, info)
+            raw.flush()
+            os.fsync(raw.fileno())
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_model(file, *, weights=None, cache=None):
+    """Load a model that :func:`save_model` wrote, whoever it is from.
+
+    No code in the file is run, and nothing that it says makes this process write: it
+    may hold estimators of scikit-learn and skart, with networks of known layers, and
+    is refused otherwise. Whether its predictions are any good is up to its source.
+
+    Parameters
+    ----------
+    file : str or path
+        The file.
+    weights : str, path or list of them, default=None
+        Files of backbone weights that are no longer where they were.
+    cache : str, path or FeatureStore, default=None
+        Where feature extractors and fine-tuned classifiers keep features from now on.
+
+    Returns
+    -------
+    model : estimator
+        Fitted.
+
+    Warns
+    -----
+    UserWarning
+        If it was saved with another version of skart, Keras, scikit-learn or
+        TensorFlow. Patch releases are not told.
+
+    Raises
+    ------
+    ModelFileError
+        If it is damaged, or no file by ``save_model``, or one of a newer skart; if it
+        holds what isn't known to be safe; if the weights of a backbone are not here,
+        or others.
+    OSError
+        If it isn't there or can't be read.
+
+    See Also
+    --------
+    model_info : What a file tells of itself.
+    """
+    if weights is None or isinstance(weights, (str, os.PathLike)):
+        weights = [] if weights is None else [weights]
+    weights = [os.path.expanduser(one) for one in weights]
+    for one in weights:
+        if not os.path.isfile(one):
+            raise FileNotFoundError(f"weights={one!r} is no file of backbone weights")
+    with opened(file) as (raw, archive, info):
+        changed = archive.testzip()
+        if changed is not None:
+            raise ValueError(f"{changed} in it has changed")
+        compare_versions(file, info["versions"])
+        recorded = {entry["step"]: entry for entry in info["backbones"]}
+        used = set()
+
+        def settle(step, estimator):
+            _forget_folders(estimator)
+            name = find_unsafe_parameter(estimator)
+            if name is not None:
+                raise ModelFileError(
+                    f"{str(file)!r} was not loaded: {join(step, name)} in it is not "
+                    "known to be safe"
+                )
+            if isinstance(estimator, (FeatureExtractor, skart.FineTuneClassifier)):
+                estimator.cache = cache
+            if _runs_backbone(estimator):
+                _settle_weights(file, estimator, recorded[step], weights)
+                used.add(estimator.weights)
+
+        model = copy_model(_load(file, raw), settle)
+        if not used.issuperset(weights):
+            raise ModelFileError(
+                f"weights={sorted({*weights} - used)} are not of a backbone in "
+                f"{str(file)!r}: {[entry['weights'] for entry in info['backbones']]}"
+            )
+        return model
+
+
+def model_info(file):
+    """Tell what a model file says of itself; nothing else in it is read.
+
+    Parameters
+    ----------
+    file : str or path
+        A file by :func:`save_model`.
+
+    Returns
+    -------
+    info : dict
+        ``format`` and ``format_version``; ``created``, in UTC; ``versions`` of Python
+        and packages; ``model``, its class; ``classes``; ``backbones``, with the
+        identity of the weights and the file that held them; ``parameters``, as text;
+        ``notes``.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no such file.
+    OSError
+        If it isn't there or can't be read.
+    """
+    with opened(file) as (_, _, info):
+        return info
+
+
+def _forget_folders(estimator):
+    for name in ("cache", "memory"):
+        if name in vars(estimator):
+            setattr(estimator, name, None)
+
+
+def _check_savable(step, estimator):
+    if hasattr(estimator, "cv_results_"):
+        raise TypeError(
+            f"{type(estimator).__name__} holds a whole search: save its "
+            "best_estimator_, which it has with refit=True"
+        )
+    name = find_unsafe_parameter(estimator)
+    if name is not None:
+        raise TypeError(
+            f"{join(step, name)}={getattr(estimator, name)!r} can't be saved so that "
+            "it is safe to open. What only training needs can be left out once the "
+            f"model is fitted: set_params({join(step, name)}=None), or a name where "
+            "one is allowed. Or pickle the model."
+        )
+    if type(estimator).__name__ in ESTIMATORS and hasattr(estimator, "model_"):
+        from skart.networks.description import check_description, describe
+
+        try:
+            check_description(describe(estimator.model_))
+        except ValueError as error:
+            raise TypeError(
+                f"{join(step, 'model_')} can't be saved so that it is safe to open: "
+                f"{error}. Fit it with augment='light', 'strong' or None, or pickle "
+                "the model."
+            ) from error
+
+
+def _runs_backbone(estimator):
+    if isinstance(estimator, FeatureExtractor):
+        return True
+    # Not before it is fitted; and weights that are all trained on are in the file.
+    trunk = getattr(estimator, "trunk_", None)
+    return trunk is not None and trunk["cut"] != "input"
+
+
+def _identify_backbone(estimator):
+    weights = estimator.weights
+    if isinstance(estimator, FeatureExtractor):
+        estimator._check_parameters()
+        backbone = estimator.backbone
+        identity = identify_weights(weights, estimator.random_state)
+    else:
+        backbone, identity = estimator.trunk_["backbone"], estimator.trunk_["weights"]
+    file = None if weights in (None, "imagenet") else weights
+    return {"backbone": backbone, "weights": identity, "file": file}
+
+
+def _settle_weights(file, estimator, recorded, files):
+    """Find the weights that were recorded, where they are now."""
+    seed = estimator.random_state if isinstance(estimator, FeatureExtractor) else 0
+    found = []
+    for weights in (*files, estimator.weights):
+        identity = "no file"
+        if weights in (None, "imagenet") or os.path.isfile(os.path.expanduser(weights)):
+            try:
+                identity = identify_weights(weights, seed)
+            except OSError as error:
+                identity = error.strerror
+        if identity == recorded["weights"]:
+            estimator.weights = weights
+            return
+        found.append(f"{weights!r} is {identity}")
+    raise ModelFileError(
+        f"{str(file)!r} was saved with weights of {recorded['backbone']} that are "
+        f"{recorded['weights']!r}, from {recorded['file']!r}. Here {', '.join(found)}. "
+        "Name the file that holds them: load_model(..., weights='file.weights.h5')."
+    )
+
+
+def _dump(model, raw):
+    try:
+        skops.io.dump(model, raw)
+        untrusted = untrusted_types(raw)
+    except OSError:  # no room left
+        raise
+    except Exception as error:  # what skops can't write fails in many ways
+        untrusted = [str(error)]
+    if not untrusted:
+        return
+
+    def look(step, estimator):
+        for name, value in estimator.__getstate__().items():
+            names = find_untrusted(value)
+            if names:
+                raise TypeError(
+                    f"{type(estimator).__name__} can't be saved so that it is safe to "
+                    f"open: {join(step, name)} holds {', '.join(names)}. Put another "
+                    "estimator in its place, or pickle the model."
+                )
+
+    copy_model(model, look)
+    raise TypeError(
+        f"{type(model).__name__} can't be saved so that it is safe to open: it holds "
+        f"{', '.join(untrusted)}"
+    )
+
+
+def _load(file, raw):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InconsistentVersionWarning)  # told by us
+            model = skops.io.load(raw, trusted=trusted_types())
+    except skops.io.exceptions.UntrustedTypesFoundException:
+        raise ModelFileError(
+            f"{str(file)!r} was not loaded: it holds "
+            f"{', '.join(untrusted_types(raw))}, not known to be safe"
+        ) from None
+    if not isinstance(model, BaseEstimator):
+        raise TypeError(f"a {type(model).__name__} is no estimator")
+    return model
