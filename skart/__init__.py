@@ -37,6 +37,8 @@ _HOME = {
     "cnn_search_space": "skart.pipelines",
     "head_search_space": "skart.pipelines",
     "load_model": "skart.persistence",
+    "make_cnn_pipeline": "skart.pipelines",
+    "make_fine_tune_pipeline": "skart.pipelines",
     "make_transfer_pipeline": "skart.pipelines",
     "model_info": "skart.persistence",
     "save_model": "skart.persistence",

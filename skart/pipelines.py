@@ -6,6 +6,16 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skart._messages import check_choice
+
+# Networks trained from scratch, by the names that make_cnn_pipeline knows.
+NETWORKS = {
+    "hybrid": "HybridCNNClassifier",
+    "vgg-lite": "VGGLiteClassifier",
+    "squeezenet": "SqueezeNetClassifier",
+    "alexnet": "AlexNetClassifier",
+}
+
 
 def make_transfer_pipeline(
     *,
@@ -74,6 +84,83 @@ def make_transfer_pipeline(
         ("head", DenseHeadClassifier(**head)),
     ]
     return Pipeline([step for step in steps if step is not None])
+
+
+def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):
+    """Make the report's last classifier: a pretrained network that is trained on.
+
+    ``ImageLoader`` -> ``FineTuneClassifier``, as the steps ``load`` and ``model``.
+
+    Parameters
+    ----------
+    head : DenseHeadClassifier, default=None
+        What is trained first; see :class:`FineTuneClassifier`.
+    size : int or (int, int), default=299
+        Height and width of the images in pixels.
+    on_error : {"raise", "blank"}, default="raise"
+        See :class:`ImageLoader`.
+    **model : dict
+        Parameters of :class:`FineTuneClassifier`.
+
+    Returns
+    -------
+    pipeline : sklearn.pipeline.Pipeline
+        Not fitted.
+
+    Examples
+    --------
+    >>> from skart import make_fine_tune_pipeline
+    >>> pipe = make_fine_tune_pipeline(unfreeze_from="mixed8")
+    >>> list(pipe.named_steps)
+    ['load', 'model']
+    """
+    from skart.classifiers import FineTuneClassifier
+    from skart.images import ImageLoader
+
+    loader = ImageLoader(size, on_error=on_error)
+    return Pipeline([("load", loader), ("model", FineTuneClassifier(head, **model))])
+
+
+def make_cnn_pipeline(
+    network="hybrid", *, size=500, on_error="raise", cache="disk", **cnn
+):
+    """Make a network that is trained from scratch: paths in, movements out.
+
+    ``ImageLoader`` -> a classifier of images, as the steps ``load`` and ``cnn``.
+
+    Parameters
+    ----------
+    network : {"hybrid", "vgg-lite", "squeezenet", "alexnet"}, default="hybrid"
+        :class:`HybridCNNClassifier`, the report's own; :class:`VGGLiteClassifier`, its
+        baseline; :class:`SqueezeNetClassifier` or :class:`AlexNetClassifier`.
+    size : int or (int, int), default=500
+        Height and width of the images in pixels; the report's are 500.
+    on_error : {"raise", "blank"}, default="raise"
+        See :class:`ImageLoader`.
+    cache : "disk" or None, default="disk"
+        See :class:`ImageLoader`: each image is decoded in the first epoch only.
+    **cnn : dict
+        Parameters of the classifier.
+
+    Returns
+    -------
+    pipeline : sklearn.pipeline.Pipeline
+        Not fitted.
+
+    Examples
+    --------
+    >>> from skart import make_cnn_pipeline
+    >>> pipe = make_cnn_pipeline("vgg-lite", size=128, epochs=10)
+    >>> type(pipe[-1]).__name__
+    'VGGLiteClassifier'
+    """
+    from skart import classifiers
+    from skart.images import ImageLoader
+
+    check_choice("network", network, tuple(NETWORKS))
+    loader = ImageLoader(size, on_error=on_error, cache=cache)
+    classifier = getattr(classifiers, NETWORKS[network])
+    return Pipeline([("load", loader), ("cnn", classifier(**cnn))])
 
 
 def head_search_space(prefix="head__"):

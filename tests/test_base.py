@@ -78,6 +78,31 @@ def held_out(monkeypatch):
     return seen
 
 
+def test_a_validation_set_of_ones_own(blobs):
+    X, y = blobs
+    held_out = np.arange(120) % 4 == 0
+    model = head(validation_split=0.5, patience=2).fit(X, y, held_out=held_out)
+    apart = head().fit(X[~held_out], y[~held_out])
+    n_epochs = len(model.history_["loss"])
+    np.testing.assert_allclose(
+        model.history_["loss"], apart.history_["loss"][:n_epochs], rtol=1e-4
+    )
+    # Its last loss is that of the samples held out, with the weights of then.
+    model = head().fit(X, y, held_out=held_out)
+    chosen = model.predict_proba(X[held_out])[np.arange(30), np.repeat([0, 1, 2], 10)]
+    assert model.history_["val_loss"][-1] == pytest.approx(
+        -np.log(chosen).mean(), rel=1e-4
+    )
+    for wrong, message in (
+        (held_out[:5], "inconsistent numbers of samples"),
+        (held_out.astype(int), "True or False"),
+        (np.zeros(120, bool), "holds out no sample"),
+        (y == "Cubism", "nothing of .'Cubism'."),
+    ):
+        with pytest.raises(ValueError, match=message):
+            head().fit(X, y, held_out=wrong)
+
+
 @pytest.mark.parametrize("random_state", [0, None])
 def test_what_is_held_out_stays_so(blobs, monkeypatch, random_state):
     seen = held_out(monkeypatch)

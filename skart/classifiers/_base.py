@@ -42,7 +42,7 @@ from skart.classifiers._training import (
     check_training,
     derive_seed,
 )
-from skart.classifiers._validation import split_validation
+from skart.classifiers._validation import check_held_out, split_validation
 from skart.networks.description import describe, rebuild
 
 # After skart._keras, which holds back what TensorFlow says on import. Utilities that
@@ -88,7 +88,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 **{name: value.default for name, value in parameters.items()},
             )
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, groups=None, held_out=None):
         """Train the network from new weights, or on, with ``warm_start=True``.
 
         Parameters
@@ -103,6 +103,9 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             Artists: with ``validation_split``, the paintings of one are kept together.
             A pipeline passes them on as ``pipe.fit(paths, labels, cnn__groups=...)``
             for a step named ``cnn``, ``cross_val_score`` as ``params=``.
+        held_out : array-like of bool, shape (n_samples,), default=None
+            Which samples are watched and not trained on: a validation set of your own
+            in the place of one that is drawn, whatever ``validation_split`` says.
 
         Returns
         -------
@@ -122,6 +125,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             n_epochs=self.epochs,
             validation_split=self.validation_split,
             go_on=self.warm_start,
+            held_out=held_out,
         )
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -270,6 +274,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         split_seed = self._split_seed if go_on else seed
         training, validation = rows, None
         if held_out is not None:
+            held_out = check_held_out(held_out, y, rows)
             training, validation = rows[~held_out[rows]], rows[held_out[rows]]
         elif validation_split:
             training, validation = (

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+from sklearn.utils import check_consistent_length
 
 
 def split_validation(labels, share, *, groups=None, seed=0):
@@ -71,3 +72,41 @@ def split_validation(labels, share, *, groups=None, seed=0):
             stacklevel=2,
         )
     return training, validation
+
+
+def check_held_out(held_out, labels, rows):
+    """Check a validation set that the user has chosen.
+
+    Parameters
+    ----------
+    held_out : array-like of bool, shape (n_samples,)
+        Which samples are watched and not trained on.
+    labels : ndarray of shape (n_samples,)
+        Classes.
+    rows : ndarray of int
+        Samples that count.
+
+    Returns
+    -------
+    held_out : ndarray of bool, shape (n_samples,)
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If it is no mask of the samples, holds out nothing, or leaves nothing of a class
+        to train on.
+    """
+    held_out = np.asarray(held_out)
+    check_consistent_length(labels, held_out)
+    if held_out.dtype != bool or held_out.ndim != 1:
+        raise ValueError(
+            "held_out must be True or False for each sample; got an array of dtype "
+            f"{held_out.dtype} and shape {held_out.shape}"
+        )
+    if not held_out[rows].any():
+        raise ValueError("held_out holds out no sample; pass None to hold out none")
+    lost = np.setdiff1d(labels[rows], labels[rows][~held_out[rows]])
+    if len(lost):
+        raise ValueError(f"held_out leaves nothing of {lost.tolist()} to train on")
+    return held_out
