@@ -24,7 +24,9 @@ from sklearn.model_selection import (
     StratifiedKFold,
     cross_val_predict,
 )
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
+
+from skart._bootstrap import class_scores, resample_confusion, whole_scores
 
 
 def evaluate(
@@ -104,6 +106,10 @@ def evaluate(
 
     def run(splitter, **options):
         folds = splitter(n_splits, shuffle=True, random_state=random_state)
+        splits = list(folds.split(codes, codes, **options))
+        held_out = np.empty(len(y), int)
+        for fold, (_, test) in enumerate(splits):
+            held_out[test] = fold
         with warnings.catch_warnings():
             # Said below, with the movement's name.
             warnings.filterwarnings("ignore", "Number of classes in training fold")
@@ -111,7 +117,7 @@ def evaluate(
                 estimator,
                 X,
                 y,
-                cv=list(folds.split(codes, codes, **options)),
+                cv=splits,
                 method="predict_proba",
                 params=params,
                 n_jobs=n_jobs,
@@ -122,6 +128,7 @@ def evaluate(
             probabilities,
             np.unique(y),
             groups=groups,
+            folds=held_out,
             random_state=random_state,
         )
 
@@ -156,6 +163,8 @@ class Evaluation:
     groups : array-like of shape (n_paintings,), default=None
         Artists. Where they are known, confidence intervals draw artists instead of
         paintings: those of one artist are no independent evidence.
+    folds : array-like of int, shape (n_paintings,), default=None
+        The fold in which each painting was held out; None for a test set.
     random_folds : Evaluation, default=None
         That of random folds, where this is of folds that keep artists apart.
     random_state : int, default=0
@@ -178,6 +187,7 @@ class Evaluation:
         classes,
         *,
         groups=None,
+        folds=None,
         random_folds=None,
         random_state=0,
     ):
@@ -185,9 +195,10 @@ class Evaluation:
         self.probabilities = np.asarray(probabilities, float)
         self.classes = np.asarray(classes)
         self.groups = None if groups is None else np.asarray(groups)
+        self.folds = None if folds is None else np.asarray(folds)
         self.random_folds = random_folds
         self.random_state = random_state
-        check_consistent_length(self.y_true, self.probabilities, groups)
+        check_consistent_length(self.y_true, self.probabilities, groups, folds)
         if self.probabilities.shape[1:] != self.classes.shape:
             raise ValueError(
                 f"probabilities must have a column for each of {len(self.classes)} "
@@ -253,6 +264,42 @@ class Evaluation:
         table["gap"] = table["random folds"] - table["artists apart"]
         return table
 
+    @property
+    def artists_apart(self):
+        """Whether no fold splits the paintings of an artist: a bool.
+
+        None where that is not known: on a test set, or without artists.
+        """
+        if self.folds is None or self.groups is None:
+            return None
+        return bool((pd.Series(self.folds).groupby(self.groups).nunique() == 1).all())
+
+    def intervals(self, *, level=0.95, n_resamples=1000):
+        """Compute confidence intervals of figures of the whole.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Confidence level of the intervals.
+        n_resamples : int, default=1000
+            Bootstrap samples, as in :meth:`per_movement`.
+
+        Returns
+        -------
+        table : DataFrame, a row a figure
+            ``low`` and ``high`` of ``accuracy``, ``balanced accuracy``, ``macro F1``
+            and, where there is an evaluation with random folds beside this one,
+            ``leakage gap``: that of accuracy, both drawn on the same artists.
+        """
+        figures = pd.DataFrame(map(whole_scores, self._resample(n_resamples)))
+        if self.random_folds is not None:
+            others = pd.DataFrame(
+                map(whole_scores, self.random_folds._resample(n_resamples))
+            )
+            figures["leakage gap"] = others["accuracy"] - figures["accuracy"]
+        margins = [(1 - level) / 2, (1 + level) / 2]
+        return figures.quantile(margins).T.set_axis(["low", "high"], axis=1)
+
     def per_movement(self, *, level=0.95, n_resamples=1000):
         """Compute precision, recall and F1 of each movement, with intervals.
 
@@ -274,25 +321,10 @@ class Evaluation:
         .. [1] Efron, Tibshirani. "An Introduction to the Bootstrap". 1993: the
            percentile method; of clusters, where samples are not independent.
         """
-        codes = np.searchsorted(self.classes, self.y_true)
-        predicted = self.probabilities.argmax(axis=1)
-        n_classes = len(self.classes)
-        cells = codes * n_classes + predicted
-        units = np.arange(len(codes))
-        if self.groups is not None:
-            units = pd.factorize(self.groups)[0]
-        generator = check_random_state(self.random_state)
-        n_units = units.max() + 1
-        resampled = np.empty((n_resamples, 3, n_classes))
-        for values in resampled:
-            drawn = np.bincount(
-                generator.randint(n_units, size=n_units), minlength=n_units
-            )
-            counts = np.bincount(cells, weights=drawn[units], minlength=n_classes**2)
-            values[:] = _scores(counts.reshape(n_classes, n_classes))
+        resampled = [class_scores(counts) for counts in self._resample(n_resamples)]
         margins = (1 - level) / 2, (1 + level) / 2
         low, high = np.quantile(resampled, margins, axis=0)
-        table = {"paintings": np.bincount(codes, minlength=n_classes)}
+        table = {"paintings": self.confusion.sum(axis=1).to_numpy()}
         scores = precision_recall_fscore_support(
             self.y_true, self.y_pred, labels=self.classes, zero_division=0
         )
@@ -446,16 +478,19 @@ class Evaluation:
             table[name] /= table["mistakes"]
         return table.astype({"mistakes": int})
 
-
-def _scores(confusion):
-    """Precision, recall and F1 of each class; 0 where nothing was answered."""
-    hits = np.diag(confusion)
-    totals = confusion.sum(axis=0), confusion.sum(axis=1)
-    totals = (*totals, (totals[0] + totals[1]) / 2)
-    return [
-        np.divide(hits, total, out=np.zeros(len(hits)), where=total > 0)
-        for total in totals
-    ]
+    def _resample(self, n_resamples):
+        """Draw artists where they are known, else paintings."""
+        units = np.arange(len(self.y_true))
+        if self.groups is not None:
+            units = pd.factorize(self.groups)[0]
+        return resample_confusion(
+            np.searchsorted(self.classes, self.y_true),
+            self.probabilities.argmax(axis=1),
+            len(self.classes),
+            units,
+            n_resamples,
+            self.random_state,
+        )
 
 
 def _mode(labels):

@@ -218,3 +218,50 @@ def test_a_movement_of_one_artist(collection):
         )
     assert "Rococo has a single artist" in str(warned[0].message)
     assert evaluation.per_movement(n_resamples=10).loc["Rococo", "recall"] == 0
+
+
+def test_intervals_of_the_whole(collection, evaluation):
+    table = evaluation.intervals(n_resamples=200)
+    assert table.index.tolist() == [
+        "accuracy",
+        "balanced accuracy",
+        "macro F1",
+        "leakage gap",
+    ]
+    values = [*evaluation.metrics[:3], evaluation.leakage_gap.loc["accuracy", "gap"]]
+    assert (table["low"] < values).all() and (values < table["high"]).all()
+    # Each resample's figures are scikit-learn's for the paintings that it drew.
+    drawn = np.random.RandomState(0).randint(30, size=30)
+    rows = np.concatenate(
+        [np.flatnonzero(pd.factorize(collection[2])[0] == unit) for unit in drawn]
+    )
+    true, predicted = collection[1][rows], evaluation.y_pred[rows]
+    one = evaluation.intervals(n_resamples=1)["low"]
+    assert one["accuracy"] == pytest.approx(accuracy_score(true, predicted))
+    assert one["balanced accuracy"] == pytest.approx(
+        balanced_accuracy_score(true, predicted)
+    )
+    assert one["macro F1"] == pytest.approx(f1_score(true, predicted, average="macro"))
+    assert "leakage gap" not in evaluation.random_folds.intervals(n_resamples=5).index
+
+
+def test_an_interval_of_accuracy_has_its_width():
+    generator = np.random.default_rng(0)
+    correct = generator.random(800) < 0.7
+    chosen = np.where(correct, 0, 1)
+    low, high = (
+        Evaluation(np.zeros(800, int), np.eye(2)[chosen], [0, 1])
+        .intervals(level=0.9)
+        .loc["accuracy"]
+    )
+    assert high - low == pytest.approx(2 * 1.645 * np.sqrt(0.21 / 800), rel=0.1)
+
+
+def test_folds_tell_whether_artists_are_apart(collection, evaluation):
+    artists = collection[2]
+    assert evaluation.artists_apart is True
+    assert evaluation.random_folds.artists_apart is False
+    assert np.unique(evaluation.folds).tolist() == [0, 1, 2, 3]
+    y, probabilities = evaluation.y_true, evaluation.probabilities
+    on_a_test_set = Evaluation(y, probabilities, np.unique(y), groups=artists)
+    assert on_a_test_set.artists_apart is None
