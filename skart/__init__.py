@@ -12,6 +12,7 @@ The modules read in the order in which a painting travels::
     persistence  what was fitted                -> one file, safe to open, and back
     evaluation   how good it is on artists it has not seen, as numbers
     plotting     what came out, as figures
+    report       all that came out, on one page to read, print and mail
 
 ``import skart`` costs next to nothing: each public name is imported on first use,
 and Keras with it.

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skart._decode import DECODER_VERSION, decode_image, explain
+from skart._decode import DECODER_VERSION, decode_image, explain, read_header
 from skart._lazy import LazyArray
 from skart._messages import check_choice
 from skart._pixel_file import PixelFile
@@ -378,11 +378,7 @@ def read_sizes(paths):
     sizes, failures = [], {}
     for path in _check_paths(paths):
         try:
-            with Image.open(path) as image:
-                turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(
-                    5, 9
-                )
-                sizes.append(image.size[::-1] if turned else image.size)
+            sizes.append(read_header(path)[1:])
         except Exception as error:  # decoders raise many kinds
             failures[path] = explain(error)
     if not sizes:

@@ -9,6 +9,7 @@ from skart.plotting._results import (
     HistoryDisplay,
     SearchDisplay,
     plot_confusion_matrix,
+    plot_coverage,
     plot_reliability,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "SamplesDisplay",
     "SearchDisplay",
     "plot_confusion_matrix",
+    "plot_coverage",
     "plot_reliability",
 ]

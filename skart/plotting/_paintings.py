@@ -1,12 +1,11 @@
 """Figures of paintings: samples, sizes and mistakes."""
 
-import textwrap
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
 from skart.images import ImageLoader, read_sizes
+from skart.plotting._names import as_label
 
 
 class SamplesDisplay:
@@ -90,7 +89,7 @@ class SamplesDisplay:
             row[0].text(
                 -0.08,
                 0.5,
-                textwrap.fill(str(movement), 14),
+                as_label(movement, 14),
                 transform=row[0].transAxes,
                 ha="right",
                 va="center",
@@ -322,7 +321,7 @@ class MistakesDisplay:
         ):
             ax.imshow(image)
             title = f"{predicted}? {confidence:.0%}", f"is {true}"
-            title = "\n".join(textwrap.fill(line, 30) for line in title)
+            title = "\n".join(as_label(line, 30) for line in title)
             ax.set_title(title, fontsize=9, loc="left")
         if not len(self.images):
             axes[0, 0].text(0, 0.5, "no mistakes")

@@ -2,9 +2,12 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import PercentFormatter
 from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from sklearn.utils.validation import check_is_fitted
+
+from skart.plotting._names import as_label
 
 
 class HistoryDisplay:
@@ -210,7 +213,8 @@ def plot_confusion_matrix(y_true, y_pred, *, ax=None):
     if ax is None:
         side = 2.5 + 0.45 * len(names)
         _, ax = plt.subplots(figsize=(side + 0.5, side), layout="constrained")
-    display = ConfusionMatrixDisplay(percent, display_labels=names)
+    labels = [as_label(name) for name in names]
+    display = ConfusionMatrixDisplay(percent, display_labels=labels)
     display.plot(
         ax=ax,
         cmap="Blues",
@@ -259,3 +263,50 @@ def plot_reliability(correct, confidence, *, n_bins=10, ax=None):
     ax.set(xlabel="mean confidence", ylabel="accuracy")
     ax.get_legend().remove()
     return display
+
+
+def plot_coverage(evaluation, *, ax=None):
+    """Draw how often a classifier is right where it may decline to answer.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of the classifier; see :meth:`skart.evaluation.Evaluation.coverage`.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None for a new figure.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        Accuracy of the answers against the share of the paintings that are answered:
+        those of which it is surest.
+
+    See Also
+    --------
+    plot_reliability : How often it is right against how sure it is.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+    table = evaluation.coverage()
+    overall = table["accuracy"].iloc[-1]
+    ax.axhline(overall, color="grey", linestyle="--", linewidth=1)
+    ax.annotate(
+        f"all paintings: {overall:.1%}",
+        (0, overall),
+        textcoords="offset points",
+        xytext=(4, -4),
+        va="top",
+        fontsize="small",
+        color="0.3",
+    )
+    ax.plot(table["coverage"], table["accuracy"])
+    ax.set(
+        xlabel="paintings answered, the surest first",
+        ylabel="accuracy of the answers",
+        xlim=(0, 1),
+    )
+    ax.set_ylim(top=1.01)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.grid(alpha=0.3)
+    return ax
