@@ -199,6 +199,8 @@ class Section:
             if name in code
             else "number"
             if all(_NUMBER.fullmatch(text) or text == _MISSING for text in column)
+            else "long"
+            if any(len(text) > 30 for text in column)
             else ""
             for name, column in zip(frame.columns, columns, strict=True)
         ]

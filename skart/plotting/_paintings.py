@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.utils import check_consistent_length, check_random_state
 
 from skart.images import ImageLoader, read_sizes
@@ -186,12 +187,15 @@ class ImageSizeDisplay:
             if values is ratios:
                 bins = np.geomspace(values.min() / 1.01, values.max() * 1.01, 41)
                 ax.set_xscale("log")
+                ax.xaxis.set_major_locator(LogLocator(base=2, subs=(1, 1.5)))
+                ax.xaxis.set_minor_locator(NullLocator())
                 ax.xaxis.set_major_formatter("{x:g}")
-                ax.xaxis.set_minor_formatter("{x:g}")
             ax.hist(values, bins=bins)
-            ax.axvline(np.median(values), color="C1", label="median")
+            median = np.median(values)
+            ax.axvline(median, color="C1", label=f"median {median:.4g}")
             ax.set(xlabel=label, ylabel="paintings")
-            ax.legend(title=f"{np.median(values):.4g}", alignment="left")
+            ax.yaxis.get_major_locator().set_params(integer=True)
+            ax.legend()
         figure.suptitle(f"{len(self.widths):,} paintings")
         self.figure_, self.axes_ = figure, axes.ravel()
         return self
@@ -319,7 +323,8 @@ class MistakesDisplay:
             self.confidence,
             strict=False,
         ):
-            ax.imshow(image)
+            ax.imshow(_trim(image))
+            ax.set_anchor("NW")
             title = f"{predicted}? {confidence:.0%}", f"is {true}"
             title = "\n".join(as_label(line, 30) for line in title)
             ax.set_title(title, fontsize=9, loc="left")
@@ -327,3 +332,12 @@ class MistakesDisplay:
             axes[0, 0].text(0, 0.5, "no mistakes")
         self.figure_ = figure
         return self
+
+
+def _trim(image):
+    """Cut off the black that fills a picture up; leave one that is all black."""
+    seen = image.any(axis=2)
+    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return image
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -181,7 +181,8 @@ class SearchDisplay:
                 if values.min() > 0 and values.max() / values.min() > 30:
                     ax.set_xscale("log")
             ax.errorbar(values, score, error, fmt="o", alpha=0.6, markersize=4)
-            ax.plot(values[best], score[best], "o", color="C1", label="best")
+            # Above the bars.
+            ax.plot(values[best], score[best], "o", color="C1", label="best", zorder=3)
             ax.set_xlabel(name.removeprefix("param_"))
             ax.grid(alpha=0.3)
         axes[0, 0].legend()
@@ -226,7 +227,13 @@ def plot_confusion_matrix(y_true, y_pred, *, ax=None):
     for text in display.text_.flat:
         if text.get_text() == "0":
             text.set_text("")
-    ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
+    ax.set_xticks(
+        ax.get_xticks(),
+        ax.get_xticklabels(),
+        rotation=45,
+        ha="right",
+        rotation_mode="anchor",
+    )
     ax.set(xlabel="predicted", ylabel="true", title="percent of each true movement")
     return display
 
@@ -292,9 +299,10 @@ def plot_coverage(evaluation, *, ax=None):
     ax.axhline(overall, color="grey", linestyle="--", linewidth=1)
     ax.annotate(
         f"all paintings: {overall:.1%}",
-        (0, overall),
+        (1, overall),
         textcoords="offset points",
-        xytext=(4, -4),
+        xytext=(-4, -4),
+        ha="right",
         va="top",
         fontsize="small",
         color="0.3",
@@ -305,6 +313,7 @@ def plot_coverage(evaluation, *, ax=None):
         ylabel="accuracy of the answers",
         xlim=(0, 1),
     )
+    ax.margins(y=0.15)  # room for the note
     ax.set_ylim(top=1.01)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -10,7 +10,7 @@ import pandas as pd
 import skart
 
 _PACKAGES = ("numpy", "scikit-learn", "keras", "tensorflow", "pillow")
-_LONGEST = 200
+_LONGEST = 400
 
 
 def list_parameters(estimator):
@@ -70,6 +70,7 @@ def describe_steps(estimator):
     text : str
         ``"ImageLoader → FeatureExtractor → DenseHeadClassifier"``.
     """
+    estimator = getattr(estimator, "best_estimator_", estimator)
     steps = getattr(estimator, "steps", [("", estimator)])
     return " → ".join(
         step if isinstance(step, str) else type(step).__name__ for _, step in steps

@@ -142,7 +142,7 @@ def write_report(
         fill_results(
             page.section("Results"), evaluation, intervals, scores, periods=periods
         )
-        fill_confidence(page.section("How sure is it"), evaluation)
+        fill_confidence(page.section("How sure is it"), evaluation, intervals)
         fill_mistakes(page.section("Mistakes"), evaluation, files)
         if history is not None or search is not None:
             fill_training(page.section("Training"), history=history, search=search)

@@ -95,7 +95,7 @@ def fill_results(section, evaluation, intervals, scores, *, periods=None):
         )
 
 
-def fill_confidence(section, evaluation):
+def fill_confidence(section, evaluation, intervals):
     """Show how far its confidence can be trusted.
 
     Parameters
@@ -104,8 +104,10 @@ def fill_confidence(section, evaluation):
         Where to.
     evaluation : Evaluation
         Of the classifier.
+    intervals : DataFrame
+        Its ``intervals()``.
     """
-    section.text(how_sure(evaluation))
+    section.text(how_sure(evaluation, intervals))
     section.figure(
         plot_reliability(evaluation.correct, evaluation.confidence),
         alt="Reliability diagram: accuracy against confidence",

@@ -18,11 +18,12 @@ def in_short(evaluation, intervals, scores):
     Returns
     -------
     paragraphs : list of str
-        Accuracy, against guessing, how it was measured, leakage, best and worst.
+        Accuracy, how it was measured, leakage, best and worst.
     """
     paragraphs = [
-        _accuracy(evaluation, intervals),
-        _against_guessing(evaluation, intervals),
+        " ".join(
+            (_accuracy(evaluation, intervals), _against_guessing(evaluation, intervals))
+        ),
         how_measured(evaluation),
     ]
     if evaluation.random_folds is not None:
@@ -67,13 +68,15 @@ def how_measured(evaluation):
     return text + "On artists that are new to it, it will probably be worse."
 
 
-def how_sure(evaluation):
+def how_sure(evaluation, intervals):
     """Say how far its confidence can be trusted.
 
     Parameters
     ----------
     evaluation : Evaluation
         Of the classifier.
+    intervals : DataFrame
+        Its ``intervals()``.
 
     Returns
     -------
@@ -81,10 +84,10 @@ def how_sure(evaluation):
         Some sentences.
     """
     confidence, accuracy = evaluation.confidence.mean(), evaluation.correct.mean()
-    excess = confidence - accuracy
-    verdict = "about as sure as it should be"
-    if abs(excess) > 0.02:
-        verdict = "too sure of itself" if excess > 0 else "less sure than it could be"
+    low, high = intervals.loc["accuracy"]
+    verdict = "as sure as it should be, as far as the interval tells"
+    if not low <= confidence <= high:
+        verdict = "too sure" if confidence > accuracy else "less sure than it could be"
     text = (
         f"On average it is {confidence:.1%} sure and right for {accuracy:.1%}: "
         f"{verdict}. The expected calibration error, the mean distance of the two over "
@@ -99,8 +102,10 @@ def how_sure(evaluation):
         )
     row = within.iloc[-1]
     declined = "one painting in five"
-    if row["coverage"] < 0.79:
+    if row["coverage"] < 0.77:  # several are equally sure
         declined = f"{1 - row['coverage']:.0%} of the paintings"
+    elif row["coverage"] < 0.795:
+        declined = f"about {declined}"
     return (
         f"{text} If it may decline {declined}, those of which it is least sure, it is "
         f"right for {row['accuracy']:.1%} of the rest: it then answers where it is at "
@@ -199,9 +204,12 @@ def _accuracy(evaluation, intervals):
 
 
 def _against_guessing(evaluation, intervals):
-    most_frequent = pd.Series(evaluation.y_true).mode()[0]
+    most_frequent = pd.Series(evaluation.y_true).mode()
+    answer = "any one movement"
+    if len(most_frequent) == 1:
+        answer = f"{most_frequent[0]}, the most frequent movement,"
     guessing = evaluation.metrics["most frequent"]
-    text = f"Always answering {most_frequent} would be right for {guessing:.1%}"
+    text = f"Always answering {answer} would be right for {guessing:.1%}"
     if intervals.loc["accuracy", "low"] <= guessing:
         return f"{text}, and the interval does not rule out that it is no better."
     return f"{text}."
@@ -237,9 +245,10 @@ def _best_and_worst(evaluation, scores):
     if confused.empty:
         return f"{text} It takes no movement for another."
     pair = confused.iloc[0]
+    total = scores.loc[pair["movement"], "paintings"]
     return (
         f"{text} Most often it takes {pair['movement']} for {pair['predicted']}: "
-        f"{pair['paintings']:,} times, {pair['share']:.1%} of the {pair['movement']}."
+        f"{pair['paintings']:,} of {count(total, 'painting')}."
     )
 
 
