@@ -1,5 +1,8 @@
 """Functions that several test modules share."""
 
+import base64
+from html.parser import HTMLParser
+
 import numpy as np
 from PIL import Image
 
@@ -21,3 +24,50 @@ def head(**parameters):
     return DenseHeadClassifier(
         **(defaults | {"optimizer__learning_rate": 0.01} | parameters)
     )
+
+
+class Elements(HTMLParser):
+    """Start tags of a page with their attributes, its text, and its tables.
+
+    A table is a list of rows of texts, the head first, under its caption.
+    """
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text, self.tables = [], "", {}
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag == "table":
+            self.rows, self.caption = [], ""
+        elif tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        self.text += data
+        tag = self.tags[-1][0] if self.tags else ""
+        if tag == "caption":
+            self.caption += data
+        elif tag in ("td", "th"):
+            self.rows[-1][-1] += data.strip()
+
+    def handle_endtag(self, tag):
+        if tag == "table":
+            self.tables[self.caption.strip()] = self.rows
+
+    def all(self, tag):
+        """Attributes of all elements of a kind, in order."""
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    def table(self, start):
+        """The rows of the table whose caption starts so."""
+        (rows,) = (rows for name, rows in self.tables.items() if name.startswith(start))
+        return rows
+
+
+def decoded(uri):
+    """The bytes of a data: address."""
+    return base64.b64decode(uri.partition(";base64,")[2])

@@ -1,6 +1,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from helpers import save_image
 from PIL import Image
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import RandomizedSearchCV
@@ -10,6 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 import skart.images
 from skart import ImageLoader
 from skart.datasets._pandora import _MOVEMENTS
+from skart.evaluation import Evaluation
 from skart.images import read_sizes
 from skart.plotting import (
     HistoryDisplay,
@@ -18,6 +20,7 @@ from skart.plotting import (
     SamplesDisplay,
     SearchDisplay,
     plot_confusion_matrix,
+    plot_coverage,
     plot_reliability,
 )
 
@@ -198,3 +201,37 @@ def test_reliability():
     place = np.argmin(np.abs(display.prob_pred - confidence[chosen].mean()))
     assert display.prob_pred[place] == pytest.approx(confidence[chosen].mean())
     assert display.prob_true[place] == pytest.approx(correct[chosen].mean())
+
+
+def test_coverage():
+    generator = np.random.default_rng(0)
+    probabilities = generator.dirichlet(np.ones(3), 60)
+    evaluation = Evaluation(generator.integers(0, 3, 60), probabilities, [0, 1, 2])
+    line = plot_coverage(evaluation).lines[-1]
+    half = np.argmin(np.abs(line.get_xdata() - 0.5))
+    surest = np.argsort(-evaluation.confidence)[:30]
+    assert line.get_ydata()[half] == evaluation.correct[surest].mean()
+
+
+def test_names_are_no_mathematics(image_paths):
+    names = np.array([r"$\frac{", "a$b$c", "x" * 90, "two\nlines"])
+    display = plot_confusion_matrix(names, names)
+    display.figure_.canvas.draw()  # and the long one leaves room for the matrix
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert "two lines" in labels
+    SamplesDisplay.from_paths(image_paths[:4], names, size=16).figure_.canvas.draw()
+    MistakesDisplay.from_predictions(
+        image_paths[:4], names, names[::-1], np.ones(4), size=16
+    ).figure_.canvas.draw()
+
+
+def test_mistakes_are_drawn_without_the_black_that_fills_up(tmp_path):
+    wide = save_image(tmp_path / "wide.png", (40, 10))
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    with pytest.warns(UserWarning, match="1 of 2 images can't be read"):
+        display = MistakesDisplay.from_predictions(
+            [wide, broken], ["a", "a"], ["b", "b"], [0.9, 0.8], size=20
+        )
+    shapes = [ax.images[0].get_array().shape for ax in display.figure_.axes[:2]]
+    assert shapes == [(5, 20, 3), (20, 20, 3)]

@@ -211,10 +211,11 @@ def plot_confusion_matrix(y_true, y_pred, *, ax=None):
     """
     names = np.unique(np.concatenate([y_true, y_pred]))
     percent = 100 * confusion_matrix(y_true, y_pred, labels=names, normalize="true")
+    labels = [as_label(name, 32) for name in names]
     if ax is None:
-        side = 2.5 + 0.45 * len(names)
+        longest = max(len(line) for label in labels for line in label.split("\n"))
+        side = 1 + 0.08 * longest + 0.45 * len(names)
         _, ax = plt.subplots(figsize=(side + 0.5, side), layout="constrained")
-    labels = [as_label(name) for name in names]
     display = ConfusionMatrixDisplay(percent, display_labels=labels)
     display.plot(
         ax=ax,

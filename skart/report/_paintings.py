@@ -146,7 +146,8 @@ def fill_files(section, evaluation, files):
         As ``survey_files`` gives them.
     """
     manifest = _manifest(evaluation, files)
-    text = manifest.to_csv(index=False).encode("utf-8", "backslashreplace")
+    kept = manifest.round({"confidence": 6})
+    text = kept.to_csv(index=False).encode("utf-8", "backslashreplace")
     folder, _ = relative_paths(files["path"])
     section.facts(
         {
@@ -156,7 +157,7 @@ def fill_files(section, evaluation, files):
             "SHA-256 of the list": hashlib.sha256(text).hexdigest(),
         }
     )
-    section.download("manifest.csv", manifest, text="The list as a table to keep:")
+    section.download("manifest.csv", kept, text="The list as a table to keep:")
     if len(manifest) <= _MOST_FILES_SHOWN:
         section.table(
             manifest,
@@ -228,7 +229,7 @@ def _manifest(evaluation, files):
         {
             **manifest,
             "predicted": evaluation.y_pred,
-            "confidence": evaluation.confidence.round(6),
+            "confidence": evaluation.confidence,
             "bytes": files["bytes"].to_numpy(),
             "SHA-256": files["sha256"].to_numpy(),
         }
