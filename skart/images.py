@@ -356,7 +356,7 @@ class LazyImages(LazyArray):
         return images
 
 
-def read_sizes(paths):
+def measure(paths):
     """Read the sizes of image files from their headers; nothing is decoded.
 
     Parameters
@@ -366,22 +366,43 @@ def read_sizes(paths):
 
     Returns
     -------
+    sizes : ndarray of int, shape (n_paintings, 2)
+        Width and height as the image is seen, EXIF orientation applied; zeros for files
+        that can't be read.
+    failures : dict of str to str
+        The reason for each of these.
+    """
+    paths = _check_paths(paths)
+    sizes, failures = np.zeros((len(paths), 2), int), {}
+    for size, path in zip(sizes, paths, strict=True):
+        try:
+            size[:] = read_header(path)[1:]
+        except Exception as error:  # decoders raise many kinds
+            failures[path] = explain(error)
+    return sizes, failures
+
+
+def read_sizes(paths):
+    """Read the sizes of image files, without those that can't be read.
+
+    Parameters
+    ----------
+    paths : array-like of str or path, shape (n_paintings,)
+        Image files.
+
+    Returns
+    -------
     sizes : ndarray of int, shape (n_readable, 2)
-        Width and height as the image is seen, EXIF orientation applied. Files that
-        can't be read are left out, with a warning that lists them.
+        Width and height as the image is seen. Files that can't be read are left out,
+        with a warning that lists them.
 
     Raises
     ------
     ValueError
         If none can be read.
     """
-    sizes, failures = [], {}
-    for path in _check_paths(paths):
-        try:
-            sizes.append(read_header(path)[1:])
-        except Exception as error:  # decoders raise many kinds
-            failures[path] = explain(error)
-    if not sizes:
+    sizes, failures = measure(paths)
+    if not sizes.any():
         raise ValueError(f"no image can be read:\n{_listed(failures)}")
     if failures:
         warnings.warn(
@@ -389,7 +410,7 @@ def read_sizes(paths):
             f"{_listed(failures)}",
             stacklevel=2,
         )
-    return np.array(sizes)
+    return sizes[sizes.all(axis=1)]
 
 
 def check_images(X):

@@ -1,29 +1,45 @@
+import io
+import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from sklearn.metrics import recall_score
 
 import skart
+from skart.datasets import list_images, load_image_folder, make_paintings
 
 
-def command(*arguments, **options):
-    """Run ``skart`` as a process of its own."""
+def start(*arguments):
+    """Start ``skart`` as a process of its own."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(skart.__file__).parents[1]),
         "MPLBACKEND": "Agg",
         "COLUMNS": "100",
     }
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", "from skart.cli import main; main()", *arguments],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        **options,
     )
+
+
+def command(*arguments):
+    """Run ``skart`` to its end."""
+    process = start(*arguments)
+    stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
 
 def test_help_and_import_leave_keras_alone():
@@ -65,9 +81,242 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path):
     assert command("demo", "--candidates", "none").returncode == 2
 
 
-def test_demo(tmp_path):
-    from skart.datasets import make_paintings
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Paintings of three movements, five painters each."""
+    return make_paintings(
+        tmp_path_factory.mktemp("drawn") / "paintings",
+        movements=["Neoplasticism", "Op Art", "Pointillism"],
+        n_artists=5,
+        n_per_artist=3,
+        size_range=(100, 200),
+        verbose=False,
+    )
 
+
+@pytest.fixture(scope="module")
+def trained(drawn, tmp_path_factory):
+    """Train a model, and give its file, the cache, and what the command answered."""
+    folder = tmp_path_factory.mktemp("model")
+    cache = ("--cache", str(folder / "cache"))
+    done = command(
+        *("train", str(drawn), "--out", str(folder / "model.skart"), *cache),
+        *("--weights", "random", "--layer", "mixed2", "--size", "80"),
+        *("--search", "2", "--epochs", "20", "--format", "json"),
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "model.skart", cache, done
+
+
+def test_profile(drawn, tmp_path):
+    done = command("profile", str(drawn), "--out", str(tmp_path / "f"), "--cut", "140")
+    assert done.returncode == 0, done.stderr
+    assert "45 paintings of 15 artists in 3 movements" in done.stdout
+    sizes = [Image.open(path).size for path in drawn.rglob("*.*g")]
+    assert f"width: {min(sizes)[0]} to {max(sizes)[0]} pixels" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
+        *("samples.png", "sizes-above-140.png", "sizes-below-140.png", "sizes.png")
+    ]
+    (drawn.parent / "broken").mkdir()
+    shutil.copytree(drawn, drawn.parent / "broken", dirs_exist_ok=True)
+    (drawn.parent / "broken/Op Art/x.jpg").write_bytes(b"no image")
+    done = command("profile", str(drawn.parent / "broken"), "--format", "json")
+    answer = json.loads(done.stdout)
+    assert answer["paintings"] == 46
+    assert [row["paintings"] for row in answer["movements"]] == [15, 16, 15]
+    (broken,) = answer["unreadable"].items()
+    assert broken[0].endswith("x.jpg") and "not an image" in broken[1]
+
+
+def test_a_catalogue_is_as_good_as_a_folder(drawn, tmp_path):
+    paintings = load_image_folder(drawn)
+    paintings.frame.to_csv(tmp_path / "works.csv", index=False)
+    done = command("profile", str(tmp_path / "works.csv"))
+    assert "45 paintings of 15 artists in 3 movements" in done.stdout
+
+
+def test_train(trained, drawn):
+    file, _, done = trained
+    answer = json.loads(done.stdout)
+    assert answer["paintings"] == 45
+    assert answer["movements"] == ["Neoplasticism", "Op Art", "Pointillism"]
+    assert 0 <= answer["validation_accuracy"] <= 1
+    assert 100 <= answer["best"]["head__units"] <= 1000
+    assert "the paintings of an artist kept together" in done.stderr
+    notes = skart.model_info(file)["notes"]
+    assert notes["paintings"] == dict.fromkeys(answer["movements"], 15)
+    assert len(notes["search"]["mean_test_score"]) == 2
+    assert len(set(notes["digests"])) == 45
+    again = command("train", str(drawn), "--out", str(file))
+    assert again.returncode == 2 and "--force" in again.stderr
+    elsewhere = command("train", str(drawn), "--out", str(file.parent / "no/m.skart"))
+    assert elsewhere.returncode == 2 and "folder" in elsewhere.stderr
+
+
+def test_predict(trained, drawn, tmp_path):
+    file, cache, _ = trained
+    paths = list_images(drawn)[:4]
+    done = command("predict", str(file), *paths, *cache, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    model = skart.load_model(file)
+    expected = model.predict_proba(paths)
+    for painting, row in zip(json.loads(done.stdout), expected, strict=True):
+        found = {x["movement"]: x["probability"] for x in painting["predictions"]}
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+        for name, value in zip(model.classes_, row, strict=True):
+            assert found[name] == pytest.approx(value, abs=1e-6)
+
+    # A folder, with what can't be read in it.
+    folder = tmp_path / "new scans"
+    folder.mkdir()
+    for path in paths[:2]:
+        shutil.copy(path, folder)
+    (folder / "broken.jpg").write_bytes(Path(paths[0]).read_bytes()[:500])
+    done = command(
+        *("predict", str(file), str(folder), *cache, "--format", "csv", "--top-k", "1")
+    )
+    assert done.returncode == 1
+    assert "broken.jpg' can't be read" in done.stderr
+    table = pd.read_csv(io.StringIO(done.stdout))
+    assert table.columns.tolist() == ["path", "rank", "movement", "probability"]
+    assert sorted(table["path"]) == sorted(
+        str(folder / Path(path).name) for path in paths[:2]
+    )
+    assert table["movement"].tolist() == [
+        model.classes_[row.argmax()] for row in expected[:2]
+    ]
+    done = command("predict", str(file), str(tmp_path / "none.jpg"), *cache)
+    assert (
+        done.returncode == 1 and "none.jpg" in done.stderr and not done.stdout.strip()
+    )
+
+
+def test_evaluate(trained, drawn, tmp_path):
+    file, cache, _ = trained
+    done = command(
+        *("evaluate", str(file), str(drawn), *cache, "--format", "json"),
+        *("--predictions", str(tmp_path / "all.csv")),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "its recipe is cross-validated" in done.stderr
+    answer = json.loads(done.stdout)
+    table = pd.read_csv(tmp_path / "all.csv")
+    accuracy = np.mean(table["movement"] == table["predicted"])
+    assert answer["metrics"]["accuracy"] == pytest.approx(accuracy)
+    assert answer["leakage_gap"]["artists apart"]["accuracy"] == pytest.approx(accuracy)
+    assert np.sum(answer["confusion"]["counts"]) == answer["paintings"] == 45
+    expected = recall_score(table["movement"], table["predicted"], average=None)
+    assert [x["recall"] for x in answer["movements"]] == pytest.approx(list(expected))
+
+    # Paintings it was not trained on are a test of the model itself.
+    others = make_paintings(
+        tmp_path / "others",
+        movements=["Op Art", "Pointillism", "Ukiyo-e"],
+        n_artists=2,
+        n_per_artist=2,
+        size_range=(100, 200),
+        random_state=7,
+        verbose=False,
+    )
+    seen = next((drawn / "Op Art").rglob("*.*g"))
+    shutil.copy(seen, others / "Op Art" / f"copy{seen.suffix}")
+    done = command("evaluate", str(file), str(others), *cache)
+    assert done.returncode == 0, done.stderr
+    assert "8 paintings, none of which the model was trained on" in done.stdout
+    assert "since it was trained on them: 1 paintings" in done.stderr
+    assert "doesn't know: Ukiyo-e" in done.stderr
+
+
+def test_report(trained, drawn, tmp_path):
+    file, cache, _ = trained
+    out = tmp_path / "report.html"
+    done = command("report", str(file), str(drawn), "--out", str(out), *cache)
+    assert done.returncode == 0, done.stderr
+    page = out.read_text()
+    # Samples, sizes, confusion, reliability, coverage, mistakes, training, search.
+    assert page.count("<figure") >= 8
+    assert "random folds" in page and "Model card" in page
+    done = command("report", str(file), str(drawn), "--out", str(out), *cache)
+    assert done.returncode == 2 and "--force" in done.stderr
+
+
+def reproduce(folder, out, **options):
+    small = ("--size", "32", "--pretrained-size", "75", "--epochs", "2")
+    small = (*small, "--n-networks", "2", "--n-heads", "2", "--weights", "random")
+    return start("reproduce", str(folder), "--quick", "--out", str(out), *small)
+
+
+def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
+    process = reproduce(drawn, tmp_path / "out")
+    while not (tmp_path / "out/hybrid.json").exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    finished = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.json")
+    }
+    assert tmp_path / "out/vgg-lite.json" in finished
+    assert tmp_path / "out/fine-tune.json" not in finished
+
+    process = reproduce(drawn, tmp_path / "out")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert "vgg-lite: finished before" in stderr and "hybrid: finished" in stderr
+    for path, written in finished.items():
+        assert path.stat().st_mtime_ns == written
+    assert "They are not Pandora18K" in stdout
+    table = pd.read_csv(tmp_path / "out/results.csv", index_col=0)
+    assert len(table) == 5 and not table.columns.str.startswith("report").any()
+    results = json.loads((tmp_path / "out/transfer.json").read_text())
+    chosen = np.argmax(results["probabilities"], axis=1)
+    accuracy = np.mean(np.array(results["classes"])[chosen] == results["y_true"])
+    row = table.loc["frozen InceptionV3, head by search"]
+    assert row["test"] == pytest.approx(100 * accuracy)
+    figures = {path.stem for path in (tmp_path / "out/figures").iterdir()}
+    assert {"samples", "sizes", "hybrid-search", "confusion-matrix"} <= figures
+    assert {f"{name}-history" for name in ("vgg-lite", "hybrid", "fine-tune")} < figures
+    page = (tmp_path / "out/reproduction.html").read_text()
+    assert page.count("<figure") == len(figures)
+    assert "What the report did not ask" in page
+
+    # Other settings are no continuation.
+    process = start(
+        *("reproduce", str(drawn), "--quick", "--out", str(tmp_path / "out")),
+        *("--weights", "random", "--seed", "1"),
+    )
+    stderr = process.communicate()[1]
+    assert process.returncode == 2 and "another paintings, seed, size" in stderr
+
+
+def test_the_reports_figures_stand_beside_ours_on_pandora18k():
+    from skart.commands.reproduction import TITLES, compare
+
+    result = {"test": 0.5, "parameters": 10, "seconds_per_epoch": 2.0}
+    table = compare(dict.fromkeys(TITLES, result), with_reported=True)
+    assert table.loc["VGG-lite", "report test"] == 31.2
+    assert table.loc["hybrid CNN", ["report test", "test"]].tolist() == [35.8, 50]
+    assert table.loc["hybrid CNN", "report seconds an epoch"] == 300
+    transfer = table.loc["frozen InceptionV3, head by search"]
+    assert transfer["report train"] == 90.6 and transfer["report test"] == 56.6
+
+
+def test_an_interrupt_says_how_to_go_on(drawn, tmp_path):
+    process = start(
+        *("train", str(drawn), "--weights", "random", "--size", "300"),
+        *("--out", str(tmp_path / "m.skart"), "--cache", str(tmp_path / "cache")),
+    )
+    while not (tmp_path / "cache/data.mdb").exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate()[1]
+    assert process.returncode == 130
+    assert "interrupted" in stderr and "Traceback" not in stderr
+    assert not (tmp_path / "m.skart").exists()
+
+
+def test_demo(tmp_path):
     make_paintings(
         tmp_path / "paintings",
         movements=["Neoplasticism", "Op Art", "Pointillism"],

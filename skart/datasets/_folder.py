@@ -103,6 +103,32 @@ def load_image_folder(root):
     return bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped))
 
 
+def list_images(root):
+    """List the images of a folder and of all folders in it.
+
+    Parameters
+    ----------
+    root : str or path
+        The folder; ``~`` is expanded.
+
+    Returns
+    -------
+    paths : list of str
+        Image files, sorted within each folder. Hidden, empty and other files are passed
+        over.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    root = Path(root).expanduser()
+    paths = [path for path, _ in _walk(root, Counter())]
+    if not paths:
+        raise ValueError(f"{str(root)!r} holds no images")
+    return paths
+
+
 def load_catalogue(
     csv,
     *,

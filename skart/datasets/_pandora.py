@@ -1,5 +1,6 @@
 """The Pandora18K collection, as its authors distribute it."""
 
+import os
 import re
 import warnings
 
@@ -32,6 +33,9 @@ _MOVEMENTS = (
     (17, "Naive Art", 1885, 1970),
     (18, "Pop Art", 1952, 1975),
 )
+
+# The collection itself spells it both ways.
+_BYZANTINE = "Byzantin Iconography"
 
 
 def load_pandora18k(root, *, on_mismatch="warn"):
@@ -75,8 +79,7 @@ def load_pandora18k(root, *, on_mismatch="warn"):
     paintings = load_image_folder(root)
     folders = np.unique(paintings.labels)
     names = {_key(name): name for _, name, _, _ in _MOVEMENTS}
-    # The collection itself spells it both ways.
-    names[_key("Byzantin Iconography")] = "Byzantine Iconography"
+    names[_key(_BYZANTINE)] = "Byzantine Iconography"
     readable = {folder: names.get(_key(folder), _plain(folder)) for folder in folders}
     known = set(readable.values()) & set(names.values())
     if not known:
@@ -102,6 +105,46 @@ def load_pandora18k(root, *, on_mismatch="warn"):
             raise ValueError(f"{message}. on_mismatch='warn' loads it all the same.")
         warnings.warn(message, stacklevel=2)
     return paintings
+
+
+def is_pandora18k(root):
+    """Tell whether a folder is laid out as Pandora18K, complete or not.
+
+    Parameters
+    ----------
+    root : str or path
+        The folder.
+
+    Returns
+    -------
+    is_pandora18k : bool
+        Whether all folders in it are named ``NN_Movement``, after its movements.
+    """
+    if not os.path.isdir(root):
+        return False
+    folders = [entry.name for entry in os.scandir(root) if entry.is_dir()]
+    known = {_key(name) for _, name, _, _ in _MOVEMENTS} | {_key(_BYZANTINE)}
+    return bool(folders) and all(
+        re.match(r"\d\d_", name) and _key(name) in known for name in folders
+    )
+
+
+def periods_of(labels):
+    """Give the years of movements, where all of them are among those of Pandora18K.
+
+    Parameters
+    ----------
+    labels : array-like of str
+        Movements.
+
+    Returns
+    -------
+    periods : dict of str to (int, int)
+        First and last year by movement, both rough; None if one is not known.
+    """
+    known = {_key(name): (start, end) for _, name, start, end in _MOVEMENTS}
+    periods = {name: known.get(_key(str(name))) for name in np.unique(labels)}
+    return None if None in periods.values() else periods
 
 
 def _compare(paintings, movements):

@@ -1,0 +1,228 @@
+"""What all commands share: errors, warnings, interrupts, output and options."""
+
+import contextlib
+import functools
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import skart
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Artistic movement recognition: a folder of paintings in, a classifier out."
+    "\n\nWhat a command answers goes to the standard output, all else to the standard "
+    "error. Exit status: 0, or 1 if some images could not be read, 2 for bad input, "
+    "130 if interrupted.",
+)
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder Movement/Artist/file or Movement/file, or a table (CSV) with "
+        "the columns path, movement and artist.",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        help="A file made by `skart train`.", metavar="FILE", show_default=False
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="A file of InceptionV3 weights without the top (.weights.h5), 'imagenet' "
+        "(the default) or 'random'.",
+        show_default=False,
+    ),
+]
+ModelWeights = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the pretrained weights lie now, if no longer where they were.",
+        show_default=False,
+    ),
+]
+Cache = Annotated[
+    Path,
+    typer.Option(envvar="SKART_CACHE", help="Folder where features are kept."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all that is random.")]
+Format = Annotated[
+    Literal["table", "json"], typer.Option(help="How the answer is written.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists.")]
+
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        help="Cross-validate the model's recipe with so many folds. Without it, the "
+        "model itself is tested on paintings that it was not trained on; if there are "
+        "none, its recipe is cross-validated with 4 folds.",
+        show_default=False,
+    ),
+]
+
+CACHE = Path("~/.cache/skart")
+
+
+def main():
+    """Run the command."""
+    app()
+
+
+def say(text="", **style):
+    """Tell the user something beside the answer.
+
+    Parameters
+    ----------
+    text : str, default=""
+        A line, or several.
+    **style : object
+        As ``typer.secho`` takes it.
+    """
+    typer.secho(text, err=True, **style)
+
+
+def step(name, what):
+    """Tell the user which step begins.
+
+    Parameters
+    ----------
+    name, what : str
+        The step, and what it does.
+    """
+    say(f"{typer.style(name, bold=True)}: {what}")
+
+
+@contextlib.contextmanager
+def manners():
+    """Turn exceptions into one line and an exit status, and warnings into a line."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            yield
+        except KeyboardInterrupt:
+            say(
+                "\nskart: interrupted. Features computed so far are kept; the same "
+                "command goes on from there."
+            )
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # nobody reads on: `skart predict ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except (ValueError, OSError, TypeError) as error:
+            say(f"skart: {error}")
+            raise typer.Exit(2) from None
+
+
+def command(function):
+    """Register a function as a command; what it returns is the answer.
+
+    Parameters
+    ----------
+    function : callable
+        Gives a str for the standard output, or None, or such an answer and an exit
+        status. What it prints goes to the standard error, so that the answer can be
+        piped.
+
+    Returns
+    -------
+    command : callable
+        The command.
+    """
+
+    @app.command()
+    @functools.wraps(function)
+    def run(**options):
+        with manners():
+            with contextlib.redirect_stdout(sys.stderr):
+                answer = function(**options)
+            answer, status = answer if isinstance(answer, tuple) else (answer, 0)
+            if answer is not None:
+                typer.echo(answer)
+                sys.stdout.flush()
+        raise typer.Exit(status)
+
+    return run
+
+
+def as_json(answer):
+    """Write an answer as JSON.
+
+    Parameters
+    ----------
+    answer : object
+        Dicts and lists; numbers of NumPy are converted.
+
+    Returns
+    -------
+    text : str
+        Indented, readable characters as they are.
+    """
+    return json.dumps(
+        answer, indent=2, ensure_ascii=False, default=lambda x: x.tolist()
+    )
+
+
+def check_out(out, *, force=False, suffix=None):
+    """Check that a file can be made, before the work that it is for.
+
+    Parameters
+    ----------
+    out : path
+        The file.
+    force : bool, default=False
+        Whether it may exist.
+    suffix : str, default=None
+        What its name must end in.
+    """
+    if suffix is not None and out.suffix != suffix:
+        raise ValueError(f"--out {out}: the name must end in {suffix}")
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        problem = "is a folder" if out.is_dir() else "its folder does not exist"
+        raise ValueError(
+            f"--out {out}: {problem}. Name a file in a folder that exists."
+        )
+    if out.exists() and not force:
+        raise ValueError(f"--out {out}: it exists already. Pass --force to replace it.")
+    if not os.access(out.absolute().parent, os.W_OK):
+        raise ValueError(f"--out {out}: its folder can't be written to")
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    if issubclass(category, UserWarning):  # others are for developers
+        say(f"skart: warning: {message}")
+
+
+def _print_version(wanted: bool):
+    if wanted:
+        typer.echo(f"skart {skart.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+):
+    pass

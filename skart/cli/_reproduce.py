@@ -1,0 +1,141 @@
+"""``skart reproduce``: the report's experiments, in its order."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skart.cli._app import Format, Seed, Weights, as_json, command, say, step
+
+
+@command
+def reproduce(
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The unpacked Pandora18K, or any folder Movement/Artist/file. With "
+            "--quick it may be left out, or be a new folder: paintings are drawn.",
+            metavar="[DIR]",
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="Small and short: ten minutes for 480 drawn paintings."
+        ),
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for results, figures and models.")
+    ] = Path("skart-reproduction"),
+    weights: Weights = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=32,
+            help="Side of the images in pixels for the networks trained from scratch: "
+            "500 as in the report, 96 with --quick.",
+            show_default=False,
+        ),
+    ] = None,
+    pretrained_size: Annotated[
+        int | None,
+        typer.Option(
+            min=75,
+            help="The same for InceptionV3: 500, 299 with --quick.",
+            show_default=False,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Epochs at most of the networks trained from scratch: 40, 12 with "
+            "--quick.",
+            show_default=False,
+        ),
+    ] = None,
+    n_networks: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Networks that the random search tries: 10, 3 with --quick.",
+            show_default=False,
+        ),
+    ] = None,
+    n_heads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Heads that the random search tries: 40, 6 with --quick.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Seed = 0,
+    format: Format = "table",
+):
+    """Run every experiment of the report, and put its figures beside ours.
+
+    VGG-lite; the hybrid CNN by random search; frozen InceptionV3 with a head by random
+    search; its last module fine-tuned; the figures of the collection and the confusion
+    matrix of the best. 80 % of the paintings are trained on, 10 % choose, and 10 %
+    test. An experiment that is finished is not run again: interrupt it and go on.
+
+    Examples
+    --------
+        skart reproduce --quick
+
+        skart reproduce Pandora_18k/ --out pandora
+
+        skart reproduce my_paintings/ --size 128 --weights inception_v3.weights.h5
+    """
+    if data is None and not quick:
+        raise ValueError(
+            "name a folder of paintings, or pass --quick to draw some: skart reproduce "
+            "Pandora_18k/"
+        )
+
+    from skart.commands.collection import Collection, choose_weights
+    from skart.commands.reproduction import QUICK, Reproduction, Settings, compare
+    from skart.commands.reproduction_page import write_page
+    from skart.datasets import make_paintings
+
+    weights = choose_weights(weights, say, fall_back=quick)
+    if data is None:
+        data = out / "paintings"
+    if quick and (not data.exists() or data == out / "paintings"):
+        step("Paintings", f"drawn into {data}")
+        make_paintings(data, random_state=seed, n_jobs=-1)
+    collection = Collection(data)
+    say(collection.summary().to_string())
+    for remark in collection.remarks():
+        say(remark)
+    given = {
+        "size": size,
+        "pretrained_size": pretrained_size,
+        "epochs": epochs,
+        "n_networks": n_networks,
+        "n_heads": n_heads,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    settings = dataclasses.replace(QUICK if quick else Settings(), **given)
+    reproduction = Reproduction(
+        collection, out, settings, weights=weights, seed=seed, say=say
+    )
+    results = reproduction.run()
+    table = compare(results, with_reported=reproduction.is_pandora18k)
+    page = write_page(reproduction, results, table)
+    say(f"\nsaved {page}, and figures, models and results beside it")
+    if format == "json":
+        return as_json(
+            {
+                "pandora18k": reproduction.is_pandora18k,
+                "experiments": table.reset_index().to_dict("records"),
+                "page": str(page),
+            }
+        )
+    return f"{reproduction.describe()}\n\n{table.T.to_string(**FORMAT)}"
+
+
+FORMAT = {"float_format": "{:,.4g}".format, "na_rep": ""}

@@ -1,0 +1,226 @@
+"""What a command decides for its user: which paintings, weights and folds to take."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from skart.datasets import load_catalogue, load_image_folder, load_pandora18k
+from skart.datasets._pandora import is_pandora18k
+
+# A movement needs paintings to train on, to validate with and to test on.
+LEAST_PAINTINGS = 4
+
+
+class Collection:
+    """Labelled paintings, as far as there are enough of a movement to learn it.
+
+    Parameters
+    ----------
+    data : str or path
+        A folder ``Movement/Artist/file`` or ``Movement/file``, Pandora18K's among them,
+        or a catalogue: a table with the columns path, movement and, if known, artist.
+    least : int, default=4
+        Movements of fewer paintings are left out.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        ``path``, ``movement`` and ``artist``, a row a painting.
+    artists_known : bool
+        Whether any artist is.
+    skipped : dict of str to int
+        Files passed over, by reason.
+    left_out : list of str
+        Movements of fewer than ``least`` paintings.
+    differences : list of str or None
+        How it differs from the published Pandora18K; None if it is another collection.
+    """
+
+    def __init__(self, data, *, least=LEAST_PAINTINGS):
+        data = Path(data).expanduser()
+        self.name = str(data)
+        if data.is_file():
+            bunch = load_catalogue(data)
+        elif is_pandora18k(data):
+            bunch = load_pandora18k(data, on_mismatch="ignore")
+        else:
+            bunch = load_image_folder(data)
+        self.differences = bunch.get("differences")
+        self.skipped = bunch.skipped
+        self.artists_known = bunch.artists is not None
+        frame = pd.DataFrame({"path": bunch.paths, "movement": bunch.labels})
+        # Where no artist is known, all are one: too few to keep apart.
+        frame["artist"] = bunch.artists if self.artists_known else "unknown"
+        counts = frame["movement"].value_counts(sort=False).sort_index()
+        self.left_out = counts.index[counts < least].tolist()
+        self.frame = frame[~frame["movement"].isin(self.left_out)].reset_index(
+            drop=True
+        )
+        if self.frame["movement"].nunique() < 2:
+            raise ValueError(
+                f"{str(data)!r} has fewer than two movements of {least} or more "
+                "paintings: too little to train on and to test with"
+            )
+
+    @property
+    def paths(self):
+        """Image files: ndarray of str."""
+        return self.frame["path"].to_numpy(dtype=object)
+
+    @property
+    def labels(self):
+        """Movements: ndarray."""
+        return self.frame["movement"].to_numpy()
+
+    @property
+    def groups(self):
+        """Artists: ndarray of str; None where none is known."""
+        if not self.artists_known:
+            return None
+        return self.frame["artist"].to_numpy(dtype=object)
+
+    def summary(self):
+        """Count paintings and artists of each movement.
+
+        Returns
+        -------
+        table : DataFrame, a row a movement
+            ``paintings`` and, where they are known, ``artists``.
+        """
+        table = self.frame.groupby("movement").agg(
+            paintings=("path", "size"), artists=("artist", "nunique")
+        )
+        return table if self.artists_known else table.drop(columns="artists")
+
+    def remarks(self):
+        """Tell what was passed over and left out: a list of str."""
+        remarks = [f"passed over: {n} {reason}" for reason, n in self.skipped.items()]
+        if self.left_out:
+            remarks.append(
+                f"left out, with fewer than {LEAST_PAINTINGS} paintings: "
+                f"{', '.join(map(str, self.left_out))}"
+            )
+        return remarks
+
+
+def choose_splitter(frame, n_folds):
+    """Choose folds: artists kept apart, if there are enough of each movement.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``movement`` and ``artist``, a row a painting.
+    n_folds : int
+        Folds there will be.
+
+    Returns
+    -------
+    splitter : type
+        StratifiedGroupKFold or StratifiedKFold.
+    why : str
+        What to tell the user.
+    """
+    by_movement = frame.groupby("movement")["artist"].nunique()
+    if by_movement.min() > n_folds:
+        return StratifiedGroupKFold, "the paintings of an artist kept together"
+    if frame["artist"].nunique() == 1:
+        return StratifiedKFold, "at random: the artists are not known"
+    return (
+        StratifiedKFold,
+        f"at random: {by_movement.idxmin()} has too few artists to keep them apart",
+    )
+
+
+def validation_share(labels, n_folds=1):
+    """Choose a share to hold out that has room for a painting of each movement.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_paintings,)
+        Movements of what is trained on.
+    n_folds : int, default=1
+        Folds into which they may be split yet, for cross-validation.
+
+    Returns
+    -------
+    share : float
+        0.15, or more where there are few paintings.
+    """
+    n_trained_on = len(labels) * (1 - 1 / n_folds if n_folds > 1 else 1)
+    return max(0.15, 1.01 * pd.Series(labels).nunique() / n_trained_on)
+
+
+def imagenet_is_at_hand(say=print):
+    """Find ImageNet weights of InceptionV3 in Keras' cache, or download them.
+
+    Parameters
+    ----------
+    say : callable, default=print
+        Tells the user of a download.
+
+    Returns
+    -------
+    found : bool
+        Whether they are there now; a download gets a minute.
+    """
+    models = Path(os.environ.get("KERAS_HOME", "~/.keras"), "models").expanduser()
+    pattern = "inception_v3*notop.h5"
+    if list(models.glob(pattern)):
+        return True
+    try:
+        socket.create_connection(("storage.googleapis.com", 443), timeout=3).close()
+    except OSError:
+        return False
+    say("Downloading ImageNet weights, 88 MB ...")
+    load = "from skart.networks import load_backbone; load_backbone()"
+    try:
+        # In a process of its own, so that a download that crawls can be ended.
+        done = subprocess.run(
+            [sys.executable, "-c", load], capture_output=True, timeout=60
+        )
+    except subprocess.TimeoutExpired:
+        for fragment in models.glob(pattern):
+            fragment.unlink()
+        return False
+    return done.returncode == 0
+
+
+def choose_weights(weights, say=print, *, fall_back=False):
+    """Turn what a user gives as ``--weights`` into what an extractor takes.
+
+    Parameters
+    ----------
+    weights : str or None
+        A file, ``"imagenet"``, ``"random"``, or None for ImageNet's.
+    say : callable, default=print
+        Tells the user what was decided.
+    fall_back : bool, default=False
+        Whether None may become random weights where ImageNet's can't be had.
+
+    Returns
+    -------
+    weights : str or None
+        As :class:`skart.FeatureExtractor` takes it; None are random ones.
+    """
+    if weights == "random":
+        return None
+    if weights not in ("imagenet", None) and not Path(weights).expanduser().is_file():
+        raise FileNotFoundError(
+            f"--weights {weights}: there is no such file. Pass a file of InceptionV3 "
+            "weights without the top (.weights.h5), 'imagenet' or 'random'."
+        )
+    if weights is not None or not fall_back:
+        return weights or "imagenet"
+    if imagenet_is_at_hand(say):
+        return "imagenet"
+    say(
+        "No ImageNet weights here and none to be downloaded: going on with a randomly "
+        "initialised InceptionV3, which recognises 64 % of drawn paintings where a "
+        "pretrained one recognised 94 %, and fewer real ones. Give a file: --weights."
+    )
+    return None

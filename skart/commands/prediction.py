@@ -1,0 +1,55 @@
+"""Images to movements, past those that can't be read."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from skart.images import ImageLoader
+
+
+def predict_images(pipe, paths, top_k=3):
+    """Predict the movements of image files.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        Fitted; its first step is an ImageLoader.
+    paths : list of str
+        Image files.
+    top_k : int, default=3
+        Movements to name for each image; the most probable first.
+
+    Returns
+    -------
+    table : DataFrame
+        ``path``, ``rank`` (from 1), ``movement`` and ``probability``: ``top_k`` rows an
+        image that can be read, in the order of the paths.
+    failures : dict of str to str
+        Images that can't be read, with the reason.
+    """
+    if not isinstance(getattr(pipe, "steps", [[None, None]])[0][1], ImageLoader):
+        raise ValueError(
+            f"the model takes no images: it is a {type(pipe).__name__}, not a pipeline "
+            "that begins with an ImageLoader"
+        )
+    images = pipe[0].set_params(on_error="blank").transform(paths)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message=".*can't be read", category=UserWarning
+        )
+        probabilities = pipe[1:].predict_proba(images)
+    readable = np.array([path not in images.failures for path in paths])
+    best = np.argsort(-probabilities, axis=1, kind="stable")[readable, :top_k]
+    n_images, n_ranks = best.shape
+    table = pd.DataFrame(
+        {
+            "path": np.repeat(np.asarray(paths, dtype=object)[readable], n_ranks),
+            "rank": np.tile(np.arange(1, n_ranks + 1), n_images),
+            "movement": pipe.classes_[best].ravel(),
+            "probability": np.take_along_axis(
+                probabilities[readable], best, axis=1
+            ).ravel(),
+        }
+    )
+    return table, images.failures
