@@ -307,6 +307,25 @@ def test_files_that_cannot_be_read_are_named(collection, evaluation, tmp_path):
     assert rows["no.jpg"][-1] == hashlib.sha256(b"no image").hexdigest()
 
 
+def test_mistakes_that_cannot_be_decoded_are_named(collection, evaluation, tmp_path):
+    paths = collection[0].astype(object)
+    for row in np.flatnonzero(~evaluation.correct):
+        paths[row] = save_image(tmp_path / "cut" / f"{row}.jpg", (300, 200), row)
+        data = Path(paths[row]).read_bytes()
+        Path(paths[row]).write_bytes(data[: len(data) // 2])
+    rows = write(tmp_path, evaluation, paths).table("Their files")
+    assert rows[0][-1] == "black, since"
+    assert all("truncated" in row[-1] for row in rows[1:])
+
+
+def test_a_movement_that_the_test_set_lacks(collection, tmp_path):
+    codes = np.arange(48) % 2
+    evaluation = Evaluation(codes, guesses(codes, 3, 1), [0, 1, 2])
+    with pytest.warns(UserWarning, match="classes not in y_true"):
+        page = write(tmp_path, evaluation, collection[0])
+    assert page.table("Each movement")[3][:3] == ["2", "0", "–"]
+
+
 def test_no_file_can_be_read(evaluation, tmp_path):
     page = write(tmp_path, evaluation, [f"gone/{i}.jpg" for i in range(48)])
     assert len(page.table("48 files")) == 49

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.utils import check_consistent_length, check_random_state
 
@@ -60,7 +61,7 @@ class SamplesDisplay:
             rows = generator.permutation(np.flatnonzero(labels == movement))
             if artists is not None:
                 names = np.asarray(artists)[rows]
-                turns = [np.sum(names[:i] == name) for i, name in enumerate(names)]
+                turns = pd.Series(names).groupby(names).cumcount()
                 rows = rows[np.argsort(turns, kind="stable")]
             images[movement] = np.asarray(loader.transform(paths[rows[:n_samples]]))
         return cls(images).plot()

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from skart.images import UnreadableImageError
+from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
 from skart.report._survey import relative_paths
 from skart.report._words import count
@@ -107,26 +107,29 @@ def fill_mistakes(section, evaluation, files):
         f"It made {count(len(wrong), 'mistake')} in "
         f"{count(len(evaluation.y_true), 'painting')}."
     )
+    images = ImageLoader(200, resize="pad", on_error="blank").transform(
+        files["path"].to_numpy(object)[rows]
+    )
     with warnings.catch_warnings():
-        # The table of unreadable files names them.
+        # The table names them.
         warnings.filterwarnings("ignore", ".* images can't be read")
-        display = MistakesDisplay.from_predictions(
-            files["path"].to_numpy(object)[rows],
+        display = MistakesDisplay(
+            np.asarray(images),
             evaluation.y_true[rows],
             evaluation.y_pred[rows],
             evaluation.confidence[rows],
-            n_mistakes=len(rows),
-        )
+        ).plot()
     section.figure(
         display,
         alt=f"The {len(rows)} paintings of the most confident mistakes",
-        caption="The mistakes of which it was surest; a black picture is a file that "
-        "can't be read.",
+        caption="The mistakes of which it was surest.",
     )
-    table = _manifest(evaluation, files).iloc[rows]
+    table = _manifest(evaluation, files).iloc[rows].reset_index(drop=True)
     table = table.drop(columns=["bytes", "SHA-256"]).rename(columns={"path": "file"})
+    if images.failures:
+        table["black, since"] = [images.failures.get(path) for path in images.paths]
     section.table(
-        table.reset_index(drop=True),
+        table,
         caption="Their files, in the same order",
         formats={"confidence": ".1%"},
         code=("file",),

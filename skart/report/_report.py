@@ -167,4 +167,5 @@ def _history(estimator):
     if hasattr(estimator, "steps"):
         estimator = estimator[-1]
     history = getattr(estimator, "history_", None)
-    return history if isinstance(history, Mapping) and "loss" in history else None
+    drawable = isinstance(history, Mapping) and {"loss", "accuracy"} <= history.keys()
+    return history if drawable else None

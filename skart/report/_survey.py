@@ -48,7 +48,9 @@ def survey_files(paths, *, verbose=True):
         columns=["format", "width", "height", "bytes", "sha256", "problem"],
     )
     files.insert(0, "path", [str(path) for path in paths])
-    return files.astype({"width": "Int64", "height": "Int64", "bytes": "Int64"})
+    numbers = dict.fromkeys(("width", "height", "bytes"), "Int64")
+    texts = dict.fromkeys(("format", "sha256", "problem"), object)  # also if all lack
+    return files.astype(numbers | texts)
 
 
 def relative_paths(paths):
