@@ -113,6 +113,7 @@ def write_report(
             f"paths must hold the {n_paintings} paintings of the evaluation, in its "
             f"order; got {len(paths)}"
         )
+    # What would fail in the end fails ahead of the reading of files.
     if periods is not None:
         evaluation.chronology(periods)
     check_target(file)
