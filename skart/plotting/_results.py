@@ -171,11 +171,11 @@ class SearchDisplay:
         for ax in axes.flat[len(names) :]:
             ax.set_axis_off()
         for ax, name in zip(axes.flat, names, strict=False):
-            values = np.asarray(self.results[name])
+            values = list(self.results[name])
             try:
-                values = values.astype(float)
+                values = np.array([float(value) for value in values])
             except (TypeError, ValueError):  # names, or several widths
-                values = np.array([str(value) for value in values.tolist()])
+                values = np.array([str(value) for value in values])
                 ax.tick_params(axis="x", rotation=45)
             else:
                 if values.min() > 0 and values.max() / values.min() > 30:

@@ -51,8 +51,8 @@ def write_report(
     estimator : classifier or Pipeline, default=None
         What was evaluated, fitted or not: its parameters are listed, and its learning
         curves drawn if it has a ``history_``.
-    search : RandomizedSearchCV or its like, default=None
-        The fitted search that its parameters came from.
+    search : RandomizedSearchCV or its like, or dict, default=None
+        The fitted search that its parameters came from, or its ``cv_results_``.
     history : dict, default=None
         Learning curves, as :class:`skart.plotting.HistoryDisplay` takes them; None for
         those of the estimator.

@@ -133,8 +133,8 @@ def fill_training(section, *, history=None, search=None):
         Where to.
     history : dict, default=None
         See :class:`skart.plotting.HistoryDisplay`.
-    search : RandomizedSearchCV or its like, default=None
-        Fitted.
+    search : RandomizedSearchCV or its like, or dict, default=None
+        Fitted, or its ``cv_results_``.
     """
     if history is not None:
         section.figure(
@@ -144,12 +144,13 @@ def fill_training(section, *, history=None, search=None):
             "marked.",
         )
     if search is not None:
-        best = np.nanmax(search.cv_results_["mean_test_score"])
+        results = getattr(search, "cv_results_", search)
+        scores = results["mean_test_score"]
         section.figure(
-            SearchDisplay.from_estimator(search),
+            SearchDisplay(results).plot(),
             alt="Score of each candidate against each parameter that was searched",
-            caption=f"{count(len(search.cv_results_['params']), 'candidate')}; the "
-            f"best scored {best:.3f} on average over its folds, which chose it and so "
+            caption=f"{count(len(scores), 'candidate')}; the best scored "
+            f"{np.nanmax(scores):.3f} on average over its folds, which chose it and so "
             "flatter it.",
         )
 
