@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from sklearn.metrics import recall_score
 
 import skart
 from skart.datasets import list_images, load_image_folder, make_paintings
+from skart.images import read_sizes
 
 
 def start(*arguments):
@@ -112,8 +112,8 @@ def test_profile(drawn, tmp_path):
     done = command("profile", str(drawn), "--out", str(tmp_path / "f"), "--cut", "140")
     assert done.returncode == 0, done.stderr
     assert "45 paintings of 15 artists in 3 movements" in done.stdout
-    sizes = [Image.open(path).size for path in drawn.rglob("*.*g")]
-    assert f"width: {min(sizes)[0]} to {max(sizes)[0]} pixels" in done.stdout
+    widths = read_sizes([*drawn.rglob("*.*g")])[:, 0]
+    assert f"width: {widths.min()} to {widths.max()} pixels" in done.stdout
     assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
         *("samples.png", "sizes-above-140.png", "sizes-below-140.png", "sizes.png")
     ]
@@ -302,6 +302,8 @@ def test_the_reports_figures_stand_beside_ours_on_pandora18k():
 
 
 def test_an_interrupt_says_how_to_go_on(drawn, tmp_path):
+    # Where tests run in the background, a shell has interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = start(
         *("train", str(drawn), "--weights", "random", "--size", "300"),
         *("--out", str(tmp_path / "m.skart"), "--cache", str(tmp_path / "cache")),
