@@ -1,6 +1,7 @@
 """Functions that several test modules share."""
 
 import base64
+import zipfile
 from html.parser import HTMLParser
 
 import numpy as np
@@ -71,3 +72,18 @@ class Elements(HTMLParser):
 def decoded(uri):
     """The bytes of a data: address."""
     return base64.b64decode(uri.partition(";base64,")[2])
+
+
+def member(file, name):
+    """Read a member of a model file."""
+    with zipfile.ZipFile(file) as archive:
+        return archive.read(name)
+
+
+def rewritten(file, target, members, compression=zipfile.ZIP_STORED):
+    """Copy a model file with other members."""
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(target, "w") as archive:
+        for name in source.namelist():
+            content = members.get(name, source.read(name))
+            archive.writestr(name, content, compression)
+    return target

@@ -2,7 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from skart.networks import alexnet, hybrid_cnn, squeezenet, vgg_lite
+from skart.networks import (
+    alexnet,
+    hybrid_cnn,
+    make_augmentation,
+    squeezenet,
+    vgg_lite,
+)
+from skart.networks.backbone import build
+from skart.networks.description import check_description, describe
 
 NETWORKS = [hybrid_cnn, vgg_lite, squeezenet, alexnet]
 
@@ -68,3 +76,13 @@ def test_what_would_not_fit_is_refused_before_it_is_built():
         assert hybrid_cnn(**options, max_weights=limit).count_params() > dense
     with pytest.raises(ValueError, match="pooling must be one of"):
         vgg_lite((64, 64, 3), 4, pooling="sum")
+
+
+@pytest.mark.parametrize("name", ["ConvNeXtTiny", "EfficientNetB0", "MobileNetV3Small"])
+def test_layers_of_backbones_are_known(name):
+    check_description(describe(build(name, (64, 64, 3))))
+
+
+def test_layers_of_augmentations_are_known():
+    augment = make_augmentation("strong")
+    check_description(describe(hybrid_cnn((16, 16, 3), 2, augment=augment)))

@@ -4,16 +4,13 @@ import os
 import pickle
 import subprocess
 import sys
-import warnings
 import zipfile
 
-import joblib
 import keras
 import numpy as np
 import pytest
-import skops.io
-from helpers import head
-from PIL import Image
+import sklearn
+from helpers import head, member, rewritten
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -40,9 +37,7 @@ from skart import (
     model_info,
     save_model,
 )
-from skart.networks import hybrid_cnn, make_augmentation
 from skart.networks.backbone import build
-from skart.networks.description import check_description, describe
 from skart.persistence._trust import ESTIMATORS
 
 
@@ -156,10 +151,12 @@ def test_what_was_loaded_goes_on(models, files, image_paths, tmp_path):
         save_model(loaded, tmp_path / name)
         again = load_model(tmp_path / name)
         np.testing.assert_array_equal(again.predict_proba(image_paths), expected)
-        y = np.repeat([1, 2], 6)
-        assert clone(loaded).fit(image_paths, y).classes_.tolist() == [1, 2]
-        assert loaded.fit(image_paths, y).classes_.tolist() == [1, 2]
-        assert model.classes_.tolist() != [1, 2]
+        assert clone(loaded).get_params().keys() == model.get_params().keys()
+        y = np.resize(model.classes_, len(image_paths))
+        refitted = loaded.set_params(**{f"{loaded.steps[-1][0]}__epochs": 1})
+        refitted.fit(image_paths, y)
+        assert not np.array_equal(refitted.predict_proba(image_paths), expected)
+        np.testing.assert_array_equal(model.predict_proba(image_paths), expected)
 
 
 def test_folders_of_the_machine_stay_on_it(models, files, tmp_path):
@@ -172,8 +169,8 @@ def test_folders_of_the_machine_stay_on_it(models, files, tmp_path):
         for key, value in load_model(files[name]).get_params().items():
             assert value is None or not key.endswith(("cache", "memory")), key
         cached = load_model(files[name], cache=tmp_path)
-        caches = [cached[1].cache, cached["load"].cache]
-        assert caches == [None if name == "cnn" else tmp_path, None]
+        assert cached["load"].cache is None
+        assert getattr(cached[1], "cache", tmp_path) == tmp_path
 
 
 def test_info(files, weights):
@@ -269,8 +266,8 @@ def test_inception(inception_weights, image_paths, tmp_path):
     "model",
     [
         CalibratedClassifierCV(head(epochs=1), cv=2),
-        CalibratedClassifierCV(head(epochs=1), method="isotonic", cv=2),
-        CalibratedClassifierCV(head(epochs=1), method="temperature", cv=2),
+        CalibratedClassifierCV(LogisticRegression(), method="isotonic"),
+        CalibratedClassifierCV(LogisticRegression(), method="temperature"),
         StackingClassifier([("a", head(epochs=1)), ("b", LogisticRegression())], cv=2),
         VotingClassifier([("a", head(epochs=1)), ("b", LogisticRegression())]),
         make_pipeline(
@@ -279,7 +276,7 @@ def test_inception(inception_weights, image_paths, tmp_path):
             head(epochs=1),
         ),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_with_scikit_learn(model, blobs, tmp_path):
     X, y = blobs
@@ -287,9 +284,11 @@ def test_with_scikit_learn(model, blobs, tmp_path):
     save_model(model, tmp_path / "model.skart")
     loaded = load_model(tmp_path / "model.skart")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-    np.testing.assert_array_equal(loaded.transform(X), model.transform(X)) if hasattr(
-        model, "transform"
-    ) else None
+    for method in ("predict_proba", "transform"):
+        if hasattr(model, method):
+            np.testing.assert_array_equal(
+                getattr(loaded, method)(X), getattr(model, method)(X)
+            )
 
 
 @keras.saving.register_keras_serializable("test_persistence")
@@ -316,7 +315,10 @@ def double(X):
     [
         (head(callbacks=[keras.callbacks.Callback()]), r"head__callbacks=.*=None"),
         (head(callbacks=keras.callbacks.TerminateOnNaN), "head__callbacks="),
-        (head(optimizer=keras.optimizers.SGD()), "head__optimizer=.* or a name"),
+        (
+            DenseHeadClassifier(4, epochs=1, optimizer=keras.optimizers.SGD()),
+            "head__optimizer=.* or a name",
+        ),
         (head(optimizer=keras.optimizers.SGD), "head__optimizer="),
         (
             DenseHeadClassifier(
@@ -331,7 +333,7 @@ def double(X):
             "head__compile__loss_weights=",
         ),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_parameters_that_are_not_safe(model, message, blobs, tmp_path):
     pipe = Pipeline([("scale", StandardScaler()), ("head", model)])
@@ -368,7 +370,7 @@ def test_parameters_that_are_not_safe(model, message, blobs, tmp_path):
             "save its best_estimator_",
         ),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_parts_that_are_not_safe(model, error, message, blobs, tmp_path):
     with pytest.raises(error, match=message):
@@ -425,6 +427,9 @@ def test_versions(fitted, tmp_path):
     info = model_info(file)
     patched = {**info["versions"], "keras": info["versions"]["keras"] + "1"}
     load_model(changed_info(file, tmp_path / "a", versions=patched))
+    schema = member(file, "schema.json")
+    schema = schema.replace(sklearn.__version__.encode(), b"1.0.2")
+    load_model(rewritten(file, tmp_path / "a", {"schema.json": schema}))
     older = {**info["versions"], "keras": "3.0.5", "scikit-learn": "1.0"}
     with pytest.warns(UserWarning, match=r"keras 3\.0\.5 \(here .*scikit-learn 1\.0 "):
         load_model(changed_info(file, tmp_path / "b", versions=older))
@@ -432,391 +437,13 @@ def test_versions(fitted, tmp_path):
         ModelFileError, match=f"saved by skart {skart.__version__}.*Upd"
     ):
         load_model(changed_info(file, tmp_path / "c", format_version=2))
-    # scikit-learn itself warns of patch releases.
-    schema = member(file, "schema.json").replace(b"1.", b"1.", 0)
-    state = json.loads(schema)
     with pytest.raises(ModelFileError, match="can't be loaded.*format"):
         model_info(changed_info(file, tmp_path / "d", format="other"))
-    assert state["_skops_version"]
-
-
-def member(file, name):
-    with zipfile.ZipFile(file) as archive:
-        return archive.read(name)
-
-
-def rewritten(file, target, members, compression=zipfile.ZIP_STORED):
-    """Copy a model file with other members."""
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(target, "w") as archive:
-        for name in source.namelist():
-            content = members.get(name, source.read(name))
-            archive.writestr(name, content, compression)
-    return target
 
 
 def changed_info(file, target, **changes):
     info = {**model_info(file), **changes}
     return rewritten(file, target, {"skart.json": json.dumps(info)})
-
-
-def test_other_files(fitted, files, blobs, tmp_path):
-    save_model(fitted, tmp_path / "model.skart")
-    joblib.dump(fitted, tmp_path / "joblib")
-    joblib.dump(fitted, tmp_path / "compressed", compress=3)
-    (tmp_path / "pickle").write_bytes(pickle.dumps(fitted))
-    (tmp_path / "empty").touch()
-    (tmp_path / "text").write_text("a model")
-    (tmp_path / "folder").mkdir()
-    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    network.save(tmp_path / "a.keras")
-    network.save_weights(tmp_path / "a.weights.h5")
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
-    skops.io.dump(fitted, tmp_path / "a.skops")
-    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
-        archive.writestr("a", "b")
-    rewritten(tmp_path / "model.skart", tmp_path / "deflated", {}, zipfile.ZIP_DEFLATED)
-    for name, message in {
-        "joblib": "is a pickle, which can run code when opened; skart does not open",
-        "pickle": "is a pickle",
-        "compressed": "is compressed, as pickles",
-        "empty": "is empty",
-        "text": "is no model",
-        "folder": "is a folder",
-        "a.keras": "is a Keras model",
-        "a.weights.h5": "is an HDF5 file",
-        "a.jpg": r"is an image \(JPEG\)",
-        "a.skops": "is a skops file without skart.json",
-        "zip": "is a zip file",
-        "deflated": "compressed",
-    }.items():
-        for function in (load_model, model_info):
-            with pytest.raises(ModelFileError, match=f"{name}' .*{message}"):
-                function(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="gone.*does not exist"):
-        load_model(tmp_path / "gone")
-
-
-def test_damage(fitted, blobs, tmp_path):
-    file, damaged = tmp_path / "model.skart", tmp_path / "damaged"
-    save_model(fitted, file)
-    content = file.read_bytes()
-    expected = fitted.predict_proba(blobs[0])
-    for end in {*range(1, len(content), len(content) // 40), len(content) - 1}:
-        damaged.write_bytes(content[:end])
-        with pytest.raises(ModelFileError, match="damaged"):
-            load_model(damaged)
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-    inside = [
-        member.header_offset + 30 + len(member.filename) + member.file_size // 2
-        for member in members
-    ]
-    for place in inside:
-        damaged.write_bytes(flipped(content, place))
-        with pytest.raises(ModelFileError, match="damaged"):
-            load_model(damaged)
-    # Some bytes between members mean nothing, times for instance.
-    others = np.random.default_rng(0).integers(0, len(content), 60).tolist()
-    for place in [*others, *range(len(content) - 160, len(content), 3)]:
-        damaged.write_bytes(flipped(content, place))
-        try:
-            loaded = load_model(damaged)
-        except ModelFileError:
-            continue
-        np.testing.assert_array_equal(loaded.predict_proba(blobs[0]), expected)
-
-
-def flipped(content, place):
-    return content[:place] + bytes([content[place] ^ 0x41]) + content[place + 1 :]
-
-
-# Files of attackers. Each would make a file, the marker, if its code ran.
-
-
-def forged(value, target, backbones=()):
-    """Write a file of skops with any value, as a model file."""
-    skops.io.dump(value, target)
-    info = json.loads(INFO) | {"backbones": list(backbones)}
-    with zipfile.ZipFile(target, "a") as archive:
-        archive.writestr("skart.json", json.dumps(info))
-    return target
-
-
-def forged_schema(schema, target):
-    with zipfile.ZipFile(target, "w") as archive:
-        archive.writestr("schema.json", json.dumps({"protocol": 2, **schema}))
-        archive.writestr("skart.json", INFO)
-    return target
-
-
-@pytest.fixture(scope="module", autouse=True)
-def info_of_a_file(blobs, tmp_path_factory):
-    global INFO
-    file = tmp_path_factory.mktemp("info") / "model.skart"
-    save_model(LogisticRegression().fit(*blobs), file)
-    INFO = member(file, "skart.json")
-
-
-def node(module, name, loader, **more):
-    return {"__module__": module, "__class__": name, "__loader__": loader, **more}
-
-
-def text(value):
-    return node("builtins", "str", "JsonNode", content=json.dumps(value), is_json=True)
-
-
-def calls(marker):
-    """Values that run code when skops builds them, were they trusted."""
-    command = f"touch {marker}"
-    arguments = node("builtins", "tuple", "TupleNode", content=[text(command)])
-    shell = node(
-        "builtins",
-        "tuple",
-        "TupleNode",
-        content=[text(["touch", str(marker)])],
-    )
-    return {
-        "os.system": node(
-            "os", "system", "ConstructorFromReduceNode", content=arguments
-        ),
-        "subprocess.Popen": node(
-            "subprocess", "Popen", "ConstructorFromReduceNode", content=shell
-        ),
-        "os.system by keys": node(
-            "builtins",
-            "dict",
-            "DictNode",
-            content={command: text(1)},
-            key_types=node(
-                "builtins",
-                "list",
-                "ListNode",
-                content=[node("os", "system", "FunctionNode")],
-            ),
-        ),
-        "operator.methodcaller": node(
-            "operator", "methodcaller", "OperatorFuncNode", attrs=arguments
-        ),
-        "functools.partial": node(
-            "functools",
-            "partial",
-            "PartialNode",
-            content={
-                "func": node("os", "system", "FunctionNode"),
-                "args": arguments,
-                "kwds": text({}),
-                "namespace": text({}),
-            },
-        ),
-    }
-
-
-@pytest.mark.parametrize("name", list(calls("")))
-@pytest.mark.parametrize("protocol", [0, 1, 2])
-def test_calls_in_a_skops_file(name, protocol, tmp_path):
-    marker = tmp_path / "marker"
-    call = calls(marker)[name]
-    state = node(
-        "builtins",
-        "dict",
-        "DictNode",
-        content={"steps": call},
-        key_types=node(
-            "builtins",
-            "list",
-            "ListNode",
-            content=[node("builtins", "str", "TypeNode")],
-        ),
-    )
-    schema = node("sklearn.pipeline", "Pipeline", "ObjectNode", content=state)
-    file = forged_schema({**schema, "protocol": protocol}, tmp_path / "forged")
-    with pytest.raises(ModelFileError, match=name.split(" ")[0]):
-        load_model(file)
-    assert not marker.exists()
-
-
-class Payload(BaseEstimator):
-    def __init__(self, marker=None):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.marker}",)
-
-    def __setstate__(self, state):
-        os.system(f"touch {state['marker']}")
-
-
-def test_values_in_a_skops_file(tmp_path):
-    marker = tmp_path / "marker"
-    for value, message in [
-        (make_pipeline(FunctionTransformer(os.system)), "was not loaded.*posix.system"),
-        (make_pipeline(FunctionTransformer(subprocess.run)), "subprocess.run"),
-        (make_pipeline(Payload(str(marker))), "Payload"),
-        (head(callbacks=keras.callbacks.ModelCheckpoint), "ModelCheckpoint"),
-        (["no estimator"], "a list is no estimator"),
-        (head(compile__loss={"class_name": "Lambda"}), "compile__loss in it is not"),
-        (head(compile__metrics=[{"class_name": "Lambda"}]), "compile__metrics in it"),
-    ]:
-        with pytest.raises(ModelFileError, match=message):
-            load_model(forged(value, tmp_path / "forged"))
-        assert not marker.exists()
-
-
-def test_pickles_are_not_opened(tmp_path):
-    marker = tmp_path / "marker"
-    file = tmp_path / "pickle"
-    for protocol in (0, 2, 5):
-        file.write_bytes(pickle.dumps(Payload(marker), protocol))
-        for function in (load_model, model_info):
-            with pytest.raises(ModelFileError, match="is a pickle|is no model"):
-                function(file)
-    assert not marker.exists()
-    pickle.loads(file.read_bytes())
-    assert marker.exists()  # it was armed
-
-
-def test_arrays_of_pickles(fitted, tmp_path):
-    marker = tmp_path / "marker"
-    save_model(fitted, tmp_path / "model.skart")
-    buffer = io.BytesIO()
-    np.save(buffer, np.array([Payload(marker)], dtype=object), allow_pickle=True)
-    with zipfile.ZipFile(tmp_path / "model.skart") as archive:
-        arrays = [name for name in archive.namelist() if name.endswith(".npy")]
-    members = dict.fromkeys(arrays, buffer.getvalue())
-    file = rewritten(tmp_path / "model.skart", tmp_path / "forged", members)
-    with pytest.raises(ModelFileError, match="allow_pickle=False"):
-        load_model(file)
-    assert not marker.exists()
-
-
-def test_folders_in_a_file_are_ignored(tmp_path):
-    hidden = FeatureExtractor(weights=None, cache=str(tmp_path / "a"))
-    model = make_pipeline(hidden, head(), memory=str(tmp_path / "b"))
-    model.apart = [{"x": np.array([clone(hidden), None])}]
-    steps = ("featureextractor", "apart__0__x__0")
-    recorded = [{"step": step, "weights": "random 0"} for step in steps]
-    loaded = load_model(forged(model, tmp_path / "forged", recorded))
-    assert loaded.memory is None
-    assert loaded[0].cache is None
-    assert loaded.apart[0]["x"][0].cache is None
-
-
-@keras.saving.register_keras_serializable("test_persistence")
-class Armed(keras.layers.Layer):
-    """A layer that the user's own code registered."""
-
-    def __init__(self, marker, **options):
-        super().__init__(**options)
-        self.marker = marker
-        os.system(f"touch {marker}")
-
-    def get_config(self):
-        return {**super().get_config(), "marker": self.marker}
-
-
-@keras.saving.register_keras_serializable("test_persistence")
-def armed(shape, dtype=None):
-    raise AssertionError
-
-
-def layer(module, name, config, registered=None):
-    return {
-        "module": module,
-        "class_name": name,
-        "config": config,
-        "registered_name": registered,
-    }
-
-
-def hostile_layers(marker):
-    dense = keras.saving.serialize_keras_object(keras.layers.Dense(2))
-    legacy = {name: dense[name] for name in ("class_name", "config")}
-    function = "function"
-    command = {"args": f"touch {marker}", "shell": True}
-    own = "test_persistence>Armed"
-    url = {"fname": str(marker), "origin": "file:///etc/hostname"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        code = keras.saving.serialize_keras_object(
-            keras.layers.Lambda(
-                lambda x, path=str(marker): [x, open(path, "w").close()][0]
-            )
-        )
-    return {
-        "keras.layers.Lambda": code,
-        "None.__lambda__": {
-            **dense,
-            "config": {**dense["config"], "activation": code["config"]["function"]},
-        },
-        "subprocess.Popen": layer("subprocess", "Popen", command),
-        "os.function": layer("os", function, "system", "system"),
-        "keras.utils.function": layer("keras.utils", function, "get_file"),
-        "keras.utils.get_file": layer("keras.utils", "get_file", url),
-        "keras.layers.TFSMLayer": layer(
-            "keras.layers", "TFSMLayer", {"filepath": str(marker)}
-        ),
-        "keras.layers.StringLookup": layer(
-            "keras.layers", "StringLookup", {"vocabulary": "/etc/passwd"}
-        ),
-        "test_persistence.Armed": layer(
-            "test_persistence", "Armed", {"marker": 1}, own
-        ),
-        "keras.layers.Dense, which": {**dense, "registered_name": own},
-        "'test_persistence>armed'": {
-            **dense,
-            "config": {
-                **dense["config"],
-                "kernel_initializer": "test_persistence>armed",
-            },
-        },
-        "None.Dense": legacy,
-        "__typespec__": {
-            **layer("tensorflow", "__typespec__", []),
-            "spec_name": "x",
-        },
-        "how it was compiled": {**dense, "compile_config": {"optimizer": "adam"}},
-    }
-
-
-@pytest.fixture
-def unsafe_keras():
-    """Keras with its safe mode switched off."""
-    from keras.src.backend.common import global_state
-
-    keras.config.enable_unsafe_deserialization()
-    yield
-    global_state.set_global_attribute("safe_mode_saving", None)
-
-
-@pytest.mark.parametrize("name", list(hostile_layers("")))
-def test_networks_of_attackers(name, blobs, tmp_path, monkeypatch, unsafe_keras):
-    marker = tmp_path / "marker"
-    model = head(epochs=1).fit(*blobs)
-    description = json.loads(describe(model.model_))
-    description["config"]["layers"][1] = hostile_layers(marker)[name]
-    monkeypatch.setattr(
-        "skart.classifiers._base.describe", lambda network: json.dumps(description)
-    )
-    file = forged(model, tmp_path / "forged")
-    marker.unlink(missing_ok=True)
-    with pytest.raises(ModelFileError, match=f"network's description.*{name}"):
-        load_model(file)
-    with pytest.raises(ValueError, match="network's description"):
-        skops.io.load(file, trusted=[DenseHeadClassifier])
-    assert not marker.exists()
-    if name == "keras.layers.Lambda":  # it was armed
-        keras.models.model_from_json(json.dumps(description))
-        assert marker.exists()
-
-
-@pytest.mark.parametrize("name", ["ConvNeXtTiny", "EfficientNetB0", "MobileNetV3Small"])
-def test_layers_of_backbones_are_known(name):
-    check_description(describe(build(name, (64, 64, 3))))
-
-
-def test_layers_of_augmentations_are_known():
-    augment = make_augmentation("strong")
-    check_description(describe(hybrid_cnn((16, 16, 3), 2, augment=augment)))
 
 
 def test_all_estimators_can_be_saved():

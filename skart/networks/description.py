@@ -67,16 +67,19 @@ def describe(network):
     Parameters
     ----------
     network : keras.Model
-        Compiled or not; how it was compiled is left out.
+        Compiled or not: how it and networks in it were compiled is left out.
 
     Returns
     -------
     description : str
         JSON.
     """
-    description = json.loads(network.to_json())
-    description.pop("compile_config", None)
-    return json.dumps(description)
+
+    def forget(part):
+        part.pop("compile_config", None)
+        return part
+
+    return json.dumps(json.loads(network.to_json(), object_hook=forget))
 
 
 def rebuild(description, *, trusted=False):
