@@ -72,6 +72,9 @@ def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
         box=box,
         reducing_gap=2.0,
     )
+    if image.mode == "RGBa":
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     image = to_srgb(image, profile)
     if turn is not None:
         image = image.transpose(turn)
@@ -99,7 +102,7 @@ def _load(image, size, max_pixels):
 
 
 def _to_8_bits(image):
-    """Image of any mode to one in the mode L, RGB or CMYK, without transparency."""
+    """Image of any mode to one in the mode L, RGB, RGBa or CMYK."""
     if image.mode.startswith("I") or image.mode == "F":
         # Pillow clips these to 8 bits instead of scaling them. Integers are 16-bit
         # samples; floats are taken as 0-1 unless they go beyond.
@@ -117,9 +120,8 @@ def _to_8_bits(image):
     if image.has_transparency_data:
         if image.mode == "La":
             image = image.convert("LA")  # La converts to nothing else
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
+        # Premultiplied, so that the colours of transparent pixels don't bleed.
+        return image.convert("RGBA").convert("RGBa")
     if image.mode == "1":
         return image.convert("L")
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")

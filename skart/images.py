@@ -76,11 +76,11 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         (``TMPDIR``); it goes with the images. Where that folder is kept in memory, as
         ``/tmp`` is by some systems, name another.
     max_pixels : int, default=200_000_000
-        Largest number of pixels that are decoded of a file, which takes MEMORY
-        bytes for each, in each thread. JPEGs count at the scale they
-        are decoded at, at least an eighth of each side: one of 20,000 x 20,000 pixels
-        for 299 x 299 counts 6 million. Progressive ones are kept whole in memory,
-        and count so.
+        Largest number of pixels that are decoded of a file; one with more can't be
+        read. Each takes 4 to 16 bytes of memory, 20 in JPEG 2000, in each thread. A
+        JPEG counts at the scale it is decoded at, an eighth of each side at least: one
+        of 20,000 x 20,000 pixels counts 6 million on its way to 299 x 299. A
+        progressive one is held whole in memory meanwhile, and counts so.
 
     See Also
     --------
