@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import save_image
+from helpers import psnr, save_image
 from PIL import Image
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
@@ -17,11 +17,6 @@ from sklearn.utils import _safe_indexing
 import skart.images
 from skart import ImageLoader, LazyImages, UnreadableImageError
 from skart.images import check_images
-
-
-def psnr(a, b):
-    error = np.mean((a.astype(float) - b.astype(float)) ** 2)
-    return 10 * np.log10(255**2 / error)
 
 
 def test_transform_decodes_nothing(image_paths, count_decodes):
