@@ -1,6 +1,7 @@
 """Which files are opened as images, and how: nothing in a file can start a program."""
 
 import contextlib
+import io
 import os
 import re
 import stat
@@ -61,6 +62,15 @@ _KINDS = {
 }
 
 
+class _File(io.BufferedReader):
+    """A file that makes no room for more than it holds, whatever its header claims."""
+
+    def read(self, n_bytes=-1):
+        if n_bytes is not None and n_bytes > 2**16:
+            n_bytes = min(n_bytes, os.fstat(self.fileno()).st_size)
+        return super().read(n_bytes)
+
+
 @contextlib.contextmanager
 def open_image(path):
     """Open an image file and read its header.
@@ -85,7 +95,7 @@ def open_image(path):
         raise OSError("not a regular file")
     # Pillow maps files that it knows by name into memory, and a mapped file that
     # another process cuts short kills this one.
-    with open(path, "rb") as file:
+    with _File(io.FileIO(path)) as file:
         head = file.read(64)
         if not head:
             raise OSError("an empty file")

@@ -140,15 +140,23 @@ class Worker:
             self.process.join()
             return f"crash{self.process.exitcode}", True
         if problem is None and self.stderr.seek(0, os.SEEK_END):
-            problem = "prints"
-        return problem, problem in ("memory", "prints")
+            # libtiff tells of errors, which nothing but Pillow could change.
+            with open(task[0], "rb") as file:
+                problem = None if file.read(2) in (b"II", b"MM") else "prints"
+            if problem:
+                self._show()
+            self.stderr.truncate(0)
+        return problem, problem == "memory"
 
     def stop(self):
         self.process.kill()
         self.process.join()
+        self._show()
+        self.stderr.close()
+
+    def _show(self):
         self.stderr.seek(0)
         print(self.stderr.read().decode(errors="replace")[-2000:], end="")
-        self.stderr.close()
 
 
 def main():

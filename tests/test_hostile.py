@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -119,6 +120,18 @@ def test_memory(tmp_path):
     ).stdout.splitlines()
     assert told.startswith("128.0; 0.0; 30000 x 30000 pixels would have to be decoded")
     assert int(kilobytes) < 400_000
+
+
+def test_no_room_is_made_for_what_a_header_claims(tmp_path):
+    # Of colours, 4 GB are to follow.
+    path = tmp_path / "a.psd"
+    path.write_bytes(
+        patched(image_kinds.psd(image_kinds.picture()), 26, ">I", 2**32 - 1)
+    )
+    tracemalloc.start()
+    reason(path)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()
 
 
 def test_max_pixels_counts_what_is_decoded(tmp_path):
