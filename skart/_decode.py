@@ -104,15 +104,7 @@ def _load(image, size, max_pixels):
 def _to_8_bits(image):
     """Image of any mode to one in the mode L, RGB, RGBa or CMYK."""
     if image.mode.startswith("I") or image.mode == "F":
-        # Pillow clips these to 8 bits instead of scaling them. Integers are 16-bit
-        # samples; floats are taken as 0-1 unless they go beyond.
-        samples = np.asarray(image).astype(np.float32)
-        if image.mode != "F":
-            samples /= 257
-        elif samples.max() <= 1:
-            samples *= 255
-        np.round(samples, out=samples)
-        return Image.fromarray(np.clip(samples, 0, 255, out=samples).astype(np.uint8))
+        return _scaled_to_8_bits(image)
     if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
         # Adobe stores ink inverted and says so by a marker; Pillow takes all for
         # Adobe's.
@@ -125,3 +117,18 @@ def _to_8_bits(image):
     if image.mode == "1":
         return image.convert("L")
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def _scaled_to_8_bits(image):
+    """Grey image of more than 8 bits, which Pillow would clip, to the mode L."""
+    samples = np.asarray(image).astype(np.float32)
+    tags = image.tag_v2 if image.format == "TIFF" else {}
+    if image.mode == "F":  # taken as 0-1 unless they go beyond
+        np.nan_to_num(samples, copy=False)
+        samples *= 255 if samples.max() <= 1 else 1
+    else:
+        samples /= 4095 / 255 if tags.get(Base.BitsPerSample) == (12,) else 257
+    if tags.get(Base.PhotometricInterpretation) == 0:  # white is
+        np.subtract(255, samples, out=samples)
+    np.round(samples, out=samples)
+    return Image.fromarray(np.clip(samples, 0, 255, out=samples).astype(np.uint8))

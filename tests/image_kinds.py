@@ -74,18 +74,22 @@ def png(samples, **chunks):
     )
 
 
-def tiff(samples, order="<", size=None):
-    """RGB samples, 8 or 16 bits, uncompressed; the size may be a lie."""
+def tiff(samples, order="<", size=None, photometric=None, n_bits=None):
+    """Grey or RGB samples, uncompressed; size and number of bits may be lies."""
     height, width, n_channels = samples.shape
     width, height = size or (width, height)
     data = samples.astype(samples.dtype.newbyteorder(order)).tobytes()
-    bits = struct.pack(f"{order}{n_channels}H", *[samples.itemsize * 8] * n_channels)
+    n_bits = n_bits or samples.itemsize * 8
+    # Behind the header; what is one number stands in the directory.
+    bits = struct.pack(f"{order}{n_channels}H", *[n_bits] * n_channels)
+    if photometric is None:
+        photometric = 1 if n_channels == 1 else 2
     entries = [
         (256, 4, 1, width),
         (257, 4, 1, height),
-        (258, 3, n_channels, 8),
+        (258, 3, n_channels, n_bits if n_channels == 1 else 8),
         (259, 3, 1, 1),
-        (262, 3, 1, 2),
+        (262, 3, 1, photometric),
         (273, 4, 1, 8 + len(bits)),
         (277, 3, 1, n_channels),
         (278, 4, 1, height),

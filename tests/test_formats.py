@@ -59,6 +59,37 @@ def test_one_bit(tmp_path, picture):
         np.testing.assert_array_equal(pixels, np.asarray(bits.convert("RGB")))
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_white_is_zero(tmp_path, picture, order):
+    grey = np.asarray(picture.convert("L"))[..., None]
+    for samples in (grey, grey.astype(np.uint16) * 257):
+        data = image_kinds.tiff(samples, order, photometric=0)
+        if samples.itemsize == 2 and order == ">":  # unknown to Pillow
+            with pytest.raises(UnreadableImageError):
+                decode(tmp_path, data)
+        else:
+            pixels = decode(tmp_path, data)
+            assert (pixels == 255 - grey).all()
+
+
+def test_twelve_bits(tmp_path):
+    levels = np.arange(0, 4096, 64)
+    pairs = levels.repeat(2)  # of samples, in three bytes
+    packed = np.stack(
+        [pairs[::2] >> 4, (pairs[::2] & 15) << 4 | pairs[1::2] >> 8, pairs[1::2] & 255]
+    )
+    samples = packed.T.astype(np.uint8).reshape(1, -1, 1)
+    data = image_kinds.tiff(samples, size=(128, 1), n_bits=12)
+    pixels = decode(tmp_path, data, (1, 128))
+    np.testing.assert_allclose(pixels[0, :, 0], pairs / 4095 * 255, atol=0.5)
+
+
+def test_floats_that_are_no_numbers(tmp_path):
+    samples = np.array([[0, 0.5, 1, np.nan, -np.inf]], np.float32)
+    pixels = decode(tmp_path, saved("TIFF")(Image.fromarray(samples)), (1, 5))
+    assert pixels[0, :, 0].tolist() == [0, 128, 255, 0, 0]
+
+
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "TIFF", "GIF", "LA"])
 def test_transparency_is_laid_on_white(tmp_path, picture, kind):
     alpha = np.full((HEIGHT, WIDTH), 255, np.uint8)
