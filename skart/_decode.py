@@ -123,11 +123,13 @@ def _scaled_to_8_bits(image):
     """Grey image of more than 8 bits, which Pillow would clip, to the mode L."""
     samples = np.asarray(image).astype(np.float32)
     tags = image.tag_v2 if image.format == "TIFF" else {}
-    if image.mode == "F":  # taken as 0-1 unless they go beyond
-        np.nan_to_num(samples, copy=False)
-        samples *= 255 if samples.max() <= 1 else 1
-    else:
+    if image.mode != "F":
         samples /= 4095 / 255 if tags.get(Base.BitsPerSample) == (12,) else 257
+    else:
+        np.nan_to_num(samples, copy=False, posinf=0)
+        np.clip(samples, 0, 255, out=samples)
+        if samples.max() <= 1:  # taken as 0-1 unless they go beyond
+            samples *= 255
     if tags.get(Base.PhotometricInterpretation) == 0:  # white is
         np.subtract(255, samples, out=samples)
     np.round(samples, out=samples)
