@@ -31,11 +31,12 @@ def to_srgb(image, profile=None):
     if profile and isinstance(profile, bytes):
         key = hashlib.sha256(profile).digest(), image.mode
         transform = _transforms.get(key, _UNKNOWN)
-        # Threads that come at the same moment make it twice, which does no harm.
         if transform is _UNKNOWN:
+            # Threads that come at the same moment each make it, which does no harm.
+            transform = _make_transform(profile, image.mode)
             if len(_transforms) >= _MOST_TRANSFORMS:
                 _transforms.clear()
-            transform = _transforms[key] = _make_transform(profile, image.mode)
+            _transforms[key] = transform
     if transform is not None:
         return transform.apply(image)
     return image if image.mode == "RGB" else image.convert("RGB")

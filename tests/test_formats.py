@@ -272,17 +272,17 @@ def test_srgb_profiles_cost_nothing(tmp_path, picture, monkeypatch):
 
 def test_transforms_are_few_and_shared_by_threads(tmp_path, picture, monkeypatch):
     monkeypatch.setattr(_colour, "_transforms", {})
+    monkeypatch.setattr(_colour, "_MOST_TRANSFORMS", 8)
     paths = []
-    for index in range(80):
-        gamma = 1 + index % 70 / 100
+    for index in range(30):
+        gamma = 1 + index % 20 / 20
         paths.append(tmp_path / f"{index}.png")
         profile = icc_profile(gamma=gamma)
         paths[-1].write_bytes(saved("PNG", icc_profile=profile)(picture))
-    images = np.asarray(ImageLoader(32, n_threads=8).transform(paths))
-    assert len(_colour._transforms) <= 64
-    means = images.mean((1, 2, 3))
-    assert (np.diff(means[:70]) < 0).all()  # each by its own profile
-    np.testing.assert_array_equal(images[70:], images[:10])
+    images = np.asarray(ImageLoader(32, n_threads=4).transform(paths))
+    assert len(_colour._transforms) <= 8 + 4  # each thread may be late by one
+    assert (np.diff(images[:20].mean((1, 2, 3))) < 0).all()  # each by its own profile
+    np.testing.assert_array_equal(images[20:], images[:10])
 
 
 @pytest.mark.skipif("SKART_PAINTINGS" not in os.environ, reason="no real paintings")
