@@ -1,17 +1,20 @@
 """One image file to pixels: Pillow, with what museums' files need around it."""
 
-import os
-import stat
-
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageChops
+from PIL.ExifTags import Base
+
+from skart._colour import to_srgb
+from skart._image_file import is_decoded_whole, is_sideways, open_image, turn_of
 
 # Raise it when a change here changes pixels: features stored under another number
 # are then computed anew.
-DECODER_VERSION = 2
+DECODER_VERSION = 3
+
+MAX_PIXELS = 200_000_000
 
 
-def decode_image(path, size, resize="crop"):
+def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
     """File to RGB pixels of a given size.
 
     Parameters
@@ -21,6 +24,8 @@ def decode_image(path, size, resize="crop"):
     size : (int, int)
         Height and width in pixels.
     resize : {"crop", "pad", "stretch"}, default="crop"
+        See :class:`ImageLoader`.
+    max_pixels : int, default=200_000_000
         See :class:`ImageLoader`.
 
     Returns
@@ -32,99 +37,100 @@ def decode_image(path, size, resize="crop"):
     ------
     OSError
         If the file can't be opened or is not an image, or ends too early.
+    ValueError
+        If more than ``max_pixels`` would be decoded.
     """
-    _check_regular(path)
-    height, width = size
-    with Image.open(path) as image:
-        turned = _is_turned(image)
-        source = np.array(image.size[::-1] if turned else image.size)
-        scales = np.array([width, height]) / source
+    with open_image(path) as image:
+        is_jpeg = image.format == "JPEG"
+        if not is_jpeg:
+            _load(image, image.size, max_pixels)
+        turn = turn_of(image)
+        # The image is made to fit as it lies in the file, and turned when it is small.
+        target = np.array(size if is_sideways(turn) else size[::-1])
+        source = np.array(image.size)
+        scales = target / source
         if resize != "stretch":
             scales[:] = scales.max() if resize == "crop" else scales.min()
         scaled = np.maximum(np.round(source * scales), 1).astype(int)
-        # Only JPEGs have a draft mode; it never gives less than what is asked for.
-        image.draft(
-            None, tuple(int(side) * 2 for side in scaled[:: -1 if turned else 1])
-        )
-        ImageOps.exif_transpose(image, in_place=True)
-        image = _to_rgb(image)
+        if is_jpeg:
+            whole = is_decoded_whole(image)
+            # It never gives less than what is asked for.
+            image.draft(None, tuple(int(side) * 2 for side in scaled))
+            _load(image, source if whole else image.size, max_pixels)
+        profile = image.info.get("icc_profile")
+        image = _to_8_bits(image)
+    box = None
     if resize == "crop":
-        # The window in the decoded image that becomes width x height.
-        window = np.minimum([width, height] / scales, source) * image.size / source
+        # The window in the decoded image that becomes the target.
+        window = np.minimum(target / scales, source) * image.size / source
         left, top = (image.size - window) / 2
         box = (left, top, left + window[0], top + window[1])
-        scaled = (width, height)
-    else:
-        box = None
+        scaled = target
     image = image.resize(
         tuple(int(side) for side in scaled),
         Image.Resampling.BICUBIC,
         box=box,
         reducing_gap=2.0,
     )
+    if image.mode == "RGBa":
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    image = to_srgb(image, profile)
+    if turn is not None:
+        image = image.transpose(turn)
     if resize == "pad":
+        height, width = size
         canvas = Image.new("RGB", (width, height))
         canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
         image = canvas
     return np.asarray(image)
 
 
-def read_header(path):
-    """Read the format and the size of an image file; nothing is decoded.
-
-    Parameters
-    ----------
-    path : str or path
-        An image file.
-
-    Returns
-    -------
-    format : str
-        As Pillow calls it: ``"JPEG"``, ``"PNG"``.
-    width, height : int
-        In pixels, as the image is seen: EXIF orientation applied.
-
-    Raises
-    ------
-    OSError
-        If the file can't be opened or is not an image.
-    """
-    _check_regular(path)
-    with Image.open(path) as image:
-        size = image.size[::-1] if _is_turned(image) else image.size
-        return image.format, *size
+def _load(image, size, max_pixels):
+    width, height = (int(side) for side in size)
+    if width * height > max_pixels:
+        raise ValueError(
+            f"{width} x {height} pixels would have to be decoded, more than "
+            f"max_pixels={max_pixels}; where memory allows, pass "
+            f"ImageLoader(max_pixels={width * height})"
+        )
+    if image.format == "TIFF":
+        # Pillow would hold a limit of its own against the size before it allocates.
+        size = image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
+        image.im = Image.new(image.mode, size, None).im
+    image.load()
 
 
-def explain(error):
-    """Say in a few words why a file could not be decoded."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image, or of a kind that Pillow can't read"
-    return str(error) or type(error).__name__
-
-
-def _check_regular(path):
-    # Opening a named pipe would wait for ever.
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError("not a regular file")
-
-
-def _is_turned(image):
-    return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-
-
-def _to_rgb(image):
+def _to_8_bits(image):
+    """Image of any mode to one in the mode L, RGB, RGBa or CMYK."""
     if image.mode.startswith("I") or image.mode == "F":
-        # Pillow clips these to 8 bits instead of scaling them. Integers are 16-bit
-        # samples; floats are taken as 0-1 unless they go beyond.
-        samples = np.asarray(image).astype(np.float32)
-        if image.mode != "F":
-            samples /= 257
-        elif samples.max() <= 1:
+        return _scaled_to_8_bits(image)
+    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        # Adobe stores ink inverted and says so by a marker; Pillow takes all for
+        # Adobe's.
+        return ImageChops.invert(image)
+    if image.has_transparency_data:
+        if image.mode == "La":
+            image = image.convert("LA")  # La converts to nothing else
+        # Premultiplied, so that the colours of transparent pixels don't bleed.
+        return image.convert("RGBA").convert("RGBa")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def _scaled_to_8_bits(image):
+    """Grey image of more than 8 bits, which Pillow would clip, to the mode L."""
+    samples = np.asarray(image).astype(np.float32)
+    tags = image.tag_v2 if image.format == "TIFF" else {}
+    if image.mode != "F":
+        samples /= 4095 / 255 if tags.get(Base.BitsPerSample) == (12,) else 257
+    else:
+        np.nan_to_num(samples, copy=False, posinf=0)
+        np.clip(samples, 0, 255, out=samples)
+        if samples.max() <= 1:  # taken as 0-1 unless they go beyond
             samples *= 255
-        image = Image.fromarray(np.clip(np.round(samples), 0, 255).astype(np.uint8))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if tags.get(Base.PhotometricInterpretation) == 0:  # white is
+        np.subtract(255, samples, out=samples)
+    np.round(samples, out=samples)
+    return Image.fromarray(np.clip(samples, 0, 255, out=samples).astype(np.uint8))

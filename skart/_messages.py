@@ -1,6 +1,7 @@
 """Error messages in one voice: what was received, what is allowed, what to do next."""
 
 import difflib
+import numbers
 
 
 def suggest(received, allowed):
@@ -52,3 +53,28 @@ def check_choice(name, value, allowed):
     if value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}; got {value!r}")
     return value
+
+
+def check_count(name, value):
+    """Return a parameter's value if it is a positive int.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    value : object
+        What the user gave.
+
+    Returns
+    -------
+    value : int
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"{name} must be a positive int; got {value!r}")
+    return int(value)

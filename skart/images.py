@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
-from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skart._decode import DECODER_VERSION, decode_image, explain, read_header
+from skart._decode import DECODER_VERSION, MAX_PIXELS, decode_image
+from skart._image_file import explain, read_header
 from skart._lazy import LazyArray
-from skart._messages import check_choice
+from skart._messages import check_choice, check_count
 from skart._pixel_file import PixelFile
 
 RESIZE_MODES = ("crop", "pad", "stretch")
@@ -46,10 +46,12 @@ class UnreadableImageError(ValueError):
 class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Paths to RGB images of one size, decoded only when they are asked for.
 
-    Any file that Pillow reads becomes 8-bit RGB: EXIF orientation is applied, grey,
-    palette, CMYK and 16-bit images are converted, transparency is laid on white.
-    JPEGs are decoded at the smallest scale that leaves twice the pixels needed; the
-    rest of the way is a bicubic resize with antialiasing.
+    JPEG, PNG, TIFF, WebP, AVIF, JPEG 2000, GIF, BMP, PSD, PPM and, with
+    ``pip install skart[heic]``, HEIC files become 8-bit sRGB: EXIF orientation and
+    embedded colour profiles are applied, grey, palette, CMYK and 16-bit images are
+    converted, transparency is laid on white; of several pages or frames the first is
+    taken. JPEGs are decoded at the smallest scale that leaves twice the pixels needed;
+    the rest of the way is a bicubic resize with antialiasing.
 
     Parameters
     ----------
@@ -73,6 +75,12 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         18,038 paintings at 500 x 500), in the system's folder for temporary files
         (``TMPDIR``); it goes with the images. Where that folder is kept in memory, as
         ``/tmp`` is by some systems, name another.
+    max_pixels : int, default=200_000_000
+        Largest number of pixels that are decoded of a file; one with more can't be
+        read. Each takes 4 to 16 bytes of memory, 20 in JPEG 2000, in each thread. A
+        JPEG counts at the scale it is decoded at, an eighth of each side at least: one
+        of 20,000 x 20,000 pixels counts 6 million on its way to 299 x 299. A
+        progressive one is held whole in memory meanwhile, and counts so.
 
     See Also
     --------
@@ -104,12 +112,14 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         on_error="raise",
         n_threads=None,
         cache=None,
+        max_pixels=MAX_PIXELS,
     ):
         self.size = size
         self.resize = resize
         self.on_error = on_error
         self.n_threads = n_threads
         self.cache = cache
+        self.max_pixels = max_pixels
 
     def fit(self, X, y=None):
         """Check the parameters and X; nothing is learned.
@@ -158,8 +168,13 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             size=_check_size(self.size),
             resize=check_choice("resize", self.resize, RESIZE_MODES),
             on_error=check_choice("on_error", self.on_error, ("raise", "blank")),
-            n_threads=_check_threads(self.n_threads),
+            n_threads=(
+                joblib.cpu_count()
+                if self.n_threads is None
+                else check_count("n_threads", self.n_threads)
+            ),
             cache=check_choice("cache", self.cache, ("disk", None)),
+            max_pixels=check_count("max_pixels", self.max_pixels),
         )
 
     def get_feature_names_out(self, input_features=None):
@@ -223,6 +238,8 @@ class LazyImages(LazyArray):
         Threads that decode at the same time.
     cache : "disk" or None, default=None
         See :class:`ImageLoader`. All that is sliced from these images shares one file.
+    max_pixels : int, default=200_000_000
+        See :class:`ImageLoader`.
 
     Attributes
     ----------
@@ -242,12 +259,14 @@ class LazyImages(LazyArray):
         on_error="raise",
         n_threads=1,
         cache=None,
+        max_pixels=MAX_PIXELS,
     ):
         super().__init__(paths)
         self.size = tuple(size)
         self.resize = resize
         self.on_error = on_error
         self.n_threads = n_threads
+        self.max_pixels = max_pixels
         self.failures = {}
         self._kept = None if cache is None else PixelFile(paths, self.item_shape)
 
@@ -297,7 +316,6 @@ class LazyImages(LazyArray):
             With ``on_error="raise"``, once all images were tried, so that it names
             every unreadable one; the batches before the first were yielded.
         """
-        Image.init()  # registers Pillow's plugins, which is not safe in threads
         failures, unreported = {}, {}
         ahead = deque()
         paths = iter(self.paths)
@@ -340,7 +358,7 @@ class LazyImages(LazyArray):
         if pixels is not None:
             return pixels, None
         try:
-            pixels = decode_image(path, self.size, self.resize)
+            pixels = decode_image(path, self.size, self.resize, self.max_pixels)
         except Exception as error:
             return None, explain(error)
         if self._kept is not None:
@@ -494,11 +512,3 @@ def _check_size(size):
             f"size must be a positive int or (height, width) in pixels; got {size!r}"
         )
     return tuple(int(side) for side in pair)
-
-
-def _check_threads(n_threads):
-    if n_threads is None:
-        return joblib.cpu_count()
-    if not isinstance(n_threads, numbers.Integral) or n_threads < 1:
-        raise ValueError(f"n_threads must be a positive int or None; got {n_threads!r}")
-    return int(n_threads)

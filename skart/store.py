@@ -118,11 +118,14 @@ class FeatureStore:
         digests, changed = [None] * len(paths), []
         with self._transaction() as (transaction, tables):
             for index, path in enumerate(paths):
-                key = hashlib.sha256(os.fsencode(os.path.abspath(path))).digest()
                 try:
-                    facts = _facts(os.stat(path))
-                except OSError:
+                    seen = os.stat(path)
+                    key = hashlib.sha256(os.fsencode(os.path.abspath(path))).digest()
+                except (OSError, ValueError):  # no file can have such a name
                     continue
+                if not stat.S_ISREG(seen.st_mode):  # a named pipe would never end
+                    continue
+                facts = _facts(seen)
                 known = transaction.get(key, db=tables["paths"])
                 if known is not None and known[: len(facts)] == facts:
                     digests[index] = known[len(facts) :]
@@ -133,8 +136,6 @@ class FeatureStore:
             try:
                 with open(path, "rb") as file:
                     seen = os.fstat(file.fileno())
-                    if not stat.S_ISREG(seen.st_mode):
-                        continue
                     digests[index] = hashlib.file_digest(file, "sha256").digest()
             except OSError:
                 continue

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import save_image
+from helpers import psnr, save_image
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
@@ -18,10 +20,17 @@ import skart.images
 from skart import ImageLoader, LazyImages, UnreadableImageError
 from skart.images import check_images
 
-
-def psnr(a, b):
-    error = np.mean((a.astype(float) - b.astype(float)) ** 2)
-    return 10 * np.log10(255**2 / error)
+# How the pixels lie in the file for each orientation tag.
+STORED = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 def test_transform_decodes_nothing(image_paths, count_decodes):
@@ -149,18 +158,7 @@ def test_draft_decoding_keeps_the_pixels(tmp_path):
 def test_exif_orientation(tmp_path):
     upright = Image.open(save_image(tmp_path / "upright.png", (300, 200)))
     expected = ImageLoader((40, 60)).transform([tmp_path / "upright.png"])[0]
-    # How the pixels lie in the file for each orientation tag.
-    inverse = {
-        1: None,
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    for orientation, transpose in inverse.items():
+    for orientation, transpose in STORED.items():
         stored = upright if transpose is None else upright.transpose(transpose)
         exif = Image.Exif()
         exif[0x0112] = orientation
@@ -414,3 +412,41 @@ def test_a_nearly_black_image_is_no_image_in_0_to_1():
     assert check_images(images) is not None
     with pytest.raises(ValueError, match="looks like 0-1"):
         check_images(images * 0.5)
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory):
+    """Pictures of many shapes, each in eight files that are turned in eight ways."""
+    folder = tmp_path_factory.mktemp("shapes")
+    paths = []
+    for width, height in [(1, 1), (1, 40), (40, 1), (37, 53), (57, 48), (59, 20)]:
+        upright = Image.open(save_image(folder / "upright.png", (width, height)))
+        for orientation, transpose in STORED.items():
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            paths.append(str(folder / f"{width} {height} {orientation}.png"))
+            stored = upright if transpose is None else upright.transpose(transpose)
+            stored.save(paths[-1], exif=exif)
+    return paths
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    resize=st.sampled_from(["crop", "pad", "stretch"]),
+    order=st.lists(st.integers(0, 47), min_size=1, max_size=6),
+    batch_size=st.integers(1, 7),
+    n_threads=st.integers(1, 3),
+)
+def test_any_images_at_any_size(turned, size, resize, order, batch_size, n_threads):
+    loader = ImageLoader(size, resize=resize, n_threads=n_threads)
+    images = loader.transform([turned[index] for index in order])
+    pixels = np.concatenate(list(images.iter_batches(batch_size)))
+    assert pixels.shape == images.shape == (len(order), *size, 3)
+    assert pixels.dtype == images.dtype == np.uint8
+    np.testing.assert_array_equal(images[::-1], pixels[::-1])
+    # However it lies in the file, the same middle of it is seen; but what is shrunk to
+    # less than a quarter is averaged first, in blocks that begin at its first pixel.
+    if min(size) >= 15:
+        upright = np.asarray(loader.transform([turned[i // 8 * 8] for i in order]))
+        assert np.abs(pixels.astype(int) - upright).max() <= 2

@@ -3,11 +3,16 @@ import os
 import pickle
 import shutil
 import signal
+import tempfile
 import time
 
 import numpy as np
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+import skart.store
 from skart import FeatureStore
 from skart.store import StoreError
 
@@ -207,3 +212,64 @@ def test_the_lock_keeps_others_out(store):
             store.section(IDENTITY).lock().acquire(timeout=0.05)
         store.section({"another": 1}).lock().acquire(timeout=0.05).lock.release()
     section.lock().acquire(timeout=0.05).lock.release()
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Whatever is done in whatever order, the store holds what a dict would."""
+
+    items = st.lists(st.integers(0, 5), min_size=1, max_size=4, unique=True)
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.open_again()
+        self.expected = [{}, {}]  # of each section: item -> value
+
+    @rule()
+    def open_again(self):
+        self.store = pickle.loads(pickle.dumps(FeatureStore(self.folder.name)))
+        self.sections = [self.store.section({"layer": layer}) for layer in range(2)]
+
+    @rule()
+    def open_in_an_environment_of_its_own(self):
+        skart.store._forget_environments()
+        self.open_again()
+
+    @rule(layer=st.integers(0, 1), items=items, value=st.integers(0, 99))
+    def write(self, layer, items, value):
+        arrays = np.full((len(items), 2 + layer), value, np.float32)
+        self.sections[layer].write([b"%d" % item for item in items], arrays)
+        self.expected[layer] |= dict.fromkeys(items, value)
+
+    @rule(layer=st.integers(0, 1), items=items)
+    def read(self, layer, items):
+        digests = [b"%d" % item for item in items]
+        arrays, found = self.sections[layer].read([*digests, None])
+        known = [item in self.expected[layer] for item in items]
+        assert found.tolist() == [*known, False]
+        assert (~self.sections[layer].missing(digests)).tolist() == known
+        if not self.expected[layer]:
+            assert arrays is None
+            return
+        values = [self.expected[layer].get(item, 0) for item in items]
+        np.testing.assert_array_equal(
+            arrays, np.repeat([[*values, 0]], 2 + layer, axis=0).T
+        )
+
+    @rule()
+    def delete(self):
+        shutil.rmtree(self.folder.name)
+        self.expected = [{}, {}]
+
+    @invariant()
+    def counts(self):
+        assert self.store.info()["arrays"] == sum(map(len, self.expected))
+
+    def teardown(self):
+        self.folder.cleanup()
+
+
+TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine.settings = settings(
+    max_examples=12, stateful_step_count=12, deadline=None
+)

@@ -78,7 +78,7 @@ def load_image_folder(root):
         raise NotADirectoryError(f"{str(root)!r} is a file, not a folder. {_LAYOUT}")
     rows, skipped, without_images = [], Counter(), []
     for entry in _entries(root, skipped):
-        if not entry.is_dir():
+        if not _is_folder(entry):
             kind = _kind_of_file(entry)
             skipped["outside a movement" if kind == "image" else kind] += 1
             continue
@@ -283,7 +283,7 @@ def _walk(folder, skipped, artist=None, seen=frozenset()):
         skipped["link to a folder around it"] += 1
         return
     for entry in _entries(folder, skipped):
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(entry.path, skipped, artist or entry.name, seen | {real})
             continue
         kind = _kind_of_file(entry)
@@ -303,6 +303,13 @@ def _entries(folder, skipped):
             else:
                 visible.append(entry)
     return sorted(visible, key=lambda entry: entry.name)
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _kind_of_file(entry):

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import pandas as pd
-from PIL import Image
 from tqdm.auto import tqdm
 
-from skart._decode import explain, read_header
+from skart._image_file import explain, read_header
 from skart.images import ImageLoader
 
 
@@ -31,7 +30,6 @@ def survey_files(paths, *, verbose=True):
         reason, else missing.
     """
     paths = ImageLoader().transform(paths).paths  # checked
-    Image.init()  # registers Pillow's plugins, which is not safe in threads
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
         rows = list(
             tqdm(
