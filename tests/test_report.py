@@ -300,7 +300,7 @@ def test_files_that_cannot_be_read_are_named(collection, evaluation, tmp_path):
     page = write(tmp_path, evaluation, paths)
     reasons = {Path(row[0]).name: row[1] for row in page.table("3 files")[1:]}
     assert reasons.keys() == {"no.jpg", "cut.jpg", "gone.jpg"}
-    assert reasons["no.jpg"] == "not an image, or of a kind that Pillow can't read"
+    assert reasons["no.jpg"].startswith("not an image of a kind that is read")
     assert reasons["gone.jpg"] == "no such file or directory"
     rows = {Path(row[0]).name: row for row in page.table("Paths")[1:]}
     assert rows["gone.jpg"][-2:] == ["–", "–"]
