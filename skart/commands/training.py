@@ -124,10 +124,10 @@ def train_and_save(pipe, collection, out, *, cache, n_candidates=0, seed=0, say=
     name = pipe.steps[-1][0]
     groups = collection.groups if splitter is StratifiedGroupKFold else None
     fit_params = {} if groups is None else {f"{name}__groups": groups}
-    n_folds = _N_FOLDS if n_candidates else 1
     pipe.set_params(
         **{
-            f"{name}__validation_split": validation_share(labels, n_folds),
+            # With room for the folds of a search, or of an evaluation later.
+            f"{name}__validation_split": validation_share(labels, _N_FOLDS),
             f"{name}__patience": 10 if pipe[-1].epochs > 10 else 3,
         }
     )
