@@ -80,12 +80,6 @@ def decoded(uri):
     return base64.b64decode(uri.partition(";base64,")[2])
 
 
-def member(file, name):
-    """Read a member of a model file."""
-    with zipfile.ZipFile(file) as archive:
-        return archive.read(name)
-
-
 def rewritten(file, target, members, compression=zipfile.ZIP_STORED):
     """Copy a model file with other members."""
     with zipfile.ZipFile(file) as source, zipfile.ZipFile(target, "w") as archive:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import sklearn
-from helpers import head, member, rewritten
+from helpers import head, rewritten
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -427,7 +427,8 @@ def test_versions(fitted, tmp_path):
     info = model_info(file)
     patched = {**info["versions"], "keras": info["versions"]["keras"] + "1"}
     load_model(changed_info(file, tmp_path / "a", versions=patched))
-    schema = member(file, "schema.json")
+    with zipfile.ZipFile(file) as archive:
+        schema = archive.read("schema.json")
     schema = schema.replace(sklearn.__version__.encode(), b"1.0.2")
     load_model(rewritten(file, tmp_path / "a", {"schema.json": schema}))
     older = {**info["versions"], "keras": "3.0.5", "scikit-learn": "1.0"}
