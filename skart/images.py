@@ -385,8 +385,9 @@ def measure(paths):
     Returns
     -------
     sizes : ndarray of int, shape (n_paintings, 2)
-        Width and height as the image is seen, EXIF orientation applied; zeros for files
-        that can't be read.
+        Width and height as the image is seen, EXIF orientation applied (but not one
+        that stands behind the pixels, as PNGs may have it); zeros for files that can't
+        be read.
     failures : dict of str to str
         The reason for each of these.
     """
