@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint reproduce fuzz format clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -25,9 +25,15 @@ lint: $(VENV)/installed  ## Lint and format check alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+reproduce: $(VENV)/installed  ## Run the report's experiments on drawn paintings
+	$(BIN)/skart reproduce --quick $(ARGS)
+
+fuzz: $(VENV)/installed  ## Decode damaged image files for five minutes
+	$(BIN)/python tests/fuzz_decoder.py --seconds 300 $(ARGS)
+
 format: $(VENV)/installed  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## Delete the environment and all that was made
-	rm -rf $(VENV) skart-demo .pytest_cache .ruff_cache
+	rm -rf $(VENV) skart-demo skart-reproduction fuzz-findings .pytest_cache .ruff_cache

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skart._decode import DECODER_VERSION, MAX_PIXELS, decode_image
-from skart._image_file import explain, read_header
+from skart._image_file import explain
 from skart._lazy import LazyArray
 from skart._messages import check_choice, check_count
 from skart._pixel_file import PixelFile
@@ -372,64 +372,6 @@ class LazyImages(LazyArray):
             images[start : start + len(batch)] = batch
             start += len(batch)
         return images
-
-
-def measure(paths):
-    """Read the sizes of image files from their headers; nothing is decoded.
-
-    Parameters
-    ----------
-    paths : array-like of str or path, shape (n_paintings,)
-        Image files.
-
-    Returns
-    -------
-    sizes : ndarray of int, shape (n_paintings, 2)
-        Width and height as the image is seen, EXIF orientation applied (but not one
-        that stands behind the pixels, as PNGs may have it); zeros for files that can't
-        be read.
-    failures : dict of str to str
-        The reason for each of these.
-    """
-    paths = _check_paths(paths)
-    sizes, failures = np.zeros((len(paths), 2), int), {}
-    for size, path in zip(sizes, paths, strict=True):
-        try:
-            size[:] = read_header(path)[1:]
-        except Exception as error:  # decoders raise many kinds
-            failures[path] = explain(error)
-    return sizes, failures
-
-
-def read_sizes(paths):
-    """Read the sizes of image files, without those that can't be read.
-
-    Parameters
-    ----------
-    paths : array-like of str or path, shape (n_paintings,)
-        Image files.
-
-    Returns
-    -------
-    sizes : ndarray of int, shape (n_readable, 2)
-        Width and height as the image is seen. Files that can't be read are left out,
-        with a warning that lists them.
-
-    Raises
-    ------
-    ValueError
-        If none can be read.
-    """
-    sizes, failures = measure(paths)
-    if not sizes.any():
-        raise ValueError(f"no image can be read:\n{_listed(failures)}")
-    if failures:
-        warnings.warn(
-            f"{len(failures)} images can't be read and are left out:\n"
-            f"{_listed(failures)}",
-            stacklevel=2,
-        )
-    return sizes[sizes.all(axis=1)]
 
 
 def check_images(X):

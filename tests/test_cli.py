@@ -14,8 +14,8 @@ import pytest
 from sklearn.metrics import recall_score
 
 import skart
+from skart._survey import read_sizes
 from skart.datasets import list_images, load_image_folder, make_paintings
-from skart.images import read_sizes
 
 
 def start(*arguments):

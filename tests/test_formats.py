@@ -13,7 +13,7 @@ from image_kinds import GREY, LOSSLESS, LOSSY, icc_profile, png, saved, srgb
 from PIL import ExifTags, Image, ImageOps
 
 from skart import ImageLoader, UnreadableImageError, _colour
-from skart.images import read_sizes
+from skart._survey import read_sizes
 
 WIDTH, HEIGHT = 160, 120
 

@@ -16,7 +16,7 @@ from image_kinds import ALL_KINDS, LOSSLESS, huge_jpeg, png, saved, tiff
 from PIL import Image
 
 from skart import FeatureStore, ImageLoader, UnreadableImageError
-from skart.images import read_sizes
+from skart._survey import read_sizes
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
 

@@ -10,9 +10,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 import skart.images
 from skart import ImageLoader
+from skart._survey import read_sizes
 from skart.datasets._pandora import _MOVEMENTS
 from skart.evaluation import Evaluation
-from skart.images import read_sizes
 from skart.plotting import (
     HistoryDisplay,
     ImageSizeDisplay,

@@ -1,13 +1,11 @@
 """What a collection holds: counts, sizes and formats, and the figures of them."""
 
-from collections import Counter
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 
-from skart.images import measure
+from skart._survey import survey_files
 from skart.plotting import ImageSizeDisplay, SamplesDisplay
 
 
@@ -24,36 +22,31 @@ def describe(collection):
     answer : dict
         ``paintings`` and ``artists`` (None if unknown) counted; ``movements``, a list
         of dicts with the rows of the table; ``sizes``, the least, median and greatest
-        width and height; ``formats``, files by extension; ``skipped`` files by reason;
+        width and height; ``formats``, files by format; ``skipped`` files by reason;
         and ``unreadable``, reasons by path.
     table : DataFrame, a row a movement
         ``paintings``, ``artists`` where they are known, and median ``width`` and
         ``height`` in pixels.
     """
-    sizes, failures = measure(collection.paths)
-    readable = sizes.all(axis=1)
-    columns = {"width": sizes[readable, 0], "height": sizes[readable, 1]}
-    by_movement = pd.DataFrame(columns).groupby(collection.labels[readable])
+    files = survey_files(collection.paths, digests=False)
+    broken = files["problem"].notna()
+    sizes = files.loc[~broken, ["width", "height"]]
+    by_movement = sizes.groupby(collection.labels[~broken])
     table = collection.summary().join(by_movement.median().round().astype("Int64"))
-    quantiles = (
-        {
-            name: [int(value) for value in np.quantile(values, (0, 0.5, 1))]
-            for name, values in columns.items()
-        }
-        if readable.any()
-        else {}
-    )
-    suffixes = Counter(Path(path).suffix.lower() for path in collection.paths)
     answer = {
-        "paintings": len(collection.frame),
+        "paintings": len(files),
         "artists": len(np.unique(collection.groups))
         if collection.artists_known
         else None,
         "movements": table.reset_index().to_dict("records"),
-        "sizes": quantiles,
-        "formats": dict(suffixes.most_common()),
+        "sizes": sizes.quantile([0, 0.5, 1]).round().astype(int).to_dict("list")
+        if len(sizes)
+        else {},
+        "formats": files["format"].value_counts().to_dict(),
         "skipped": collection.skipped,
-        "unreadable": failures,
+        "unreadable": dict(
+            zip(files["path"][broken], files["problem"][broken], strict=True)
+        ),
     }
     return answer, table
 
@@ -106,8 +99,8 @@ def figures(collection, *, cut=None, seed=0):
     display : SamplesDisplay or ImageSizeDisplay
         Drawn.
     """
-    sizes = measure(collection.paths)[0]
-    readable = sizes.all(axis=1)
+    files = survey_files(collection.paths, digests=False)
+    readable = files["problem"].isna()
     frame = collection.frame[readable]
     yield (
         "samples",
@@ -115,13 +108,16 @@ def figures(collection, *, cut=None, seed=0):
             frame["path"],
             frame["movement"],
             artists=frame["artist"],
+            on_error="blank",
             random_state=seed,
         ),
     )
-    sizes = sizes[readable]
-    yield "sizes", ImageSizeDisplay(*sizes.T).plot()
+    sizes = files.loc[readable, ["width", "height"]].astype(int)
+    parts = {"sizes": sizes}
     if cut is not None:
         below = sizes.max(axis=1) < cut
-        for name, part in (("below", sizes[below]), ("above", sizes[~below])):
-            if len(part):
-                yield f"sizes-{name}-{cut}", ImageSizeDisplay(*part.T).plot()
+        parts[f"sizes-below-{cut}"] = sizes[below]
+        parts[f"sizes-above-{cut}"] = sizes[~below]
+    for name, part in parts.items():
+        if len(part):
+            yield name, ImageSizeDisplay(part["width"], part["height"]).plot()

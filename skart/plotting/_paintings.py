@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.utils import check_consistent_length, check_random_state
 
-from skart.images import ImageLoader, read_sizes
+from skart._survey import read_sizes
+from skart.images import ImageLoader
 from skart.plotting._names import as_label
 
 
@@ -29,7 +30,15 @@ class SamplesDisplay:
 
     @classmethod
     def from_paths(
-        cls, paths, labels, *, n_samples=8, size=160, artists=None, random_state=0
+        cls,
+        paths,
+        labels,
+        *,
+        n_samples=8,
+        size=160,
+        artists=None,
+        on_error="raise",
+        random_state=0,
     ):
         """Draw paintings picked at random, from as many artists as there are.
 
@@ -45,6 +54,9 @@ class SamplesDisplay:
             Side of each picture in pixels.
         artists : array-like of shape (n_paintings,), default=None
             Their artists: each is shown once before one is shown twice.
+        on_error : {"raise", "blank"}, default="raise"
+            What to do about files that can't be decoded; see
+            :class:`skart.ImageLoader`.
         random_state : int, RandomState or None, default=0
             Seed of the choice.
 
@@ -55,7 +67,7 @@ class SamplesDisplay:
         """
         generator = check_random_state(random_state)
         paths, labels = np.asarray(paths, dtype=object), np.asarray(labels)
-        loader = ImageLoader(size)
+        loader = ImageLoader(size, on_error=on_error)
         images = {}
         for movement in np.unique(labels):
             rows = generator.permutation(np.flatnonzero(labels == movement))

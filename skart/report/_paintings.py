@@ -1,6 +1,7 @@
 """Sections on the paintings: what they are, which were mistaken, every file."""
 
 import hashlib
+import os
 import warnings
 
 import numpy as np
@@ -8,7 +9,6 @@ import pandas as pd
 
 from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
-from skart.report._survey import relative_paths
 from skart.report._words import count
 
 # More than this is a file to open elsewhere, not a table to read.
@@ -71,7 +71,7 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
         _show_samples(section, evaluation, files)
     unreadable = files[files["problem"].notna()]
     if len(unreadable):
-        _, names = relative_paths(files["path"])
+        _, names = _relative_paths(files["path"])
         section.table(
             pd.DataFrame(
                 {
@@ -151,7 +151,7 @@ def fill_files(section, evaluation, files):
     manifest = _manifest(evaluation, files)
     kept = manifest.round({"confidence": 6})
     text = kept.to_csv(index=False).encode("utf-8", "backslashreplace")
-    folder, _ = relative_paths(files["path"])
+    folder, _ = _relative_paths(files["path"])
     section.facts(
         {
             "Folder": folder.replace("\\", "/").rsplit("/", 1)[-1] or "–",
@@ -224,7 +224,7 @@ def _show_samples(section, evaluation, files):
 
 
 def _manifest(evaluation, files):
-    _, names = relative_paths(files["path"])
+    _, names = _relative_paths(files["path"])
     manifest = {"path": names, "movement": evaluation.y_true}
     if evaluation.groups is not None:
         manifest["artist"] = evaluation.groups
@@ -237,3 +237,28 @@ def _manifest(evaluation, files):
             "SHA-256": files["sha256"].to_numpy(),
         }
     )
+
+
+def _relative_paths(paths):
+    """Cut what all paths have in common.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files.
+
+    Returns
+    -------
+    folder : str
+        Their common folder; empty if they have none.
+    relative : list of str
+        The paths from there, with slashes.
+    """
+    paths = [os.path.abspath(path) for path in paths]
+    try:
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+    except ValueError:  # on several drives
+        return "", paths
+    return folder, [
+        os.path.relpath(path, folder).replace(os.sep, "/") for path in paths
+    ]

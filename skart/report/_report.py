@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 
 from skart._page import FIGURE_STYLE, Page, check_target
+from skart._survey import survey_files
 from skart.report._paintings import fill_files, fill_mistakes, fill_paintings
 from skart.report._provenance import describe_steps, list_parameters, list_versions
 from skart.report._results import fill_confidence, fill_results, fill_training
-from skart.report._survey import survey_files
 from skart.report._words import count, in_short, model_card
 
 

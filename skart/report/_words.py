@@ -123,7 +123,7 @@ def model_card(evaluation, intervals, files, steps=None, notes=None):
     intervals : DataFrame
         Its ``intervals()``.
     files : DataFrame
-        As :func:`skart.report._survey.survey_files` gives them.
+        As :func:`skart._survey.survey_files` gives them.
     steps : str, default=None
         The steps of the pipeline.
     notes : str, default=None
