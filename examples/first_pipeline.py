@@ -1,8 +1,8 @@
 """A first pipeline: paths in, movements out.
 
 Draws paintings of six movements, keeps painters apart, and compares the report's head
-on frozen features with guessing. Replace ``make_paintings`` by your own folder, and
-``weights=None`` by ``"imagenet"`` or a file.
+on frozen features with guessing; then fits it, saves it and loads it. Replace
+``make_paintings`` by your own folder, and ``weights=None`` by ``"imagenet"`` or a file.
 """
 
 import tempfile
@@ -10,7 +10,7 @@ import tempfile
 import matplotlib.pyplot as plt
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
-from skart import make_transfer_pipeline
+from skart import load_model, make_transfer_pipeline, save_model
 from skart.datasets import load_image_folder, make_paintings
 from skart.plotting import plot_confusion_matrix
 
@@ -54,4 +54,8 @@ print(f"accuracy with painters kept apart {accuracy:.0%}; chance {1 / 6:.0%}")
 plot_confusion_matrix(paintings.labels, predicted)
 plt.savefig("first_pipeline.png", dpi=120)
 print("confusion matrix saved as first_pipeline.png")
+
+save_model(pipe.fit(paintings.paths, paintings.labels), "first_pipeline.skart")
+loaded = load_model("first_pipeline.skart")  # safe, whoever made the file
+print(f"saved, loaded, and it says: {loaded.predict(paintings.paths[:1])[0]}")
 folder.cleanup()
