@@ -2,7 +2,8 @@
 
 Draws paintings of ten movements, cross-validates a classifier of frozen features twice,
 and shows the gap, the scores of each movement, and the most confident mistakes, on the
-terminal and as a page. Takes a file of InceptionV3 weights; without one, those of ImageNet.
+terminal and as a page. Takes a file of InceptionV3 weights; without one, those of
+ImageNet.
 
     python examples/leakage_gap.py [inception_v3.weights.h5]
 """
