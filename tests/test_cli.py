@@ -290,7 +290,7 @@ def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
 
 
 def test_the_reports_figures_stand_beside_ours_on_pandora18k():
-    from skart.commands.reproduction import TITLES, compare
+    from skart.commands.reported import TITLES, compare
 
     result = {"test": 0.5, "parameters": 10, "seconds_per_epoch": 2.0}
     table = compare(dict.fromkeys(TITLES, result), with_reported=True)

@@ -6,6 +6,7 @@ from skart.cli import (  # noqa: F401, I001
     _train,
     _evaluate,
     _predict,
+    _info,
     _report,
     _reproduce,
     _demo,

@@ -64,6 +64,14 @@ Format = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists.")]
 
+OnError = Annotated[
+    Literal["raise", "blank"],
+    typer.Option(
+        help="What to do about images that can't be decoded: name them all and stop, "
+        "or name them and put black ones in their place."
+    ),
+]
+
 Folds = Annotated[
     int | None,
     typer.Option(
@@ -125,6 +133,8 @@ def manners():
             raise typer.Exit(1) from None
         except (ValueError, OSError, TypeError) as error:
             say(f"skart: {error}")
+            if hasattr(error, "failures"):
+                say("On the command line, that is --on-error blank.")
             raise typer.Exit(2) from None
 
 

@@ -14,6 +14,7 @@ from skart.cli._app import (
     Format,
     Model,
     ModelWeights,
+    OnError,
     Seed,
     as_json,
     check_out,
@@ -35,6 +36,7 @@ def evaluate(
         ),
     ] = None,
     weights: ModelWeights = None,
+    on_error: OnError = "raise",
     cache: Cache = CACHE,
     seed: Seed = 0,
     force: Force = False,
@@ -61,7 +63,14 @@ def evaluate(
     from skart.commands.assessment import assess
 
     assessed = assess(
-        model, data, n_folds=folds, weights=weights, cache=cache, seed=seed, say=say
+        model,
+        data,
+        n_folds=folds,
+        weights=weights,
+        on_error=on_error,
+        cache=cache,
+        seed=seed,
+        say=say,
     )
     evaluation = assessed.evaluation
     if predictions is not None:

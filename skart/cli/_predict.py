@@ -42,14 +42,13 @@ def predict(
 
         skart predict model.skart *.jpg --top-k 1 --format json
     """
-    from skart.commands.prediction import predict_images
+    from skart.commands.prediction import load_pipeline, predict_images
     from skart.datasets import list_images
-    from skart.persistence import load_model
 
     paths = []
     for image in images:
         paths += list_images(image) if image.is_dir() else [str(image)]
-    pipe = load_model(model, weights=weights, cache=cache)
+    pipe = load_pipeline(model, weights=weights, cache=cache)
     table, failures = predict_images(pipe, paths, top_k)
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")

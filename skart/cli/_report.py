@@ -13,6 +13,7 @@ from skart.cli._app import (
     Force,
     Model,
     ModelWeights,
+    OnError,
     Seed,
     check_out,
     command,
@@ -30,6 +31,7 @@ def report(
     ] = None,
     folds: Folds = None,
     weights: ModelWeights = None,
+    on_error: OnError = "raise",
     cache: Cache = CACHE,
     seed: Seed = 0,
     force: Force = False,
@@ -51,7 +53,14 @@ def report(
     from skart.commands.assessment import assess, write_assessment
 
     assessed = assess(
-        model, data, n_folds=folds, weights=weights, cache=cache, seed=seed, say=say
+        model,
+        data,
+        n_folds=folds,
+        weights=weights,
+        on_error=on_error,
+        cache=cache,
+        seed=seed,
+        say=say,
     )
     write_assessment(assessed, out, title=title)
     return f"saved {out}"

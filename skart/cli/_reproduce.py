@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skart.cli._app import Format, Seed, Weights, as_json, command, say, step
+from skart.cli._app import Format, OnError, Seed, Weights, as_json, command, say, step
 
 
 @command
@@ -72,6 +72,7 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
+    on_error: OnError = "raise",
     seed: Seed = 0,
     format: Format = "table",
 ):
@@ -97,7 +98,8 @@ def reproduce(
         )
 
     from skart.commands.collection import Collection, choose_weights
-    from skart.commands.reproduction import QUICK, Reproduction, Settings, compare
+    from skart.commands.reported import compare
+    from skart.commands.reproduction import QUICK, Reproduction, Settings
     from skart.commands.reproduction_page import write_page
     from skart.datasets import make_paintings
 
@@ -121,7 +123,13 @@ def reproduce(
     given = {name: value for name, value in given.items() if value is not None}
     settings = dataclasses.replace(QUICK if quick else Settings(), **given)
     reproduction = Reproduction(
-        collection, out, settings, weights=weights, seed=seed, say=say
+        collection,
+        out,
+        settings,
+        weights=weights,
+        on_error=on_error,
+        seed=seed,
+        say=say,
     )
     results = reproduction.run()
     table = compare(results, with_reported=reproduction.is_pandora18k)

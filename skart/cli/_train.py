@@ -11,6 +11,7 @@ from skart.cli._app import (
     Data,
     Force,
     Format,
+    OnError,
     Seed,
     Weights,
     as_json,
@@ -70,6 +71,7 @@ def train(
             show_default=False,
         ),
     ] = None,
+    on_error: OnError = "raise",
     cache: Cache = CACHE,
     seed: Seed = 0,
     force: Force = False,
@@ -105,6 +107,7 @@ def train(
         layer=layer,
         size=size,
         epochs=epochs,
+        on_error=on_error,
         cache=cache,
         random_state=seed,
     )

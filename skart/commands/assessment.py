@@ -9,10 +9,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
 from skart.commands.collection import Collection, choose_splitter
+from skart.commands.prediction import load_pipeline
 from skart.commands.training import digest_paintings
 from skart.datasets._pandora import periods_of
 from skart.evaluation import Evaluation, evaluate
-from skart.persistence import load_model, model_info
+from skart.persistence import model_info
 from skart.report import write_report
 
 _N_FOLDS = 4
@@ -46,7 +47,17 @@ class Assessment:
     collection: Collection
 
 
-def assess(file, data, *, n_folds=None, weights=None, cache=None, seed=0, say=print):
+def assess(
+    file,
+    data,
+    *,
+    n_folds=None,
+    weights=None,
+    on_error="raise",
+    cache=None,
+    seed=0,
+    say=print,
+):
     """Test a model on paintings it has not seen, or cross-validate its recipe.
 
     Parameters
@@ -60,6 +71,8 @@ def assess(file, data, *, n_folds=None, weights=None, cache=None, seed=0, say=pr
         if there is anything, and else takes 4 folds.
     weights : str or path, default=None
         Where the pretrained weights lie now.
+    on_error : {"raise", "blank"}, default="raise"
+        See :class:`skart.ImageLoader`.
     cache : str or path, default=None
         Folder of the features.
     seed : int, default=0
@@ -72,7 +85,7 @@ def assess(file, data, *, n_folds=None, weights=None, cache=None, seed=0, say=pr
     assessment : Assessment
         Of one or the other.
     """
-    pipe = load_model(file, weights=weights, cache=cache)
+    pipe = load_pipeline(file, weights=weights, on_error=on_error, cache=cache)
     info = model_info(file)
     if n_folds is None:
         collection = Collection(data, least=1)
@@ -118,6 +131,8 @@ def _test(pipe, info, collection, chosen, seed):
 
 
 def _cross_validate(pipe, info, collection, n_folds, seed):
+    if "cnn" in pipe.named_steps:  # which sees each image in every epoch
+        pipe.set_params(load__cache="disk")
     splitter, _ = choose_splitter(collection.frame, n_folds)
     params = None
     if splitter is StratifiedGroupKFold:

@@ -4,8 +4,43 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from skart.images import ImageLoader
+from skart.persistence import load_model
+
+
+def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
+    """Load a model that takes images.
+
+    Parameters
+    ----------
+    file : str or path
+        Model by ``skart train``.
+    weights : str or path, default=None
+        Where the pretrained weights lie now.
+    on_error : {"raise", "blank"}, default="blank"
+        See :class:`skart.ImageLoader`.
+    cache : str or path, default=None
+        Folder of the features.
+
+    Returns
+    -------
+    pipe : Pipeline
+        Fitted; its first step is an ImageLoader.
+
+    Raises
+    ------
+    ValueError
+        If the file is no model, or its first step another.
+    """
+    pipe = load_model(file, weights=weights, cache=cache)
+    if not isinstance(pipe, Pipeline) or not isinstance(pipe[0], ImageLoader):
+        raise ValueError(
+            f"{str(file)!r} takes no images: it holds a {type(pipe).__name__}, not a "
+            "pipeline that begins with an ImageLoader"
+        )
+    return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 
 
 def predict_images(pipe, paths, top_k=3):
@@ -14,7 +49,7 @@ def predict_images(pipe, paths, top_k=3):
     Parameters
     ----------
     pipe : Pipeline
-        Fitted; its first step is an ImageLoader.
+        By :func:`load_pipeline`.
     paths : list of str
         Image files.
     top_k : int, default=3
@@ -28,12 +63,7 @@ def predict_images(pipe, paths, top_k=3):
     failures : dict of str to str
         Images that can't be read, with the reason.
     """
-    if not isinstance(getattr(pipe, "steps", [[None, None]])[0][1], ImageLoader):
-        raise ValueError(
-            f"the model takes no images: it is a {type(pipe).__name__}, not a pipeline "
-            "that begins with an ImageLoader"
-        )
-    images = pipe[0].set_params(on_error="blank").transform(paths)
+    images = pipe[0].transform(paths)
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", message=".*can't be read", category=UserWarning

@@ -17,6 +17,7 @@ from sklearn.model_selection import PredefinedSplit, StratifiedShuffleSplit
 
 from skart._keras import keras
 from skart.classifiers import DenseHeadClassifier
+from skart.commands.reported import REPORTED_HEAD
 from skart.commands.training import note_search, random_search
 from skart.datasets._pandora import N_PUBLISHED
 from skart.evaluation import evaluate
@@ -29,29 +30,6 @@ from skart.pipelines import (
     make_fine_tune_pipeline,
     make_transfer_pipeline,
 )
-
-# The best head of the report's search.
-REPORTED_HEAD = {
-    "head__units": 650,
-    "head__dropout": 0.7,
-    "head__optimizer__learning_rate": 1.95e-5,
-}
-
-# What the report states, in percent and seconds.
-REPORTED = {
-    "vgg-lite": {"test": 31.2},
-    "hybrid": {"test": 35.8, "seconds_per_epoch": 300},
-    "transfer": {"train": 90.6, "validation": 57.84, "test": 56.6},
-    "fine-tune": {"before": 55.53},
-}
-
-TITLES = {
-    "vgg-lite": "VGG-lite",
-    "hybrid": "hybrid CNN",
-    "reported-head": "frozen InceptionV3, the report's best head",
-    "transfer": "frozen InceptionV3, head by search",
-    "fine-tune": "last Inception module fine-tuned",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +86,8 @@ class Reproduction:
         How large the experiments are.
     weights : "imagenet", str, path or None
         Of InceptionV3; None for random ones.
+    on_error : {"raise", "blank"}, default="raise"
+        See :class:`skart.ImageLoader`.
     seed : int, default=0
         Of the split, of all networks and of the searches.
     say : callable, default=print
@@ -126,11 +106,22 @@ class Reproduction:
         If the folder holds a reproduction of other paintings or with other settings.
     """
 
-    def __init__(self, collection, out, settings, *, weights, seed=0, say=print):
+    def __init__(
+        self,
+        collection,
+        out,
+        settings,
+        *,
+        weights,
+        on_error="raise",
+        seed=0,
+        say=print,
+    ):
         self.collection = collection
         self.out = Path(out)
         self.settings = settings
         self.weights = weights
+        self.on_error = on_error
         self.seed = seed
         self.say = say
         self.part = split(collection.labels, seed)
@@ -273,6 +264,7 @@ class Reproduction:
         pipe = make_fine_tune_pipeline(
             head,
             size=self.settings.pretrained_size,
+            on_error=self.on_error,
             weights=self.weights,
             unfreeze_from="mixed9",
             cache=self.out / "features",
@@ -303,14 +295,18 @@ class Reproduction:
         return {"gap": evaluation.leakage_gap.to_dict()}
 
     def _network(self, kind, **options):
-        options = {"validation_split": 0.1, "verbose": 1, **options}
         return make_cnn_pipeline(
-            kind, size=self.settings.size, random_state=self.seed, **options
+            kind,
+            size=self.settings.size,
+            on_error=self.on_error,
+            random_state=self.seed,
+            **{"validation_split": 0.1, "verbose": 1, **options},
         )
 
     def _frozen(self, **head):
         return make_transfer_pipeline(
             size=self.settings.pretrained_size,
+            on_error=self.on_error,
             weights=self.weights,
             scale=self.weights is None,
             cache=self.out / "features",
@@ -416,39 +412,6 @@ def split(labels, seed=0):
         _, chosen = next(splitter.split(rows, labels[rows]))
         part[rows[chosen]] = name
     return part
-
-
-def compare(results, *, with_reported):
-    """Put the report's figures beside ours.
-
-    Parameters
-    ----------
-    results : dict of str to dict
-        By :meth:`Reproduction.run`.
-    with_reported : bool
-        Whether the paintings are those of the report.
-
-    Returns
-    -------
-    table : DataFrame, a row an experiment
-        Accuracies in percent, weights that were trained, and seconds of an epoch; the
-        report's in columns named "report ...".
-    """
-    rows = {}
-    for name, title in TITLES.items():
-        result, reported = results[name], REPORTED.get(name, {})
-        row = rows.setdefault(title, {})
-        for part in ("train", "validation", "before", "test"):
-            column = "validation before" if part == "before" else part
-            if with_reported:
-                row[f"report {column}"] = reported.get(part)
-            row[column] = 100 * result[part] if part in result else None
-        row["parameters"] = result["parameters"]
-        if with_reported:
-            row["report seconds an epoch"] = reported.get("seconds_per_epoch")
-        row["seconds an epoch"] = result["seconds_per_epoch"]
-    table = pd.DataFrame.from_dict(rows, orient="index").astype(float)
-    return table.astype({"parameters": int}).rename_axis("experiment")
 
 
 def write_json(file, content):

@@ -5,7 +5,7 @@ import pandas as pd
 
 from skart._page import Page
 from skart.commands.profile import describe, figures
-from skart.commands.reproduction import REPORTED_HEAD, TITLES
+from skart.commands.reported import REPORTED_HEAD, TITLES
 from skart.evaluation import Evaluation
 from skart.plotting import HistoryDisplay, SearchDisplay, plot_confusion_matrix
 from skart.report._provenance import list_versions

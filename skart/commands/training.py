@@ -30,6 +30,7 @@ def make_pipeline(
     layer=None,
     size=None,
     epochs=None,
+    on_error="raise",
     cache=None,
     random_state=0,
 ):
@@ -47,6 +48,8 @@ def make_pipeline(
         Height and width of the images in pixels; None for 299, or 224 from scratch.
     epochs : int, default=None
         At most; None for 60, 10 or 30.
+    on_error : {"raise", "blank"}, default="raise"
+        See :class:`skart.ImageLoader`.
     cache : str or path, default=None
         Folder of the features.
     random_state : int, default=0
@@ -57,7 +60,7 @@ def make_pipeline(
     pipeline : sklearn.pipeline.Pipeline
         Not fitted; its last step stops early once it has a validation split.
     """
-    common = {"random_state": random_state}
+    common = {"on_error": on_error, "random_state": random_state}
     if kind == "transfer":
         return make_transfer_pipeline(
             size=size or 299,
@@ -147,7 +150,7 @@ def train_and_save(pipe, collection, out, *, cache, n_candidates=0, seed=0, say=
         )
         best = {key: _plain(value) for key, value in search.best_params_.items()}
         results = note_search(search.cv_results_)
-        pipe.set_params(**search.best_params_)
+        pipe.set_params(**best)
     share = pipe[-1].validation_split
     say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {why}")
     pipe.fit(paths, labels, **fit_params)

@@ -1,0 +1,63 @@
+"""What the report states, and its figures beside ours.
+
+Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford CS231n report,
+2017.
+"""
+
+import pandas as pd
+
+# The best head of the report's search.
+REPORTED_HEAD = {
+    "head__units": 650,
+    "head__dropout": 0.7,
+    "head__optimizer__learning_rate": 1.95e-5,
+}
+
+# What the report states, in percent and seconds.
+REPORTED = {
+    "vgg-lite": {"test": 31.2},
+    "hybrid": {"test": 35.8, "seconds_per_epoch": 300},
+    "transfer": {"train": 90.6, "validation": 57.84, "test": 56.6},
+    "fine-tune": {"before": 55.53},
+}
+
+TITLES = {
+    "vgg-lite": "VGG-lite",
+    "hybrid": "hybrid CNN",
+    "reported-head": "frozen InceptionV3, the report's best head",
+    "transfer": "frozen InceptionV3, head by search",
+    "fine-tune": "last Inception module fine-tuned",
+}
+
+
+def compare(results, *, with_reported):
+    """Put the report's figures beside ours.
+
+    Parameters
+    ----------
+    results : dict of str to dict
+        By :meth:`Reproduction.run`.
+    with_reported : bool
+        Whether the paintings are those of the report.
+
+    Returns
+    -------
+    table : DataFrame, a row an experiment
+        Accuracies in percent, weights that were trained, and seconds of an epoch; the
+        report's in columns named "report ...".
+    """
+    rows = {}
+    for name, title in TITLES.items():
+        result, reported = results[name], REPORTED.get(name, {})
+        row = rows.setdefault(title, {})
+        for part in ("train", "validation", "before", "test"):
+            column = "validation before" if part == "before" else part
+            if with_reported:
+                row[f"report {column}"] = reported.get(part)
+            row[column] = 100 * result[part] if part in result else None
+        row["parameters"] = result["parameters"]
+        if with_reported:
+            row["report seconds an epoch"] = reported.get("seconds_per_epoch")
+        row["seconds an epoch"] = result["seconds_per_epoch"]
+    table = pd.DataFrame.from_dict(rows, orient="index").astype(float)
+    return table.astype({"parameters": int}).rename_axis("experiment")
