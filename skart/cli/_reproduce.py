@@ -98,7 +98,7 @@ def reproduce(
         )
 
     from skart.commands.collection import Collection, choose_weights
-    from skart.commands.reported import compare
+    from skart.commands.reported import compare, written
     from skart.commands.reproduction import QUICK, Reproduction, Settings
     from skart.commands.reproduction_page import write_page
     from skart.datasets import make_paintings
@@ -143,7 +143,4 @@ def reproduce(
                 "page": str(page),
             }
         )
-    return f"{reproduction.describe()}\n\n{table.T.to_string(**FORMAT)}"
-
-
-FORMAT = {"float_format": "{:,.4g}".format, "na_rep": ""}
+    return f"{reproduction.describe()}\n\n{written(table).to_string()}"

@@ -61,3 +61,24 @@ def compare(results, *, with_reported):
         row["seconds an epoch"] = result["seconds_per_epoch"]
     table = pd.DataFrame.from_dict(rows, orient="index").astype(float)
     return table.astype({"parameters": int}).rename_axis("experiment")
+
+
+def written(table):
+    """Write the table's figures as a person would, and turn it on its side.
+
+    Parameters
+    ----------
+    table : DataFrame
+        By :func:`compare`.
+
+    Returns
+    -------
+    table : DataFrame of str, a column an experiment
+        Percent with one digit, seconds with three, and empty where there is nothing.
+    """
+    forms = dict.fromkeys(table, "{:.1f} %") | {"parameters": "{:,.0f}"}
+    forms |= {name: "{:.3g}" for name in table if "seconds" in name}
+    columns = {
+        name: table[name].map(forms[name].format, na_action="ignore") for name in table
+    }
+    return pd.DataFrame(columns).fillna("").T

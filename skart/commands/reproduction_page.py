@@ -1,19 +1,18 @@
 """The page that ``skart reproduce`` writes, and its figures as files."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from skart._page import Page
+from skart._page import FIGURE_STYLE, Page
 from skart.commands.profile import describe, figures
-from skart.commands.reported import REPORTED_HEAD, TITLES
+from skart.commands.reported import REPORTED_HEAD, TITLES, written
 from skart.evaluation import Evaluation
 from skart.plotting import HistoryDisplay, SearchDisplay, plot_confusion_matrix
 from skart.report._provenance import list_versions
 
 # Where the report cuts its figures of sizes is not printed.
 _CUT = 1000
-
-_FORMATS = {"parameters": "{:,.0f}".format}
 
 
 def write_page(reproduction, results, table):
@@ -33,10 +32,17 @@ def write_page(reproduction, results, table):
     file : pathlib.Path
         ``reproduction.html``; ``results.csv`` and ``figures/`` stand beside it.
     """
-    out, collection = reproduction.out, reproduction.collection
-    folder = out / "figures"
+    table.to_csv(reproduction.out / "results.csv")
+    # Figures are for the page: an interactive backend must not show them too.
+    with plt.rc_context(FIGURE_STYLE), plt.ioff():
+        page = _fill_page(reproduction, results, table)
+    return page.write(reproduction.out / "reproduction.html")
+
+
+def _fill_page(reproduction, results, table):
+    collection = reproduction.collection
+    folder = reproduction.out / "figures"
     folder.mkdir(exist_ok=True)
-    table.to_csv(out / "results.csv")
 
     def add(section, name, figure, alt, caption=""):
         figure = getattr(figure, "figure_", figure)
@@ -49,15 +55,16 @@ def write_page(reproduction, results, table):
     )
     section = page.section("Results")
     section.text(reproduction.describe())
-    section.table(
-        table.T.rename_axis("percent, where nothing else is said"),
-        formats=dict.fromkeys(table.index, "{:,.4g}".format),
-    )
+    section.table(written(table))
 
     section = page.section("The paintings")
     section.table(describe(collection)[1])
     for name, display in figures(collection, cut=_CUT, seed=reproduction.seed):
-        add(section, name, display, *_CAPTIONS[name.partition("-")[0]])
+        kind, _, part = name.partition("-")
+        alt, caption = _CAPTIONS[kind]
+        if part:  # "below-1000"
+            caption = f"{caption} Longer side {part.replace('-', ' ')}."
+        add(section, name, display, alt, caption)
 
     for name, title in TITLES.items():
         result = results[name]
@@ -110,7 +117,7 @@ def write_page(reproduction, results, table):
 
     section = page.section("Settings and versions")
     section.facts(reproduction.made_with | list_versions())
-    return page.write(out / "reproduction.html")
+    return page
 
 
 _CAPTIONS = {
