@@ -289,18 +289,6 @@ def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
     assert process.returncode == 2 and "another paintings, seed, size" in stderr
 
 
-def test_the_reports_figures_stand_beside_ours_on_pandora18k():
-    from skart.commands.reported import TITLES, compare
-
-    result = {"test": 0.5, "parameters": 10, "seconds_per_epoch": 2.0}
-    table = compare(dict.fromkeys(TITLES, result), with_reported=True)
-    assert table.loc["VGG-lite", "report test"] == 31.2
-    assert table.loc["hybrid CNN", ["report test", "test"]].tolist() == [35.8, 50]
-    assert table.loc["hybrid CNN", "report seconds an epoch"] == 300
-    transfer = table.loc["frozen InceptionV3, head by search"]
-    assert transfer["report train"] == 90.6 and transfer["report test"] == 56.6
-
-
 def test_an_interrupt_says_how_to_go_on(drawn, tmp_path):
     # Where tests run in the background, a shell has interrupts ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -79,6 +79,7 @@ def written(table):
     forms = dict.fromkeys(table, "{:.1f} %") | {"parameters": "{:,.0f}"}
     forms |= {name: "{:.3g}" for name in table if "seconds" in name}
     columns = {
-        name: table[name].map(forms[name].format, na_action="ignore") for name in table
+        name: [forms[name].format(x) if pd.notna(x) else "" for x in table[name]]
+        for name in table
     }
-    return pd.DataFrame(columns).fillna("").T
+    return pd.DataFrame(columns, index=table.index).T

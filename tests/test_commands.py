@@ -1,0 +1,137 @@
+"""What the commands decide for their users; the commands themselves: test_cli.py."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import save_image
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from skart import save_model
+from skart.commands.collection import (
+    Collection,
+    choose_splitter,
+    choose_weights,
+    validation_share,
+)
+from skart.commands.prediction import load_pipeline
+from skart.commands.reported import TITLES, compare, written
+from skart.commands.reproduction import split
+from skart.commands.training import validation_accuracy
+from skart.datasets._pandora import is_pandora18k, periods_of
+
+
+@pytest.fixture
+def make_folder(tmp_path):
+    def make(names):
+        for seed, name in enumerate(names):
+            save_image(tmp_path / "folder" / name, (40, 30), seed)
+        return tmp_path / "folder"
+
+    return make
+
+
+def test_pandora18k_is_known_by_its_layout(make_folder, tmp_path):
+    names = [f"{folder}/Artist/{i}.jpg" for i in range(4) for folder in ("05_Baroque",)]
+    root = make_folder([*names, *(f"14_Cubism/Other/{i}.jpg" for i in range(4))])
+    assert is_pandora18k(root)
+    collection = Collection(root)
+    assert collection.labels.tolist() == ["Baroque"] * 4 + ["Cubism"] * 4
+    assert "8 paintings instead of 18,038" in collection.differences[0]
+    (root / "Mail Art").mkdir()
+    assert not is_pandora18k(root) and not is_pandora18k(tmp_path / "nowhere")
+
+
+def test_years_are_known_of_known_movements():
+    assert periods_of(["Pop Art", "Baroque"]) == {
+        "Baroque": (1590, 1725),
+        "Pop Art": (1952, 1975),
+    }
+    assert periods_of(["Baroque", "Mail Art"]) is None
+
+
+def test_small_movements_are_left_out(make_folder):
+    root = make_folder(
+        [f"{name}/{i}.jpg" for name in ("Cubism", "Dada") for i in range(5)]
+        + ["Fauvism/0.jpg"]
+    )
+    collection = Collection(root)
+    assert collection.left_out == ["Fauvism"] and len(collection.paths) == 10
+    assert collection.groups is None and "artists" not in collection.summary()
+    assert collection.remarks() == ["left out, with fewer than 4 paintings: Fauvism"]
+    assert len(Collection(root, least=1).paths) == 11
+    with pytest.raises(ValueError, match="fewer than two movements of 6 or more"):
+        Collection(root, least=6)
+
+
+def test_integer_movements_of_a_catalogue(make_folder, tmp_path):
+    root = make_folder([f"{i}.jpg" for i in range(8)])
+    table = pd.DataFrame({"path": sorted(root.iterdir()), "movement": [3, 7] * 4})
+    table.to_csv(tmp_path / "works.csv", index=False)
+    assert Collection(tmp_path / "works.csv").labels.tolist() == [3, 7] * 4
+
+
+def test_artists_are_kept_apart_where_there_are_enough():
+    artists = [f"{movement}{i}" for movement in "ab" for i in range(4) for _ in "xy"]
+    frame = pd.DataFrame({"movement": [*"aaaaaaaabbbbbbbb"], "artist": artists})
+    assert choose_splitter(frame, 3)[0] is StratifiedGroupKFold
+    splitter, why = choose_splitter(frame, 4)
+    assert splitter is StratifiedKFold and "a has too few artists" in why
+    _, why = choose_splitter(frame.assign(artist="unknown"), 3)
+    assert why == "at random: the artists are not known"
+
+
+def test_the_validation_part_has_room_for_each_movement():
+    labels = np.repeat(np.arange(10), 4)
+    assert validation_share(np.repeat([0, 1], 50)) == 0.15
+    assert validation_share(labels) * len(labels) >= 10
+    trained_on = len(labels) * 2 / 3
+    assert validation_share(labels, 3) * trained_on >= 10
+
+
+def test_weights(tmp_path):
+    assert choose_weights("random") is None
+    assert choose_weights(None) == choose_weights("imagenet") == "imagenet"
+    with pytest.raises(FileNotFoundError, match="--weights .*no.h5: there is no"):
+        choose_weights(str(tmp_path / "no.h5"))
+
+
+def test_80_10_10():
+    labels = np.repeat(["a", "b", "c"], [100, 60, 40])
+    part = split(labels, seed=3)
+    counts = pd.crosstab(labels, part)
+    assert counts["train"].tolist() == [80, 48, 32]
+    assert counts["test"].tolist() == counts["validation"].tolist() == [10, 6, 4]
+    np.testing.assert_array_equal(part, split(labels, seed=3))
+    assert (part != split(labels, seed=4)).any()
+    # One of each where ten percent are fewer than there are movements.
+    counts = pd.crosstab(np.repeat([*"abcdef"], 4), split(np.repeat([*"abcdef"], 4)))
+    assert (counts["test"] == 1).all() and (counts["validation"] == 1).all()
+
+
+def test_validation_accuracy_is_that_of_the_weights_that_were_kept():
+    history = {"val_loss": [0.9, 0.4, 0.6], "val_accuracy": [0.5, 0.7, 0.8]}
+    assert validation_accuracy(history) == 0.7
+    assert validation_accuracy(history | {"stage": [1, 1, 2]}) == 0.8
+
+
+def test_the_reports_figures_stand_beside_ours_on_pandora18k():
+    result = {"test": 0.5, "parameters": 12345, "seconds_per_epoch": 2.0}
+    table = compare(dict.fromkeys(TITLES, result), with_reported=True)
+    assert table.loc["VGG-lite", "report test"] == 31.2
+    assert table.loc["hybrid CNN", ["report test", "test"]].tolist() == [35.8, 50]
+    assert table.loc["hybrid CNN", "report seconds an epoch"] == 300
+    transfer = table.loc["frozen InceptionV3, head by search"]
+    assert transfer["report train"] == 90.6 and transfer["report test"] == 56.6
+    assert transfer["report validation"] == 57.84
+    fine_tuned = table.loc["last Inception module fine-tuned"]
+    assert fine_tuned["report validation before"] == 55.53
+    shown = written(table)["hybrid CNN"]
+    assert shown["report test"] == "35.8 %" and shown["parameters"] == "12,345"
+    assert shown["report train"] == "" and shown["report seconds an epoch"] == "300"
+
+
+def test_a_model_that_takes_no_images(tmp_path):
+    save_model(LogisticRegression().fit([[0], [1]], [0, 1]), tmp_path / "m.skart")
+    with pytest.raises(ValueError, match="takes no images: it holds a LogisticRegr"):
+        load_pipeline(tmp_path / "m.skart")
