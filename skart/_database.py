@@ -99,8 +99,11 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 yield Transaction(connection, inode)
                 connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise explain(error, self.root, inode) from error
+        # Texts of errors quote damaged names, which may be no UTF-8.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise explain(
+                error, self.root, inode, replaced=self._inode() != inode
+            ) from error
 
     def mend(self, inode):
         """Put what can still be read into a new file, in the place of a damaged one.
@@ -111,6 +114,8 @@ class Database:
             The file that was found to be damaged. If it is no longer there, nothing is
             done.
         """
+        if self._inode() != inode:
+            return
         if self.read_only:
             raise StoreError(
                 f"the feature store {self.root} is damaged, and nothing can be written "
@@ -118,7 +123,7 @@ class Database:
                 "another folder as cache."
             )
         with filelock.FileLock(self.root / _MENDING_LOCK):
-            if self._inode() != inode:
+            if self._inode() != inode:  # who waited here finds it done
                 return
             new = self.file.with_name(f"{self.file.name}.new")
             for leftover in (new, new.with_name(f"{new.name}-journal")):
@@ -126,7 +131,7 @@ class Database:
             try:
                 n_arrays = self._salvage(new)
             except sqlite3.Error as error:
-                raise explain(error, self.root, None) from error
+                raise explain(error, self.root) from error
             # It would be taken for the new file's.
             self.file.with_name(f"{self.file.name}-journal").unlink(missing_ok=True)
             os.replace(new, self.file)
@@ -147,15 +152,11 @@ class Database:
             All that no skart has put there.
         """
         files = sorted(self.root.iterdir()) if self.root.is_dir() else []
-        strange = [
-            path
-            for path in files
-            if not _OWN_FILES.fullmatch(path.name) or path.is_dir()
-        ]
+        strange = [path for path in files if not _is_own(path)]
         formats = [
             path
             for path in files
-            if _DATA_FILES.fullmatch(path.name) and path.name != self.file.name
+            if _DATA_FILES.fullmatch(path.name) and path not in (self.file, *strange)
         ]
         return formats, strange
 
@@ -223,13 +224,13 @@ class Database:
         return n_arrays
 
     def _readable_rows(self, table, order):
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
             with contextlib.closing(self._open("rw")) as connection:
                 rows = connection.execute(
                     f"SELECT key, value FROM {table} ORDER BY rowid {order}"
                 )
                 while row := rows.fetchone():
-                    if _unseal(*row):
+                    if _unseal(table, *row):
                         yield row
 
 
@@ -263,12 +264,13 @@ class Transaction:
         """
         query = f"SELECT value FROM {table} WHERE key = ?"
         row = self._connection.execute(query, (key,)).fetchone()
-        return None if row is None else _unseal(key, row[0])
+        return None if row is None else _unseal(table, key, row[0])
 
     def put(self, table, key, value):
         """Write a value, in the place of an earlier one; it must not be empty."""
         self._connection.execute(
-            f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", (key, _seal(key, value))
+            f"INSERT OR REPLACE INTO {table} VALUES (?, ?)",
+            (key, _seal(table, key, value)),
         )
 
     def delete(self, table, key):
@@ -278,7 +280,7 @@ class Transaction:
     def scan(self, table):
         """Read all keys and values, as :meth:`get` gives them."""
         for key, value in self._connection.execute(f"SELECT key, value FROM {table}"):
-            yield key, _unseal(key, value)
+            yield key, _unseal(table, key, value)
 
     def measure_arrays(self):
         """Count arrays and their bytes.
@@ -301,6 +303,18 @@ class Transaction:
         return [] if found == ["ok"] else found
 
 
+def _is_own(path):
+    if not path.is_file() or not _OWN_FILES.fullmatch(path.name):
+        return False
+    if not path.name.endswith(".mdb"):
+        return True
+    # The first format had names that other programs use, too.
+    with open(path.with_name("data.mdb"), "rb") as file:
+        return any(
+            b"skart store 1" in part for part in iter(lambda: file.read(1 << 20), b"")
+        )
+
+
 def _prepare(connection):
     """Make the tables, unless they are there."""
     connection.execute("PRAGMA mmap_size = 0")  # a truncated map is a crash
@@ -315,15 +329,14 @@ def _prepare(connection):
         connection.execute("COMMIT")
 
 
-def _seal(key, value):
-    return _CHECKSUM.pack(zlib.crc32(value, zlib.crc32(key))) + value
+def _seal(table, key, value):
+    """Put a checksum in front, also of the place: pages may be taken for others'."""
+    return _CHECKSUM.pack(zlib.crc32(value, zlib.crc32(key + table.encode()))) + value
 
 
-def _unseal(key, sealed):
-    """Give a value without its checksum; empty if either is not as it was written."""
+def _unseal(table, key, sealed):
+    """Give a value without its checksum; empty if it is not as it was written there."""
     if not isinstance(key, bytes) or not isinstance(sealed, bytes):
         return b""
-    value = memoryview(sealed)[_CHECKSUM.size :]
-    if sealed[: _CHECKSUM.size] != _CHECKSUM.pack(zlib.crc32(value, zlib.crc32(key))):
-        return b""
-    return value
+    value = sealed[_CHECKSUM.size :]
+    return value if _seal(table, key, value) == sealed else b""

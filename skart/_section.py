@@ -42,6 +42,7 @@ class StoreSection:
         """Dtype of the arrays; None until the first is stored."""
         return self._form()[1]
 
+    @mended
     def lock(self):
         """Lock the section against other processes and threads that compute for it.
 
@@ -149,8 +150,7 @@ class StoreSection:
                 "identity": self.identity,
                 "shape": arrays.shape[1:],
                 "dtype": arrays.dtype.name,
-                "writes": len(digests)
-                + (json.loads(bytes(known))["writes"] if known else 0),
+                "writes": len(digests) + (json.loads(known)["writes"] if known else 0),
             }
             transaction.put("sections", self.key, json.dumps(section).encode())
 
@@ -174,10 +174,11 @@ class StoreSection:
                 transaction.delete("arrays", self.key + digest)
         warnings.warn(f"{message} damaged and will be computed anew", stacklevel=4)
 
+    @mended
     def _form(self):
         with self._database.transaction() as transaction:
             known = transaction.get("sections", self.key)
         if not known:
             return (None, None) if self._spare is None else self._spare._form()
-        section = json.loads(bytes(known))
+        section = json.loads(known)
         return tuple(section["shape"]), np.dtype(section["dtype"])

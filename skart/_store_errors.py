@@ -3,6 +3,17 @@
 import functools
 import sqlite3
 
+# Errors that say so, and those of statements, which are right unless the schema is
+# damaged.
+_DAMAGE = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_IOERR_SHORT_READ,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+}
+
 
 class StoreError(OSError):
     """A feature store that can't be opened, read or written."""
@@ -24,31 +35,32 @@ class DamagedStoreError(StoreError):
         self.inode = inode
 
 
-def explain(error, root, inode):
+def explain(error, root, inode=None, *, replaced=False):
     """Give the error of a store for one of its database.
 
     Parameters
     ----------
-    error : sqlite3.Error
-        What SQLite said.
+    error : sqlite3.Error or UnicodeDecodeError
+        What SQLite said, or that it can't be read.
     root : Path
         Folder of the store.
-    inode : int or None
+    inode : int, default=None
         The file that was open.
+    replaced : bool, default=False
+        Whether it was deleted, or another is in its place.
 
     Returns
     -------
     error : StoreError
         What happened, and what to do.
     """
-    code = getattr(error, "sqlite_errorcode", None) or 0
+    code = getattr(error, "sqlite_errorcode", 0)
     start = f"the feature store {root}"
-    # Statements are right, so one that fails has met a damaged schema.
-    if code & 0xFF in (
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_ERROR,
-    ) or code in (sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_SHORT_READ):
+    if replaced:
+        return DamagedStoreError(
+            f"{start} was deleted, or made anew, while it was used", inode
+        )
+    if isinstance(error, UnicodeDecodeError) or {code, code & 0xFF} & _DAMAGE:
         return DamagedStoreError(
             f"{start} is damaged: {error}. Mend it by skart cache verify --repair, "
             "or delete it: features are computed anew.",

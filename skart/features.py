@@ -164,8 +164,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         section = store.section(self._identity(X))
         digests = _digest(X, store)
         # One round computes what is missing and the second finds it, unless the store
-        # is deleted, or found to be damaged, meanwhile.
-        for _ in range(3):
+        # is deleted meanwhile, or more and more of it is found to be damaged.
+        for _ in range(8):
             if section.missing(digests).any():
                 self._compute_missing(X, digests, section)
             if self.pooling is None:

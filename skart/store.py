@@ -77,6 +77,16 @@ class FeatureStore:
         """Whether the folder is there, but can't be written to."""
         return self._database.read_only
 
+    def exists(self):
+        """Tell whether there is anything of a store, of whichever version of skart.
+
+        Returns
+        -------
+        exists : bool
+            Whether the folder has such files.
+        """
+        return self._database.file.exists() or bool(self._database.other_files()[0])
+
     @mended
     def digest_files(self, paths):
         """Digest the bytes of files, rereading only those that changed.
@@ -109,7 +119,7 @@ class FeatureStore:
                 facts = _facts(seen)
                 known = transaction.get("paths", key)
                 if known and known[: len(facts)] == facts:
-                    digests[index] = bytes(known[len(facts) :])
+                    digests[index] = known[len(facts) :]
                 else:
                     changed.append((index, path, key))
         learned = {}
@@ -159,7 +169,7 @@ class FeatureStore:
         with self._database.transaction() as transaction:
             sizes = transaction.measure_arrays()
             sections = [
-                (key, json.loads(bytes(value)))
+                (key, json.loads(value))
                 for key, value in transaction.scan("sections")
                 if value
             ]
@@ -216,7 +226,7 @@ class FeatureStore:
                 problems += transaction.find_problems()
                 for key, value in transaction.scan("sections"):
                     if value:
-                        identities[key] = json.loads(bytes(value))["identity"]
+                        identities[key] = json.loads(value)["identity"]
                     others += not value
                 others += sum(not value for _, value in transaction.scan("paths"))
                 for key, value in transaction.scan("arrays"):

@@ -20,8 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Artistic movement recognition: a folder of paintings in, a classifier out."
     "\n\nWhat a command answers goes to the standard output, all else to the standard "
-    "error. Exit status: 0, or 1 if some images could not be read, 2 for bad input, "
-    "130 if interrupted.",
+    "error. Exit status: 0, or 1 if some images could not be read or the store of "
+    "features is damaged, 2 for bad input, 130 if interrupted.",
 )
 
 Data = Annotated[
@@ -128,7 +128,7 @@ def manners():
             raise typer.Exit(2) from None
 
 
-def command(function):
+def command(function, group=app):
     """Register a function as a command; what it returns is the answer.
 
     Parameters
@@ -137,6 +137,8 @@ def command(function):
         Gives a str for the standard output, or None, or such an answer and an exit
         status. What it prints goes to the standard error, so that the answer can be
         piped.
+    group : typer.Typer, default=app
+        What the command belongs to.
 
     Returns
     -------
@@ -144,7 +146,7 @@ def command(function):
         The command.
     """
 
-    @app.command()
+    @group.command()
     @functools.wraps(function)
     def run(**options):
         with manners():
