@@ -164,8 +164,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         section = store.section(self._identity(X))
         digests = _digest(X, store)
         # One round computes what is missing and the second finds it, unless the store
-        # is deleted, or found to be damaged, meanwhile.
-        for _ in range(3):
+        # is deleted meanwhile, or more and more of it is found to be damaged.
+        for _ in range(8):
             if section.missing(digests).any():
                 self._compute_missing(X, digests, section)
             if self.pooling is None:
@@ -355,8 +355,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         shape = self.network(X.shape[1:]).output_shape[1:]
         n_bytes = math.prod(shape) * np.dtype(self.storage_dtype).itemsize
         n_images = len(set(digests))
-        # LMDB keeps what is larger than half a page in pages of its own.
-        needed = n_images * (-(-n_bytes // 4096) + 1) * 4096
+        needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # with pages half full
         free = shutil.disk_usage(store.root).free
         sizes = (
             f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "

@@ -1,17 +1,12 @@
 """Features on disk: content-addressed, transactional, shared between processes.
 
-An LMDB environment [1]_ holds three tables: ``paths`` (what a file's stat said when
-its bytes were last digested), ``sections`` (one for each way of computing features:
-its identity, shape and dtype) and ``arrays`` (section + digest of the image ->
-checksum + array). Each write is one transaction, so a killed process leaves the
-table as it was before the batch in hand.
-
-References
-----------
-.. [1] Chu. "LMDB: Lightning Memory-Mapped Database". http://www.lmdb.tech/doc/
+A database has three tables: ``paths`` (what a file's stat said when its bytes were last
+digested), ``sections`` (one for each way of computing features: its identity, shape and
+dtype) and ``arrays`` (section + digest of the image -> array). Each write is one
+transaction, so a killed process leaves the tables as they were before the batch in
+hand. Each value has a checksum.
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -19,53 +14,31 @@ import shutil
 import stat
 import struct
 import tempfile
-import threading
 import time
-import warnings
 import weakref
-import zlib
 from pathlib import Path
 
-import filelock
-import lmdb
-import numpy as np
+from skart._database import Database
+from skart._section import StoreSection
+from skart._store_errors import DamagedStoreError, StoreError, mended
 
-_FORMAT = b"skart store 1"
-_CHECKSUM = struct.Struct("<I")
-
-# An environment may be opened once in a process only, and LMDB forbids carrying it
-# across a fork.
-_environments = {}
-_environments_lock = threading.Lock()
-
-
-def _forget_environments():
-    global _environments_lock
-    _environments.clear()
-    _environments_lock = threading.Lock()  # a thread of the parent may have held it
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_environments)
-
-
-class StoreError(OSError):
-    """A feature store that can't be opened, read or written."""
+__all__ = ["FeatureStore", "StoreError", "StoreSection"]
 
 
 class FeatureStore:
     """Arrays on disk under the digest of what they were computed from.
 
     Several processes may use one store at once. It may be deleted at any time: what
-    is missing is computed anew.
+    is missing is computed anew, and so is what turns out to be damaged, with a warning.
+    What can't be written to is read, and what it lacks is kept in a temporary folder
+    as long as it is used, with a warning.
 
     Parameters
     ----------
     root : str or path
         Folder of the store, made when first needed; ``~`` is expanded.
     max_bytes : int, default=2**40
-        Largest size the store may grow to, in bytes. Only address space is reserved,
-        neither memory nor disk. The first one given in a process holds for it.
+        Largest size the store may grow to, in bytes.
 
     Examples
     --------
@@ -81,8 +54,10 @@ class FeatureStore:
     """
 
     def __init__(self, root, *, max_bytes=2**40):
-        self.root = Path(root).expanduser()
+        # Absolute, so that it is the same folder wherever the process goes.
+        self.root = Path(root).expanduser().absolute()
         self.max_bytes = max_bytes
+        self._database = Database(self.root, max_bytes)
 
     @classmethod
     def temporary(cls):
@@ -97,6 +72,22 @@ class FeatureStore:
         weakref.finalize(store, shutil.rmtree, store.root, ignore_errors=True)
         return store
 
+    @property
+    def read_only(self):
+        """Whether the folder is there, but can't be written to."""
+        return self._database.read_only
+
+    def exists(self):
+        """Tell whether there is anything of a store, of whichever version of skart.
+
+        Returns
+        -------
+        exists : bool
+            Whether the folder has such files.
+        """
+        return self._database.file.exists() or bool(self._database.other_files()[0])
+
+    @mended
     def digest_files(self, paths):
         """Digest the bytes of files, rereading only those that changed.
 
@@ -116,7 +107,7 @@ class FeatureStore:
         """
         paths = list(paths)
         digests, changed = [None] * len(paths), []
-        with self._transaction() as (transaction, tables):
+        with self._database.transaction() as transaction:
             for index, path in enumerate(paths):
                 try:
                     seen = os.stat(path)
@@ -126,8 +117,8 @@ class FeatureStore:
                 if not stat.S_ISREG(seen.st_mode):  # a named pipe would never end
                     continue
                 facts = _facts(seen)
-                known = transaction.get(key, db=tables["paths"])
-                if known is not None and known[: len(facts)] == facts:
+                known = transaction.get("paths", key)
+                if known and known[: len(facts)] == facts:
                     digests[index] = known[len(facts) :]
                 else:
                     changed.append((index, path, key))
@@ -141,10 +132,10 @@ class FeatureStore:
                 continue
             if time.time() - max(seen.st_mtime, seen.st_ctime) > 2:
                 learned[key] = _facts(seen) + digests[index]
-        if learned:
-            with self._transaction(write=True) as (transaction, tables):
+        if learned and not self.read_only:
+            with self._database.transaction(write=True) as transaction:
                 for key, known in learned.items():
-                    transaction.put(key, known, db=tables["paths"])
+                    transaction.put("paths", key, known)
         return digests
 
     def section(self, identity):
@@ -162,6 +153,7 @@ class FeatureStore:
         """
         return StoreSection(self, identity)
 
+    @mended
     def info(self):
         """Count what the store holds.
 
@@ -169,230 +161,141 @@ class FeatureStore:
         -------
         info : dict
             ``path``; ``bytes`` on disk; ``arrays`` stored; ``writes``, arrays ever
-            written (more than ``arrays`` if some were computed more than once); and
-            ``sections``, their identities.
+            written (more than ``arrays`` if some were computed more than once);
+            ``sections``, a dict each: ``identity``, and its ``arrays`` and ``bytes``;
+            and ``other_formats``, files of other versions of skart, which this one
+            leaves alone.
         """
-        with self._transaction() as (transaction, tables):
-            cursor = transaction.cursor(tables["sections"])
-            sections = [json.loads(value) for _, value in cursor]
-            arrays = transaction.stat(tables["arrays"])["entries"]
+        with self._database.transaction() as transaction:
+            sizes = transaction.measure_arrays()
+            sections = [
+                (key, json.loads(value))
+                for key, value in transaction.scan("sections")
+                if value
+            ]
+        file = self._database.file
         return {
             "path": str(self.root),
-            "bytes": (self.root / "data.mdb").stat().st_size,
-            "arrays": arrays,
-            "writes": sum(section["writes"] for section in sections),
-            "sections": [section["identity"] for section in sections],
+            "bytes": file.stat().st_size if file.exists() else 0,
+            "arrays": sum(n_arrays for n_arrays, _ in sizes.values()),
+            "writes": sum(section["writes"] for _, section in sections),
+            "sections": [
+                dict(
+                    zip(("arrays", "bytes"), sizes.get(key, (0, 0)), strict=True),
+                    identity=section["identity"],
+                )
+                for key, section in sections
+            ],
+            "other_formats": [str(path) for path in self._database.other_files()[0]],
         }
 
-    @contextlib.contextmanager
-    def _transaction(self, write=False):
-        environment, tables = self._open()
-        try:
-            with environment.begin(write=write) as transaction:
-                yield transaction, tables
-        except lmdb.Error as error:
-            raise _store_error(self.root, error) from error
-
-    def _open(self):
-        """Open the environment, or take the one that this process has open."""
-        root = os.path.realpath(self.root)
-        data = os.path.join(root, "data.mdb")
-        with _environments_lock:
-            known = _environments.get(root)
-            if known is not None:
-                inode, environment, tables = known
-                try:
-                    if os.stat(data).st_ino == inode:
-                        return environment, tables
-                except FileNotFoundError:
-                    pass
-                # The store was deleted under our hands. Readers in other threads may
-                # still be at the old one, so it is left to the garbage collector.
-                del _environments[root], environment, tables, known
-            try:
-                os.makedirs(root, exist_ok=True)
-                environment = lmdb.open(root, map_size=self.max_bytes, max_dbs=3)
-                tables = {
-                    name: environment.open_db(name.encode())
-                    for name in ("paths", "sections", "arrays")
-                }
-                with environment.begin(write=True) as transaction:
-                    if not transaction.put(b"format", _FORMAT, overwrite=False):
-                        found = bytes(transaction.get(b"format"))
-                        if found != _FORMAT:
-                            raise StoreError(
-                                f"the feature store {root} has the format {found!r}; "
-                                f"this version of skart reads {_FORMAT!r}. Delete the "
-                                "folder, or name another as cache."
-                            )
-            except (NotADirectoryError, FileExistsError) as error:
-                raise StoreError(
-                    f"the feature store {root} can't be made: a file stands in its "
-                    "place. Name a folder as cache."
-                ) from error
-            except lmdb.Error as error:
-                raise _store_error(self.root, error) from error
-            except StoreError:
-                raise
-            except OSError as error:
-                raise StoreError(
-                    f"the feature store {root} can't be made: {error.strerror}. Name "
-                    "another folder as cache."
-                ) from error
-            inode = os.stat(data).st_ino
-            _environments[root] = (inode, environment, tables)
-            return environment, tables
-
-    def __repr__(self):
-        return f"FeatureStore({str(self.root)!r})"
-
-
-class StoreSection:
-    """The arrays of one identity in a :class:`FeatureStore`; made by its ``section``.
-
-    Parameters
-    ----------
-    store : FeatureStore
-        Where the arrays are kept.
-    identity : dict
-        All that the arrays depend on beside the image.
-
-    """
-
-    def __init__(self, store, identity):
-        self.store = store
-        self.identity = identity
-        self.key = hashlib.sha256(
-            json.dumps(identity, sort_keys=True).encode()
-        ).digest()[:16]
-
-    @property
-    def shape(self):
-        """Shape of one array: a tuple of int; None until the first is stored."""
-        return self._form[0]
-
-    @property
-    def dtype(self):
-        """Dtype of the arrays; None until the first is stored."""
-        return self._form[1]
-
-    def lock(self):
-        """Lock the section against other processes and threads that compute for it.
-
-        Returns
-        -------
-        lock : filelock.BaseFileLock
-            A context manager. The system takes the lock back from a killed process.
-        """
-        self.store._open()  # makes the folder
-        return filelock.FileLock(self.store.root / f"{self.key.hex()[:16]}.lock")
-
-    def missing(self, digests):
-        """Find the arrays that are yet to be computed.
+    def verify(self, *, repair=False):
+        """Read everything, and compare it with its checksums.
 
         Parameters
         ----------
-        digests : list of bytes or None
-            Digests of images; None is always missing.
+        repair : bool, default=False
+            Whether what is damaged is removed, so that it is computed anew.
 
         Returns
         -------
-        missing : ndarray of bool, shape (len(digests),)
-            Where nothing is stored.
-        """
-        with self.store._transaction() as (transaction, tables):
-            cursor = transaction.cursor(tables["arrays"])
-            return np.array(
-                [
-                    not (digest and cursor.set_key(self.key + digest))
-                    for digest in digests
-                ]
-            )
-
-    def read(self, digests):
-        """Read arrays, checking each against its checksum.
-
-        Parameters
-        ----------
-        digests : list of bytes or None
-            Digests of images; None is never found.
-
-        Returns
-        -------
-        arrays : ndarray of shape (len(digests), *shape)
-            The arrays, zeros where there is none; None while nothing is stored.
-        found : ndarray of bool, shape (len(digests),)
-            Where there is one. Damaged arrays are deleted, with a warning.
-        """
-        found = np.zeros(len(digests), bool)
-        shape, dtype = self._form
-        if shape is None:
-            return None, found
-        arrays = np.zeros((len(digests), *shape), dtype)
-        damaged = []
-        with self.store._transaction() as (transaction, tables):
-            for index, (array, digest) in enumerate(zip(arrays, digests, strict=True)):
-                value = digest and transaction.get(
-                    self.key + digest, db=tables["arrays"]
-                )
-                if not value:
-                    continue
-                data = value[_CHECKSUM.size :]
-                (checksum,) = _CHECKSUM.unpack_from(value)
-                if len(data) == array.nbytes and zlib.crc32(data) == checksum:
-                    array.reshape(-1)[:] = np.frombuffer(data, dtype)
-                    found[index] = True
-                else:
-                    damaged.append(digest)
-        if damaged:
-            with self.store._transaction(write=True) as (transaction, tables):
-                for digest in damaged:
-                    transaction.delete(self.key + digest, db=tables["arrays"])
-            warnings.warn(
-                f"{len(damaged)} arrays in the feature store {self.store.root} are "
-                "damaged and will be computed anew",
-                stacklevel=2,
-            )
-        return arrays, found
-
-    def write(self, digests, arrays):
-        """Store arrays in one transaction: all of them or, if it is killed, none.
-
-        Parameters
-        ----------
-        digests : list of bytes
-            Digests of images.
-        arrays : ndarray of shape (len(digests), *shape)
-            What was computed from them.
+        report : dict
+            ``path``; ``arrays`` that are sound; ``damaged``, a list of the ``identity``
+            (None if unknown) and ``digest`` (hexadecimal, of the image) of each that is
+            not; ``problems`` of the file itself, a list of str; and ``repaired``.
 
         Raises
         ------
         StoreError
-            If the disk or ``max_bytes`` is full; the store stays as it was.
-        """
-        with self.store._transaction(write=True) as (transaction, tables):
-            for digest, array in zip(digests, arrays, strict=True):
-                data = array.tobytes()
-                value = _CHECKSUM.pack(zlib.crc32(data)) + data
-                transaction.put(self.key + digest, value, db=tables["arrays"])
-            known = transaction.get(self.key, db=tables["sections"])
-            section = {
-                "identity": self.identity,
-                "shape": arrays.shape[1:],
-                "dtype": arrays.dtype.name,
-                "writes": len(digests) + (json.loads(known)["writes"] if known else 0),
-            }
-            value = json.dumps(section).encode()
-            transaction.put(self.key, value, db=tables["sections"])
+            If the store can't be read for another reason, or can't be repaired because
+            nothing can be written to it.
 
-    @property
-    def _form(self):
-        with self.store._transaction() as (transaction, tables):
-            known = transaction.get(self.key, db=tables["sections"])
-        if known is None:
-            return None, None
-        section = json.loads(known)
-        return tuple(section["shape"]), np.dtype(section["dtype"])
+        Examples
+        --------
+        >>> import tempfile
+        >>> from skart import FeatureStore
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = FeatureStore(folder).verify()
+        >>> report["damaged"], report["problems"]
+        ([], [])
+        """
+        n_sound, damaged, problems, identities, others = 0, [], [], {}, 0
+        try:
+            with self._database.transaction() as transaction:
+                inode = transaction.inode
+                problems += transaction.find_problems()
+                for key, value in transaction.scan("sections"):
+                    if value:
+                        identities[key] = json.loads(value)["identity"]
+                    others += not value
+                others += sum(not value for _, value in transaction.scan("paths"))
+                for key, value in transaction.scan("arrays"):
+                    n_sound += bool(value)
+                    if not value:
+                        damaged.append(key)
+        except DamagedStoreError as error:
+            problems.append(str(error.__cause__))
+            inode = error.inode
+        if others:
+            problems.append(f"{others} rows that are no arrays are damaged")
+        repaired = repair and bool(problems or damaged)
+        if repaired and problems:
+            self._database.mend(inode)
+        elif repaired:
+            with self._database.transaction(write=True) as transaction:
+                for key in damaged:
+                    transaction.delete("arrays", key)
+        return {
+            "path": str(self.root),
+            "arrays": n_sound,
+            "damaged": [
+                {"identity": identities.get(key[:16]), "digest": key[16:].hex()}
+                for key in damaged
+                if isinstance(key, bytes)
+            ],
+            "problems": problems,
+            "repaired": repaired,
+        }
+
+    def clear(self):
+        """Delete what the store holds, of every version of skart.
+
+        Returns
+        -------
+        n_bytes : int
+            The room that was made.
+
+        Raises
+        ------
+        StoreError
+            If the folder holds anything else: nothing is deleted then.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from skart import FeatureStore
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = FeatureStore(folder)
+        ...     digests = store.digest_files([])
+        ...     _ = store.clear()
+        ...     store.info()["arrays"]
+        0
+        """
+        strange = self._database.other_files()[1]
+        if strange:
+            raise StoreError(
+                f"{self.root} holds what is no part of a feature store: "
+                f"{_some(path.name for path in strange)}. Nothing was deleted. Name "
+                "the store's own folder, or delete by hand."
+            )
+        n_bytes = 0
+        for path in self.root.iterdir() if self.root.is_dir() else ():
+            n_bytes += path.stat().st_size
+            path.unlink()
+        return n_bytes
+
+    def __repr__(self):
+        return f"FeatureStore({str(self.root)!r})"
 
 
 def _facts(seen):
@@ -402,12 +305,8 @@ def _facts(seen):
     )
 
 
-def _store_error(root, error):
-    if isinstance(error, (lmdb.MapFullError, lmdb.DiskError)):
-        remedy = (
-            "Make room, raise max_bytes in a new process, or name another folder as "
-            "cache"
-        )
-    else:
-        remedy = "If it is damaged, delete the folder: features are computed anew"
-    return StoreError(f"the feature store {root} can't be used: {error}. {remedy}.")
+def _some(names, n_most=3):
+    """List a few names."""
+    names = [repr(name) for name in names]
+    more = [f"{len(names) - n_most} more"] if len(names) > n_most else []
+    return ", ".join(names[:n_most] + more)

@@ -296,7 +296,7 @@ def test_an_interrupt_says_how_to_go_on(drawn, tmp_path):
         *("train", str(drawn), "--weights", "random", "--size", "300"),
         *("--out", str(tmp_path / "m.skart"), "--cache", str(tmp_path / "cache")),
     )
-    while not (tmp_path / "cache/data.mdb").exists():
+    while not (tmp_path / "cache/features-2.sqlite").exists():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

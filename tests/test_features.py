@@ -205,9 +205,9 @@ def test_the_store_may_be_deleted_at_any_time(image_paths, tmp_path, expected):
 def test_a_damaged_vector_is_computed_anew(image_paths, tmp_path, expected, work):
     cache = tmp_path / "store"
     features = extractor(cache=cache).transform(load(image_paths))
-    data = bytearray((cache / "data.mdb").read_bytes())
-    data[data.index(features[4].tobytes()) + 99] ^= 0xFF
-    (cache / "data.mdb").write_bytes(data)
+    data = bytearray((cache / "features-2.sqlite").read_bytes())
+    data[data.index(features[4][300:310].tobytes())] ^= 0xFF
+    (cache / "features-2.sqlite").write_bytes(data)
     with pytest.warns(UserWarning, match="damaged"):
         again = extractor(cache=cache).transform(load(image_paths))
     np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-6)
@@ -446,7 +446,7 @@ def test_half_precision_on_disk(image_paths, tmp_path):
         list(halves.set_params(cache=None).iter_transform(images))
     )
     np.testing.assert_allclose(streamed, maps, rtol=2e-3, atol=1e-3)
-    assert store.info()["sections"][0]["storage_dtype"] == "float16"
+    assert store.info()["sections"][0]["identity"]["storage_dtype"] == "float16"
 
 
 def test_what_does_not_fit_half_precision(image_paths, monkeypatch):

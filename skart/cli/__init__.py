@@ -9,6 +9,7 @@ from skart.cli import (  # noqa: F401, I001
     _info,
     _report,
     _reproduce,
+    _cache,
     _demo,
 )
 from skart.cli._app import app, main

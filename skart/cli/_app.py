@@ -4,7 +4,11 @@ import contextlib
 import functools
 import json
 import os
+import signal
+import socket
 import sys
+import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,8 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Artistic movement recognition: a folder of paintings in, a classifier out."
     "\n\nWhat a command answers goes to the standard output, all else to the standard "
-    "error. Exit status: 0, or 1 if some images could not be read, 2 for bad input, "
-    "130 if interrupted.",
+    "error. Exit status: 0, or 1 if some images could not be read or the store of "
+    "features is damaged, 2 for bad input, 130 if interrupted.",
 )
 
 Data = Annotated[
@@ -86,9 +90,42 @@ Folds = Annotated[
 CACHE = Path("~/.cache/skart")
 
 
+INTERRUPTED = (
+    "\nskart: interrupted. Features computed so far are kept; the same command goes on "
+    "from there."
+)
+
+
 def main():
     """Run the command."""
+    _end_in_time_when_interrupted()
     app()
+
+
+def _end_in_time_when_interrupted(seconds=1.2):
+    """End the process soon after an interrupt, whatever holds it up.
+
+    Python interrupts its main thread only, between two statements, and waits for the
+    other threads: a network's batch, or the decoding of large images, may take longer.
+    What ends in the middle of anything leaves the store sound.
+    """
+    told, telling = socket.socketpair()
+    telling.setblocking(False)
+    signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
+
+    def watch():
+        with telling:  # stays open as long as this thread lives
+            while told.recv(1)[0] != signal.SIGINT:
+                pass
+            time.sleep(seconds)
+        if not _interrupted.is_set():
+            os.write(2, f"{INTERRUPTED}\n".encode())
+        os._exit(130)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+_interrupted = threading.Event()  # and the user knows
 
 
 def say(text="", **style):
@@ -123,10 +160,8 @@ def manners():
         try:
             yield
         except KeyboardInterrupt:
-            say(
-                "\nskart: interrupted. Features computed so far are kept; the same "
-                "command goes on from there."
-            )
+            _interrupted.set()
+            say(INTERRUPTED)
             raise typer.Exit(130) from None
         except BrokenPipeError:  # nobody reads on: `skart predict ... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -138,7 +173,7 @@ def manners():
             raise typer.Exit(2) from None
 
 
-def command(function):
+def command(function, group=app):
     """Register a function as a command; what it returns is the answer.
 
     Parameters
@@ -147,6 +182,8 @@ def command(function):
         Gives a str for the standard output, or None, or such an answer and an exit
         status. What it prints goes to the standard error, so that the answer can be
         piped.
+    group : typer.Typer, default=app
+        What the command belongs to.
 
     Returns
     -------
@@ -154,7 +191,7 @@ def command(function):
         The command.
     """
 
-    @app.command()
+    @group.command()
     @functools.wraps(function)
     def run(**options):
         with manners():

@@ -1,0 +1,342 @@
+"""One SQLite file of keys and values in which damage is found, told and mended.
+
+SQLite [1]_ reads damaged and truncated files without crashing, which a database that
+maps its file into memory can't; but it does not notice all damage itself. So each
+value is sealed with a checksum of its key and itself.
+
+References
+----------
+.. [1] "How To Corrupt An SQLite Database File".
+   https://www.sqlite.org/howtocorrupt.html
+"""
+
+import contextlib
+import os
+import re
+import sqlite3
+import struct
+import warnings
+import zlib
+
+import filelock
+
+from skart._store_errors import StoreError, explain
+
+# Raise it when older code would misread what is stored: it is in the file's name, so
+# that files of several formats lie side by side.
+_FORMAT = 2
+
+_TABLES = ("paths", "sections", "arrays")
+_CHECKSUM = struct.Struct("<I")
+_MENDING_LOCK = "mending.lock"
+
+# What a store consists of, its older formats and what a killed process leaves.
+_OWN_FILES = re.compile(
+    r"features-\d+\.sqlite(-journal|\.new|\.new-journal)?|[0-9a-f]{16}\.lock|"
+    rf"{_MENDING_LOCK}|(data|lock)\.mdb"
+)
+_DATA_FILES = re.compile(r"features-\d+\.sqlite|data\.mdb")
+
+
+class Database:
+    """Tables ``paths``, ``sections`` and ``arrays`` in one file of a folder.
+
+    Each transaction opens the file anew, which takes a tenth of a millisecond: so
+    threads share nothing, forks are allowed, and the file may be deleted at any time.
+
+    Parameters
+    ----------
+    root : Path
+        The folder, made when first needed.
+    max_bytes : int
+        Largest size of the file.
+    """
+
+    def __init__(self, root, max_bytes):
+        self.root = root
+        self.max_bytes = max_bytes
+        self.file = root / f"features-{_FORMAT}.sqlite"
+
+    @property
+    def read_only(self):
+        """Whether the folder is there, but nothing can be written to it."""
+        return any(
+            os.path.exists(path) and not os.access(path, os.W_OK)
+            for path in (self.root, self.file)
+        )
+
+    @contextlib.contextmanager
+    def transaction(self, write=False):
+        """Do all that follows, or nothing of it.
+
+        Parameters
+        ----------
+        write : bool, default=False
+            Whether anything is written.
+
+        Yields
+        ------
+        transaction : Transaction
+            Reads and writes.
+
+        Raises
+        ------
+        DamagedStoreError
+            If the file is damaged.
+        StoreError
+            If it can't be used otherwise.
+        """
+        is_new = not self.file.exists()
+        inode = None
+        try:
+            # What isn't committed is rolled back.
+            with contextlib.closing(self._connect()) as connection:
+                inode = self._inode()
+                connection.execute(f"PRAGMA max_page_count = {self.max_bytes // 4096}")
+                _prepare(connection)
+                if is_new:
+                    self._warn_of_other_formats()
+                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                yield Transaction(connection, inode)
+                connection.execute("COMMIT")
+        # Texts of errors quote damaged names, which may be no UTF-8.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise explain(
+                error, self.root, inode, replaced=self._inode() != inode
+            ) from error
+
+    def mend(self, inode):
+        """Put what can still be read into a new file, in the place of a damaged one.
+
+        Parameters
+        ----------
+        inode : int
+            The file that was found to be damaged. If it is no longer there, nothing is
+            done.
+        """
+        if self._inode() != inode:
+            return
+        if self.read_only:
+            raise StoreError(
+                f"the feature store {self.root} is damaged, and nothing can be written "
+                "to it. Mend it where it can be (skart cache verify --repair), or name "
+                "another folder as cache."
+            )
+        with filelock.FileLock(self.root / _MENDING_LOCK):
+            if self._inode() != inode:  # who waited here finds it done
+                return
+            new = self.file.with_name(f"{self.file.name}.new")
+            for leftover in (new, new.with_name(f"{new.name}-journal")):
+                leftover.unlink(missing_ok=True)
+            try:
+                n_arrays = self._salvage(new)
+            except sqlite3.Error as error:
+                raise explain(error, self.root) from error
+            # It would be taken for the new file's.
+            self.file.with_name(f"{self.file.name}-journal").unlink(missing_ok=True)
+            os.replace(new, self.file)
+        warnings.warn(
+            f"the feature store {self.root} was damaged: {n_arrays} of its arrays "
+            "could be saved, others will be computed anew",
+            stacklevel=4,
+        )
+
+    def other_files(self):
+        """Find data of other formats, and what is not of a store.
+
+        Returns
+        -------
+        formats : list of Path
+            Data files of other versions of skart.
+        strange : list of Path
+            All that no skart has put there.
+        """
+        files = sorted(self.root.iterdir()) if self.root.is_dir() else []
+        strange = [path for path in files if not _is_own(path)]
+        formats = [
+            path
+            for path in files
+            if _DATA_FILES.fullmatch(path.name) and path not in (self.file, *strange)
+        ]
+        return formats, strange
+
+    def _connect(self):
+        if self.read_only:
+            if not self.file.exists():
+                return sqlite3.connect(":memory:", isolation_level=None)
+            return self._open("ro")
+        try:
+            os.makedirs(self.root, exist_ok=True)
+        except (NotADirectoryError, FileExistsError) as error:
+            raise StoreError(
+                f"the feature store {self.root} can't be made: a file stands in its "
+                "place. Name a folder as cache."
+            ) from error
+        except OSError as error:
+            raise StoreError(
+                f"the feature store {self.root} can't be made: {error.strerror}. Name "
+                "another folder as cache."
+            ) from error
+        return self._open("rwc")
+
+    def _open(self, mode):
+        connection = sqlite3.connect(
+            f"{self.file.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=60,  # seconds that another process may hold the file
+            isolation_level=None,
+        )
+        connection.text_factory = bytes  # damage makes texts that are no UTF-8
+        return connection
+
+    def _warn_of_other_formats(self):
+        formats = self.other_files()[0]
+        if formats:
+            names = " and ".join(path.name for path in formats)
+            warnings.warn(
+                f"the feature store {self.root} holds features of another version of "
+                f"skart, in {names}. They are left alone, and this version computes "
+                f"its own. Delete {names} if no other version is in use.",
+                stacklevel=5,
+            )
+
+    def _inode(self):
+        try:
+            return os.stat(self.file).st_ino
+        except FileNotFoundError:
+            return None
+
+    def _salvage(self, new):
+        n_arrays = 0
+        with contextlib.ExitStack() as stack:
+            target = sqlite3.connect(new, isolation_level=None)
+            stack.enter_context(contextlib.closing(target))
+            _prepare(target)
+            target.execute("BEGIN")
+            for table in _TABLES:
+                # From both ends, since rows can't be read past a damaged page.
+                for order in ("ASC", "DESC"):
+                    for key, value in self._readable_rows(table, order):
+                        n_arrays += target.execute(
+                            f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", (key, value)
+                        ).rowcount * (table == "arrays")
+            target.execute("COMMIT")
+        return n_arrays
+
+    def _readable_rows(self, table, order):
+        with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
+            with contextlib.closing(self._open("rw")) as connection:
+                rows = connection.execute(
+                    f"SELECT key, value FROM {table} ORDER BY rowid {order}"
+                )
+                while row := rows.fetchone():
+                    if _unseal(table, *row):
+                        yield row
+
+
+class Transaction:
+    """Reads and writes that happen together.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In a transaction.
+    inode : int
+        The file.
+    """
+
+    def __init__(self, connection, inode):
+        self._connection = connection
+        self.inode = inode
+
+    def has(self, table, key):
+        """Tell whether there is a value, sound or not."""
+        query = f"SELECT 1 FROM {table} WHERE key = ?"
+        return self._connection.execute(query, (key,)).fetchone() is not None
+
+    def get(self, table, key):
+        """Read a value.
+
+        Returns
+        -------
+        value : bytes or None
+            Empty where it is damaged; None where there is none.
+        """
+        query = f"SELECT value FROM {table} WHERE key = ?"
+        row = self._connection.execute(query, (key,)).fetchone()
+        return None if row is None else _unseal(table, key, row[0])
+
+    def put(self, table, key, value):
+        """Write a value, in the place of an earlier one; it must not be empty."""
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO {table} VALUES (?, ?)",
+            (key, _seal(table, key, value)),
+        )
+
+    def delete(self, table, key):
+        """Delete a value."""
+        self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+
+    def scan(self, table):
+        """Read all keys and values, as :meth:`get` gives them."""
+        for key, value in self._connection.execute(f"SELECT key, value FROM {table}"):
+            yield key, _unseal(table, key, value)
+
+    def measure_arrays(self):
+        """Count arrays and their bytes.
+
+        Returns
+        -------
+        sizes : dict of bytes to (int, int)
+            By the first 16 bytes of their keys.
+        """
+        rows = self._connection.execute(
+            "SELECT substr(key, 1, 16), count(*), sum(length(value)) FROM arrays "
+            "GROUP BY 1"
+        )
+        return {key: (n, n_bytes) for key, n, n_bytes in rows}
+
+    def find_problems(self):
+        """Check how the file hangs together: a list of str."""
+        rows = self._connection.execute("PRAGMA integrity_check")
+        found = [row[0].decode(errors="replace") for row in rows]
+        return [] if found == ["ok"] else found
+
+
+def _is_own(path):
+    if not path.is_file() or not _OWN_FILES.fullmatch(path.name):
+        return False
+    if not path.name.endswith(".mdb"):
+        return True
+    # The first format had names that other programs use, too.
+    with open(path.with_name("data.mdb"), "rb") as file:
+        return any(
+            b"skart store 1" in part for part in iter(lambda: file.read(1 << 20), b"")
+        )
+
+
+def _prepare(connection):
+    """Make the tables, unless they are there."""
+    connection.execute("PRAGMA mmap_size = 0")  # a truncated map is a crash
+    connection.execute("PRAGMA cell_size_check = ON")
+    (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if n_tables < len(_TABLES):
+        connection.execute("BEGIN IMMEDIATE")
+        for table in _TABLES:
+            connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {table} (key BLOB UNIQUE, value BLOB)"
+            )
+        connection.execute("COMMIT")
+
+
+def _seal(table, key, value):
+    """Put a checksum in front, also of the place: pages may be taken for others'."""
+    return _CHECKSUM.pack(zlib.crc32(value, zlib.crc32(key + table.encode()))) + value
+
+
+def _unseal(table, key, sealed):
+    """Give a value without its checksum; empty if it is not as it was written there."""
+    if not isinstance(key, bytes) or not isinstance(sealed, bytes):
+        return b""
+    value = sealed[_CHECKSUM.size :]
+    return value if _seal(table, key, value) == sealed else b""

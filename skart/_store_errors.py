@@ -1,0 +1,109 @@
+"""What can go wrong with a feature store, and what to do then."""
+
+import functools
+import sqlite3
+
+# Errors that say so, and those of statements, which are right unless the schema is
+# damaged.
+_DAMAGE = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_IOERR_SHORT_READ,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+}
+
+
+class StoreError(OSError):
+    """A feature store that can't be opened, read or written."""
+
+
+class DamagedStoreError(StoreError):
+    """A feature store whose file is damaged, or was replaced while it was used.
+
+    Parameters
+    ----------
+    message : str
+        What was found.
+    inode : int
+        The file that was open.
+    """
+
+    def __init__(self, message, inode):
+        super().__init__(message)
+        self.inode = inode
+
+
+def explain(error, root, inode=None, *, replaced=False):
+    """Give the error of a store for one of its database.
+
+    Parameters
+    ----------
+    error : sqlite3.Error or UnicodeDecodeError
+        What SQLite said, or that it can't be read.
+    root : Path
+        Folder of the store.
+    inode : int, default=None
+        The file that was open.
+    replaced : bool, default=False
+        Whether it was deleted, or another is in its place.
+
+    Returns
+    -------
+    error : StoreError
+        What happened, and what to do.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    start = f"the feature store {root}"
+    if replaced:
+        return DamagedStoreError(
+            f"{start} was deleted, or made anew, while it was used", inode
+        )
+    if isinstance(error, UnicodeDecodeError) or {code, code & 0xFF} & _DAMAGE:
+        return DamagedStoreError(
+            f"{start} is damaged: {error}. Mend it by skart cache verify --repair, "
+            "or delete it: features are computed anew.",
+            inode,
+        )
+    # Quotas and limits of a file's size are met as errors of writing.
+    if code == sqlite3.SQLITE_IOERR_WRITE or code & 0xFF == sqlite3.SQLITE_FULL:
+        return StoreError(
+            f"{start} has no room to grow: {error}. What is stored is kept. Make "
+            "room on the disk, raise max_bytes, or name another folder as cache; "
+            "then run again."
+        )
+    if code & 0xFF == sqlite3.SQLITE_BUSY:
+        return StoreError(
+            f"{start} has been held by another process for a minute. Wait for it "
+            "or end it, or name another folder as cache."
+        )
+    return StoreError(
+        f"{start} can't be used: {error}. See to its permissions and its disk, or "
+        "name another folder as cache."
+    )
+
+
+def mended(method):
+    """Have a method of what has a ``_database`` mend it, and begin again, if damaged.
+
+    Parameters
+    ----------
+    method : callable
+        Reads or writes the database.
+
+    Returns
+    -------
+    method : callable
+        The same, but for damage.
+    """
+
+    @functools.wraps(method)
+    def run(self, *args):
+        try:
+            return method(self, *args)
+        except DamagedStoreError as error:
+            self._database.mend(error.inode)
+            return method(self, *args)
+
+    return run
