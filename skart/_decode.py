@@ -33,12 +33,10 @@ def decode_image(path, size, resize="crop"):
     OSError
         If the file can't be opened or is not an image, or ends too early.
     """
-    # Opening a named pipe would wait for ever.
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError("not a regular file")
+    _check_regular(path)
     height, width = size
     with Image.open(path) as image:
-        turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        turned = _is_turned(image)
         source = np.array(image.size[::-1] if turned else image.size)
         scales = np.array([width, height]) / source
         if resize != "stretch":
@@ -71,6 +69,29 @@ def decode_image(path, size, resize="crop"):
     return np.asarray(image)
 
 
+def read_size(path):
+    """File to the size of its image, from the header; nothing is decoded.
+
+    Parameters
+    ----------
+    path : str or path
+        An image file.
+
+    Returns
+    -------
+    size : (int, int)
+        Width and height in pixels as the image is seen, EXIF orientation applied.
+
+    Raises
+    ------
+    OSError
+        If the file can't be opened or is not an image.
+    """
+    _check_regular(path)
+    with Image.open(path) as image:
+        return image.size[::-1] if _is_turned(image) else image.size
+
+
 def explain(error):
     """Say in a few words why a file could not be decoded."""
     if isinstance(error, OSError) and error.strerror:
@@ -78,6 +99,17 @@ def explain(error):
     if isinstance(error, Image.UnidentifiedImageError):
         return "not an image, or of a kind that Pillow can't read"
     return str(error) or type(error).__name__
+
+
+def _check_regular(path):
+    # Opening a named pipe would wait for ever.
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError("not a regular file")
+
+
+def _is_turned(image):
+    """Tell whether the image is seen with its sides swapped."""
+    return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
 
 def _to_rgb(image):
