@@ -5,13 +5,11 @@ import numbers
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_consistent_length
 
 from skart._messages import check_paths
 from skart.datasets._audit_page import write_page
-from skart.datasets._duplicates import find_near_duplicates
+from skart.datasets._duplicates import connect, find_near_duplicates
 from skart.datasets._findings import PROBLEMS, find_problems
 from skart.datasets._folder import UNKNOWN_ARTIST
 from skart.datasets._inspection import find_equal_files, inspect_files
@@ -87,9 +85,7 @@ def audit(
     -----
     Time grows nearly in proportion to the paintings: each is compared with a few
     neighbours that a k-d tree finds among descriptions like those of a perceptual hash
-    [1]_, aligned with each, and compared pixel by pixel. An image has at most eight
-    neighbours, so that of hundreds of copies of one painting some may fall into
-    clusters of their own.
+    [1]_, aligned with each, and compared pixel by pixel.
 
     References
     ----------
@@ -159,12 +155,12 @@ def audit(
     pairs = chosen[pairs]
     nearest = pd.Series(np.tile(similarity, 2)).groupby(pairs.T.ravel()).max()
     files["similarity"] = files["same_bytes"].map(nearest)
-    clusters = _connect(np.r_[_chain(files["same_bytes"]), pairs], len(paths))
+    clusters = connect(np.r_[_chain(files["same_bytes"]), pairs], len(paths))
     alone = np.bincount(clusters)[clusters] == 1
     numbers_of_clusters, _ = pd.factorize(pd.Series(clusters).mask(alone))
     files["cluster"] = pd.array(numbers_of_clusters, "Int64")
     files["cluster"] = files["cluster"].mask(alone)
-    files["group"] = _connect(
+    files["group"] = connect(
         np.r_[_chain(clusters), _chain(files["artist"])], len(paths)
     )
     return Audit(
@@ -206,8 +202,8 @@ class Audit:
 
         ``problem``; ``file``, its path; ``detail``, in words; ``cluster``, a number
         that duplicates share; ``related``, paths of other files that are concerned, 20
-        at most, with ``" | "`` between them; ``position`` of the file in the paths. An imbalance concerns
-        no single file.
+        at most, with ``" | "`` between them; ``position`` of the file in the paths.
+        An imbalance concerns no single file.
         """
         return find_problems(
             self.files,
@@ -280,9 +276,3 @@ def _chain(values):
     order = np.argsort(codes, kind="stable")
     pairs = np.column_stack([order[:-1], order[1:]])
     return pairs[(codes[pairs[:, 0]] == codes[pairs[:, 1]]) & (codes[pairs[:, 0]] >= 0)]
-
-
-def _connect(pairs, n_paintings):
-    """Give positions that pairs connect, by way of others too, one number."""
-    edges = coo_array((np.ones(len(pairs)), pairs.T), shape=(n_paintings, n_paintings))
-    return connected_components(edges, directed=False)[1]

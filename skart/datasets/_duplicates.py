@@ -6,6 +6,8 @@ import joblib
 import numpy as np
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 # Side of the thumbnails, and of what is compared after alignment.
@@ -93,31 +95,70 @@ def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
     .. [2] Baker, Matthews. "Lucas-Kanade 20 Years On: A Unifying Framework".
        International Journal of Computer Vision 56(3), 2004.
     """
-    if not pictures:
-        return np.empty((0, 2), int), np.empty(0)
-    thumbnails, chroma, contents = map(np.stack, zip(*pictures, strict=True))
-    queries, targets = _candidates(thumbnails, contents)
-    starts = range(0, len(queries[0]), _CHUNK)
+    pairs, similarity = np.empty((0, 2), int), np.empty(0)
+    stacked = [np.stack(part) for part in zip(*pictures, strict=True)]
+    looking = np.arange(len(pictures))
+    while len(looking) > 1:
+        found, alike, crowded = _find_pairs(
+            *(part[looking] for part in stacked), min_similarity, n_jobs
+        )
+        if not len(found):
+            break
+        pairs = np.r_[pairs, looking[found]]
+        similarity = np.r_[similarity, alike]
+        # Of dozens of copies each has met a few only; one of each cluster looks on.
+        clusters = connect(pairs, len(pictures))
+        crowded = np.unique(clusters[looking[crowded]])
+        _, first = np.unique(clusters, return_index=True)
+        looking = first[crowded]
+    return pairs, similarity
+
+
+def connect(pairs, n):
+    """Give positions that pairs connect, by way of others too, one number.
+
+    Parameters
+    ----------
+    pairs : ndarray of int, shape (n_pairs, 2)
+        Positions.
+    n : int
+        How many there are.
+
+    Returns
+    -------
+    numbers : ndarray of int, shape (n,)
+        From 0.
+    """
+    edges = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n))
+    return connected_components(edges, directed=False)[1]
+
+
+def _find_pairs(grey, chroma, contents, min_similarity, n_jobs):
+    """Find pairs, their similarity, and which images have more neighbours yet."""
+    (one, one_box), (other, other_box), crowded = _candidates(grey, contents)
+    # Margins resemble each other; what lies within them is compared.
+    scale = _sides(other_box) / _sides(one_box)
+    inside = (contents[one] - np.tile(one_box[:, :2], 2)) * np.tile(scale, 2)
+    other_box = np.tile(other_box[:, :2], 2) + inside
+    candidates = one, contents[one], other, other_box
     compared = joblib.Parallel(n_jobs, prefer="threads")(
         joblib.delayed(_compare)(
-            thumbnails,
-            chroma,
-            *(part[start : start + _CHUNK] for part in (*queries, *targets)),
+            grey, chroma, *(part[start : start + _CHUNK] for part in candidates)
         )
-        for start in starts
+        for start in range(0, len(one), _CHUNK)
     )
     similarity = np.concatenate([*compared, np.empty(0)])
     alike = similarity >= min_similarity
-    pairs = np.sort(np.column_stack([queries[0], targets[0]])[alike], axis=1)
+    pairs = np.sort(np.column_stack([one, other])[alike], axis=1)
     similarity = similarity[alike]
-    # A pair is found from both sides, and by several crops: the best of them counts.
+    # A pair is found from both sides, and by several views: the best of them counts.
     best = np.lexsort((-similarity, pairs[:, 1], pairs[:, 0]))
     pairs, first = np.unique(pairs[best], axis=0, return_index=True)
-    return pairs, similarity[best][first]
+    return pairs, similarity[best][first], crowded
 
 
 def _candidates(thumbnails, contents):
-    """Pair each image with its neighbours: (index, box) of both."""
+    """Pair each image with its neighbours: (index, box) of both; and who is crowded."""
     everywhere = np.arange(len(thumbnails))
     within = np.flatnonzero((contents != [0, 0, 1, 1]).any(axis=1))
     views = [
@@ -148,8 +189,9 @@ def _candidates(thumbnails, contents):
     first.sort()
     asking, found = asking[first], found[first]
     rank = np.arange(len(asking)) - np.searchsorted(asking, asking)
+    crowded = np.unique(owners[asking[rank == _N_COMPARED]])
     asking, found = asking[rank < _N_COMPARED], found[rank < _N_COMPARED]
-    return (owners[asking], boxes[asking]), (owners[found], boxes[found])
+    return (owners[asking], boxes[asking]), (owners[found], boxes[found]), crowded
 
 
 def _describe(thumbnails, boxes):
@@ -164,6 +206,8 @@ def _compare(thumbnails, chroma, one, one_box, other, other_box):
     wanted = _sample(thumbnails[one], one_box, _COMPARED)
     seen = _sample(thumbnails[other], other_box, _COMPARED)
     hopeful = _correlation(wanted, seen) >= _HOPEFUL
+    if not hopeful.any():
+        return similarity
     one, one_box, other, other_box, wanted = (
         part[hopeful] for part in (one, one_box, other, other_box, wanted)
     )
@@ -205,9 +249,9 @@ def _align(wanted, thumbnails, start):
         best[better], best_boxes[better] = correlation[better], boxes[better]
         if step == _N_STEPS:
             return best_boxes
-        sides = boxes[:, 2:] - boxes[:, :2]
-        by_x = np.gradient(seen, axis=2) * (_COMPARED / sides[:, 0, None, None])
-        by_y = np.gradient(seen, axis=1) * (_COMPARED / sides[:, 1, None, None])
+        per_side = _COMPARED / _sides(boxes)[..., np.newaxis, np.newaxis]
+        by_x = np.gradient(seen, axis=2) * per_side[:, 0]
+        by_y = np.gradient(seen, axis=1) * per_side[:, 1]
         # How the pixels change with each edge, and with contrast and brightness.
         columns = [by_x * (1 - across), by_y * (1 - down), by_x * across, by_y * down]
         columns = np.stack([*columns, seen, np.ones_like(seen)], axis=1)
@@ -238,6 +282,10 @@ def _weights(low, high, side, n_pixels):
     weights = np.maximum(1 - np.abs(centres - np.arange(n_pixels)) / reach, 0)
     weights /= weights.sum(axis=2, keepdims=True)
     return weights.astype(np.float32)
+
+
+def _sides(boxes):
+    return boxes[:, 2:] - boxes[:, :2]
 
 
 def _details(images):

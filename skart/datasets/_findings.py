@@ -1,5 +1,6 @@
 """Files to findings: what a curator can act upon, in words."""
 
+import numpy as np
 import pandas as pd
 
 PROBLEMS = (
@@ -45,7 +46,7 @@ def find_problems(files, *, min_size, max_border, max_imbalance):
     table = pd.DataFrame(findings, columns=columns).astype({"position": "Int64"})
     rank = table["problem"].map(PROBLEMS.index)
     known = table["position"].notna()
-    table["file"] = pd.Series(None, table.index, dtype=object)
+    table["file"] = pd.Series([None] * len(table), dtype=object)
     table["cluster"] = pd.Series(pd.NA, table.index, dtype="Int64")
     positions = table.loc[known, "position"].astype(int)
     table.loc[known, "file"] = files["path"].to_numpy()[positions]

@@ -109,8 +109,9 @@ def find_equal_files(paths, facts, *, n_jobs=None):
     """
     same_file = _first_equal(facts)
     sizes = [fact and fact[0] for fact in facts]
-    n_files = Counter(sizes[index] for index in set(same_file))
-    read = [index for index in sorted(set(same_file)) if n_files[sizes[index]] > 1]
+    different = [index for index in sorted(set(same_file)) if facts[index]]
+    n_files = Counter(sizes[index] for index in different)
+    read = [index for index in different if n_files[sizes[index]] > 1]
     digests = [None] * len(paths)
     found = _in_threads(n_jobs, _digest, [paths[index] for index in read])
     for index, digest in zip(read, found, strict=True):
