@@ -248,6 +248,9 @@ def test_grey_blank_border_and_tiny(drawn, tmp_path):
     assert border == pytest.approx(2 * 0.2 / 1.4, abs=0.04)
     row = result.table.query("problem == 'greyscale'").iloc[0]
     assert row["detail"] == "no colour, but a copy has"
+    wide = tmp_path / "wide.png"
+    ImageOps.expand(image, image.width * 2, "white").save(wide)
+    assert audit([wide], verbose=False).files["border"][0] > 0.8
     relaxed = audit(paths, min_size=100, max_border=0.5, verbose=False)
     assert not {"tiny", "border"} & set(relaxed.table["problem"])
 
@@ -323,10 +326,11 @@ def test_page_is_escaped_and_loads_nothing(drawn, tmp_path):
     (tmp_path / "<b>broken.jpg").write_text("x")
     paths = [drawn.paths[0], bad, odd, tmp_path / "<b>broken.jpg"]
     labels = ["<i>Cubism</i>", "Fauvism", None, "Fauvism"]
-    result = audit(paths, labels=labels, verbose=False, min_size=0)
+    result = audit(paths, labels=labels, max_imbalance=1, verbose=False, min_size=0)
     result.to_html(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page and "<i>" not in page and "<b>" not in page
+    assert "times as many" in page and "nan" not in page
     assert page.count('<img src="data:image/jpeg;base64,') == 3
     assert "http" not in page and 'src="f' not in page
 

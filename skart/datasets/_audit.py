@@ -122,7 +122,7 @@ def audit(
             raise ValueError(f"{name} must be a number {allowed}; got {value!r}")
     if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
         raise ValueError(
-            f"n_jobs must be None, a number of threads, or -1 for all cores; got "
+            f"n_jobs must be None, a number of threads, or -1 for one per core; got "
             f"{n_jobs!r}"
         )
     movements = _names("labels", labels, len(paths))
@@ -157,9 +157,8 @@ def audit(
     files["similarity"] = files["same_bytes"].map(nearest)
     clusters = connect(np.r_[_chain(files["same_bytes"]), pairs], len(paths))
     alone = np.bincount(clusters)[clusters] == 1
-    numbers_of_clusters, _ = pd.factorize(pd.Series(clusters).mask(alone))
-    files["cluster"] = pd.array(numbers_of_clusters, "Int64")
-    files["cluster"] = files["cluster"].mask(alone)
+    numbered, _ = pd.factorize(pd.Series(clusters).mask(alone))
+    files["cluster"] = pd.Series(numbered, dtype="Int64").mask(alone)
     files["group"] = connect(
         np.r_[_chain(clusters), _chain(files["artist"])], len(paths)
     )
@@ -261,8 +260,7 @@ def _names(name, values, n_paintings):
     values = np.asarray(values, dtype=object)
     if values.ndim != 1:
         raise ValueError(f"{name} must be a 1-D array; got shape {values.shape}")
-    values = pd.Series(values, dtype=object)
-    return values.mask(values.isna(), None)
+    return pd.Series(values, dtype=object)
 
 
 def _is_nobody(artist):

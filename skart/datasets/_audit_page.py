@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import jinja2
+import pandas as pd
 from PIL import Image
 
 from skart._decode import decode_image, explain
@@ -122,7 +123,10 @@ def write_page(audit, path, *, max_clusters):
         if problem.endswith("duplicate") or problem.startswith("conflicting"):
             continue  # they are shown with their clusters
         rows = [
-            {"file": row.file and _named(row.file), "detail": row.detail}
+            {
+                "file": _named(row.file) if pd.notna(row.file) else None,
+                "detail": row.detail,
+            }
             for row in found.head(most).itertuples()
         ]
         others[problem] = {"rows": rows, "left_out": len(found) - len(rows)}
@@ -143,7 +147,7 @@ def _named(path):
 
 
 def _shown(file):
-    lines = [str(value) for value in (file.movement, file.artist) if value is not None]
+    lines = [str(value) for value in (file.movement, file.artist) if pd.notna(value)]
     shown = _named(file.path) | {
         "size": f"{file.width} x {file.height} px{', grey' if file.grey else ''}",
         "lines": lines,

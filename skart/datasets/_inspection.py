@@ -18,7 +18,7 @@ _MARGIN_TOLERANCE = 12
 _BLANK_TOLERANCE = 2
 _GREY_TOLERANCE = 8
 
-# Pixels of the thumbnail from which on a uniform edge is the picture, not its margin.
+# Pixels of the thumbnail beyond which too little would be left to compare.
 _WIDEST_MARGIN = 3 * SIDE // 8
 
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -178,8 +178,8 @@ def _margins(pixels):
     for lines in (columns, pixels, columns[::-1], pixels[::-1]):
         colour = np.median(lines[0], axis=0)
         uniform = (np.abs(lines - colour) <= _MARGIN_TOLERANCE).all(axis=(1, 2))
-        width = SIDE if uniform.all() else int(np.argmin(uniform))
-        margins.append(width if width <= _WIDEST_MARGIN else 0)
+        # All of it uniform is no margin.
+        margins.append(int(np.argmin(uniform)))
         colours.append(colour)
     left = 1.0
     for one, other in ((0, 2), (1, 3)):
@@ -190,6 +190,7 @@ def _margins(pixels):
 
 
 def _content(margins):
+    margins = np.where(margins <= _WIDEST_MARGIN, margins, 0)
     # The line where the margin ends has some of it still.
     margins = np.where(margins > 0, margins + 1, 0) / SIDE
     return np.r_[margins[:2], 1 - margins[2:]]
