@@ -117,6 +117,9 @@ def test_dozens_of_one_image_are_one_cluster(drawn, tmp_path):
     result = audit([*paths, *drawn.paths[1:4]], verbose=False, min_size=0)
     assert result.groups.tolist() == [0] * 60 + [1, 2, 3]
     assert result.table["related"].str.count(r" \| ").max() == 19
+    result.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 20 and "and 40 more" in page
 
 
 def test_files_that_are_no_images_are_findings(drawn, tmp_path):

@@ -244,8 +244,8 @@ class Audit:
         path : str or path
             The page; an existing one is replaced.
         max_clusters : int, default=200
-            How many clusters are shown at most, and findings of each other problem
-            listed five times as many; the page says what it leaves out.
+            How many clusters are shown at most, 20 files of each, and findings of each
+            other problem listed five times as many; the page says what it leaves out.
         """
         write_page(self, path, max_clusters=max_clusters)
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from skart._decode import decode_image, explain
 
-# Longer side of a thumbnail in pixels.
+# Longer side of a thumbnail in pixels, and how many of a cluster are shown.
 _LONGEST = 200
+_MOST_SHOWN = 20
 
 _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
 _PAGE = _PAGE.from_string("""\
@@ -69,6 +70,9 @@ figcaption div { color: #666; }
 </figcaption>
 </figure>
 {% endfor %}
+{% if cluster.left_out %}
+<p>and {{ cluster.left_out }} more</p>
+{% endif %}
 </section>
 {% endfor %}
 {% if clusters_left_out %}
@@ -113,7 +117,8 @@ def write_page(audit, path, *, max_clusters):
         {
             "number": number + 1,
             "problems": problems[number],
-            "files": [_shown(file) for file in members.itertuples()],
+            "files": [_shown(file) for file in members.head(_MOST_SHOWN).itertuples()],
+            "left_out": max(0, len(members) - _MOST_SHOWN),
         }
         for number, members in files[files["cluster"] < max_clusters].groupby("cluster")
     ]

@@ -135,7 +135,7 @@ def connect(pairs, n):
 
 def _find_pairs(grey, chroma, contents, min_similarity, n_jobs):
     """Find pairs, their similarity, and which images have more neighbours yet."""
-    (one, one_box), (other, other_box), crowded = _candidates(grey, contents)
+    (one, one_box), (other, other_box), crowded = _candidates(grey, contents, n_jobs)
     # Margins resemble each other; what lies within them is compared.
     scale = _sides(other_box) / _sides(one_box)
     inside = (contents[one] - np.tile(one_box[:, :2], 2)) * np.tile(scale, 2)
@@ -157,7 +157,7 @@ def _find_pairs(grey, chroma, contents, min_similarity, n_jobs):
     return pairs, similarity[best][first], crowded
 
 
-def _candidates(thumbnails, contents):
+def _candidates(thumbnails, contents, n_jobs):
     """Pair each image with its neighbours: (index, box) of both; and who is crowded."""
     everywhere = np.arange(len(thumbnails))
     within = np.flatnonzero((contents != [0, 0, 1, 1]).any(axis=1))
@@ -176,7 +176,10 @@ def _candidates(thumbnails, contents):
     # Images as they are, and without margins, look for others in all views.
     asking = np.r_[everywhere, len(owners) - len(within) : len(owners)]
     distances, found = cKDTree(described).query(
-        described[asking], k=_N_NEIGHBOURS, distance_upper_bound=_RADIUS
+        described[asking],
+        k=_N_NEIGHBOURS,
+        distance_upper_bound=_RADIUS,
+        workers=joblib.effective_n_jobs(n_jobs),
     )
     rows, ranks = np.nonzero(np.isfinite(distances))
     asking, found = asking[rows], found[rows, ranks]

@@ -44,31 +44,33 @@ def find_problems(files, *, min_size, max_border, max_imbalance):
     ]
     columns = ["problem", "position", "detail", "related"]
     table = pd.DataFrame(findings, columns=columns).astype({"position": "Int64"})
-    rank = table["problem"].map(PROBLEMS.index)
-    known = table["position"].notna()
-    table["file"] = pd.Series([None] * len(table), dtype=object)
-    table["cluster"] = pd.Series(pd.NA, table.index, dtype="Int64")
-    positions = table.loc[known, "position"].astype(int)
-    table.loc[known, "file"] = files["path"].to_numpy()[positions]
-    table.loc[known, "cluster"] = files["cluster"].array[positions]
     paths = files["path"].to_numpy()
+    known = table["position"].notna()
+    positions = table.loc[known, "position"].astype(int)
+    table["file"] = pd.Series([None] * len(table), dtype=object)
+    table.loc[known, "file"] = paths[positions]
+    table["cluster"] = pd.Series(pd.NA, table.index, dtype="Int64")
+    table.loc[known, "cluster"] = files["cluster"].array[positions]
     table["related"] = [
-        _SEPARATOR.join(paths[list(positions[:_MOST_RELATED])])
-        for positions in table["related"]
+        _SEPARATOR.join(paths[list(related[:_MOST_RELATED])])
+        for related in table["related"]
     ]
-    table = table.assign(rank=rank).sort_values(
-        ["rank", "cluster", "position"], ignore_index=True
-    )
+    table["rank"] = table["problem"].map(PROBLEMS.index)
+    table = table.sort_values(["rank", "cluster", "position"], ignore_index=True)
     return table[["problem", "file", "detail", "cluster", "related", "position"]]
 
 
 def _of_clusters(files):
     """Yield (problem, position, detail, related positions) of duplicates."""
     for _, members in files.groupby("cluster"):
-        same_file, same_bytes, *names = (
-            members[name].to_numpy()
-            for name in ("same_file", "same_bytes", "movement", "artist")
+        same_file, same_bytes = (
+            members[name].to_numpy() for name in ("same_file", "same_bytes")
         )
+        names = {
+            kind: members[kind].to_numpy()
+            for kind in ("movement", "artist")
+            if members[kind].nunique() > 1
+        }
         for place, one in enumerate(members.itertuples()):
             others = np.arange(len(members)) != place
             equal = others & (same_bytes == one.same_bytes)
@@ -80,18 +82,14 @@ def _of_clusters(files):
                 detail = f"{_size(one)}, similarity {one.similarity:.2f}"
                 near = members.index[others & ~equal]
                 yield "near duplicate", one.Index, detail, near
-            for kind, values in zip(("movements", "artists"), names, strict=True):
+            for kind, values in names.items():
                 own = values[place]
                 differs = pd.notna(values) & (values != own)
                 if pd.notna(own) and differs.any():
                     there = ", ".join(map(str, pd.unique(values[differs])))
                     detail = f"{own} here, {there} there"
-                    yield (
-                        f"conflicting {kind}",
-                        one.Index,
-                        detail,
-                        members.index[differs],
-                    )
+                    related = members.index[differs]
+                    yield f"conflicting {kind}s", one.Index, detail, related
 
 
 def _of_files(files, min_size, max_border):
