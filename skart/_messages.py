@@ -2,6 +2,9 @@
 
 import difflib
 import numbers
+import os
+
+import numpy as np
 
 
 def suggest(received, allowed):
@@ -78,3 +81,45 @@ def check_count(name, value):
     if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"{name} must be a positive int; got {value!r}")
     return int(value)
+
+
+def check_paths(name, value):
+    """Return a parameter's paths as a list of str.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    value : array-like of str or path, shape (n_paintings,)
+        What the user gave.
+
+    Returns
+    -------
+    paths : list of str
+        The paths, in order.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything but paths.
+    ValueError
+        If it is not one-dimensional, or empty.
+    """
+    if isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"{name} must be a list or array of paths; got one path, {str(value)!r}"
+        )
+    value = list(value) if not hasattr(value, "ndim") else np.asarray(value, object)
+    if getattr(value, "ndim", 1) != 1:
+        raise ValueError(
+            f"{name} must be a 1-D array of paths; got shape {value.shape}"
+        )
+    if len(value) == 0:
+        raise ValueError(f"{name} holds 0 paths; at least 1 is required")
+    for index, path in enumerate(value):
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(
+                f"{name} must hold paths (str or pathlib.Path); {name}[{index}] is "
+                f"{path!r} of type {type(path).__name__}"
+            )
+    return [os.fspath(path) for path in value]

@@ -2,7 +2,6 @@
 
 import itertools
 import numbers
-import os
 import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from skart._decode import DECODER_VERSION, MAX_PIXELS, decode_image
 from skart._image_file import explain
 from skart._lazy import LazyArray
-from skart._messages import check_choice, check_count
+from skart._messages import check_choice, check_count, check_paths
 from skart._pixel_file import PixelFile
 
 RESIZE_MODES = ("crop", "pad", "stretch")
@@ -95,7 +94,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     Examples
     --------
     >>> import tempfile
-    >>> from PIL import ExifTags, Image
+    >>> from PIL import Image
     >>> from skart import ImageLoader
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Image.new("L", (640, 480), 200).save(f"{folder}/grey.png")
@@ -164,7 +163,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             If there is too little room on the disk for ``cache="disk"``.
         """
         return LazyImages(
-            _check_paths(X),
+            check_paths("X", X),
             size=_check_size(self.size),
             resize=check_choice("resize", self.resize, RESIZE_MODES),
             on_error=check_choice("on_error", self.on_error, ("raise", "blank")),
@@ -425,23 +424,6 @@ def check_images(X):
 
 def _listed(failures):
     return "\n".join(f"  {path!r}: {reason}" for path, reason in failures.items())
-
-
-def _check_paths(X):
-    if isinstance(X, (str, bytes, os.PathLike)):
-        raise TypeError(f"X must be a list or array of paths; got one path, {str(X)!r}")
-    X = list(X) if not hasattr(X, "ndim") else np.asarray(X, dtype=object)
-    if getattr(X, "ndim", 1) != 1:
-        raise ValueError(f"X must be a 1-D array of paths; got shape {X.shape}")
-    if len(X) == 0:
-        raise ValueError("X holds 0 paths; at least 1 is required")
-    for index, path in enumerate(X):
-        if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(
-                f"X must hold paths (str or pathlib.Path); X[{index}] is {path!r} of "
-                f"type {type(path).__name__}"
-            )
-    return [os.fspath(path) for path in X]
 
 
 def _check_size(size):

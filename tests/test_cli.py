@@ -135,6 +135,30 @@ def test_a_catalogue_is_as_good_as_a_folder(drawn, tmp_path):
     assert "45 paintings of 15 artists in 3 movements" in done.stdout
 
 
+def test_audit(drawn, tmp_path):
+    folder = tmp_path / "paintings"
+    shutil.copytree(drawn, folder)
+    painting = sorted((folder / "Op Art").rglob("*.jpg"))[0]
+    shutil.copy(painting, folder / "Pointillism" / "again.jpg")
+    (folder / "Op Art" / "half.jpg").write_bytes(painting.read_bytes()[:900])
+    done = command(
+        *("audit", str(folder), "--format", "json", "--min-size", "0"),
+        *("--csv", str(tmp_path / "found.csv"), "--html", str(tmp_path / "found.html")),
+    )
+    assert done.returncode == 1, done.stderr
+    found = pd.DataFrame(json.loads(done.stdout))
+    unreadable = found[found["problem"] == "unreadable"]["file"].tolist()
+    assert unreadable == [str(folder / "Op Art" / "half.jpg")]
+    copies = found[found["problem"] == "exact duplicate"]["file"]
+    assert {str(painting), str(folder / "Pointillism" / "again.jpg")} == set(copies)
+    assert len(pd.read_csv(tmp_path / "found.csv")) == len(found)
+    assert "again.jpg" in (tmp_path / "found.html").read_text()
+    # Any folder of images will do.
+    done = command("audit", str(folder / "Op Art"))
+    assert done.returncode == 1 and "half.jpg" in done.stdout
+    assert "audited without movements" in done.stderr
+
+
 def test_train(trained, drawn):
     file, _, done = trained
     answer = json.loads(done.stdout)

@@ -3,6 +3,7 @@
 # Each module registers a command, in the order in which help lists them.
 from skart.cli import (  # noqa: F401, I001
     _profile,
+    _audit,
     _train,
     _evaluate,
     _predict,

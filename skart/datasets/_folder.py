@@ -15,6 +15,8 @@ IMAGE_EXTENSIONS = frozenset(
     ".heif".split()
 )
 _SYSTEM_FILES = frozenset(["thumbs.db", "desktop.ini", "__macosx"])
+# Begins the name that a painting of no known artist gets for its own.
+UNKNOWN_ARTIST = "unknown artist of "
 _LAYOUT = "Expected is root/Movement/Artist/file.jpg or root/Movement/file.jpg."
 
 
@@ -264,7 +266,7 @@ def bunch(frame, name, hint="", **more):
     unknown = frame["artist"].isna().to_numpy()
     artists = None
     if not unknown.all():
-        alone = [f"unknown artist of {path}" for path in frame["path"]]
+        alone = [f"{UNKNOWN_ARTIST}{path}" for path in frame["path"]]
         artists = np.where(unknown, alone, frame["artist"].astype(str)).astype(str)
     return Bunch(
         paths=frame["path"].to_numpy(dtype=str),

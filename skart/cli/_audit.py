@@ -1,0 +1,81 @@
+"""``skart audit``: what is wrong in a folder of paintings."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skart.cli._app import Data, Force, Format, check_out, command, say
+
+
+@command
+def audit(
+    data: Data,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of a page with the duplicates side by side.", show_default=False
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="File of the findings as a table.", show_default=False),
+    ] = None,
+    min_size: Annotated[
+        int, typer.Option(min=0, help="Shorter side below which an image is tiny.")
+    ] = 200,
+    force: Force = False,
+    format: Format = "table",
+):
+    """Tell what is wrong in a folder: damaged files, duplicates, conflicts, borders.
+
+    Nothing is deleted, moved or changed. The exit status is 1 if some files can't be
+    decoded. A folder that is not laid out by movement is audited without labels.
+
+    Examples
+    --------
+        skart audit paintings/ --html audit.html
+
+        skart audit paintings/ --csv findings.csv
+
+        skart audit paintings/ --format json | jq '.[].file'
+    """
+    for file in (html, csv):
+        if file is not None:
+            check_out(file, force=force)
+
+    from skart.commands.collection import Collection
+    from skart.datasets import audit, list_images
+
+    labels = artists = None
+    try:
+        collection = Collection(data, least=1)
+    except ValueError as error:
+        if not data.is_dir():
+            raise
+        say(f"audited without movements and artists: {error}")
+        paths = list_images(data)
+    else:
+        paths, labels = collection.paths, collection.labels
+        artists = collection.groups
+        for remark in collection.remarks():
+            say(remark)
+    found = audit(paths, labels=labels, artists=artists, min_size=min_size, n_jobs=-1)
+    if html is not None:
+        found.to_html(html)
+        say(f"saved {html}")
+    if csv is not None:
+        found.table.to_csv(csv, index=False)
+        say(f"saved {csv}")
+    unreadable = int((found.table["problem"] == "unreadable").any())
+    if format == "json":
+        return found.table.to_json(orient="records", indent=2), unreadable
+    summary = found.summary()
+    lines = [f"{len(paths)} images, {len(found.table)} findings"]
+    if len(found.table):
+        lines += ["", summary[summary["findings"] > 0].to_string(), ""]
+        lines += [
+            f"{row.problem}: {row.file or 'the collection'}: {row.detail}"
+            for row in found.table.itertuples()
+        ]
+    return "\n".join(lines), unreadable

@@ -1,0 +1,131 @@
+"""Files to findings: what a curator can act upon, in words."""
+
+import numpy as np
+import pandas as pd
+
+PROBLEMS = (
+    "unreadable",
+    "exact duplicate",
+    "near duplicate",
+    "conflicting movements",
+    "conflicting artists",
+    "blank",
+    "greyscale",
+    "border",
+    "tiny",
+    "imbalance",
+)
+
+# Between related files in one cell, and how many are named: all of a large cluster in
+# each row of it would be a table that grows with the square.
+_SEPARATOR = " | "
+_MOST_RELATED = 20
+
+
+def find_problems(files, *, min_size, max_border, max_imbalance):
+    """Tell what is wrong with files.
+
+    Parameters
+    ----------
+    files : DataFrame
+        As :class:`Audit` has it.
+    min_size, max_border, max_imbalance : float
+        See :func:`audit`.
+
+    Returns
+    -------
+    table : DataFrame
+        See :attr:`Audit.table`.
+    """
+    findings = [
+        *_of_clusters(files),
+        *_of_files(files, min_size, max_border),
+        *_of_movements(files, max_imbalance),
+    ]
+    columns = ["problem", "position", "detail", "related"]
+    table = pd.DataFrame(findings, columns=columns).astype({"position": "Int64"})
+    paths = files["path"].to_numpy()
+    known = table["position"].notna()
+    positions = table.loc[known, "position"].astype(int)
+    table["file"] = pd.Series([None] * len(table), dtype=object)
+    table.loc[known, "file"] = paths[positions]
+    table["cluster"] = pd.Series(pd.NA, table.index, dtype="Int64")
+    table.loc[known, "cluster"] = files["cluster"].array[positions]
+    table["related"] = [
+        _SEPARATOR.join(paths[list(related[:_MOST_RELATED])])
+        for related in table["related"]
+    ]
+    table["rank"] = table["problem"].map(PROBLEMS.index)
+    table = table.sort_values(["rank", "cluster", "position"], ignore_index=True)
+    return table[["problem", "file", "detail", "cluster", "related", "position"]]
+
+
+def _of_clusters(files):
+    """Yield (problem, position, detail, related positions) of duplicates."""
+    for _, members in files.groupby("cluster"):
+        same_file, same_bytes = (
+            members[name].to_numpy() for name in ("same_file", "same_bytes")
+        )
+        names = {
+            kind: members[kind].to_numpy()
+            for kind in ("movement", "artist")
+            if members[kind].nunique() > 1
+        }
+        for place, one in enumerate(members.itertuples()):
+            others = np.arange(len(members)) != place
+            equal = others & (same_bytes == one.same_bytes)
+            if equal.any():
+                again = others & (same_file == one.same_file)
+                detail = "the same file again" if again.any() else "equal bytes"
+                yield "exact duplicate", one.Index, detail, members.index[equal]
+            if (others & ~equal).any():
+                detail = f"{_size(one)}, similarity {one.similarity:.2f}"
+                near = members.index[others & ~equal]
+                yield "near duplicate", one.Index, detail, near
+            for kind, values in names.items():
+                own = values[place]
+                differs = pd.notna(values) & (values != own)
+                if pd.notna(own) and differs.any():
+                    there = ", ".join(map(str, pd.unique(values[differs])))
+                    detail = f"{own} here, {there} there"
+                    related = members.index[differs]
+                    yield f"conflicting {kind}s", one.Index, detail, related
+
+
+def _of_files(files, min_size, max_border):
+    readable = files["error"].isna()
+    n_grey = files.loc[readable, "grey"].sum()
+    in_colour = n_grey < readable.sum() / 2
+    coloured = files[readable & ~files["grey"]].groupby("cluster").groups
+    for one in files.itertuples():
+        if pd.notna(one.error):
+            yield "unreadable", one.Index, one.error, []
+            continue
+        if one.blank:
+            yield "blank", one.Index, "one colour and nothing else", []
+        elif one.grey and in_colour:
+            copies = coloured.get(one.cluster, [])
+            detail = "no colour"
+            if len(copies):
+                detail += ", but a copy has"
+            yield "greyscale", one.Index, detail, copies
+        if one.border > max_border:
+            detail = f"uniform margins take {one.border:.0%} of the area"
+            yield "border", one.Index, detail, []
+        if min(one.width, one.height) < min_size:
+            yield "tiny", one.Index, _size(one), []
+
+
+def _of_movements(files, max_imbalance):
+    counts = files["movement"].value_counts()
+    if len(counts) > 1 and counts.iloc[0] > max_imbalance * counts.iloc[-1]:
+        ratio = counts.iloc[0] / counts.iloc[-1]
+        detail = (
+            f"{counts.index[0]} has {counts.iloc[0]} paintings, {counts.index[-1]} has "
+            f"{counts.iloc[-1]}: {ratio:.3g} times as many"
+        )
+        yield "imbalance", None, detail, []
+
+
+def _size(one):
+    return f"{one.width} x {one.height} px"
