@@ -156,6 +156,10 @@ def test_audit(drawn, tmp_path):
     # Any folder of images will do.
     done = command("audit", str(folder / "Op Art"))
     assert done.returncode == 1 and "half.jpg" in done.stdout
+    (tmp_path / "flat").mkdir()
+    shutil.copy(painting, tmp_path / "flat")
+    done = command("audit", str(tmp_path / "flat"))
+    assert done.returncode == 0 and done.stdout.startswith("1 images")
     assert "audited without movements" in done.stderr
 
 

@@ -47,19 +47,22 @@ def audit(
     from skart.commands.collection import Collection
     from skart.datasets import audit, list_images
 
-    labels = artists = None
+    # Also what lies outside of a movement, and what is laid out otherwise.
+    paths = list_images(data) if data.is_dir() else None
     try:
         collection = Collection(data, least=1)
     except ValueError as error:
-        if not data.is_dir():
+        if paths is None:
             raise
         say(f"audited without movements and artists: {error}")
-        paths = list_images(data)
+        labels = artists = None
     else:
-        paths, labels = collection.paths, collection.labels
-        artists = collection.groups
         for remark in collection.remarks():
             say(remark)
+        paths = collection.paths if paths is None else paths
+        known = collection.frame.set_index("path").reindex(paths)
+        labels = known["movement"]
+        artists = known["artist"] if collection.artists_known else None
     found = audit(paths, labels=labels, artists=artists, min_size=min_size, n_jobs=-1)
     if html is not None:
         found.to_html(html)
