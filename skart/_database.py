@@ -113,9 +113,14 @@ class Database:
         inode : int
             The file that was found to be damaged. If it is no longer there, nothing is
             done.
+
+        Returns
+        -------
+        n_arrays : int or None
+            Arrays that could be saved; None if nothing was done.
         """
         if self._inode() != inode:
-            return
+            return None
         if self.read_only:
             raise StoreError(
                 f"the feature store {self.root} is damaged, and nothing can be written "
@@ -124,7 +129,7 @@ class Database:
             )
         with filelock.FileLock(self.root / _MENDING_LOCK):
             if self._inode() != inode:  # who waited here finds it done
-                return
+                return None
             new = self.file.with_name(f"{self.file.name}.new")
             for leftover in (new, new.with_name(f"{new.name}-journal")):
                 leftover.unlink(missing_ok=True)
@@ -135,11 +140,7 @@ class Database:
             # It would be taken for the new file's.
             self.file.with_name(f"{self.file.name}-journal").unlink(missing_ok=True)
             os.replace(new, self.file)
-        warnings.warn(
-            f"the feature store {self.root} was damaged: {n_arrays} of its arrays "
-            "could be saved, others will be computed anew",
-            stacklevel=4,
-        )
+        return n_arrays
 
     def other_files(self):
         """Find data of other formats, and what is not of a store.
@@ -226,6 +227,8 @@ class Database:
     def _readable_rows(self, table, order):
         with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
             with contextlib.closing(self._open("rw")) as connection:
+                # Has SQLite read a file that is shorter than it should be.
+                connection.execute("PRAGMA writable_schema = ON")
                 rows = connection.execute(
                     f"SELECT key, value FROM {table} ORDER BY rowid {order}"
                 )

@@ -2,6 +2,7 @@
 
 import functools
 import sqlite3
+import warnings
 
 # Errors that say so, and those of statements, which are right unless the schema is
 # damaged.
@@ -85,7 +86,7 @@ def explain(error, root, inode=None, *, replaced=False):
 
 
 def mended(method):
-    """Have a method of what has a ``_database`` mend it, and begin again, if damaged.
+    """Have a method mend the ``_database`` it uses, and begin again, if it is damaged.
 
     Parameters
     ----------
@@ -103,7 +104,13 @@ def mended(method):
         try:
             return method(self, *args)
         except DamagedStoreError as error:
-            self._database.mend(error.inode)
+            n_arrays = self._database.mend(error.inode)
+            if n_arrays is not None:
+                warnings.warn(
+                    f"the feature store {self._database.root} was damaged: {n_arrays} "
+                    "of its arrays could be saved, others will be computed anew",
+                    stacklevel=3,
+                )
             return method(self, *args)
 
     return run

@@ -240,7 +240,7 @@ class FeatureStore:
             problems.append(f"{others} rows that are no arrays are damaged")
         repaired = repair and bool(problems or damaged)
         if repaired and problems:
-            self._database.mend(inode)
+            n_sound = self._database.mend(inode) or 0
         elif repaired:
             with self._database.transaction(write=True) as transaction:
                 for key in damaged:

@@ -92,3 +92,35 @@ def test_interrupts(folder, arguments, begun, request, tmp_path):
     if store.exists():
         report = store.verify()
         assert not report["damaged"] and not report["problems"]
+
+
+SLOW = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from skart.cli import _app
+
+@_app.command
+def wait():
+    with ThreadPoolExecutor() as pool:
+        print("begun")
+        pool.submit(time.sleep, 30).result()
+
+sys.argv[1:] = ["wait"]
+_app.main()
+"""
+
+
+def test_what_holds_python_up_is_not_waited_for():
+    with subprocess.Popen(
+        [sys.executable, "-uc", SLOW],
+        env={**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    ) as process:
+        assert process.stderr.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        assert process.stderr.read().count("interrupted") == 1
+        assert process.wait() == 130
+        assert time.monotonic() - sent < 2

@@ -362,10 +362,17 @@ def test_what_can_be_read_is_saved(sound, tmp_path):
     store = FeatureStore(tmp_path)
     report = store.verify()
     assert report["problems"] or report["damaged"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert store.verify(repair=True)["repaired"]
+    assert store.verify(repair=True)["repaired"]
     assert N - 5 <= store.info()["arrays"] < N
+
+
+def test_the_rest_of_a_truncated_store_is_saved(sound, tmp_path):
+    (tmp_path / "features-2.sqlite").write_bytes(sound[2000][:-20_000])
+    section = FeatureStore(tmp_path).section(IDENTITY)
+    with pytest.warns(UserWarning, match="was damaged: 11[0-9] of its arrays"):
+        arrays, found = section.read(keys(N))
+    assert 110 <= found.sum() < N
+    np.testing.assert_array_equal(arrays[found], vectors(N, width=2000)[found])
 
 
 def test_damage_while_it_is_in_use(sound, tmp_path):

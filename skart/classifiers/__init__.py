@@ -1,5 +1,6 @@
 """What is trained: features or images to movements."""
 
+from skart.classifiers._cached import CachedClassifier
 from skart.classifiers._cnn import (
     AlexNetClassifier,
     HybridCNNClassifier,
@@ -11,6 +12,7 @@ from skart.classifiers._fine_tune import FineTuneClassifier
 
 __all__ = [
     "AlexNetClassifier",
+    "CachedClassifier",
     "DenseHeadClassifier",
     "FineTuneClassifier",
     "HybridCNNClassifier",

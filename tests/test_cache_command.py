@@ -1,0 +1,118 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from skart import FeatureStore
+from skart.cli import app
+
+IDENTITY = {
+    "backbone": "InceptionV3",
+    "layer": "mixed5",
+    "pooling": "avg",
+    "weights": "imagenet",
+    "images": {"size": [299, 299], "resize": "crop"},
+    "storage_dtype": "float16",
+}
+
+
+def cache(*arguments, store=None, **options):
+    """Run ``skart cache``."""
+    arguments = [*arguments, *(() if store is None else ("--cache", str(store.root)))]
+    return CliRunner().invoke(app, ["cache", *arguments], **options)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Three arrays of one kind and one of another."""
+    store = FeatureStore(tmp_path / "my store")
+    keys = [bytes([i]) * 32 for i in range(3)]
+    store.section(IDENTITY).write(keys, np.arange(300, dtype="f4").reshape(3, 100))
+    other = {**IDENTITY, "layer": None, "pooling": None}
+    store.section(other).write(keys[:1], np.ones((1, 7), "f4"))
+    return store
+
+
+def break_one(store):
+    path = store.root / "features-2.sqlite"
+    values = np.arange(110, 120, dtype="f4").tobytes()  # of the second array
+    assert path.read_bytes().count(values) == 1
+    path.write_bytes(path.read_bytes().replace(values, bytes(40)))
+
+
+def test_info(store):
+    done = cache("info", store=store)
+    assert done.exit_code == 0
+    path, totals, *sections = done.stdout.splitlines()
+    assert path == str(store.root)
+    assert "4 arrays, 2 ways" in totals
+    assert "3" in sections[0] and (
+        "InceptionV3, mixed5, pooling avg, weights imagenet, images 299 x 299, crop, "
+        "float16" in sections[0]
+    )
+    assert "InceptionV3, last layer, maps" in sections[1]
+    (store.root / "data.mdb").write_bytes(b"skart store 1")
+    done = cache("info", "--format", "json", store=store)
+    answer = json.loads(done.stdout)
+    assert answer["bytes"] == os.path.getsize(store.root / "features-2.sqlite")
+    assert [section["arrays"] for section in answer["sections"]] == [3, 1]
+    assert answer["sections"][0]["bytes"] >= 3 * 400
+    assert answer["sections"][0]["identity"] == IDENTITY
+    assert answer["other_formats"] == [str(store.root / "data.mdb")]
+
+
+def test_verify(store):
+    done = cache("verify", store=store)
+    assert done.exit_code == 0 and "4 sound arrays" in done.stdout
+    break_one(store)
+    done = cache("verify", store=store)
+    assert done.exit_code == 1
+    assert "3 sound arrays" in done.stdout
+    assert "the image 0101010101010101, InceptionV3, mixed5" in done.stdout
+    done = cache("verify", "--repair", "--format", "json", store=store)
+    answer = json.loads(done.stdout)
+    assert done.exit_code == 1 and answer["repaired"]
+    assert answer["damaged"] == [{"identity": IDENTITY, "digest": "01" * 32}]
+    done = cache("verify", store=store)
+    assert done.exit_code == 0 and "3 sound arrays" in done.stdout
+
+
+def test_verify_mends_what_is_cut_short(store):
+    path = store.root / "features-2.sqlite"
+    path.write_bytes(path.read_bytes()[:-4096])
+    assert cache("verify", store=store).exit_code == 1
+    assert path.stat().st_size % 4096 == 0  # looked at, and left as it was
+    done = cache("verify", "--repair", store=store)
+    assert done.exit_code == 1 and "was removed" in done.stdout
+    assert cache("verify", store=store).exit_code == 0
+
+
+def test_clear(store):
+    done = cache("clear", store=store, input="n\n")
+    assert done.exit_code == 1 and "nothing was deleted" in done.stdout
+    assert store.info()["arrays"] == 4
+    (store.root / "thesis.docx").write_text("x")
+    done = cache("clear", "--yes", store=store)
+    assert done.exit_code == 2
+    assert "'thesis.docx'" in done.stderr and done.stderr.count("\n") == 1
+    assert store.info()["arrays"] == 4
+    (store.root / "thesis.docx").unlink()
+    done = cache("clear", store=store, input="y\n")
+    assert done.exit_code == 0 and "deleted" in done.stdout
+    assert not list(store.root.iterdir())
+
+
+@pytest.mark.parametrize("name", ["info", "verify", "clear"])
+def test_bad_input_is_one_line_and_exit_2(name, tmp_path):
+    done = cache(name, "--cache", str(tmp_path / "nowhere"))
+    assert done.exit_code == 2
+    assert done.stderr.startswith("skart: --cache") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_help():
+    done = cache("verify", "--help")
+    assert done.exit_code == 0 and "skart cache verify --cache features/" in done.stdout
+    assert {"info", "verify", "clear"} <= set(cache("--help").stdout.split())

@@ -1,0 +1,110 @@
+"""Searches that go on where they were interrupted."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import head, save_image
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+
+import skart
+from skart import ImageLoader, VGGLiteClassifier
+from skart.classifiers import CachedClassifier
+
+SEARCH = """
+import os, sys
+import numpy as np
+from scipy.stats import uniform
+from sklearn.model_selection import RandomizedSearchCV
+from skart import DenseHeadClassifier
+from skart.classifiers import CachedClassifier
+
+class Counted(DenseHeadClassifier):
+    n_fits, n_most = 0, int(sys.argv[2])
+
+    def fit(self, X, y, **fit_params):
+        if Counted.n_fits == Counted.n_most:
+            raise KeyboardInterrupt
+        super().fit(X, y, **fit_params)
+        Counted.n_fits += 1
+        return self
+
+generator = np.random.default_rng(0)
+X = generator.normal(size=(60, 8)).astype("f4")
+y = np.where(X[:, 0] > 0, "Cubism", "Rococo")
+search = RandomizedSearchCV(
+    CachedClassifier(Counted(units=8, epochs=1, random_state=0), memory=sys.argv[1]),
+    {"estimator__dropout": uniform(0.1, 0.5)}, n_iter=3, cv=2, random_state=0,
+)
+try:
+    search.fit(X, y)
+    print(search.cv_results_["mean_test_score"].tolist(), search.best_params_)
+except KeyboardInterrupt:
+    print("interrupted")
+print(Counted.n_fits)
+"""
+
+
+def search(folder, n_most):
+    root = str(Path(skart.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCH, str(folder), str(n_most)],
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_an_interrupted_search_repeats_no_finished_fit(tmp_path):
+    assert search(tmp_path / "one", 4) == ["interrupted", "4"]
+    results, n_fits = search(tmp_path / "one", 100)
+    assert n_fits == "3"  # of 3 candidates in 2 folds, and the best on all
+    assert search(tmp_path / "other", 100) == [results, "7"]
+    assert search(tmp_path / "one", 0) == [results, "0"]
+
+
+def test_what_decides_on_a_fit(blobs, tmp_path):
+    X, y = blobs
+    classifier = CachedClassifier(head(epochs=1), memory=tmp_path / "fits")
+    first = clone(classifier).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(clone(classifier).fit(X, y).predict_proba(X), first)
+    for other in (
+        clone(classifier).set_params(estimator__units=8).fit(X, y),
+        clone(classifier).fit(X[1:], y[1:]),
+        clone(classifier).fit(X, y, sample_weight=np.arange(len(y))),
+    ):
+        assert not np.array_equal(other.predict_proba(X), first)
+    assert is_classifier(classifier)
+    with pytest.raises(TypeError, match="memory must be a folder; got None"):
+        CachedClassifier(head(), memory=None).fit(X, y)
+
+
+def test_files_that_changed_are_other_samples(tmp_path):
+    paths = [save_image(tmp_path / f"{i}.png", seed=i) for i in range(8)]
+    movements = np.array(["Cubism", "Rococo"] * 4)
+    pipe = Pipeline(
+        [
+            ("load", ImageLoader(size=32)),
+            ("cnn", VGGLiteClassifier(units=4, epochs=1, random_state=0)),
+        ]
+    )
+    cached = CachedClassifier(pipe, memory=tmp_path / "fits")
+    found = GridSearchCV(cached, {"estimator__cnn__units": [4]}, cv=2)
+    found.fit(paths, movements)
+    before = clone(cached).fit(paths, movements).predict_proba(paths)
+    np.testing.assert_array_equal(found.predict_proba(paths), before)
+    model = tmp_path / "model.skart"
+    skart.save_model(found.best_estimator_.estimator_, model)
+    np.testing.assert_array_equal(skart.load_model(model).predict_proba(paths), before)
+    for i in range(4):
+        save_image(tmp_path / f"{i}.png", seed=i + 100)
+    after = clone(cached).fit(paths, movements).predict_proba(paths)
+    plain = clone(pipe).fit(paths, movements).predict_proba(paths)
+    np.testing.assert_array_equal(after, plain)
