@@ -124,7 +124,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--artists", type=int, default=8, help="of each movement")
     parser.add_argument("--per-artist", type=int, default=12)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[500, 2000, 8000])
+    parser.add_argument(
+        "--sizes", type=int, nargs="*", default=[500, 2000, 8000, 18000]
+    )
     parser.add_argument("--skip-recall", action="store_true")
     parser.add_argument("--jobs", type=int, default=-1)
     args = parser.parse_args()

@@ -55,7 +55,7 @@ figcaption div { color: #666; }
 <h2>Duplicates</h2>
 {% for cluster in clusters %}
 <section>
-<h3>{{ cluster.number }}: {{ cluster.problems }}</h3>
+<h3>Cluster {{ cluster.number }}: {{ cluster.problems }}</h3>
 {% for file in cluster.files %}
 <figure>
 {% if file.thumbnail %}
@@ -116,7 +116,7 @@ def write_page(audit, path, *, max_clusters):
     problems = in_clusters.unique().map(", ".join)
     clusters = [
         {
-            "number": number + 1,
+            "number": number,
             "problems": problems[number],
             "files": [_shown(file) for file in members.head(_MOST_SHOWN).itertuples()],
             "left_out": max(0, len(members) - _MOST_SHOWN),
