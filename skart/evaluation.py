@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import (
     accuracy_score,
-    balanced_accuracy_score,
     confusion_matrix,
     f1_score,
     log_loss,
     precision_recall_fscore_support,
+    recall_score,
     top_k_accuracy_score,
 )
 from sklearn.model_selection import (
@@ -227,7 +227,14 @@ class Evaluation:
         normalised = self.probabilities / self.probabilities.sum(axis=1, keepdims=True)
         metrics = {
             "accuracy": accuracy_score(self.y_true, self.y_pred),
-            "balanced accuracy": balanced_accuracy_score(self.y_true, self.y_pred),
+            # What balanced_accuracy_score gives, but for its warning of movements that
+            # a test set lacks.
+            "balanced accuracy": recall_score(
+                self.y_true,
+                self.y_pred,
+                labels=np.unique(self.y_true),
+                average="macro",
+            ),
             "macro F1": f1_score(
                 self.y_true, self.y_pred, average="macro", zero_division=0
             ),

@@ -212,16 +212,17 @@ def as_json(answer):
     Parameters
     ----------
     answer : object
-        Dicts and lists; numbers of NumPy are converted.
+        Dicts and lists; numbers of NumPy are converted, and nan becomes null.
 
     Returns
     -------
     text : str
         Indented, readable characters as they are.
     """
-    return json.dumps(
-        answer, indent=2, ensure_ascii=False, default=lambda x: x.tolist()
-    )
+    text = json.dumps(answer, default=lambda value: value.tolist())
+    # JSON has no nan, which a movement without paintings has for its recall.
+    answer = json.loads(text, parse_constant=lambda _: None)
+    return json.dumps(answer, indent=2, ensure_ascii=False)
 
 
 def check_out(out, *, force=False, suffix=None):

@@ -18,7 +18,7 @@ from sklearn.model_selection import PredefinedSplit, StratifiedShuffleSplit
 from skart._keras import keras
 from skart.classifiers import DenseHeadClassifier
 from skart.commands.reported import REPORTED_HEAD
-from skart.commands.training import note_search, random_search
+from skart.commands.training import digest_paintings, note_search, random_search
 from skart.datasets._pandora import N_PUBLISHED
 from skart.evaluation import evaluate
 from skart.features import identify_weights
@@ -199,10 +199,15 @@ class Reproduction:
         return " ".join(sentences)
 
     def _claim_folder(self):
-        manifest = self.collection.frame.assign(part=self.part).to_csv(index=False)
+        frame = self.collection.frame.assign(
+            part=self.part,
+            digest=digest_paintings(self.collection.paths, self.out / "features"),
+        )
+        manifest = frame.to_csv(index=False)
         made_with = {
             "paintings": hashlib.sha256(manifest.encode()).hexdigest(),
             "weights": identify_weights(self.weights),
+            "on_error": self.on_error,
             "seed": self.seed,
             **dataclasses.asdict(self.settings),
         }
