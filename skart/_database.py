@@ -2,7 +2,7 @@
 
 SQLite [1]_ reads damaged and truncated files without crashing, which a database that
 maps its file into memory can't; but it does not notice all damage itself. So each
-value is sealed with a checksum of its key and itself.
+value is sealed with a checksum of its place and itself.
 
 References
 ----------
@@ -136,6 +136,7 @@ class Database:
             try:
                 n_arrays = self._salvage(new)
             except sqlite3.Error as error:
+                new.unlink(missing_ok=True)
                 raise explain(error, self.root) from error
             # It would be taken for the new file's.
             self.file.with_name(f"{self.file.name}-journal").unlink(missing_ok=True)
@@ -163,9 +164,7 @@ class Database:
 
     def _connect(self):
         if self.read_only:
-            if not self.file.exists():
-                return sqlite3.connect(":memory:", isolation_level=None)
-            return self._open("ro")
+            return self._open("ro" if self.file.exists() else "memory")
         try:
             os.makedirs(self.root, exist_ok=True)
         except (NotADirectoryError, FileExistsError) as error:
@@ -209,19 +208,19 @@ class Database:
 
     def _salvage(self, new):
         n_arrays = 0
-        with contextlib.ExitStack() as stack:
-            target = sqlite3.connect(new, isolation_level=None)
-            stack.enter_context(contextlib.closing(target))
-            _prepare(target)
-            target.execute("BEGIN")
+        connection = sqlite3.connect(new, isolation_level=None)
+        with contextlib.closing(connection):
+            _prepare(connection)
+            connection.execute("BEGIN")
             for table in _TABLES:
                 # From both ends, since rows can't be read past a damaged page.
                 for order in ("ASC", "DESC"):
-                    for key, value in self._readable_rows(table, order):
-                        n_arrays += target.execute(
-                            f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", (key, value)
-                        ).rowcount * (table == "arrays")
-            target.execute("COMMIT")
+                    for row in self._readable_rows(table, order):
+                        n_new = connection.execute(
+                            f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", row
+                        ).rowcount
+                        n_arrays += n_new * (table == "arrays")
+            connection.execute("COMMIT")
         return n_arrays
 
     def _readable_rows(self, table, order):
@@ -312,7 +311,10 @@ def _is_own(path):
     if not path.name.endswith(".mdb"):
         return True
     # The first format had names that other programs use, too.
-    with open(path.with_name("data.mdb"), "rb") as file:
+    data = path.with_name("data.mdb")
+    if not data.is_file():
+        return False
+    with open(data, "rb") as file:
         return any(
             b"skart store 1" in part for part in iter(lambda: file.read(1 << 20), b"")
         )

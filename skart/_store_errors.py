@@ -59,7 +59,7 @@ def explain(error, root, inode=None, *, replaced=False):
     start = f"the feature store {root}"
     if replaced:
         return DamagedStoreError(
-            f"{start} was deleted, or made anew, while it was used", inode
+            f"{start} was deleted, or made anew, while it was used. Run again.", inode
         )
     if isinstance(error, UnicodeDecodeError) or {code, code & 0xFF} & _DAMAGE:
         return DamagedStoreError(

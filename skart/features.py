@@ -7,6 +7,7 @@ import numbers
 import os
 import shutil
 import sys
+import tempfile
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -356,10 +357,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         n_bytes = math.prod(shape) * np.dtype(self.storage_dtype).itemsize
         n_images = len(set(digests))
         needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # with pages half full
-        free = shutil.disk_usage(store.root).free
+        folder = tempfile.gettempdir() if store.read_only else store.root
+        free = shutil.disk_usage(folder).free
         sizes = (
             f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "
-            f"{store.root} has {free / 1e6:,.0f} MB left"
+            f"{folder} has {free / 1e6:,.0f} MB left"
         )
         if needed > free:
             raise OSError(

@@ -1,12 +1,17 @@
 """Functions that several test modules share."""
 
 import base64
+import os
+import subprocess
+import sys
 import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+import skart
 from skart import DenseHeadClassifier
 
 
@@ -87,3 +92,34 @@ def rewritten(file, target, members, compression=zipfile.ZIP_STORED):
             content = members.get(name, source.read(name))
             archive.writestr(name, content, compression)
     return target
+
+
+def keys(n, start=0):
+    """Digests of images, as a store takes them."""
+    return [f"image {i}".encode().ljust(32) for i in range(start, start + n)]
+
+
+def vectors(n, start=0, width=500):
+    """Features of these images, all different."""
+    return (np.arange(start, start + n)[:, None] + np.arange(width) / width).astype(
+        "f4"
+    )
+
+
+def start(script, *arguments, **options):
+    """Start a Python script that can import skart."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def finish(process):
+    """Give what a script printed, once it has ended well."""
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    return stdout

@@ -208,7 +208,7 @@ def test_the_trunk_runs_once(stripes, tmp_path, count_forward_passes):
     assert count_forward_passes == {CUT: 24}
     info = FeatureStore(tmp_path).info()
     assert info["arrays"] == info["writes"] == 24
-    assert info["sections"][0]["storage_dtype"] == "float16"
+    assert info["sections"][0]["identity"]["storage_dtype"] == "float16"
     model.set_params(unfreeze_from="block_15_add").fit(X, y)
     assert count_forward_passes == {CUT: 24, "block_15_add": 24}
 
