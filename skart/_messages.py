@@ -5,6 +5,8 @@ import numbers
 import os
 
 import numpy as np
+import pandas as pd
+from sklearn.utils import check_consistent_length
 
 
 def suggest(received, allowed):
@@ -123,3 +125,35 @@ def check_paths(name, value):
                 f"{path!r} of type {type(path).__name__}"
             )
     return [os.fspath(path) for path in value]
+
+
+def check_groups(groups, X):
+    """Check that each sample has a group.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,) or None
+        Artists.
+    X : sequence
+        Samples.
+
+    Returns
+    -------
+    groups : ndarray of shape (n_samples,) or None
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If one is missing.
+    """
+    if groups is None:
+        return None
+    check_consistent_length(X, groups)
+    missing = np.flatnonzero(pd.isna(groups))
+    if len(missing):
+        raise ValueError(
+            f"groups names no artist for {len(missing)} of {len(groups)} samples, "
+            f"first at position {missing[0]}: give each of them a name of its own"
+        )
+    return np.asarray(groups)

@@ -5,6 +5,7 @@ escaped, so that it can be mailed, printed and kept.
 """
 
 import base64
+import hashlib
 import io
 import re
 import warnings
@@ -243,7 +244,8 @@ class Section:
         ----------
         name : str
             Of the file: ``"manifest.csv"``. A large one is cut into numbered parts,
-            each with a head line, for the sake of browsers.
+            each with a head line, for the sake of browsers. The SHA-256 of each file
+            stands beside it.
         frame : DataFrame
             The table, without its index.
         text : str
@@ -257,7 +259,8 @@ class Section:
             part = name.replace(".", f"-{number}.", 1) if n_parts > 1 else name
             # Spreadsheets take a file without the mark for one of another encoding.
             data = _encode("\ufeff" + rows.to_csv(index=False))
-            links.append((part, _data_uri("text/csv;charset=utf-8", data)))
+            digest = hashlib.sha256(data).hexdigest()
+            links.append((part, _data_uri("text/csv;charset=utf-8", data), digest))
         self._add("download", text=text, links=links)
 
     def _add(self, kind, **content):

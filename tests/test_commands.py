@@ -1,13 +1,20 @@
 """What the commands decide for their users; the commands themselves: test_cli.py."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import save_image
+from helpers import head, save_image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
 
-from skart import save_model
+from skart import FeatureExtractor, ImageLoader, save_model
+from skart.cli._app import as_json
+from skart.commands.assessment import assess
 from skart.commands.collection import (
     Collection,
     choose_splitter,
@@ -17,7 +24,11 @@ from skart.commands.collection import (
 from skart.commands.prediction import load_pipeline
 from skart.commands.reported import TITLES, compare, written
 from skart.commands.reproduction import split
-from skart.commands.training import validation_accuracy
+from skart.commands.training import (
+    digest_paintings,
+    random_search,
+    validation_accuracy,
+)
 from skart.datasets._pandora import is_pandora18k, periods_of
 
 
@@ -38,6 +49,9 @@ def test_pandora18k_is_known_by_its_layout(make_folder, tmp_path):
     collection = Collection(root)
     assert collection.labels.tolist() == ["Baroque"] * 4 + ["Cubism"] * 4
     assert "8 paintings instead of 18,038" in collection.differences[0]
+    (root / ".git").mkdir()
+    (root / "__MACOSX").mkdir()
+    assert is_pandora18k(root)
     (root / "Mail Art").mkdir()
     assert not is_pandora18k(root) and not is_pandora18k(tmp_path / "nowhere")
 
@@ -104,7 +118,7 @@ def test_80_10_10():
     assert counts["test"].tolist() == counts["validation"].tolist() == [10, 6, 4]
     np.testing.assert_array_equal(part, split(labels, seed=3))
     assert (part != split(labels, seed=4)).any()
-    # One of each where ten percent are fewer than there are movements.
+    # One of each at least.
     counts = pd.crosstab(np.repeat([*"abcdef"], 4), split(np.repeat([*"abcdef"], 4)))
     assert (counts["test"] == 1).all() and (counts["validation"] == 1).all()
 
@@ -135,3 +149,63 @@ def test_a_model_that_takes_no_images(tmp_path):
     save_model(LogisticRegression().fit([[0], [1]], [0, 1]), tmp_path / "m.skart")
     with pytest.raises(ValueError, match="takes no images: it holds a LogisticRegr"):
         load_pipeline(tmp_path / "m.skart")
+
+
+@pytest.fixture
+def painted(make_folder):
+    return make_folder(
+        f"{movement}/{artist}/{i}.jpg"
+        for movement in ("Dada", "Fauvism")
+        for artist in "uvwxyz"
+        for i in "12"
+    )
+
+
+def test_a_model_is_not_tested_on_what_it_was_trained_on(painted, tmp_path, capsys):
+    collection, cache = Collection(painted), tmp_path / "cache"
+    rows = np.arange(0, 24, 2)  # one painting of each artist
+    paths, labels = collection.paths[rows], collection.labels[rows]
+    pipe = make_pipeline(
+        ImageLoader(80),
+        FeatureExtractor("MobileNetV2", weights=None, verbose=False),
+        LogisticRegression(),
+    ).fit(paths, labels)
+    file = tmp_path / "m.skart"
+    save_model(pipe, file)  # which doesn't tell
+    assessed = assess(file, painted, cache=cache)
+    assert assessed.method.startswith("cross-validated with 4 folds, artists kept")
+    assert "doesn't tell what it was trained on" in capsys.readouterr().out
+    notes = {"digests": digest_paintings(paths, cache), "artists": ["u", "v"]}
+    save_model(pipe, file, notes=notes)
+    few = painted.parent / "few"  # fewer are new than were seen
+    shutil.copytree(painted, few)
+    new = [Path(path) for path in collection.paths[1::2]]
+    for path in new[1:]:
+        (few / path.relative_to(painted)).unlink()
+    assert "cross-validated" in assess(file, few, n_folds=2, cache=cache).method
+    assert assess(file, few, cache=cache).evaluation.folds is not None
+    for path in collection.paths[rows][1:]:
+        Path(path).unlink()
+    assessed = assess(file, painted, cache=cache)
+    assert len(assessed.frame) == 12 and assessed.evaluation.folds is None
+    assert "4 of them by artists it was trained on" in assessed.method
+    with pytest.raises(ValueError, match="--folds 99: the largest movement has"):
+        assess(file, few, n_folds=99, cache=cache)
+
+
+def test_a_search_survives_candidates_that_diverge(blobs):
+    X, y = blobs
+    space = {"optimizer__learning_rate": [0.01, 1e38]}
+    cv = StratifiedKFold(2)
+    with pytest.warns(UserWarning, match="1 of 2 candidates could not be trained"):
+        search = random_search(head(), space, X, y, n_candidates=2, cv=cv)
+    assert search.best_params_ == {"optimizer__learning_rate": 0.01}
+    with pytest.raises(ValueError, match="units must"):
+        random_search(head(), {"units": [-1]}, X, y, n_candidates=1, cv=cv)
+
+
+def test_json_has_no_nan():
+    assert json.loads(as_json({"a": [np.nan, np.float32(1)], "b": np.arange(2)})) == {
+        "a": [None, 1.0],
+        "b": [0, 1],
+    }

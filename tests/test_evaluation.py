@@ -216,7 +216,7 @@ def test_a_movement_of_one_artist(collection):
         evaluation = evaluate(
             LogisticRegression(), X, y, groups=artists, random_folds=False
         )
-    assert "Rococo has a single artist" in str(warned[0].message)
+    assert "Rococo: a single artist" in str(warned[0].message)
     assert evaluation.per_movement(n_resamples=10).loc["Rococo", "recall"] == 0
 
 
@@ -265,3 +265,43 @@ def test_folds_tell_whether_artists_are_apart(collection, evaluation):
     y, probabilities = evaluation.y_true, evaluation.probabilities
     on_a_test_set = Evaluation(y, probabilities, np.unique(y), groups=artists)
     assert on_a_test_set.artists_apart is None
+
+
+def test_samples_without_a_movement_say_nothing_of_it():
+    # Two artists a movement, all right: a sample may lack both, but is never wrong.
+    y = np.repeat(np.arange(6), 8)
+    evaluation = Evaluation(y, np.eye(6)[y], np.arange(6), groups=np.arange(48) // 4)
+    table = evaluation.per_movement(n_resamples=200)
+    assert (table.filter(regex="_low|_high") == 1).all(axis=None)
+
+
+def test_the_order_of_classes_is_of_no_matter():
+    generator = np.random.default_rng(0)
+    probabilities = generator.dirichlet(np.ones(3), 60)
+    y = generator.choice(["a", "b", "c"], 60)
+    sorted_ = Evaluation(y, probabilities, ["a", "b", "c"])
+    turned = Evaluation(y, probabilities[:, [1, 2, 0]], ["b", "c", "a"])
+    pd.testing.assert_series_equal(sorted_.metrics, turned.metrics)
+    pd.testing.assert_frame_equal(sorted_.intervals(), turned.intervals())
+
+
+def test_a_movement_without_paintings_has_no_recall():
+    evaluation = Evaluation([0, 0, 1], np.eye(3)[[0, 2, 1]], [0, 1, 2])
+    assert evaluation.per_movement(n_resamples=10)["recall"].isna().tolist() == [
+        *(False, False, True)
+    ]
+    assert evaluation.metrics["balanced accuracy"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"groups": ["x", None, "z"]}, "names no artist for 1 of 3"),
+        ({"classes": ["a", "a"]}, "hold one twice"),
+        ({"probabilities": [[np.nan, 1], [0, 1], [1, 0]]}, "not finite"),
+    ],
+)
+def test_what_no_figures_can_be_made_of(changes, message):
+    given = {"probabilities": np.eye(2)[[0, 1, 0]], "classes": ["a", "b"]} | changes
+    with pytest.raises(ValueError, match=message):
+        Evaluation(["a", "b", "a"], **given)

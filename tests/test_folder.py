@@ -226,3 +226,16 @@ def test_pandora_refuses_another_collection(tmp_path):
     write(tmp_path, "cats/a.jpg", "dogs/a.jpg")
     with pytest.raises(ValueError, match="is not Pandora18K.*load_image_folder"):
         load_pandora18k(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,movement\nä.jpg,Op Art".encode("latin-1"), "Save it as UTF-8"),
+        (b"", "can't be read as a table"),
+    ],
+)
+def test_what_is_no_table_is_named(tmp_path, content, message):
+    (tmp_path / "works.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"works.csv' .*{message}"):
+        load_catalogue(tmp_path / "works.csv")

@@ -21,6 +21,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
 
 from skart import (
     DenseHeadClassifier,
@@ -402,3 +403,14 @@ def test_networks_of_attackers(name, victim, tmp_path, monkeypatch, unsafe_keras
     if name == "keras.layers.Lambda":  # it was armed
         keras.models.model_from_json(json.dumps(description))
         assert marker.exists()
+
+
+def test_a_support_vector_machine_that_counts_too_many(tmp_path):
+    machine = SVC().fit(np.eye(6), [0, 1] * 3)
+    save_model(machine, tmp_path / "sound.skart")
+    load_model(tmp_path / "sound.skart")
+    n_more = np.array([-50_000_000, 50_000_000], machine._n_support.dtype)
+    machine._n_support = machine._n_support + n_more
+    save_model(machine, tmp_path / "m.skart")
+    with pytest.raises(ModelFileError, match="counts other support vectors"):
+        load_model(tmp_path / "m.skart")

@@ -25,10 +25,10 @@ from sklearn.utils.validation import (
 
 from skart._keras import check_process, keras
 from skart._lazy import fitting_batch_size, iter_batches
+from skart._messages import check_groups
 from skart.classifiers._batches import Batches, Samples
 from skart.classifiers._docs import complete
 from skart.classifiers._labels import (
-    check_groups,
     check_labels,
     encode,
     find_classes,

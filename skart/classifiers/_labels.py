@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_consistent_length
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -29,38 +28,6 @@ def check_labels(y):
             f"position {missing[0]}: label them or leave them out"
         )
     check_classification_targets(y)
-
-
-def check_groups(groups, X):
-    """Check that each sample has a group.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_samples,) or None
-        Artists.
-    X : sequence
-        Samples.
-
-    Returns
-    -------
-    groups : ndarray of shape (n_samples,) or None
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If one is missing.
-    """
-    if groups is None:
-        return None
-    check_consistent_length(X, groups)
-    missing = np.flatnonzero(pd.isna(groups))
-    if len(missing):
-        raise ValueError(
-            f"groups names no artist for {len(missing)} of {len(groups)} samples, "
-            f"first at position {missing[0]}: give each of them a name of its own"
-        )
-    return np.asarray(groups)
 
 
 def find_classes(labels):

@@ -4,9 +4,11 @@ import contextlib
 import functools
 import json
 import os
+import re
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -24,8 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Artistic movement recognition: a folder of paintings in, a classifier out."
     "\n\nWhat a command answers goes to the standard output, all else to the standard "
-    "error. Exit status: 0, or 1 if some images could not be read or the store of "
-    "features is damaged, 2 for bad input, 130 if interrupted.",
+    "error. Exit status: 0, or 1 if `predict` or `audit` met images that can't be read "
+    "or the store of features is damaged, 2 for bad input, 130 if interrupted.",
 )
 
 Data = Annotated[
@@ -98,6 +100,8 @@ INTERRUPTED = (
 
 def main():
     """Run the command."""
+    for stream in (sys.stdout, sys.stderr):  # names of files may be no Unicode
+        stream.reconfigure(errors="backslashreplace")
     _end_in_time_when_interrupted()
     app()
 
@@ -138,7 +142,7 @@ def say(text="", **style):
     **style : object
         As ``typer.secho`` takes it.
     """
-    typer.secho(text, err=True, **style)
+    typer.secho(_printable(text), err=True, **style)
 
 
 def step(name, what):
@@ -149,7 +153,7 @@ def step(name, what):
     name, what : str
         The step, and what it does.
     """
-    say(f"{typer.style(name, bold=True)}: {what}")
+    say(f"{name}: {what}", bold=True)
 
 
 @contextlib.contextmanager
@@ -199,7 +203,7 @@ def command(function, group=app):
                 answer = function(**options)
             answer, status = answer if isinstance(answer, tuple) else (answer, 0)
             if answer is not None:
-                typer.echo(answer)
+                typer.echo(_printable(answer))
                 sys.stdout.flush()
         raise typer.Exit(status)
 
@@ -225,6 +229,13 @@ def as_json(answer):
     return json.dumps(answer, indent=2, ensure_ascii=False)
 
 
+def _printable(text):
+    """Make control characters visible: names and notes in files may hold any."""
+    return re.sub(
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], text
+    )
+
+
 def check_out(out, *, force=False, suffix=None):
     """Check that a file can be made, before the work that it is for.
 
@@ -246,8 +257,10 @@ def check_out(out, *, force=False, suffix=None):
         )
     if out.exists() and not force:
         raise ValueError(f"--out {out}: it exists already. Pass --force to replace it.")
-    if not os.access(out.absolute().parent, os.W_OK):
-        raise ValueError(f"--out {out}: its folder can't be written to")
+    try:
+        tempfile.TemporaryFile(dir=out.absolute().parent).close()
+    except OSError as error:
+        raise ValueError(f"--out {out}: its folder can't be written to") from error
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

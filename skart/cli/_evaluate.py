@@ -77,7 +77,7 @@ def evaluate(
         table = assessed.frame.assign(
             predicted=evaluation.y_pred, confidence=evaluation.confidence
         )
-        table.to_csv(predictions, index=False)
+        table.to_csv(predictions, index=False, errors="backslashreplace")
         say(f"saved {predictions}")
     per_movement = evaluation.per_movement()
     pairs = evaluation.most_confused(5)

@@ -48,6 +48,7 @@ def predict(
     paths = []
     for image in images:
         paths += list_images(image) if image.is_dir() else [str(image)]
+    paths = list(dict.fromkeys(paths))
     pipe = load_pipeline(model, weights=weights, cache=cache)
     table, failures = predict_images(pipe, paths, top_k)
     for path, reason in failures.items():
@@ -55,22 +56,21 @@ def predict(
     if format == "csv":
         answer = table.to_csv(index=False, float_format="%.6g").rstrip()
     elif format == "json":
+        rows = table.set_index("path")[["movement", "probability"]]
         answer = as_json(
             [
-                {
-                    "path": path,
-                    "predictions": rows[["movement", "probability"]].to_dict("records"),
-                }
-                for path, rows in table.groupby("path", sort=False)
+                {"path": path, "error": failures[path]}
+                if path in failures
+                else {"path": path, "predictions": rows.loc[[path]].to_dict("records")}
+                for path in paths
             ]
-            + [{"path": path, "error": reason} for path, reason in failures.items()]
         )
     elif table.empty:
         answer = None
     else:
         width = table["movement"].astype(str).str.len().max()
         answer = "\n".join(
-            f"{path}\n"
+            f"{path if path.isprintable() else repr(path)}\n"
             + "\n".join(
                 f"  {movement:{width}}  {probability:4.0%}"
                 for movement, probability in zip(

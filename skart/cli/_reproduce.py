@@ -122,6 +122,9 @@ def reproduce(
     }
     given = {name: value for name, value in given.items() if value is not None}
     settings = dataclasses.replace(QUICK if quick else Settings(), **given)
+    if epochs is not None:
+        tried = min(epochs, settings.search_epochs)
+        settings = dataclasses.replace(settings, search_epochs=tried)
     reproduction = Reproduction(
         collection,
         out,

@@ -91,6 +91,8 @@ def train(
         skart train paintings/ --model hybrid --size 128 --out hybrid.skart
     """
     check_out(out, force=force, suffix=".skart")
+    if weights is not None and model not in ("transfer", "fine-tune"):
+        raise ValueError(f"--weights {weights}: {model} is trained from scratch")
 
     from skart.commands.collection import Collection, choose_weights
     from skart.commands.training import make_pipeline, train_and_save
@@ -118,9 +120,11 @@ def train(
         return as_json(answer)
     lines = [f"saved {out}: {model}, {answer['paintings']} paintings"]
     lines += [f"{name:26} {value}" for name, value in answer["best"].items()]
+    if answer["search_accuracy"] is not None:
+        lines.append(f"best of the search: {answer['search_accuracy']:.1%}")
     lines.append(
         f"validation accuracy {answer['validation_accuracy']:.1%}, "
         f"{answer['validation_share']:.0%} held out, {answer['held_out']}"
     )
-    lines.append(f"how good it is on new artists: skart evaluate {out} {data}")
+    lines.append(f"how good it is on paintings it hasn't seen: skart evaluate {out}")
     return "\n".join(lines)

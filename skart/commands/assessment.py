@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
-from skart.commands.collection import Collection, choose_splitter
+from skart.classifiers._base import BaseKerasClassifier
+from skart.commands.collection import Collection, choose_splitter, validation_share
 from skart.commands.prediction import load_pipeline
 from skart.commands.training import digest_paintings
 from skart.datasets._pandora import periods_of
@@ -90,23 +91,31 @@ def assess(
     if n_folds is None:
         collection = Collection(data, least=1)
         digests = digest_paintings(collection.paths, cache)
-        trained_on = set((info["notes"] or {}).get("digests", ()))
-        seen = np.isin(digests, list(trained_on))
+        notes = info["notes"] or {}
+        seen = np.isin(digests, notes.get("digests", []))
         known = np.isin(collection.labels, pipe.classes_)
         if not known.any():
             raise ValueError(
                 f"{str(data)!r} holds none of the movements that {str(file)!r} knows: "
                 f"{', '.join(map(str, pipe.classes_))}"
             )
-        if not (seen | ~known).all():
+        new = known & ~seen
+        # A few new ones among those it was trained on are no test.
+        if "digests" in notes and new.sum() > seen.sum():
             _tell_what_is_left_out(collection, seen, known, say)
-            return _test(pipe, info, collection, known & ~seen, seed)
+            return _test(pipe, info, collection, new, seed)
         n_folds = _N_FOLDS
-        say("It was trained on these paintings, so its recipe is cross-validated.")
+        if "digests" in notes:
+            say("It was trained on these paintings, so its recipe is cross-validated.")
+        else:
+            say(
+                "Its file doesn't tell what it was trained on, so its recipe is "
+                "cross-validated."
+            )
     collection = Collection(data)
     for remark in collection.remarks():
         say(remark)
-    return _cross_validate(pipe, info, collection, n_folds, seed)
+    return _cross_validate(pipe, info, collection, n_folds, seed, say)
 
 
 def _tell_what_is_left_out(collection, seen, known, say):
@@ -127,27 +136,48 @@ def _test(pipe, info, collection, chosen, seed):
         random_state=seed,
     )
     method = "none of which the model was trained on"
+    known_artists = (info["notes"] or {}).get("artists")
+    if collection.artists_known and known_artists is not None:
+        n_met = int(frame["artist"].isin(known_artists).sum())
+        method += f", {n_met} of them by artists it was trained on"
     return Assessment(evaluation, frame, method, pipe, info, collection)
 
 
-def _cross_validate(pipe, info, collection, n_folds, seed):
-    if "cnn" in pipe.named_steps:  # which sees each image in every epoch
-        pipe.set_params(load__cache="disk")
-    splitter, _ = choose_splitter(collection.frame, n_folds)
-    params = None
+def _cross_validate(pipe, info, collection, n_folds, seed, say):
+    (load, _), (name, classifier) = pipe.steps[0], pipe.steps[-1]
+    if name == "cnn":  # which sees each image in every epoch
+        pipe.set_params(**{f"{load}__cache": "disk"})
+    if getattr(classifier, "validation_split", 0):
+        share = max(
+            classifier.validation_split, validation_share(collection.labels, n_folds)
+        )
+        pipe.set_params(**{f"{name}__validation_split": share})
+    most = collection.summary()["paintings"].max()
+    if n_folds > most:
+        raise ValueError(
+            f"--folds {n_folds}: the largest movement has {most} paintings only"
+        )
+    splitter, why = choose_splitter(collection.frame, n_folds)
+    params = groups = None
     if splitter is StratifiedGroupKFold:
-        params = {f"{pipe.steps[-1][0]}__groups": collection.groups}
+        groups = collection.groups
+        if isinstance(classifier, BaseKerasClassifier):
+            params = {f"{name}__groups": groups}
+    elif collection.artists_known:
+        say(f"Folds are drawn {why}.")
     evaluation = evaluate(
         pipe,
         collection.paths,
         collection.labels,
-        groups=collection.groups,
+        groups=groups,
         n_splits=n_folds,
         params=params,
         random_state=seed,
     )
-    kept = "artists kept apart" if collection.artists_known else "random folds"
+    kept = "random folds" if groups is None else "artists kept apart"
     method = f"cross-validated with {n_folds} folds, {kept}"
+    if (info["notes"] or {}).get("search"):
+        method += "; its parameters were searched for on paintings that are among these"
     return Assessment(evaluation, collection.frame, method, pipe, info, collection)
 
 
@@ -171,7 +201,7 @@ def write_assessment(assessed, out, *, title=None):
         assessed.frame["path"],
         title=title or f"Movements of {Path(assessed.collection.name).name}",
         estimator=assessed.pipe,
-        search=None if search is None else search,
+        search=search,
         periods=periods_of(assessed.evaluation.classes),
         skipped=assessed.collection.skipped,
         description=f"{assessed.collection.name}: {assessed.method}.",

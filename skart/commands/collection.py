@@ -126,13 +126,15 @@ def choose_splitter(frame, n_folds):
         What to tell the user.
     """
     by_movement = frame.groupby("movement")["artist"].nunique()
-    if by_movement.min() > n_folds:
+    fewest = by_movement.idxmin()
+    if by_movement[fewest] > n_folds:
         return StratifiedGroupKFold, "the paintings of an artist kept together"
     if frame["artist"].nunique() == 1:
         return StratifiedKFold, "at random: the artists are not known"
     return (
         StratifiedKFold,
-        f"at random: {by_movement.idxmin()} has too few artists to keep them apart",
+        f"at random: {fewest} has too few artists to keep them apart, "
+        f"{by_movement[fewest]} where {n_folds + 1} are needed",
     )
 
 

@@ -40,6 +40,11 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
             f"{str(file)!r} takes no images: it holds a {type(pipe).__name__}, not a "
             "pipeline that begins with an ImageLoader"
         )
+    if not hasattr(pipe, "predict_proba"):
+        raise ValueError(
+            f"{str(file)!r} gives no probabilities: it ends in a "
+            f"{type(pipe[-1]).__name__}"
+        )
     return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 
 

@@ -101,6 +101,8 @@ def figures(collection, *, cut=None, seed=0):
     """
     files = survey_files(collection.paths, digests=False)
     readable = files["problem"].isna()
+    if not readable.any():
+        return
     frame = collection.frame[readable]
     yield (
         "samples",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import PredefinedSplit, StratifiedShuffleSplit
+from sklearn.model_selection import PredefinedSplit
 
 from skart._keras import keras
 from skart.classifiers import DenseHeadClassifier
@@ -30,6 +30,7 @@ from skart.pipelines import (
     make_fine_tune_pipeline,
     make_transfer_pipeline,
 )
+from skart.report._provenance import list_versions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Reproduction:
             file = self.out / f"{name}.json"
             if file.exists():
                 self.say(f"{name}: finished before")
-                results[name] = json.loads(file.read_text())
+                results[name] = json.loads(file.read_text(encoding="utf-8"))
                 continue
             started = time.monotonic()
             result = experiment(results)
@@ -178,7 +179,9 @@ class Reproduction:
             f"choose by and {counts['test']:,} to test with, drawn at random."
         ]
         if self.is_pandora18k:
-            sentences.append("They are those of the report, so its figures compare.")
+            sentences.append("They are those of the report.")
+            if self.settings != Settings():
+                sentences.append("But the settings are not: figures hardly compare.")
             if self.collection.differences:
                 sentences.append(f"But: {'; '.join(self.collection.differences)}.")
         else:
@@ -199,30 +202,38 @@ class Reproduction:
         return " ".join(sentences)
 
     def _claim_folder(self):
+        # By their bytes, wherever they lie.
         frame = self.collection.frame.assign(
             part=self.part,
-            digest=digest_paintings(self.collection.paths, self.out / "features"),
+            path=digest_paintings(self.collection.paths, self.out / "features"),
         )
         manifest = frame.to_csv(index=False)
         made_with = {
-            "paintings": hashlib.sha256(manifest.encode()).hexdigest(),
+            "paintings": hashlib.sha256(
+                manifest.encode(errors="backslashreplace")
+            ).hexdigest(),
             "weights": identify_weights(self.weights),
             "on_error": self.on_error,
             "seed": self.seed,
             **dataclasses.asdict(self.settings),
+            **list_versions(),
         }
         file = self.out / "settings.json"
         self.out.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             write_json(file, made_with)
             return made_with
-        before = json.loads(file.read_text())
-        changed = [name for name in made_with if made_with[name] != before.get(name)]
+        before = json.loads(file.read_text(encoding="utf-8"))
+        changed = [
+            f"{name} {before.get(name)} (now {value})"
+            for name, value in made_with.items()
+            if value != before.get(name)
+        ]
         if changed:
             raise ValueError(
-                f"{str(self.out)!r} holds a reproduction with another "
-                f"{', '.join(changed)}. Name another folder as --out, or delete this "
-                "one."
+                f"{str(self.out)!r} holds a reproduction of other paintings or with "
+                f"other settings: {', '.join(changed)}. Name another folder as --out, "
+                "or delete this one."
             )
         return made_with
 
@@ -288,7 +299,8 @@ class Reproduction:
         self.say("\nWhat the report did not ask: random folds and artists kept apart")
         pipe = self._frozen(validation_split=0).set_params(
             **results["transfer"]["best"],
-            head__epochs=results["transfer"]["epochs"],
+            # Until the weights that were kept.
+            head__epochs=1 + int(np.argmin(results["transfer"]["history"]["val_loss"])),
         )
         evaluation = evaluate(
             pipe,
@@ -344,10 +356,11 @@ class Reproduction:
         pipe.set_params(**{f"{step}__callbacks": timer})
         pipe.fit(paths, labels, **{f"{step}__held_out": held_out})
         pipe.set_params(**{f"{step}__callbacks": None})
-        save_model(pipe, self.out / f"{name}.skart")
+        notes = {"digests": digest_paintings(paths, self.out / "features")}
+        save_model(pipe, self.out / f"{name}.skart", notes=notes)
         classifier = pipe[-1]
         result = {
-            "epochs": len(classifier.history_["loss"]),
+            "epochs": len(timer.seconds),
             "seconds_per_epoch": float(np.median(timer.seconds)),
             "parameters": int(
                 sum(np.prod(x.shape) for x in classifier.model_.trainable_weights)
@@ -406,16 +419,16 @@ def split(labels, seed=0):
     Returns
     -------
     part : ndarray of str, shape (n_paintings,)
-        ``"train"``, ``"validation"`` or ``"test"``. Where 10 % are fewer paintings than
-        there are movements, validation and test have one of each.
+        ``"train"``, ``"validation"`` or ``"test"``; validation and test have a tenth of
+        each movement, and one painting at least.
     """
     part = np.full(len(labels), "train", dtype="U10")
-    n_held_out = max(len(np.unique(labels)), round(len(labels) / 10))
-    for name in ("test", "validation"):
-        rows = np.flatnonzero(part == "train")
-        splitter = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
-        _, chosen = next(splitter.split(rows, labels[rows]))
-        part[rows[chosen]] = name
+    generator = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        n_held_out = max(1, round(len(rows) / 10))
+        part[rows[:n_held_out]] = "test"
+        part[rows[n_held_out : 2 * n_held_out]] = "validation"
     return part
 
 
@@ -430,7 +443,7 @@ def write_json(file, content):
         Plain values.
     """
     part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, ensure_ascii=False))
+    part.write_text(json.dumps(content), encoding="utf-8")
     os.replace(part, file)
 
 

@@ -9,7 +9,6 @@ from skart.commands.profile import describe, figures
 from skart.commands.reported import REPORTED_HEAD, TITLES, written
 from skart.evaluation import Evaluation
 from skart.plotting import HistoryDisplay, SearchDisplay, plot_confusion_matrix
-from skart.report._provenance import list_versions
 
 # Where the report cuts its figures of sizes is not printed.
 _CUT = 1000
@@ -116,7 +115,7 @@ def _fill_page(reproduction, results, table):
         section.table(pd.DataFrame(results["leakage"]["gap"]).rename_axis("figure"))
 
     section = page.section("Settings and versions")
-    section.facts(reproduction.made_with | list_versions())
+    section.facts(reproduction.made_with)
     return page
 
 
@@ -132,7 +131,7 @@ _CAPTIONS = {
 
 def _describe(name, result):
     sentences = [
-        f"{result['epochs']} epochs of {result['seconds_per_epoch']:.3g} seconds, "
+        f"Epochs: {result['epochs']}, of {result['seconds_per_epoch']:.3g} seconds, "
         f"{result['parameters']:,} weights trained, {result['minutes']:.3g} minutes in "
         "all.",
         f"Accuracy: training {result['train']:.1%}, validation "

@@ -1,9 +1,12 @@
 """A recipe by name, its search and its fit, and what is noted in the model's file."""
 
+import warnings
 from collections import Counter
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 from tqdm.auto import tqdm
 
@@ -119,8 +122,8 @@ def train_and_save(pipe, collection, out, *, cache, n_candidates=0, seed=0, say=
     -------
     answer : dict
         ``model``, the file; ``paintings``; ``movements``; ``best``, parameters found by
-        the search; ``validation_accuracy`` on the ``validation_share`` that was held
-        out, ``held_out``: how.
+        the search, with ``search_accuracy``; ``validation_accuracy`` on the
+        ``validation_share`` that was held out, ``held_out``: how.
     """
     paths, labels = collection.paths, collection.labels
     splitter, why = choose_splitter(collection.frame, _N_FOLDS)
@@ -134,7 +137,7 @@ def train_and_save(pipe, collection, out, *, cache, n_candidates=0, seed=0, say=
             f"{name}__patience": 10 if pipe[-1].epochs > 10 else 3,
         }
     )
-    best, results = {}, None
+    best, score, results = {}, None, None
     if n_candidates:
         say(f"Search: {n_candidates} candidates, {_N_FOLDS} folds, {why}")
         search = random_search(
@@ -149,6 +152,7 @@ def train_and_save(pipe, collection, out, *, cache, n_candidates=0, seed=0, say=
             **fit_params,
         )
         best = {key: _plain(value) for key, value in search.best_params_.items()}
+        score = float(search.best_score_)
         results = note_search(search.cv_results_)
         pipe.set_params(**best)
     share = pipe[-1].validation_split
@@ -159,6 +163,7 @@ def train_and_save(pipe, collection, out, *, cache, n_candidates=0, seed=0, say=
         "paintings": len(labels),
         "movements": np.unique(labels).tolist(),
         "best": best,
+        "search_accuracy": score,
         "validation_accuracy": validation_accuracy(pipe[-1].history_),
         "validation_share": share,
         "held_out": why,
@@ -166,7 +171,9 @@ def train_and_save(pipe, collection, out, *, cache, n_candidates=0, seed=0, say=
     notes = {
         "trained_on": collection.name,
         "paintings": dict(Counter(map(str, labels))),
-        "artists": None if groups is None else len(np.unique(groups)),
+        "artists": None
+        if collection.groups is None
+        else np.unique(collection.groups).tolist(),
         "validation_accuracy": answer["validation_accuracy"],
         "held_out": why,
         "search": results,
@@ -205,8 +212,9 @@ def random_search(
     search : RandomizedSearchCV
         Fitted, without a refit of the best.
     """
+    n_fits = n_candidates * cv.get_n_splits(X, y, groups)
     with tqdm(
-        total=n_candidates * cv.get_n_splits(X, y, groups),
+        total=n_fits,
         desc="search",
         unit="fit",
         mininterval=0.5,
@@ -218,16 +226,36 @@ def random_search(
             progress.set_postfix(accuracy=f"{accuracy:.3f}")
             return accuracy
 
-        return RandomizedSearchCV(
+        search = RandomizedSearchCV(
             pipe,
             space,
             n_iter=n_candidates,
             cv=cv,
             scoring=score,
             refit=False,
-            error_score="raise",
+            # A candidate that diverges is a bad one, and no reason to end the search.
+            error_score=np.nan,
             random_state=seed,
-        ).fit(X, y, groups=groups, **fit_params)
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitFailedWarning)
+            warnings.filterwarnings("ignore", "Scoring failed|One or more of the test")
+            try:
+                search.fit(X, y, groups=groups, **fit_params)
+            except ValueError as error:
+                if "fits failed" in str(error):
+                    clone(pipe).fit(X, y, **fit_params)  # which says why
+                raise
+    failed = np.isnan(search.cv_results_["mean_test_score"])
+    if failed.all():
+        clone(pipe).fit(X, y, **fit_params)
+    if failed.any():
+        warnings.warn(
+            f"{failed.sum()} of {n_candidates} candidates could not be trained or "
+            "tested, and are left out",
+            stacklevel=2,
+        )
+    return search
 
 
 def validation_accuracy(history):

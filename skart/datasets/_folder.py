@@ -1,5 +1,6 @@
 """Labelled paintings from a folder tree or from a museum's catalogue."""
 
+import csv as _csv
 import os
 from collections import Counter
 from pathlib import Path
@@ -196,7 +197,16 @@ def load_catalogue(
         options = {"sep": sep, "encoding": encoding}
         if sep is None:
             options["engine"] = "python"  # the one that finds the separator
-        table, name, folder = pd.read_csv(csv, **options), repr(str(csv)), csv.parent
+        name, folder = repr(str(csv)), csv.parent
+        try:
+            table = pd.read_csv(csv, **options)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{name} is no table in the encoding {encoding}: {error}. Save it as "
+                "UTF-8, or pass its encoding=, 'latin-1' for instance."
+            ) from error
+        except (_csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise ValueError(f"{name} can't be read as a table: {error}") from error
     if artist == "artist" and artist not in table:
         artist = None
     for parameter, column in (
@@ -206,8 +216,8 @@ def load_catalogue(
     ):
         if column is not None and column not in table:
             raise ValueError(
-                f"{name} has no column {column!r}; pass {parameter}=, one of its "
-                f"columns.{suggest(column, map(str, table.columns))}"
+                f"{name} has no column {column!r}; rename one, or pass {parameter}=, "
+                f"one of its columns.{suggest(column, map(str, table.columns))}"
             )
     blank = table[path].isna() | table[movement].isna()
     if blank.any():

@@ -3,12 +3,13 @@
 import os
 import re
 import warnings
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 
 from skart._messages import check_choice
-from skart.datasets._folder import load_image_folder
+from skart.datasets._folder import _entries, load_image_folder
 
 N_PUBLISHED = 18_038
 
@@ -122,7 +123,7 @@ def is_pandora18k(root):
     """
     if not os.path.isdir(root):
         return False
-    folders = [entry.name for entry in os.scandir(root) if entry.is_dir()]
+    folders = [entry.name for entry in _entries(root, Counter()) if entry.is_dir()]
     known = {_key(name) for _, name, _, _ in _MOVEMENTS} | {_key(_BYZANTINE)}
     return bool(folders) and all(
         re.match(r"\d\d_", name) and _key(name) in known for name in folders

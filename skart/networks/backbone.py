@@ -192,8 +192,11 @@ def _build(name, input_shape, weights):
                 "weights=None draws random ones."
             ) from error
         if weights not in ("imagenet", None) and "input size" not in str(error).lower():
+            hint = ""
+            if not str(weights).endswith(".weights.h5"):
+                hint = ". What Keras' save_weights wrote has to be named *.weights.h5"
             raise ValueError(
-                f"weights={weights!r} don't fit {name} without its top: {error}"
+                f"weights={weights!r} don't fit {name} without its top: {error}{hint}"
             ) from error
         raise ValueError(
             f"{name} can't be built for images of shape {input_shape}: {error}"

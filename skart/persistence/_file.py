@@ -9,6 +9,8 @@ from pathlib import Path
 INFO = "skart.json"
 FORMAT = {"format": "skart model", "format_version": 1}
 
+_WANTED = "Pass a file by skart.save_model or skart train."
+
 _COMPRESSED = "compressed, as pickles by joblib are; skart does not open it"
 
 # What a file is instead, by its first bytes.
@@ -67,12 +69,12 @@ def opened(file):
     path = Path(file).expanduser()
     name = repr(str(path))
     if not path.exists():
-        raise FileNotFoundError(
-            f"{name} does not exist. Name a file by skart.save_model."
-        )
+        raise FileNotFoundError(f"{name} does not exist. {_WANTED}")
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "no file"
-        raise ModelFileError(f"{name} is {kind}. Name a file by skart.save_model.")
+        raise ModelFileError(
+            f"{name} is {kind}. Name a file by skart.save_model or skart train."
+        )
     with open(path, "rb") as raw:
         try:
             with zipfile.ZipFile(raw) as archive:
@@ -84,9 +86,7 @@ def opened(file):
             begin = raw.read(8)
             kinds = (_KINDS[prefix] for prefix in _KINDS if begin.startswith(prefix))
             kind = next(kinds) if begin else "empty"
-            raise ModelFileError(
-                f"{name} is {kind}. Pass a file by skart.save_model."
-            ) from error
+            raise ModelFileError(f"{name} is {kind}. {_WANTED}") from error
         except Exception as error:  # damage shows in many ways
             raise ModelFileError(
                 f"{name} can't be loaded, since it is damaged or no file by "
@@ -102,8 +102,10 @@ def _read_info(archive, name):
             kind = f"a skops file without {INFO}, which skops.io.load may open"
         elif "model.weights.h5" in members:
             kind = "a Keras model, which keras.models.load_model may open"
-        raise ModelFileError(f"{name} is {kind}. Pass a file by skart.save_model.")
-    # save_model compresses nothing: a small file can't fill the memory.
+        raise ModelFileError(
+            f"{name} is {kind}. Pass a file by skart.save_model or skart train."
+        )
+    # save_model compresses nothing; what is may be a bomb.
     size = os.fstat(archive.fp.fileno()).st_size
     if any(x.compress_type != zipfile.ZIP_STORED for x in archive.infolist()) or (
         sum(x.file_size for x in archive.infolist()) > size

@@ -20,6 +20,7 @@ from skart.persistence._trust import (
     ESTIMATORS,
     find_unsafe_parameter,
     find_untrusted,
+    is_sound,
     trusted_types,
     untrusted_types,
 )
@@ -113,7 +114,9 @@ def load_model(file, *, weights=None, cache=None):
 
     No code in the file is run, and nothing that it says makes this process write: it
     may hold estimators of scikit-learn and skart, with networks of known layers, and
-    is refused otherwise. Whether its predictions are any good is up to its source.
+    is refused otherwise. Whether its predictions are any good is up to its source, and
+    so is how much memory its networks take. A file of weights that it names is read, to
+    compare it; a backbone with the weights "imagenet" may be downloaded by Keras.
 
     Parameters
     ----------
@@ -169,6 +172,11 @@ def load_model(file, *, weights=None, cache=None):
                 raise ModelFileError(
                     f"{str(file)!r} was not loaded: {join(step, name)} in it is not "
                     "known to be safe"
+                )
+            if not is_sound(estimator):
+                raise ModelFileError(
+                    f"{str(file)!r} was not loaded: {step or 'the model'} in it counts "
+                    "other support vectors than it holds"
                 )
             if isinstance(estimator, (FeatureExtractor, skart.FineTuneClassifier)):
                 estimator.cache = cache

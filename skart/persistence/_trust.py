@@ -102,3 +102,25 @@ def find_unsafe_parameter(estimator):
             ):
                 return name
     return None
+
+
+def is_sound(estimator):
+    """Tell whether a support vector machine counts the vectors that it holds.
+
+    Its compiled part believes what it counts, and would read past their end.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any.
+
+    Returns
+    -------
+    sound : bool
+        True also of other estimators.
+    """
+    counted = getattr(estimator, "_n_support", None)
+    if counted is None:
+        return True
+    held = len(getattr(estimator, "support_vectors_", ()))
+    return bool((counted >= 0).all()) and int(counted.sum()) == held

@@ -1,9 +1,4 @@
-"""How good a classifier is on artists it has not seen, and where it errs: numbers only.
-
-:func:`evaluate` cross-validates a pipeline, and gives an :class:`Evaluation`: the
-predictions that each painting got from a model that had not seen it, and all that
-follows from them.
-"""
+"""Predictions and all that follows from them: numbers only."""
 
 import functools
 import warnings
@@ -19,132 +14,10 @@ from sklearn.metrics import (
     recall_score,
     top_k_accuracy_score,
 )
-from sklearn.model_selection import (
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    cross_val_predict,
-)
 from sklearn.utils import check_consistent_length
 
-from skart._bootstrap import class_scores, resample_confusion, whole_scores
-
-
-def evaluate(
-    estimator,
-    X,
-    y,
-    *,
-    groups=None,
-    n_splits=4,
-    random_folds=True,
-    params=None,
-    n_jobs=None,
-    random_state=0,
-):
-    """Cross-validate a classifier, with artists kept apart where they are known.
-
-    With ``groups``, it is cross-validated twice: with the paintings of each artist in
-    one fold, and with random folds. The difference, the leakage gap, is what a
-    classifier owes to having met the artist (or the same lamp and scanner) before: it
-    won't have that on new ones.
-
-    Parameters
-    ----------
-    estimator : classifier or Pipeline
-        Not fitted, or fitted: it is cloned. It needs ``predict_proba``.
-    X : array-like of shape (n_paintings,)
-        Paths, or whatever the estimator takes.
-    y : array-like of shape (n_paintings,)
-        Movements.
-    groups : array-like of shape (n_paintings,), default=None
-        Artists. None knows of none, and random folds are all there is.
-    n_splits : int, default=4
-        Folds.
-    random_folds : bool, default=True
-        Whether it is also cross-validated with random folds where artists are known.
-    params : dict, default=None
-        What is passed on to ``fit``: ``{"head__groups": artists}`` for instance.
-    n_jobs : int, default=None
-        Folds that are fitted at the same time.
-    random_state : int, default=0
-        Seed of the folds, and of the confidence intervals.
-
-    Returns
-    -------
-    evaluation : Evaluation
-        Of the folds that keep artists apart, with that of random folds as its
-        ``random_folds``; of random folds where no artist is known.
-
-    Raises
-    ------
-    ValueError
-        If y or groups don't fit, or a movement has fewer paintings than there are
-        folds.
-
-    Warns
-    -----
-    UserWarning
-        If a movement has a single artist: while he is held out, nobody can learn it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import make_blobs
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from skart.evaluation import evaluate
-    >>> X, y = make_blobs(200, 8, centers=3, cluster_std=6, random_state=0)
-    >>> artists = y * 10 + np.arange(200) % 7
-    >>> evaluation = evaluate(GaussianNB(), X, y, groups=artists)
-    >>> sorted(evaluation.leakage_gap.columns)
-    ['artists apart', 'gap', 'random folds']
-    """
-    y = np.asarray(y)
-    check_consistent_length(X, y, groups)
-    codes = pd.factorize(y, sort=True)[0]
-    if (codes < 0).any():
-        raise ValueError(f"y holds no label at position {np.argmin(codes)}")
-
-    def run(splitter, **options):
-        folds = splitter(n_splits, shuffle=True, random_state=random_state)
-        splits = list(folds.split(codes, codes, **options))
-        held_out = np.empty(len(y), int)
-        for fold, (_, test) in enumerate(splits):
-            held_out[test] = fold
-        with warnings.catch_warnings():
-            # Said below, with the movement's name.
-            warnings.filterwarnings("ignore", "Number of classes in training fold")
-            probabilities = cross_val_predict(
-                estimator,
-                X,
-                y,
-                cv=splits,
-                method="predict_proba",
-                params=params,
-                n_jobs=n_jobs,
-            )
-        return functools.partial(
-            Evaluation,
-            y,
-            probabilities,
-            np.unique(y),
-            groups=groups,
-            folds=held_out,
-            random_state=random_state,
-        )
-
-    if groups is None:
-        return run(StratifiedKFold)()
-    groups = np.asarray(groups)
-    n_artists = pd.Series(groups).groupby(y).nunique()
-    alone = n_artists.index[n_artists < 2].tolist()
-    if alone:
-        warnings.warn(
-            f"{', '.join(map(str, alone))} has a single artist: with artists kept "
-            "apart, no model that is tested on these paintings has seen the movement",
-            stacklevel=2,
-        )
-    apart = run(StratifiedGroupKFold, groups=groups)
-    return apart(random_folds=run(StratifiedKFold)() if random_folds else None)
+from skart._messages import check_groups
+from skart.evaluation._bootstrap import class_scores, resample_confusion, whole_scores
 
 
 class Evaluation:
@@ -159,7 +32,7 @@ class Evaluation:
     probabilities : array-like of shape (n_paintings, n_classes)
         Predicted probabilities, in the order of ``classes``.
     classes : array-like of shape (n_classes,)
-        Movements, sorted.
+        Movements, each once.
     groups : array-like of shape (n_paintings,), default=None
         Artists. Where they are known, confidence intervals draw artists instead of
         paintings: those of one artist are no independent evidence.
@@ -194,16 +67,24 @@ class Evaluation:
         self.y_true = np.asarray(y_true)
         self.probabilities = np.asarray(probabilities, float)
         self.classes = np.asarray(classes)
-        self.groups = None if groups is None else np.asarray(groups)
+        self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)
         self.random_folds = random_folds
         self.random_state = random_state
-        check_consistent_length(self.y_true, self.probabilities, groups, folds)
+        check_consistent_length(self.y_true, self.probabilities, folds)
         if self.probabilities.shape[1:] != self.classes.shape:
             raise ValueError(
                 f"probabilities must have a column for each of {len(self.classes)} "
                 f"classes; got shape {self.probabilities.shape}"
             )
+        if not np.isfinite(self.probabilities).all():
+            raise ValueError("probabilities hold values that are not finite")
+        if len(np.unique(self.classes)) < len(self.classes):
+            raise ValueError(f"classes hold one twice: {self.classes.tolist()}")
+        # In their order, as all that follows expects them.
+        order = np.argsort(self.classes)
+        self.classes = self.classes[order]
+        self.probabilities = self.probabilities[:, order]
         unknown = np.setdiff1d(self.y_true, self.classes)
         if len(unknown):
             raise ValueError(
@@ -321,7 +202,9 @@ class Evaluation:
         -------
         table : DataFrame, a row a movement
             ``paintings``; ``precision``, ``recall`` and ``f1``, each with ``_low`` and
-            ``_high``.
+            ``_high``. Samples in which a movement has no painting, or no answer, don't
+            count for it; nan where none is left. A movement of one artist has an
+            interval of no width, which says nothing of other artists.
 
         References
         ----------
@@ -330,13 +213,18 @@ class Evaluation:
         """
         resampled = [class_scores(counts) for counts in self._resample(n_resamples)]
         margins = (1 - level) / 2, (1 + level) / 2
-        low, high = np.quantile(resampled, margins, axis=0)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "All-NaN slice")
+            low, high = np.nanquantile(resampled, margins, axis=0)
         table = {"paintings": self.confusion.sum(axis=1).to_numpy()}
         scores = precision_recall_fscore_support(
             self.y_true, self.y_pred, labels=self.classes, zero_division=0
         )
+        lacking = table["paintings"] == 0
         for place, name in enumerate(("precision", "recall", "f1")):
-            table[name] = scores[place]
+            # Where there is nothing to recall, 0 would be a reproach.
+            undefined = lacking & (name != "precision")
+            table[name] = np.where(undefined, np.nan, scores[place])
             table[f"{name}_low"], table[f"{name}_high"] = low[place], high[place]
         return pd.DataFrame(table, index=pd.Index(self.classes, name="movement"))
 

@@ -35,7 +35,7 @@ def resample_confusion(true, predicted, n_classes, units, n_resamples, random_st
 
 
 def class_scores(confusion):
-    """Compute precision, recall and F1 of each class; 0 where nothing was answered.
+    """Compute precision, recall and F1 of each class; nan where there is nothing.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def class_scores(confusion):
     totals = confusion.sum(axis=0), confusion.sum(axis=1)
     totals = (*totals, (totals[0] + totals[1]) / 2)
     return [
-        np.divide(hits, total, out=np.zeros(len(hits)), where=total > 0)
+        np.divide(hits, total, out=np.full(len(hits), np.nan), where=total > 0)
         for total in totals
     ]
 
