@@ -149,7 +149,6 @@ def fill_files(section, evaluation, files):
     """
     manifest = _manifest(evaluation, files)
     kept = manifest.round({"confidence": 6})
-    text = kept.to_csv(index=False).encode("utf-8", "backslashreplace")
     folder, _ = _relative_paths(files["path"])
     section.facts(
         {
