@@ -15,8 +15,7 @@ import skart
 from skart import FeatureStore
 from skart.datasets import make_paintings
 
-
-# Seconds: two where nothing else runs. What waits for a batch, or for good, takes longer.
+# Seconds: two where nothing else runs; what waits in vain takes longer.
 SOON = 8
 
 
