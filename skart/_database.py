@@ -119,7 +119,7 @@ class Database:
         n_arrays : int or None
             Arrays that could be saved; None if nothing was done.
         """
-        if self._inode() != inode:
+        if inode is None or self._inode() != inode:
             return None
         if self.read_only:
             raise StoreError(

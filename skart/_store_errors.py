@@ -2,6 +2,7 @@
 
 import functools
 import sqlite3
+import time
 import warnings
 
 # Errors that say so, and those of statements, which are right unless the schema is
@@ -15,9 +16,18 @@ _DAMAGE = {
     sqlite3.SQLITE_MISMATCH,
 }
 
+# What a file gives that was deleted, with its folder perhaps, while it was open.
+_UNSETTLED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+
+_N_TRIES = 5
+
 
 class StoreError(OSError):
     """A feature store that can't be opened, read or written."""
+
+
+class UnsettledStoreError(StoreError):
+    """A feature store that can't be used now: it may have been deleted meanwhile."""
 
 
 class DamagedStoreError(StoreError):
@@ -79,14 +89,15 @@ def explain(error, root, inode=None, *, replaced=False):
             f"{start} has been held by another process for a minute. Wait for it "
             "or end it, or name another folder as cache."
         )
-    return StoreError(
+    unsettled = code & 0xFF in _UNSETTLED
+    return (UnsettledStoreError if unsettled else StoreError)(
         f"{start} can't be used: {error}. See to its permissions and its disk, or "
         "name another folder as cache."
     )
 
 
 def mended(method):
-    """Have a method mend the ``_database`` it uses, and begin again, if it is damaged.
+    """Have a method mend the ``_database`` it uses, if damaged, and begin again.
 
     Parameters
     ----------
@@ -96,21 +107,25 @@ def mended(method):
     Returns
     -------
     method : callable
-        The same, but for damage.
+        The same, but for damage, and for what is over at one of the next tries.
     """
 
     @functools.wraps(method)
     def run(self, *args):
-        try:
-            return method(self, *args)
-        except DamagedStoreError as error:
-            n_arrays = self._database.mend(error.inode)
-            if n_arrays is not None:
-                warnings.warn(
-                    f"the feature store {self._database.root} was damaged: {n_arrays} "
-                    "of its arrays could be saved, others will be computed anew",
-                    stacklevel=3,
-                )
-            return method(self, *args)
+        for _ in range(_N_TRIES - 1):
+            try:
+                return method(self, *args)
+            except UnsettledStoreError:
+                time.sleep(0.05)
+            except DamagedStoreError as error:
+                n_arrays = self._database.mend(error.inode)
+                if n_arrays is not None:
+                    warnings.warn(
+                        f"the feature store {self._database.root} was damaged: "
+                        f"{n_arrays} of its arrays could be saved, others will be "
+                        "computed anew",
+                        stacklevel=3,
+                    )
+        return method(self, *args)
 
     return run
