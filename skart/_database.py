@@ -13,6 +13,7 @@ References
 import contextlib
 import os
 import re
+import shutil
 import sqlite3
 import struct
 import warnings
@@ -20,7 +21,7 @@ import zlib
 
 import filelock
 
-from skart._store_errors import StoreError, explain
+from skart._store_errors import StoreError, explain, is_damage
 
 # Raise it when older code would misread what is stored: it is in the file's name, so
 # that files of several formats lie side by side.
@@ -138,6 +139,7 @@ class Database:
             except sqlite3.Error as error:
                 new.unlink(missing_ok=True)
                 raise explain(error, self.root) from error
+            shutil.copymode(self.file, new)  # others may use it, too
             # It would be taken for the new file's.
             self.file.with_name(f"{self.file.name}-journal").unlink(missing_ok=True)
             os.replace(new, self.file)
@@ -161,6 +163,11 @@ class Database:
             if _DATA_FILES.fullmatch(path.name) and path not in (self.file, *strange)
         ]
         return formats, strange
+
+    def own_files(self):
+        """List all that a skart has put into the folder."""
+        files = sorted(self.root.iterdir()) if self.root.is_dir() else []
+        return [path for path in files if _is_own(path)]
 
     def _connect(self):
         if self.read_only:
@@ -224,7 +231,7 @@ class Database:
         return n_arrays
 
     def _readable_rows(self, table, order):
-        with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
+        try:
             with contextlib.closing(self._open("rw")) as connection:
                 # Has SQLite read a file that is shorter than it should be.
                 connection.execute("PRAGMA writable_schema = ON")
@@ -234,6 +241,9 @@ class Database:
                 while row := rows.fetchone():
                     if _unseal(table, *row):
                         yield row
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if not is_damage(error):  # held by another process, for instance
+                raise
 
 
 class Transaction:

@@ -46,6 +46,23 @@ class DamagedStoreError(StoreError):
         self.inode = inode
 
 
+def is_damage(error):
+    """Tell whether an error says that a file is damaged.
+
+    Parameters
+    ----------
+    error : sqlite3.Error or UnicodeDecodeError
+        What SQLite said, or that it can't be read.
+
+    Returns
+    -------
+    is_damage : bool
+        False where the file can't be had now, for instance.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, UnicodeDecodeError) or bool({code, code & 0xFF} & _DAMAGE)
+
+
 def explain(error, root, inode=None, *, replaced=False):
     """Give the error of a store for one of its database.
 
@@ -71,7 +88,7 @@ def explain(error, root, inode=None, *, replaced=False):
         return DamagedStoreError(
             f"{start} was deleted, or made anew, while it was used. Run again.", inode
         )
-    if isinstance(error, UnicodeDecodeError) or {code, code & 0xFF} & _DAMAGE:
+    if is_damage(error):
         return DamagedStoreError(
             f"{start} is damaged: {error}. Mend it by skart cache verify --repair, "
             "or delete it: features are computed anew.",

@@ -56,8 +56,10 @@ class FeatureStore:
     def __init__(self, root, *, max_bytes=2**40):
         # Absolute, so that it is the same folder wherever the process goes.
         self.root = Path(root).expanduser().absolute()
-        self.max_bytes = max_bytes
-        self._database = Database(self.root, max_bytes)
+        self.max_bytes = int(max_bytes)
+        if self.max_bytes < 2**16:
+            raise ValueError(f"max_bytes must be at least {2**16}; got {max_bytes!r}")
+        self._database = Database(self.root, self.max_bytes)
 
     @classmethod
     def temporary(cls):
@@ -289,7 +291,7 @@ class FeatureStore:
                 "the store's own folder, or delete by hand."
             )
         n_bytes = 0
-        for path in self.root.iterdir() if self.root.is_dir() else ():
+        for path in self._database.own_files():
             n_bytes += path.stat().st_size
             path.unlink()
         return n_bytes

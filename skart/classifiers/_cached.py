@@ -123,7 +123,10 @@ def _fit(estimator, X, y, fit_params, seen):
 def _seen(X):
     """Tell files from others that take their names later."""
     paths = getattr(X, "paths", X)
-    if np.ndim(paths) != 1 or not isinstance(paths[0], (str, os.PathLike)):
+    if np.ndim(paths) != 1:
+        return None
+    paths = list(paths)
+    if not all(isinstance(path, (str, os.PathLike)) for path in paths):
         return None
     facts = []
     for path in paths:

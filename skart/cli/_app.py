@@ -236,7 +236,7 @@ def _printable(text):
     )
 
 
-def check_out(out, *, force=False, suffix=None):
+def check_out(out, *, force=False, suffix=None, option="--out"):
     """Check that a file can be made, before the work that it is for.
 
     Parameters
@@ -247,20 +247,24 @@ def check_out(out, *, force=False, suffix=None):
         Whether it may exist.
     suffix : str, default=None
         What its name must end in.
+    option : str, default="--out"
+        Which names it.
     """
     if suffix is not None and out.suffix != suffix:
-        raise ValueError(f"--out {out}: the name must end in {suffix}")
+        raise ValueError(f"{option} {out}: the name must end in {suffix}")
     if out.is_dir() or not out.absolute().parent.is_dir():
         problem = "is a folder" if out.is_dir() else "its folder does not exist"
         raise ValueError(
-            f"--out {out}: {problem}. Name a file in a folder that exists."
+            f"{option} {out}: {problem}. Name a file in a folder that exists."
         )
     if out.exists() and not force:
-        raise ValueError(f"--out {out}: it exists already. Pass --force to replace it.")
+        raise ValueError(
+            f"{option} {out}: it exists already. Pass --force to replace it."
+        )
     try:
         tempfile.TemporaryFile(dir=out.absolute().parent).close()
     except OSError as error:
-        raise ValueError(f"--out {out}: its folder can't be written to") from error
+        raise ValueError(f"{option} {out}: its folder can't be written to") from error
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from skart.cli._app import Data, Force, Format, check_out, command, say
+from skart.cli._app import Data, Force, Format, as_json, check_out, command, say
 
 
 @command
@@ -40,9 +40,11 @@ def audit(
 
         skart audit paintings/ --format json | jq '.[].file'
     """
-    for file in (html, csv):
+    for option, file in (("--html", html), ("--csv", csv)):
         if file is not None:
-            check_out(file, force=force)
+            check_out(file, force=force, option=option)
+    if html is not None and html == csv:
+        raise ValueError(f"--html and --csv are the same file, {html}")
 
     from skart.commands.collection import Collection
     from skart.datasets import audit, list_images
@@ -68,11 +70,12 @@ def audit(
         found.to_html(html)
         say(f"saved {html}")
     if csv is not None:
-        found.table.to_csv(csv, index=False)
+        found.table.to_csv(csv, index=False, errors="backslashreplace")
         say(f"saved {csv}")
     unreadable = int((found.table["problem"] == "unreadable").any())
     if format == "json":
-        return found.table.to_json(orient="records", indent=2), unreadable
+        known = found.table.astype(object).where(found.table.notna(), None)
+        return as_json(known.to_dict("records")), unreadable
     summary = found.summary()
     lines = [f"{len(paths)} images, {len(found.table)} findings"]
     if len(found.table):

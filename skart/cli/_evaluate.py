@@ -58,7 +58,7 @@ def evaluate(
         skart evaluate model.skart paintings/ --folds 10 --predictions all.csv
     """
     if predictions is not None:
-        check_out(predictions, force=force)
+        check_out(predictions, force=force, option="--predictions")
 
     from skart.commands.assessment import assess
 
