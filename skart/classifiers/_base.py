@@ -104,8 +104,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             A pipeline passes them on as ``pipe.fit(paths, labels, cnn__groups=...)``
             for a step named ``cnn``, ``cross_val_score`` as ``params=``.
         held_out : array-like of bool, shape (n_samples,), default=None
-            Which samples are watched and not trained on: a validation set of your own
-            in the place of one that is drawn, whatever ``validation_split`` says.
+            Which samples are watched, not trained on, whatever ``validation_split`` is.
 
         Returns
         -------

@@ -126,5 +126,5 @@ def train(
         f"validation accuracy {answer['validation_accuracy']:.1%}, "
         f"{answer['validation_share']:.0%} held out, {answer['held_out']}"
     )
-    lines.append(f"how good it is on paintings it hasn't seen: skart evaluate {out}")
+    lines.append(f"how good it is on others: skart evaluate {out} {data}")
     return "\n".join(lines)
