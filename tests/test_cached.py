@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import head, save_image
 from sklearn.base import clone, is_classifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -48,6 +49,18 @@ except KeyboardInterrupt:
     print("interrupted")
 print(Counted.n_fits)
 """
+
+
+class Weighted(LogisticRegression):
+    n_fits = 0
+
+    def __init__(self, weights=None):
+        self.weights = weights
+        super().__init__()
+
+    def fit(self, X, y):
+        Weighted.n_fits += 1
+        return super().fit(X, y)
 
 
 def search(folder, n_most):
@@ -108,3 +121,30 @@ def test_files_that_changed_are_other_samples(tmp_path):
     after = clone(cached).fit(paths, movements).predict_proba(paths)
     plain = clone(pipe).fit(paths, movements).predict_proba(paths)
     np.testing.assert_array_equal(after, plain)
+
+
+def test_weights_and_versions_decide_on_a_fit(blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(Weighted, "n_fits", 0)
+    weights = tmp_path / "a.weights.h5"
+    weights.write_bytes(b"1")
+    cached = CachedClassifier(Weighted(weights), memory=tmp_path / "fits")
+    assert clone(cached).fit(*blobs).fit(*blobs).n_features_in_ == blobs[0].shape[1]
+    assert Weighted.n_fits == 1
+    weights.write_bytes(b"22")
+    clone(cached).fit(*blobs)
+    assert Weighted.n_fits == 2
+    monkeypatch.setattr(skart, "__version__", "1000")
+    clone(cached).fit(*blobs)
+    assert Weighted.n_fits == 3
+
+
+def test_a_damaged_fit_is_told_and_done_again(blobs, tmp_path):
+    cached = CachedClassifier(LogisticRegression(), memory=tmp_path)
+    first = cached.fit(*blobs).predict_proba(blobs[0])
+    (file,) = tmp_path.rglob("output.pkl")
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.warns(UserWarning, match=r"a fit in .* can't be read") as told:
+        again = clone(cached).fit(*blobs)
+    assert len(told) == 1
+    np.testing.assert_array_equal(again.predict_proba(blobs[0]), first)
+    clone(cached).fit(*blobs)  # it is kept anew

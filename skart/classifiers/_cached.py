@@ -1,6 +1,7 @@
 """Fits that are kept on disk, for searches that go on where they were interrupted."""
 
 import os
+import warnings
 
 import numpy as np
 from joblib import Memory
@@ -8,6 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clo
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+
+from skart._versions import list_versions
 
 
 class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -39,8 +42,10 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    A fit is found by the parameters of the estimator, X, y and what else ``fit`` was
-    given. Of files of images, paths, sizes and times of modification count.
+    A fit is found by the parameters of the estimator, X, y, what else ``fit`` was
+    given, and the versions of the packages. Of files, those of images and those that
+    a parameter names (weights), paths, sizes and times of modification count. A fit
+    that can't be read is told, and done again.
 
     References
     ----------
@@ -95,7 +100,18 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             raise TypeError(f"memory must be a folder; got {self.memory!r}")
         folder = os.path.expanduser(self.memory)
         fit = Memory(folder, verbose=0).cache(_fit)
-        self.estimator_ = fit(clone(self.estimator), X, y, fit_params, _seen(X))
+        given = clone(self.estimator), X, y, fit_params
+        seen = _seen(X), _seen(_named_files(self.estimator)), list_versions()
+        kept = fit.call_and_shelve(*given, seen)
+        try:
+            self.estimator_ = kept.get()
+        except Exception as error:  # whatever a damaged pickle leads to
+            warnings.warn(
+                f"a fit in {folder!r} can't be read ({error}); it is done again",
+                stacklevel=2,
+            )
+            kept.clear()
+            self.estimator_ = fit(*given, seen)
         self.classes_ = self.estimator_.classes_
         return self
 
@@ -110,6 +126,18 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
+    @property
+    def n_features_in_(self):
+        """Length of the feature vectors, where the estimator knows it."""
+        check_is_fitted(self)
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Names of the features, where the estimator knows them."""
+        check_is_fitted(self)
+        return self.estimator_.feature_names_in_
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
@@ -118,6 +146,12 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
 def _fit(estimator, X, y, fit_params, seen):
     return estimator.fit(X, y, **fit_params)
+
+
+def _named_files(estimator):
+    values = estimator.get_params().values()
+    paths = [os.path.expanduser(v) for v in values if isinstance(v, (str, os.PathLike))]
+    return [path for path in paths if os.path.isfile(path)]
 
 
 def _seen(X):

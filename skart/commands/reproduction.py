@@ -16,6 +16,7 @@ import pandas as pd
 from sklearn.model_selection import PredefinedSplit
 
 from skart._keras import keras
+from skart._versions import list_versions
 from skart.classifiers import DenseHeadClassifier
 from skart.commands.reported import REPORTED_HEAD
 from skart.commands.training import digest_paintings, note_search, random_search
@@ -30,7 +31,6 @@ from skart.pipelines import (
     make_fine_tune_pipeline,
     make_transfer_pipeline,
 )
-from skart.report._provenance import list_versions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,18 +1,14 @@
 """What a model file tells of itself."""
 
 import datetime
-import importlib.metadata
 import json
-import platform
 import warnings
 
 from sklearn.base import BaseEstimator
 
-import skart
+from skart._versions import list_versions
 from skart.persistence._file import FORMAT
 from skart.persistence._parts import flatten
-
-_PACKAGES = ("keras", "numpy", "scikit-learn", "skops", "tensorflow")
 
 
 def describe_model(model, backbones, notes):
@@ -47,7 +43,7 @@ def describe_model(model, backbones, notes):
     info = {
         **FORMAT,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
+        "versions": list_versions(),
         "model": type(model).__name__,
         "classes": None if classes is None else classes.tolist(),
         "backbones": backbones,
@@ -61,14 +57,6 @@ def describe_model(model, backbones, notes):
     return json.dumps(info, indent=2, default=str)
 
 
-def _versions():
-    return {
-        "skart": skart.__version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
-    }
-
-
 def compare_versions(file, recorded):
     """Warn if a file was saved with other versions, but for patch releases.
 
@@ -79,7 +67,7 @@ def compare_versions(file, recorded):
     recorded : dict of str to str
         The versions it was saved with.
     """
-    here = _versions()
+    here = list_versions()
     others = [
         f"{name} {recorded[name]} (here {here[name]})"
         for name in ("skart", "keras", "scikit-learn", "tensorflow")

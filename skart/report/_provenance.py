@@ -1,15 +1,10 @@
 """What a classifier was made of and with: parameters and versions, legibly."""
 
-import importlib.metadata
 import inspect
-import platform
 import re
 
 import pandas as pd
 
-import skart
-
-_PACKAGES = ("numpy", "scikit-learn", "keras", "tensorflow", "pillow")
 _LONGEST = 400
 
 
@@ -38,23 +33,6 @@ def list_parameters(estimator):
             "value": [_written(parameters[name]) for name in sorted(parameters)],
         }
     )
-
-
-def list_versions():
-    """List the versions of what computes, without importing it.
-
-    Returns
-    -------
-    versions : dict of str to str
-        By package; Python and the platform too.
-    """
-    versions = {"skart": skart.__version__, "Python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return {**versions, "platform": platform.platform()}
 
 
 def describe_steps(estimator):

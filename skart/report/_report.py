@@ -1,14 +1,16 @@
 """An evaluation and its paintings to one page."""
 
 import datetime
+import platform
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 
 from skart._page import FIGURE_STYLE, Page, check_target
 from skart._survey import survey_files
+from skart._versions import list_versions
 from skart.report._paintings import fill_files, fill_mistakes, fill_paintings
-from skart.report._provenance import describe_steps, list_parameters, list_versions
+from skart.report._provenance import describe_steps, list_parameters
 from skart.report._results import fill_confidence, fill_results, fill_training
 from skart.report._words import count, in_short, model_card
 
@@ -157,7 +159,13 @@ def write_report(
             caption="Every parameter of the classifier",
             code=("parameter", "value"),
         )
-    section.facts({**list_versions(), "date": f"{today:%Y-%m-%d %H:%M %Z}"})
+    section.facts(
+        {
+            **list_versions(),
+            "platform": platform.platform(),
+            "date": f"{today:%Y-%m-%d %H:%M %Z}",
+        }
+    )
     fill_files(page.section("Files"), evaluation, files)
     return page.write(file)
 
