@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skart import DenseHeadClassifier, head_search_space
+from skart.classifiers._epochs import _graphs
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +225,60 @@ def test_verbose_prints_a_line_an_epoch(blobs, capsys):
     assert capsys.readouterr() == ("", "")
     head(epochs=2, verbose=1).fit(*blobs)
     assert capsys.readouterr().out.count("loss") >= 2
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"validation_split": 0.2, "patience": 2, "learning_rate_schedule": "cosine"},
+        {"units": (12, 8), "dropout": 0.0, "class_weight": "balanced"},
+        {"batch_size": 50, "optimizer__beta_1": 0.8, "optimizer__epsilon": 1e-3},
+    ],
+    ids=["plain", "validation", "deep", "adam"],
+)
+def test_epochs_as_one_graph_are_those_of_keras(blobs, parameters):
+    X, y = blobs
+    weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    fast = head(epochs=8, **parameters).fit(X, y, sample_weight=weights)
+    # A callback of the user's sees each batch: Keras trains.
+    keras_own = head(epochs=8, callbacks=[keras.callbacks.Callback()], **parameters)
+    keras_own.fit(X, y, sample_weight=weights)
+    assert fast.model_.train_function is None
+    assert keras_own.model_.train_function is not None
+    assert list(fast.history_) == list(keras_own.history_)
+    for name, values in fast.history_.items():
+        np.testing.assert_allclose(values, keras_own.history_[name], atol=1e-4)
+    if "class_weight" not in parameters:  # both go on from where they are
+        fast.partial_fit(X, y)
+        keras_own.partial_fit(X, y)
+    np.testing.assert_allclose(
+        fast.predict_proba(X), keras_own.predict_proba(X), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"optimizer": "adamw"},
+        {"optimizer__clipnorm": 1.0},
+        {"optimizer__learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 9)},
+        {"compile__loss": keras.losses.SparseCategoricalCrossentropy(reduction="sum")},
+        {"fit__steps_per_epoch": 2},
+    ],
+    ids=["optimizer", "clipped", "schedule", "loss", "fit"],
+)
+def test_what_only_keras_can_do_it_does(blobs, parameters):
+    trained = head(units=4, epochs=1, **parameters).fit(*blobs)
+    assert trained.model_.train_function is not None
+
+
+def test_the_candidates_of_a_search_share_a_graph(blobs):
+    for rate in (0.1, 0.3, 0.5):
+        for n_rows in (80, 90, 100, 110):
+            candidate = head(units=11, dropout=rate, optimizer__learning_rate=rate / 9)
+            candidate.fit(blobs[0][:n_rows], blobs[1][:n_rows])
+    n_features, n_classes = blobs[0].shape[1], len(candidate.classes_)
+    train_epoch, _ = _graphs(((n_features, 11), (11, n_classes)))
+    # One for the first number of rows, and one for any.
+    assert train_epoch.experimental_get_tracing_count() <= 2

@@ -352,15 +352,14 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 )
             )
         try:
-            network.fit(
+            self._fit_network(
+                network,
                 training,
                 validation_data=validation,
                 initial_epoch=epochs_done,
                 epochs=epochs_done + n_epochs,
                 callbacks=[*callbacks, *stopping, *scheduling, history],
-                shuffle=False,  # the batches shuffle themselves
                 verbose=VERBOSITY[self.verbose],
-                **route_params(self.get_params(), "fit", pass_filter=()),
             )
         finally:  # also of what was interrupted
             if scheduling:
@@ -382,6 +381,10 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 f"training diverged: after epoch {n_new} the loss or the weights are "
                 "no longer finite. Lower optimizer__learning_rate."
             )
+
+    def _fit_network(self, network, training, **options):
+        options |= route_params(self.get_params(), "fit", pass_filter=())
+        network.fit(training, shuffle=False, **options)  # batches shuffle themselves
 
     def _check_parameters(self):
         check_training(self)

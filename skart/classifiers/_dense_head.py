@@ -1,6 +1,7 @@
 """Features to movements: the report's dropout and dense layers."""
 
 from skart.classifiers._base import BaseKerasClassifier
+from skart.classifiers._epochs import can_run_epochs, run_epochs
 from skart.networks._parts import check_dense
 from skart.networks.dense_head import dense_head
 
@@ -93,3 +94,14 @@ class DenseHeadClassifier(BaseKerasClassifier):
             units=self.units,
             dropout=self.dropout,
         )
+
+    def _fit_network(self, network, training, **options):
+        routed = [
+            name
+            for name in self.get_params()
+            if name.startswith(("fit__", "compile__", "callbacks__"))
+        ]
+        if routed or self.callbacks or not can_run_epochs(network):
+            super()._fit_network(network, training, **options)
+        else:
+            run_epochs(network, training, **options)
