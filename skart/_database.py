@@ -12,7 +12,6 @@ References
 
 import contextlib
 import os
-import re
 import shutil
 import sqlite3
 import struct
@@ -22,21 +21,18 @@ import zlib
 import filelock
 
 from skart._store_errors import StoreError, explain, is_damage
-
-# Raise it when older code would misread what is stored: it is in the file's name, so
-# that files of several formats lie side by side.
-_FORMAT = 2
-
-_TABLES = ("paths", "sections", "arrays")
-_CHECKSUM = struct.Struct("<I")
-_MENDING_LOCK = "mending.lock"
-
-# What a store consists of, its older formats and what a killed process leaves.
-_OWN_FILES = re.compile(
-    r"features-\d+\.sqlite(-journal|\.new|\.new-journal)?|[0-9a-f]{16}\.lock|"
-    rf"{_MENDING_LOCK}|(data|lock)\.mdb"
+from skart._store_files import (
+    APPLICATION_ID,
+    DATA_FILES,
+    FORMAT,
+    MENDING_LOCK,
+    TABLES,
+    holds_store,
+    is_own,
 )
-_DATA_FILES = re.compile(r"features-\d+\.sqlite|data\.mdb")
+
+_SIGN = f"PRAGMA application_id = {APPLICATION_ID}"
+_CHECKSUM = struct.Struct("<I")
 
 
 class Database:
@@ -56,7 +52,7 @@ class Database:
     def __init__(self, root, max_bytes):
         self.root = root
         self.max_bytes = max_bytes
-        self.file = root / f"features-{_FORMAT}.sqlite"
+        self.file = root / f"features-{FORMAT}.sqlite"
 
     @property
     def read_only(self):
@@ -85,10 +81,11 @@ class Database:
         DamagedStoreError
             If the file is damaged.
         StoreError
-            If it can't be used otherwise.
+            If it can't be used otherwise, or is another program's.
         """
         is_new = not self.file.exists()
         inode = None
+        self._refuse_other_programs()
         try:
             # What isn't committed is rolled back.
             with contextlib.closing(self._connect()) as connection:
@@ -98,6 +95,8 @@ class Database:
                 if is_new:
                     self._warn_of_other_formats()
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                if write:
+                    connection.execute(_SIGN)  # earlier code did not
                 yield Transaction(connection, inode)
                 connection.execute("COMMIT")
         # Texts of errors quote damaged names, which may be no UTF-8.
@@ -122,13 +121,14 @@ class Database:
         """
         if inode is None or self._inode() != inode:
             return None
+        self._refuse_other_programs()
         if self.read_only:
             raise StoreError(
                 f"the feature store {self.root} is damaged, and nothing can be written "
                 "to it. Mend it where it can be (skart cache verify --repair), or name "
                 "another folder as cache."
             )
-        with filelock.FileLock(self.root / _MENDING_LOCK):
+        with filelock.FileLock(self.root / MENDING_LOCK):
             if self._inode() != inode:  # who waited here finds it done
                 return None
             new = self.file.with_name(f"{self.file.name}.new")
@@ -156,18 +156,26 @@ class Database:
             All that no skart has put there.
         """
         files = sorted(self.root.iterdir()) if self.root.is_dir() else []
-        strange = [path for path in files if not _is_own(path)]
+        strange = [path for path in files if not is_own(path)]
         formats = [
             path
             for path in files
-            if _DATA_FILES.fullmatch(path.name) and path not in (self.file, *strange)
+            if DATA_FILES.fullmatch(path.name) and path not in (self.file, *strange)
         ]
         return formats, strange
 
     def own_files(self):
         """List all that a skart has put into the folder."""
         files = sorted(self.root.iterdir()) if self.root.is_dir() else []
-        return [path for path in files if _is_own(path)]
+        return [path for path in files if is_own(path)]
+
+    def _refuse_other_programs(self):
+        if holds_store(self.file) is False:
+            raise StoreError(
+                f"{self.file} is a database of another program, not a feature store. "
+                "It was left as it is. Name another folder as cache, or move the file "
+                "away."
+            )
 
     def _connect(self):
         if self.read_only:
@@ -219,7 +227,7 @@ class Database:
         with contextlib.closing(connection):
             _prepare(connection)
             connection.execute("BEGIN")
-            for table in _TABLES:
+            for table in TABLES:
                 # From both ends, since rows can't be read past a damaged page.
                 for order in ("ASC", "DESC"):
                     for row in self._readable_rows(table, order):
@@ -315,32 +323,16 @@ class Transaction:
         return [] if found == ["ok"] else found
 
 
-def _is_own(path):
-    if not path.is_file() or not _OWN_FILES.fullmatch(path.name):
-        return False
-    if not path.name.endswith(".mdb"):
-        return True
-    # The first format had names that other programs use, too.
-    data = path.with_name("data.mdb")
-    if not data.is_file():
-        return False
-    with open(data, "rb") as file:
-        return any(
-            b"skart store 1" in part for part in iter(lambda: file.read(1 << 20), b"")
-        )
-
-
 def _prepare(connection):
     """Make the tables, unless they are there."""
     connection.execute("PRAGMA mmap_size = 0")  # a truncated map is a crash
     connection.execute("PRAGMA cell_size_check = ON")
     (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if n_tables < len(_TABLES):
+    if n_tables < len(TABLES):
         connection.execute("BEGIN IMMEDIATE")
-        for table in _TABLES:
-            connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {table} (key BLOB UNIQUE, value BLOB)"
-            )
+        for statement in TABLES.values():
+            connection.execute(statement.replace("TABLE", "TABLE IF NOT EXISTS"))
+        connection.execute(_SIGN)
         connection.execute("COMMIT")
 
 
