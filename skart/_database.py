@@ -63,13 +63,15 @@ class Database:
         )
 
     @contextlib.contextmanager
-    def transaction(self, write=False):
+    def transaction(self, *, write=False, look=False):
         """Do all that follows, or nothing of it.
 
         Parameters
         ----------
         write : bool, default=False
             Whether anything is written.
+        look : bool, default=False
+            Whether nothing is made, not even a file: what is missing is empty.
 
         Yields
         ------
@@ -88,11 +90,11 @@ class Database:
         self._refuse_other_programs()
         try:
             # What isn't committed is rolled back.
-            with contextlib.closing(self._connect()) as connection:
+            with contextlib.closing(self._connect(look)) as connection:
                 inode = self._inode()
                 connection.execute(f"PRAGMA max_page_count = {self.max_bytes // 4096}")
-                _prepare(connection)
-                if is_new:
+                _prepare(connection, can_write=not (look or self.read_only))
+                if is_new and not look:
                     self._warn_of_other_formats()
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 if write:
@@ -177,9 +179,12 @@ class Database:
                 "away."
             )
 
-    def _connect(self):
-        if self.read_only:
-            return self._open("ro" if self.file.exists() else "memory")
+    def _connect(self, look):
+        if look or self.read_only:
+            # What a killed process half wrote, SQLite has to undo before it reads.
+            journal = self.file.with_name(f"{self.file.name}-journal")
+            mode = "rw" if journal.exists() and not self.read_only else "ro"
+            return self._open(mode if self.file.exists() else "memory")
         try:
             os.makedirs(self.root, exist_ok=True)
         except (NotADirectoryError, FileExistsError) as error:
@@ -323,17 +328,20 @@ class Transaction:
         return [] if found == ["ok"] else found
 
 
-def _prepare(connection):
-    """Make the tables, unless they are there."""
+def _prepare(connection, *, can_write=True):
+    """Make the tables, unless they are there; empty ones in memory to read only."""
     connection.execute("PRAGMA mmap_size = 0")  # a truncated map is a crash
     connection.execute("PRAGMA cell_size_check = ON")
     (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if n_tables < len(TABLES):
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in TABLES.values():
-            connection.execute(statement.replace("TABLE", "TABLE IF NOT EXISTS"))
+    if n_tables and not can_write or n_tables >= len(TABLES):
+        return
+    kind = "TABLE IF NOT EXISTS" if can_write else "TEMPORARY TABLE"
+    connection.execute("BEGIN IMMEDIATE" if can_write else "BEGIN")
+    for statement in TABLES.values():
+        connection.execute(statement.replace("TABLE", kind))
+    if can_write:
         connection.execute(_SIGN)
-        connection.execute("COMMIT")
+    connection.execute("COMMIT")
 
 
 def _seal(table, key, value):

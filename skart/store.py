@@ -157,7 +157,7 @@ class FeatureStore:
 
     @mended
     def info(self):
-        """Count what the store holds.
+        """Count what the store holds; nothing is made, changed or mended.
 
         Returns
         -------
@@ -165,16 +165,18 @@ class FeatureStore:
             ``path``; ``bytes`` on disk; ``arrays`` stored; ``writes``, arrays ever
             written (more than ``arrays`` if some were computed more than once);
             ``sections``, a dict each: ``identity``, and its ``arrays`` and ``bytes``;
-            and ``other_formats``, files of other versions of skart, which this one
-            leaves alone.
+            ``other_formats``, files of other versions of skart, which this one leaves
+            alone; and ``problems`` of the file that were met, a list of str: if there
+            are any, it isn't known what it holds.
         """
-        with self._database.transaction() as transaction:
-            sizes = transaction.measure_arrays()
-            sections = [
-                (key, json.loads(value))
-                for key, value in transaction.scan("sections")
-                if value
-            ]
+        sizes, sections, problems = {}, [], []
+        try:
+            with self._database.transaction(look=True) as transaction:
+                rows = list(transaction.scan("sections"))
+                sizes = transaction.measure_arrays()
+            sections = [(key, json.loads(value)) for key, value in rows if value]
+        except DamagedStoreError as error:
+            sizes, problems = {}, [str(error.__cause__)]
         file = self._database.file
         return {
             "path": str(self.root),
@@ -189,6 +191,7 @@ class FeatureStore:
                 for key, section in sections
             ],
             "other_formats": [str(path) for path in self._database.other_files()[0]],
+            "problems": problems,
         }
 
     def verify(self, *, repair=False):
