@@ -18,8 +18,6 @@ import struct
 import warnings
 import zlib
 
-import filelock
-
 from skart._store_errors import StoreError, explain, is_damage
 from skart._store_files import (
     APPLICATION_ID,
@@ -30,6 +28,7 @@ from skart._store_files import (
     holds_store,
     is_own,
 )
+from skart._waiting_lock import WaitingLock
 
 _SIGN = f"PRAGMA application_id = {APPLICATION_ID}"
 _CHECKSUM = struct.Struct("<I")
@@ -130,7 +129,7 @@ class Database:
                 "to it. Mend it where it can be (skart cache verify --repair), or name "
                 "another folder as cache."
             )
-        with filelock.FileLock(self.root / MENDING_LOCK):
+        with WaitingLock(self.root / MENDING_LOCK):
             if self._inode() != inode:  # who waited here finds it done
                 return None
             new = self.file.with_name(f"{self.file.name}.new")
