@@ -33,6 +33,11 @@ from skart._waiting_lock import WaitingLock
 _SIGN = f"PRAGMA application_id = {APPLICATION_ID}"
 _CHECKSUM = struct.Struct("<I")
 
+# So much is read in one transaction, which lets no other process write: some seconds
+# even on a slow disk, where others wait a minute.
+_SLICE = 2**22
+_WHOLE = 2**28
+
 
 class Database:
     """Tables ``paths``, ``sections`` and ``arrays`` in one file of a folder.
@@ -90,7 +95,7 @@ class Database:
         try:
             # What isn't committed is rolled back.
             with contextlib.closing(self._connect(look)) as connection:
-                inode = self._inode()
+                inode = self.inode()
                 connection.execute(f"PRAGMA max_page_count = {self.max_bytes // 4096}")
                 _prepare(connection, can_write=not (look or self.read_only))
                 if is_new and not look:
@@ -103,8 +108,48 @@ class Database:
         # Texts of errors quote damaged names, which may be no UTF-8.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise explain(
-                error, self.root, inode, replaced=self._inode() != inode
+                error, self.root, inode, replaced=self.inode() != inode
             ) from error
+
+    def check(self, inode):
+        """Check how the file hangs together, unless that takes long.
+
+        Parameters
+        ----------
+        inode : int or None
+            The file that is meant.
+
+        Returns
+        -------
+        problems : list of str
+            Empty also for a large file, of which :meth:`scan` has to be enough.
+        """
+        with self._look_at(inode) as transaction:
+            small = inode is None or self.file.stat().st_size <= _WHOLE
+            return transaction.find_problems() if small else []
+
+    def scan(self, table, inode):
+        """Read a table in short transactions, between which others can write.
+
+        Parameters
+        ----------
+        table : str
+            Its name.
+        inode : int or None
+            The file that is meant.
+
+        Yields
+        ------
+        key, value : object, bytes
+            As :meth:`Transaction.get` gives them.
+        is_indexed : bool
+            Whether the row is found by its key.
+        """
+        rows, after = True, -(2**63)
+        while rows:
+            with self._look_at(inode) as transaction:
+                rows, after = transaction.read_slice(table, after)
+            yield from rows
 
     def mend(self, inode):
         """Put what can still be read into a new file, in the place of a damaged one.
@@ -120,7 +165,7 @@ class Database:
         n_arrays : int or None
             Arrays that could be saved; None if nothing was done.
         """
-        if inode is None or self._inode() != inode:
+        if inode is None or self.inode() != inode:
             return None
         self._refuse_other_programs()
         if self.read_only:
@@ -130,7 +175,7 @@ class Database:
                 "another folder as cache."
             )
         with WaitingLock(self.root / MENDING_LOCK):
-            if self._inode() != inode:  # who waited here finds it done
+            if self.inode() != inode:  # who waited here finds it done
                 return None
             new = self.file.with_name(f"{self.file.name}.new")
             for leftover in (new, new.with_name(f"{new.name}-journal")):
@@ -219,7 +264,15 @@ class Database:
                 stacklevel=5,
             )
 
-    def _inode(self):
+    @contextlib.contextmanager
+    def _look_at(self, inode):
+        with self.transaction(look=True) as transaction:
+            if transaction.inode != inode:
+                raise explain(None, self.root, replaced=True)
+            yield transaction
+
+    def inode(self):
+        """Give the number of the file; None where there is none."""
         try:
             return os.stat(self.file).st_ino
         except FileNotFoundError:
@@ -305,6 +358,26 @@ class Transaction:
         """Read all keys and values, as :meth:`get` gives them."""
         for key, value in self._connection.execute(f"SELECT key, value FROM {table}"):
             yield key, _unseal(table, key, value)
+
+    def read_slice(self, table, after):
+        """Read some rows, and the number of the last: see :meth:`Database.scan`."""
+        rows, n_bytes = [], 0
+        for number, key, value, by_key in self._connection.execute(
+            f"SELECT rowid, key, value, (SELECT rowid FROM {table} AS other "
+            f"WHERE other.key = {table}.key) FROM {table} WHERE rowid > ? "
+            "ORDER BY rowid",
+            (after,),
+        ):
+            if number <= after:  # it would never end
+                error = sqlite3.DatabaseError("rows are out of order")
+                error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise error
+            after = number
+            rows.append((key, _unseal(table, key, value), by_key == number))
+            n_bytes += 8192 + len(rows[-1][1])  # which small ones may take to seek
+            if n_bytes >= _SLICE:
+                break
+        return rows, after
 
     def measure_arrays(self):
         """Count arrays and their bytes.
