@@ -12,31 +12,31 @@ References
 
 import contextlib
 import os
-import re
 import shutil
 import sqlite3
 import struct
 import warnings
 import zlib
 
-import filelock
-
 from skart._store_errors import StoreError, explain, is_damage
-
-# Raise it when older code would misread what is stored: it is in the file's name, so
-# that files of several formats lie side by side.
-_FORMAT = 2
-
-_TABLES = ("paths", "sections", "arrays")
-_CHECKSUM = struct.Struct("<I")
-_MENDING_LOCK = "mending.lock"
-
-# What a store consists of, its older formats and what a killed process leaves.
-_OWN_FILES = re.compile(
-    r"features-\d+\.sqlite(-journal|\.new|\.new-journal)?|[0-9a-f]{16}\.lock|"
-    rf"{_MENDING_LOCK}|(data|lock)\.mdb"
+from skart._store_files import (
+    APPLICATION_ID,
+    DATA_FILES,
+    FORMAT,
+    MENDING_LOCK,
+    TABLES,
+    holds_store,
+    is_own,
 )
-_DATA_FILES = re.compile(r"features-\d+\.sqlite|data\.mdb")
+from skart._waiting_lock import WaitingLock
+
+_SIGN = f"PRAGMA application_id = {APPLICATION_ID}"
+_CHECKSUM = struct.Struct("<I")
+
+# So much is read in one transaction, which lets no other process write: some seconds
+# even on a slow disk, where others wait a minute.
+_SLICE = 2**22
+_WHOLE = 2**28
 
 
 class Database:
@@ -56,7 +56,7 @@ class Database:
     def __init__(self, root, max_bytes):
         self.root = root
         self.max_bytes = max_bytes
-        self.file = root / f"features-{_FORMAT}.sqlite"
+        self.file = root / f"features-{FORMAT}.sqlite"
 
     @property
     def read_only(self):
@@ -67,13 +67,15 @@ class Database:
         )
 
     @contextlib.contextmanager
-    def transaction(self, write=False):
+    def transaction(self, *, write=False, look=False):
         """Do all that follows, or nothing of it.
 
         Parameters
         ----------
         write : bool, default=False
             Whether anything is written.
+        look : bool, default=False
+            Whether nothing is made, not even a file: what is missing is empty.
 
         Yields
         ------
@@ -85,26 +87,69 @@ class Database:
         DamagedStoreError
             If the file is damaged.
         StoreError
-            If it can't be used otherwise.
+            If it can't be used otherwise, or is another program's.
         """
         is_new = not self.file.exists()
         inode = None
+        self._refuse_other_programs()
         try:
             # What isn't committed is rolled back.
-            with contextlib.closing(self._connect()) as connection:
-                inode = self._inode()
+            with contextlib.closing(self._connect(look)) as connection:
+                inode = self.inode()
                 connection.execute(f"PRAGMA max_page_count = {self.max_bytes // 4096}")
-                _prepare(connection)
-                if is_new:
+                _prepare(connection, can_write=not (look or self.read_only))
+                if is_new and not look:
                     self._warn_of_other_formats()
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                if write:
+                    connection.execute(_SIGN)  # earlier code did not
                 yield Transaction(connection, inode)
                 connection.execute("COMMIT")
         # Texts of errors quote damaged names, which may be no UTF-8.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise explain(
-                error, self.root, inode, replaced=self._inode() != inode
+                error, self.root, inode, replaced=self.inode() != inode
             ) from error
+
+    def check(self, inode):
+        """Check how the file hangs together, unless that takes long.
+
+        Parameters
+        ----------
+        inode : int or None
+            The file that is meant.
+
+        Returns
+        -------
+        problems : list of str
+            Empty also for a large file, of which :meth:`scan` has to be enough.
+        """
+        with self._look_at(inode) as transaction:
+            small = inode is None or self.file.stat().st_size <= _WHOLE
+            return transaction.find_problems() if small else []
+
+    def scan(self, table, inode):
+        """Read a table in short transactions, between which others can write.
+
+        Parameters
+        ----------
+        table : str
+            Its name.
+        inode : int or None
+            The file that is meant.
+
+        Yields
+        ------
+        key, value : object, bytes
+            As :meth:`Transaction.get` gives them.
+        is_indexed : bool
+            Whether the row is found by its key.
+        """
+        rows, after = True, -(2**63)
+        while rows:
+            with self._look_at(inode) as transaction:
+                rows, after = transaction.read_slice(table, after)
+            yield from rows
 
     def mend(self, inode):
         """Put what can still be read into a new file, in the place of a damaged one.
@@ -120,16 +165,17 @@ class Database:
         n_arrays : int or None
             Arrays that could be saved; None if nothing was done.
         """
-        if inode is None or self._inode() != inode:
+        if inode is None or self.inode() != inode:
             return None
+        self._refuse_other_programs()
         if self.read_only:
             raise StoreError(
                 f"the feature store {self.root} is damaged, and nothing can be written "
                 "to it. Mend it where it can be (skart cache verify --repair), or name "
                 "another folder as cache."
             )
-        with filelock.FileLock(self.root / _MENDING_LOCK):
-            if self._inode() != inode:  # who waited here finds it done
+        with WaitingLock(self.root / MENDING_LOCK):
+            if self.inode() != inode:  # who waited here finds it done
                 return None
             new = self.file.with_name(f"{self.file.name}.new")
             for leftover in (new, new.with_name(f"{new.name}-journal")):
@@ -156,22 +202,33 @@ class Database:
             All that no skart has put there.
         """
         files = sorted(self.root.iterdir()) if self.root.is_dir() else []
-        strange = [path for path in files if not _is_own(path)]
+        strange = [path for path in files if not is_own(path)]
         formats = [
             path
             for path in files
-            if _DATA_FILES.fullmatch(path.name) and path not in (self.file, *strange)
+            if DATA_FILES.fullmatch(path.name) and path not in (self.file, *strange)
         ]
         return formats, strange
 
     def own_files(self):
         """List all that a skart has put into the folder."""
         files = sorted(self.root.iterdir()) if self.root.is_dir() else []
-        return [path for path in files if _is_own(path)]
+        return [path for path in files if is_own(path)]
 
-    def _connect(self):
-        if self.read_only:
-            return self._open("ro" if self.file.exists() else "memory")
+    def _refuse_other_programs(self):
+        if holds_store(self.file) is False:
+            raise StoreError(
+                f"{self.file} is a database of another program, not a feature store. "
+                "It was left as it is. Name another folder as cache, or move the file "
+                "away."
+            )
+
+    def _connect(self, look):
+        if look or self.read_only:
+            # What a killed process half wrote, SQLite has to undo before it reads.
+            journal = self.file.with_name(f"{self.file.name}-journal")
+            mode = "rw" if journal.exists() and not self.read_only else "ro"
+            return self._open(mode if self.file.exists() else "memory")
         try:
             os.makedirs(self.root, exist_ok=True)
         except (NotADirectoryError, FileExistsError) as error:
@@ -207,7 +264,15 @@ class Database:
                 stacklevel=5,
             )
 
-    def _inode(self):
+    @contextlib.contextmanager
+    def _look_at(self, inode):
+        with self.transaction(look=True) as transaction:
+            if transaction.inode != inode:
+                raise explain(None, self.root, replaced=True)
+            yield transaction
+
+    def inode(self):
+        """Give the number of the file; None where there is none."""
         try:
             return os.stat(self.file).st_ino
         except FileNotFoundError:
@@ -219,7 +284,7 @@ class Database:
         with contextlib.closing(connection):
             _prepare(connection)
             connection.execute("BEGIN")
-            for table in _TABLES:
+            for table in TABLES:
                 # From both ends, since rows can't be read past a damaged page.
                 for order in ("ASC", "DESC"):
                     for row in self._readable_rows(table, order):
@@ -294,6 +359,26 @@ class Transaction:
         for key, value in self._connection.execute(f"SELECT key, value FROM {table}"):
             yield key, _unseal(table, key, value)
 
+    def read_slice(self, table, after):
+        """Read some rows, and the number of the last: see :meth:`Database.scan`."""
+        rows, n_bytes = [], 0
+        for number, key, value, by_key in self._connection.execute(
+            f"SELECT rowid, key, value, (SELECT rowid FROM {table} AS other "
+            f"WHERE other.key = {table}.key) FROM {table} WHERE rowid > ? "
+            "ORDER BY rowid",
+            (after,),
+        ):
+            if number <= after:  # it would never end
+                error = sqlite3.DatabaseError("rows are out of order")
+                error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise error
+            after = number
+            rows.append((key, _unseal(table, key, value), by_key == number))
+            n_bytes += 8192 + len(rows[-1][1])  # which small ones may take to seek
+            if n_bytes >= _SLICE:
+                break
+        return rows, after
+
     def measure_arrays(self):
         """Count arrays and their bytes.
 
@@ -315,33 +400,20 @@ class Transaction:
         return [] if found == ["ok"] else found
 
 
-def _is_own(path):
-    if not path.is_file() or not _OWN_FILES.fullmatch(path.name):
-        return False
-    if not path.name.endswith(".mdb"):
-        return True
-    # The first format had names that other programs use, too.
-    data = path.with_name("data.mdb")
-    if not data.is_file():
-        return False
-    with open(data, "rb") as file:
-        return any(
-            b"skart store 1" in part for part in iter(lambda: file.read(1 << 20), b"")
-        )
-
-
-def _prepare(connection):
-    """Make the tables, unless they are there."""
+def _prepare(connection, *, can_write=True):
+    """Make the tables, unless they are there; empty ones in memory to read only."""
     connection.execute("PRAGMA mmap_size = 0")  # a truncated map is a crash
     connection.execute("PRAGMA cell_size_check = ON")
     (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if n_tables < len(_TABLES):
-        connection.execute("BEGIN IMMEDIATE")
-        for table in _TABLES:
-            connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {table} (key BLOB UNIQUE, value BLOB)"
-            )
-        connection.execute("COMMIT")
+    if n_tables and not can_write or n_tables >= len(TABLES):
+        return
+    kind = "TABLE IF NOT EXISTS" if can_write else "TEMPORARY TABLE"
+    connection.execute("BEGIN IMMEDIATE" if can_write else "BEGIN")
+    for statement in TABLES.values():
+        connection.execute(statement.replace("TABLE", kind))
+    if can_write:
+        connection.execute(_SIGN)
+    connection.execute("COMMIT")
 
 
 def _seal(table, key, value):

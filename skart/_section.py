@@ -5,10 +5,10 @@ import hashlib
 import json
 import warnings
 
-import filelock
 import numpy as np
 
 from skart._store_errors import mended
+from skart._waiting_lock import WaitingLock
 
 
 class StoreSection:
@@ -50,13 +50,14 @@ class StoreSection:
         -------
         lock : context manager
             A ``filelock.FileLock``, which the system takes back from a killed process.
-            A store that is read only needs none.
+            Who waits for it is told for what, after some seconds. A store that is read
+            only needs none.
         """
         if self.store.read_only:
             return contextlib.nullcontext()
         with self._database.transaction():  # makes the folder
             pass
-        return filelock.FileLock(self.store.root / f"{self.key.hex()[:16]}.lock")
+        return WaitingLock(self.store.root / f"{self.key.hex()[:16]}.lock")
 
     @mended
     def missing(self, digests):

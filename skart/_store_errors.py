@@ -27,11 +27,11 @@ class StoreError(OSError):
 
 
 class UnsettledStoreError(StoreError):
-    """A feature store that can't be used now: it may have been deleted meanwhile."""
+    """A feature store that can't be used now: it was deleted meanwhile, perhaps."""
 
 
 class DamagedStoreError(StoreError):
-    """A feature store whose file is damaged, or was replaced while it was used.
+    """A feature store whose file is damaged.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def explain(error, root, inode=None, *, replaced=False):
     code = getattr(error, "sqlite_errorcode", 0)
     start = f"the feature store {root}"
     if replaced:
-        return DamagedStoreError(
-            f"{start} was deleted, or made anew, while it was used. Run again.", inode
+        return UnsettledStoreError(
+            f"{start} was deleted, or made anew, while it was used. Run again."
         )
     if is_damage(error):
         return DamagedStoreError(

@@ -157,7 +157,7 @@ class FeatureStore:
 
     @mended
     def info(self):
-        """Count what the store holds.
+        """Count what the store holds; nothing is made, changed or mended.
 
         Returns
         -------
@@ -165,16 +165,18 @@ class FeatureStore:
             ``path``; ``bytes`` on disk; ``arrays`` stored; ``writes``, arrays ever
             written (more than ``arrays`` if some were computed more than once);
             ``sections``, a dict each: ``identity``, and its ``arrays`` and ``bytes``;
-            and ``other_formats``, files of other versions of skart, which this one
-            leaves alone.
+            ``other_formats``, files of other versions of skart, which this one leaves
+            alone; and ``problems`` of the file that were met, a list of str: if there
+            are any, it isn't known what it holds.
         """
-        with self._database.transaction() as transaction:
-            sizes = transaction.measure_arrays()
-            sections = [
-                (key, json.loads(value))
-                for key, value in transaction.scan("sections")
-                if value
-            ]
+        sizes, sections, problems = {}, [], []
+        try:
+            with self._database.transaction(look=True) as transaction:
+                rows = list(transaction.scan("sections"))
+                sizes = transaction.measure_arrays()
+            sections = [(key, json.loads(value)) for key, value in rows if value]
+        except DamagedStoreError as error:
+            sizes, problems = {}, [str(error.__cause__)]
         file = self._database.file
         return {
             "path": str(self.root),
@@ -189,10 +191,15 @@ class FeatureStore:
                 for key, section in sections
             ],
             "other_formats": [str(path) for path in self._database.other_files()[0]],
+            "problems": problems,
         }
 
     def verify(self, *, repair=False):
         """Read everything, and compare it with its checksums.
+
+        Others may write meanwhile. Nothing is made or changed without ``repair``. In a
+        file of more than 256 MB all rows are checked, and that they are found by their
+        keys, but neither unused pages nor what an index holds beyond them.
 
         Parameters
         ----------
@@ -221,32 +228,35 @@ class FeatureStore:
         >>> report["damaged"], report["problems"]
         ([], [])
         """
-        n_sound, damaged, problems, identities, others = 0, [], [], {}, 0
+        n_sound, damaged, problems, identities = 0, [], [], {}
+        n_others = n_lost = 0
+        inode = self._database.inode()
         try:
-            with self._database.transaction() as transaction:
-                inode = transaction.inode
-                problems += transaction.find_problems()
-                for key, value in transaction.scan("sections"):
-                    if value:
+            problems += self._database.check(inode)
+            for table in ("sections", "paths", "arrays"):
+                for key, value, is_indexed in self._database.scan(table, inode):
+                    n_lost += not is_indexed
+                    if table == "arrays":
+                        n_sound += bool(value)
+                        damaged += [] if value else [key]
+                    elif not value:
+                        n_others += 1
+                    elif table == "sections":
                         identities[key] = json.loads(value)["identity"]
-                    others += not value
-                others += sum(not value for _, value in transaction.scan("paths"))
-                for key, value in transaction.scan("arrays"):
-                    n_sound += bool(value)
-                    if not value:
-                        damaged.append(key)
         except DamagedStoreError as error:
             problems.append(str(error.__cause__))
-            inode = error.inode
-        if others:
-            problems.append(f"{others} rows that are no arrays are damaged")
+        if n_others:
+            problems.append(f"{n_others} rows that are no arrays are damaged")
+        if n_lost:
+            problems.append(f"{n_lost} rows are not found by their keys")
         repaired = repair and bool(problems or damaged)
         if repaired and problems:
             n_sound = self._database.mend(inode) or 0
         elif repaired:
             with self._database.transaction(write=True) as transaction:
                 for key in damaged:
-                    transaction.delete("arrays", key)
+                    if not transaction.get("arrays", key):  # still
+                        transaction.delete("arrays", key)
         return {
             "path": str(self.root),
             "arrays": n_sound,

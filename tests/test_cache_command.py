@@ -1,8 +1,11 @@
+import contextlib
 import json
 import os
+import sqlite3
 
 import numpy as np
 import pytest
+from helpers import start
 from typer.testing import CliRunner
 
 from skart import FeatureStore
@@ -61,6 +64,67 @@ def test_info(store):
     assert answer["sections"][0]["bytes"] >= 3 * 400
     assert answer["sections"][0]["identity"] == IDENTITY
     assert answer["other_formats"] == [str(store.root / "data.mdb")]
+
+
+def contents(store):
+    return {path.name: path.read_bytes() for path in store.root.iterdir()}
+
+
+def test_info_of_a_damaged_store_changes_nothing(store):
+    path = store.root / "features-2.sqlite"
+    path.write_bytes(path.read_bytes()[:-4096])
+    before = contents(store)
+    done = cache("info", store=store)
+    assert done.exit_code == 1 and not done.stderr
+    assert "on disk, damaged: database disk image is malformed. What" in done.stdout
+    done = cache("info", "--format", "json", store=store)
+    answer = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert answer["problems"] == ["database disk image is malformed"]
+    assert answer["bytes"] == path.stat().st_size
+    assert contents(store) == before
+
+
+def test_info_of_what_another_program_or_version_made(tmp_path):
+    store = FeatureStore(tmp_path)
+    (tmp_path / "data.mdb").write_bytes(b"skart store 1")
+    done = cache("info", store=store)
+    assert done.exit_code == 0 and not done.stderr
+    assert "0 arrays" in done.stdout
+    assert f"{tmp_path / 'data.mdb'} is of another version" in done.stdout
+    assert list(contents(store)) == ["data.mdb"]
+    path = tmp_path / "features-2.sqlite"
+    path.touch()  # of a process that is about to begin
+    assert cache("info", store=store).exit_code == 0 and not path.stat().st_size
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE paintings (title TEXT)")
+    before = contents(store)
+    for name in (["info"], ["info", "--format", "json"], ["verify", "--repair"]):
+        done = cache(*name, store=store)
+        assert done.exit_code == 2 and done.stderr.count("\n") == 1
+        assert f"{path} is a database of another program" in done.stderr
+    assert contents(store) == before
+
+
+def test_info_after_a_kill(store):
+    """What was half written is undone: it would have to be read otherwise."""
+    path = store.root / "features-2.sqlite"
+    process = start(HALF_WRITTEN, path)
+    process.communicate()
+    assert path.with_name(f"{path.name}-journal").stat().st_size
+    done = cache("info", store=store)
+    assert done.exit_code == 0 and "4 arrays, 2 ways" in done.stdout
+
+
+HALF_WRITTEN = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")  # changes are written early
+connection.execute("BEGIN")
+connection.execute("UPDATE arrays SET value = zeroblob(100000)")
+connection.execute("DELETE FROM sections")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_verify(store):

@@ -252,7 +252,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def delete(self):
-        shutil.rmtree(self.folder.name)
+        shutil.rmtree(self.folder.name, ignore_errors=True)  # not made yet
         self.expected = [{}, {}]
 
     @invariant()

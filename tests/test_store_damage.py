@@ -1,7 +1,9 @@
 """A store with flipped bytes, or cut short: never a crash, never a wrong vector."""
 
+import contextlib
 import os
 import random
+import sqlite3
 import time
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 from helpers import finish, keys, save_image, start, vectors
 
 from skart import FeatureStore
+from skart._database import Database
+from skart.store import StoreError
 
 IDENTITY = {"backbone": "stand-in"}
 N = 120
@@ -57,10 +61,18 @@ def sound(tmp_path_factory):
     return files
 
 
+def in_slices(monkeypatch, size=1):
+    """Have rows be read as those of a large file; by default, one at a time."""
+    monkeypatch.setattr("skart._database._SLICE", size)
+    monkeypatch.setattr("skart._database._WHOLE", 0)
+
+
 @pytest.mark.filterwarnings("ignore:the feature store", "ignore:[0-9]+ arrays in the")
 @pytest.mark.parametrize("width", [10, 2000])
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_never_gives_a_wrong_vector(sound, tmp_path, kind, width):
+def test_damage_never_gives_a_wrong_vector(sound, tmp_path, kind, width, monkeypatch):
+    if width == 2000:
+        in_slices(monkeypatch, 400_000)
     generator = random.Random(f"{kind} {width}")
     truth = vectors(N, width=width)
     section = FeatureStore(tmp_path).section(IDENTITY)
@@ -105,6 +117,64 @@ def test_the_rest_of_a_truncated_store_is_saved(sound, tmp_path):
         arrays, found = section.read(keys(N))
     assert 110 <= found.sum() < N
     np.testing.assert_array_equal(arrays[found], vectors(N, width=2000)[found])
+
+
+def test_others_write_while_a_store_is_verified(sound, tmp_path, monkeypatch):
+    file = tmp_path / "features-2.sqlite"
+    file.write_bytes(sound[10])
+    in_slices(monkeypatch)
+    section = FeatureStore(tmp_path).section(IDENTITY)
+    transaction, n_pauses = Database.transaction, 0
+
+    @contextlib.contextmanager
+    def paused(database, **options):
+        nonlocal n_pauses
+        with transaction(database, **options) as it:
+            yield it
+        n_pauses += 1
+        if n_pauses == 9:
+            section.write(keys(1, N), vectors(1, N, 10))
+        other = sqlite3.connect(file, timeout=0, isolation_level=None)
+        with contextlib.closing(other):
+            other.execute("BEGIN EXCLUSIVE")  # an error while anyone reads
+
+    monkeypatch.setattr(Database, "transaction", paused)
+    report = FeatureStore(tmp_path).verify()
+    assert report["arrays"] == N + 1 and not report["problems"]
+    assert n_pauses > N
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_lost_keys_are_found_in_slices(tmp_path, monkeypatch, first):
+    in_slices(monkeypatch)
+    store = FeatureStore(tmp_path)
+    store.section(IDENTITY).write(keys(3), vectors(3, width=10))
+    file, key = tmp_path / "features-2.sqlite", keys(3)[1]
+    data = bytearray(file.read_bytes())
+    assert data.count(key) == 2  # in the table, and in its index
+    data[(data.index(key) if first else data.rindex(key)) + len(key) - 1] ^= 1
+    file.write_bytes(data)
+    report = store.verify(repair=True)
+    assert report["problems"] == ["1 rows are not found by their keys"]
+    assert report["arrays"] == 3 - len(report["damaged"])
+    assert store.verify()["problems"] == []
+
+
+def test_a_store_that_is_made_anew_while_it_is_verified(sound, tmp_path, monkeypatch):
+    file = tmp_path / "features-2.sqlite"
+    file.write_bytes(sound[10])
+    store = FeatureStore(tmp_path)
+    original = Database.check
+
+    def check(database, inode):
+        file.rename(tmp_path / "old")
+        file.write_bytes(sound[10])
+        return original(database, inode)
+
+    monkeypatch.setattr(Database, "check", check)
+    with pytest.raises(StoreError, match="made anew, while it was used. Run again"):
+        store.verify(repair=True)
+    assert file.read_bytes() == sound[10]
 
 
 def test_damage_while_it_is_in_use(sound, tmp_path):

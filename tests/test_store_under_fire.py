@@ -255,7 +255,11 @@ def test_an_empty_read_only_folder(tmp_path):
 def test_stores_of_other_formats_are_told_and_kept(tmp_path):
     for name in ("data.mdb", "lock.mdb"):
         (tmp_path / name).write_bytes(bytes(4096) + b"skart store 1")
-    (tmp_path / "features-3.sqlite").write_bytes(b"from the future")
+    future = FeatureStore(tmp_path / "made")
+    future.section(IDENTITY).write(keys(1), vectors(1))
+    (future.root / "features-2.sqlite").rename(tmp_path / "features-3.sqlite")
+    future.root.rmdir()
+    as_it_was = (tmp_path / "features-3.sqlite").read_bytes()
     store = FeatureStore(tmp_path)
     with pytest.warns(
         UserWarning, match="of skart, in data.mdb and features-3"
@@ -263,7 +267,7 @@ def test_stores_of_other_formats_are_told_and_kept(tmp_path):
         store.section(IDENTITY).write(keys(2), vectors(2))
         store.section(IDENTITY).read(keys(2))
     assert len(told) == 1
-    assert (tmp_path / "features-3.sqlite").read_bytes() == b"from the future"
+    assert (tmp_path / "features-3.sqlite").read_bytes() == as_it_was
     assert [Path(x).name for x in store.info()["other_formats"]] == [
         *("data.mdb", "features-3.sqlite")
     ]

@@ -17,7 +17,9 @@ command = functools.partial(command, group=group)
 
 @command
 def info(cache: Cache = CACHE, format: Format = "table"):
-    """Tell what the store of features holds.
+    """Tell what the store of features holds; nothing is changed.
+
+    The exit status is 1 if it is damaged.
 
     Examples
     --------
@@ -26,13 +28,18 @@ def info(cache: Cache = CACHE, format: Format = "table"):
         skart cache info --cache features/ --format json
     """
     answer = _open(cache).info()
+    status = int(bool(answer["problems"]))
     if format == "json":
-        return as_json(answer)
-    lines = [
-        answer["path"],
-        f"{_size(answer['bytes'])} on disk, {answer['arrays']:,} arrays, "
-        f"{len(answer['sections'])} ways of computing them",
-    ]
+        return as_json(answer), status
+    held = (
+        f"{answer['arrays']:,} arrays, {len(answer['sections'])} ways of computing them"
+    )
+    if status:
+        held = (
+            f"damaged: {'; '.join(answer['problems'])}. What can be read is saved by "
+            "skart cache verify --repair, or when the store is next used"
+        )
+    lines = [answer["path"], f"{_size(answer['bytes'])} on disk, {held}"]
     for section in answer["sections"]:
         lines.append(
             f"  {section['arrays']:>8,} {_size(section['bytes']):>10}  "
@@ -43,7 +50,7 @@ def info(cache: Cache = CACHE, format: Format = "table"):
             f"{path} is of another version of skart, and not used by this one; delete "
             "it if no other is in use"
         )
-    return "\n".join(lines)
+    return "\n".join(lines), status
 
 
 @command

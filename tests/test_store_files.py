@@ -1,0 +1,136 @@
+"""Other programs' files in the place of a store, or beside it, are left alone."""
+
+import contextlib
+import multiprocessing
+import sqlite3
+
+import pytest
+from helpers import keys, start, vectors
+
+from skart import FeatureStore
+from skart.store import StoreError
+
+IDENTITY = {"backbone": "stand-in"}
+NAME = "features-2.sqlite"
+
+
+def execute(file, *statements):
+    """Do something to a database, as another program."""
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for statement in statements:
+            rows = connection.execute(statement).fetchall()
+    return rows
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Two arrays."""
+    store = FeatureStore(tmp_path / "store")
+    store.section(IDENTITY).write(keys(2), vectors(2))
+    return store
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+OTHERS = {
+    "no number": ["CREATE TABLE paintings (title TEXT)"],
+    "a number": ["PRAGMA application_id = 7", "CREATE TABLE paintings (title TEXT)"],
+    "no tables": ["PRAGMA user_version = 1"],
+    "such names": ["CREATE TABLE paths (name TEXT)", "CREATE TABLE arrays (a)"],
+    "tables of both": [
+        "CREATE TABLE paths (key BLOB UNIQUE, value BLOB)",
+        "CREATE TABLE paintings (title TEXT)",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", [*OTHERS, "cut short", "in the middle of writing"])
+def test_databases_of_other_programs_are_refused(tmp_path, kind):
+    file = tmp_path / NAME
+    execute(file, *OTHERS.get(kind, [*OTHERS["no number"], "CREATE TABLE two (a)"]))
+    if kind == "cut short":
+        file.write_bytes(file.read_bytes()[:-4096])
+    elif kind == "in the middle of writing":
+        write_and_die(file)
+        assert set(contents(tmp_path)) == {NAME, f"{NAME}-wal", f"{NAME}-shm"}
+    before = contents(tmp_path)
+    store = FeatureStore(tmp_path)
+    section = store.section(IDENTITY)
+    for use in (
+        lambda: section.write(keys(2), vectors(2)),
+        lambda: section.read(keys(2)),
+        section.lock,
+        store.info,
+        store.verify,
+        lambda: store.verify(repair=True),
+        lambda: store._database.mend(file.stat().st_ino),
+    ):
+        with pytest.raises(StoreError, match=f"{NAME} is a database of another pro"):
+            use()
+    with pytest.raises(StoreError, match=f"'{NAME}'.*Nothing was deleted"):
+        store.clear()
+    assert contents(tmp_path) == before
+
+
+def write_and_die(file):
+    """Leave what the next to open the file would move into it, or undo."""
+    process = multiprocessing.get_context("fork").Process(target=_write, args=(file,))
+    process.start()
+    process.join()
+
+
+def _write(file):
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("INSERT INTO two VALUES (1)")
+    multiprocessing.current_process().kill()
+
+
+def test_stores_without_a_number_are_taken_on(store):
+    file = store.root / NAME
+    (number,) = execute(file, "PRAGMA application_id")[0]
+    for other in (0, number ^ 1):  # of code that gave none, and damaged
+        execute(file, f"PRAGMA application_id = {other}")
+        section = FeatureStore(store.root).section(IDENTITY)
+        assert section.read(keys(2))[1].all()
+        assert execute(file, "PRAGMA application_id") == [(other,)]
+        section.write(keys(1, 2), vectors(1, 2))
+        assert execute(file, "PRAGMA application_id") == [(number,)]
+    execute(file, "PRAGMA application_id = 0")
+    file.write_bytes(file.read_bytes()[:-4096])
+    with pytest.warns(UserWarning, match="was damaged: [1-3] of its arrays"):
+        section.read(keys(3))
+    assert execute(file, "PRAGMA application_id") == [(number,)]
+
+
+def test_files_that_merely_have_such_names(store):
+    mine = {
+        "features-1.sqlite": b"measured by hand",
+        "features-7.sqlite.new": b"a copy of it",
+    }
+    for name, content in mine.items():
+        (store.root / name).write_bytes(content)
+    execute(store.root / "features-3.sqlite", *OTHERS["no number"])
+    assert not store.info()["other_formats"]
+    before = contents(store.root)
+    with pytest.raises(StoreError, match="'features-1.sqlite', 'features-3.sqlite'"):
+        store.clear()
+    assert contents(store.root) == before
+    (store.root / NAME).unlink()
+    assert not store.exists()
+
+
+def test_a_look_at_the_file_keeps_the_locks_of_other_threads(store):
+    """To close a file that was opened beside SQLite would lose them."""
+    with store._database.transaction(write=True):
+        assert store.section(IDENTITY).read(keys(2))[1].all()
+        process = start(WRITE_AT_ONCE, store.root / NAME)
+        assert "database is locked" in process.communicate()[1]
+
+
+WRITE_AT_ONCE = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute("BEGIN IMMEDIATE")
+"""
