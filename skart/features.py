@@ -20,7 +20,7 @@ from skart.store import FeatureStore, StoreError
 
 # Raise it when a change here changes features: those stored under another number are
 # then computed anew.
-_EXTRACTOR_VERSION = 1
+_EXTRACTOR_VERSION = 2
 
 # Stands for the content of every file that can't be read, where the loader puts a
 # black image in its place.

@@ -10,6 +10,7 @@ import numpy as np
 
 from skart._keras import dtype_policy, keras
 from skart._messages import suggest
+from skart.networks.folding import fold_batch_norm
 
 POOLINGS = {
     "avg": keras.layers.GlobalAveragePooling2D,
@@ -28,6 +29,8 @@ def load_backbone(
     dtype="float32",
 ):
     """Build a frozen network, preprocessed images -> features.
+
+    Batch normalisation, whose statistics are frozen, is folded into the convolutions.
 
     Parameters
     ----------
@@ -70,9 +73,7 @@ def load_backbone(
         output = _output_of(network, layer, name)
         if pooling is not None:
             output = _pooling_layer(pooling, output, layer)(output)
-    network = keras.Model(network.inputs, output)
-    network.trainable = False
-    return network
+        return fold_batch_norm(keras.Model(network.inputs, output))
 
 
 def preprocess(name, images):
