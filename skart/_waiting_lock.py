@@ -1,12 +1,15 @@
 """A lock between processes that tells what it waits for, if that takes long."""
 
+import logging
 import os
-import warnings
 from pathlib import Path
 
 import filelock
 
-_PATIENCE = 5  # seconds
+_PATIENCE = 10  # seconds
+
+# Not a warning: where several processes share the work, it is as it should be.
+_log = logging.getLogger("skart")
 
 
 class WaitingLock(filelock.FileLock):
@@ -31,11 +34,12 @@ class WaitingLock(filelock.FileLock):
             try:
                 return super().acquire(_PATIENCE)
             except filelock.Timeout:
-                warnings.warn(
-                    f"waiting for another process{_holder(self.lock_file)} that works "
-                    f"on the same features: it holds {self.lock_file}. It goes on once "
-                    "that is done; if it is stopped or hangs, continue it or end it.",
-                    stacklevel=3,
+                _log.warning(
+                    "Waiting for another process%s that works on the same features: it "
+                    "holds %s. This one goes on once that is done; if the other is "
+                    "stopped or hangs, continue it or end it.",
+                    _holder(self.lock_file),
+                    self.lock_file,
                 )
         return super().acquire(timeout, **options)
 

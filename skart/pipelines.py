@@ -23,6 +23,7 @@ def make_transfer_pipeline(
     backbone="InceptionV3",
     weights="imagenet",
     layer=None,
+    dtype=None,
     cache=None,
     scale=False,
     on_error="raise",
@@ -43,6 +44,8 @@ def make_transfer_pipeline(
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
     layer : str, default=None
+        See :class:`FeatureExtractor`.
+    dtype : {"float32", "bfloat16", "float16"}, default=None
         See :class:`FeatureExtractor`.
     cache : str, path or FeatureStore, default=None
         See :class:`FeatureExtractor`; None computes features anew at each fit.
@@ -75,7 +78,12 @@ def make_transfer_pipeline(
     from skart.images import ImageLoader
 
     extractor = FeatureExtractor(
-        backbone, weights=weights, layer=layer, cache=cache, verbose=verbose
+        backbone,
+        weights=weights,
+        layer=layer,
+        dtype=dtype,
+        cache=cache,
+        verbose=verbose,
     )
     steps = [
         ("load", ImageLoader(size, on_error=on_error)),

@@ -17,6 +17,7 @@ IDENTITY = {
     "pooling": "avg",
     "weights": "imagenet",
     "images": {"size": [299, 299], "resize": "crop"},
+    "dtype": "float32",
     "storage_dtype": "float16",
 }
 
@@ -53,7 +54,7 @@ def test_info(store):
     assert "4 arrays, 2 ways" in totals
     assert "3" in sections[0] and (
         "InceptionV3, mixed5, pooling avg, weights imagenet, images 299 x 299, crop, "
-        "float16" in sections[0]
+        "float32, kept as float16" in sections[0]
     )
     assert "InceptionV3, last layer, maps" in sections[1]
     (store.root / "data.mdb").write_bytes(b"skart store 1")

@@ -11,6 +11,7 @@ from skart.networks import (
 )
 from skart.networks.backbone import build
 from skart.networks.description import check_description, describe
+from skart.networks.folding import fold_batch_norm
 
 NETWORKS = [hybrid_cnn, vgg_lite, squeezenet, alexnet]
 
@@ -86,3 +87,34 @@ def test_layers_of_backbones_are_known(name):
 def test_layers_of_augmentations_are_known():
     augment = make_augmentation("strong")
     check_description(describe(hybrid_cnn((16, 16, 3), 2, augment=augment)))
+
+
+@pytest.mark.parametrize(
+    ("name", "n_left"), [("MobileNetV2", 0), ("ResNet50V2", 17), ("VGG16", 0)]
+)
+def test_folded_networks_compute_the_same(name, n_left):
+    network = build(name, (64, 64, 3), seed=0)
+    generator = np.random.default_rng(0)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights(
+                [generator.uniform(0.5, 2, w.shape) for w in layer.weights]
+            )
+    folded = fold_batch_norm(network)
+    left = [type(layer).__name__ for layer in folded.layers]
+    assert left.count("BatchNormalization") == n_left
+    assert (folded is network) == (name == "VGG16")
+    assert not folded.trainable_variables
+    images = generator.uniform(-1, 1, (2, 64, 64, 3)).astype("f4")
+    expected = network.predict_on_batch(images)
+    error = np.linalg.norm(folded.predict_on_batch(images) - expected)
+    assert error < 1e-4 * np.linalg.norm(expected)
+
+
+def test_what_others_use_is_not_folded():
+    inputs = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(4, 3, name="shared")(inputs)
+    other = keras.layers.Conv2D(4, 3, activation="relu")(maps)
+    normalised = [keras.layers.BatchNormalization()(x) for x in (maps, other)]
+    network = keras.Model(inputs, normalised)
+    assert fold_batch_norm(network) is network

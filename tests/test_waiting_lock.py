@@ -1,5 +1,6 @@
 """Who waits for a process that was stopped is told so."""
 
+import logging
 import signal
 import threading
 
@@ -29,11 +30,12 @@ def test_a_wait_is_told_once(tmp_path, name, monkeypatch):
     process.send_signal(signal.SIGSTOP)
     told = []
 
-    def warn(message, **_):
-        told.append(message)
-        process.kill()  # as is said
+    class Killer(logging.Handler):
+        def emit(self, record):
+            told.append(record.getMessage())
+            process.kill()  # as is said
 
-    monkeypatch.setattr("skart._waiting_lock.warnings.warn", warn)
+    monkeypatch.setattr(logging.getLogger("skart"), "handlers", [Killer()])
     monkeypatch.setattr("skart._waiting_lock._PATIENCE", 0.1)
     rescue = threading.Timer(20, process.kill)
     rescue.start()
@@ -48,7 +50,7 @@ def test_a_wait_is_told_once(tmp_path, name, monkeypatch):
     process.kill()
     process.communicate()
     (message,) = told
-    assert message.startswith("waiting for another process")
+    assert message.startswith("Waiting for another process")
     assert f"it holds {tmp_path / name}. " in message
     assert f"(number {process.pid})" in message or "(" not in message
 

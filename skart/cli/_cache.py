@@ -132,6 +132,7 @@ def _describe(identity):
         return "computed in an unknown way"
     images = identity.get("images", {})
     size = images.get("size") or images.get("array", [])[:2]
+    computed, kept = identity.get("dtype"), identity.get("storage_dtype")
     parts = [
         identity.get("backbone"),
         identity.get("layer") or "last layer",
@@ -139,7 +140,7 @@ def _describe(identity):
         f"weights {str(identity.get('weights'))[:16]}",
         f"images {' x '.join(map(str, size))}",
         images.get("resize"),
-        identity.get("storage_dtype"),
+        computed if computed == kept else f"{computed}, kept as {kept}",
     ]
     return ", ".join(str(part) for part in parts if part)
 

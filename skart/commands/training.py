@@ -32,6 +32,7 @@ def make_pipeline(
     weights="imagenet",
     layer=None,
     size=None,
+    dtype="float32",
     epochs=None,
     on_error="raise",
     cache=None,
@@ -49,6 +50,8 @@ def make_pipeline(
         Layer that features are taken from, or behind which all is trained.
     size : int, default=None
         Height and width of the images in pixels; None for 299, or 224 from scratch.
+    dtype : {"float32", "bfloat16"}, default="float32"
+        What networks compute in.
     epochs : int, default=None
         At most; None for 60, 10 or 30.
     on_error : {"raise", "blank"}, default="raise"
@@ -69,11 +72,14 @@ def make_pipeline(
             size=size or 299,
             weights=weights,
             layer=layer,
+            dtype=dtype,
             scale=weights is None,
             cache=cache,
             epochs=epochs or 60,
             **common,
         )
+    if dtype != "float32":
+        common["dtype"] = f"mixed_{dtype}"
     if kind == "fine-tune":
         return make_fine_tune_pipeline(
             size=size or 299,
