@@ -4,6 +4,8 @@ import ast
 import importlib
 import re
 import shlex
+import sys
+import types
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -26,7 +28,11 @@ _SMALL = {
     r"FeatureExtractor\(": 'FeatureExtractor("MobileNetV2", weights=None, ',
     r"make_transfer_pipeline\(": (
         'make_transfer_pipeline(backbone="MobileNetV2", weights=None, size=32, '
+        "compile__run_eagerly=True, "
     ),
+    # A step or two take less time than a trace.
+    r"HybridCNNClassifier\(": "HybridCNNClassifier(compile__run_eagerly=True, ",
+    r"dropout=0.7": "dropout=0.7, compile__run_eagerly=True",
     r"\bunfreeze_from=": 'backbone="MobileNetV2", weights=None, unfreeze_from=',
     r'"InceptionV3"': '"MobileNetV2"',
     r'"mixed5"': '"block_13_expand_BN"',
@@ -163,3 +169,21 @@ def test_messages_are_those_of_the_code(page, messages):
     for message in quoted:
         for part in message.split("…"):
             assert part.strip(" .") in messages, message
+
+
+def test_the_walk_through_of_contributing(blobs, monkeypatch):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    files = re.findall(r"`(\S+)\.py`:\n\n```python\n(.*?)```", text, flags=re.S)
+    names = [name.replace("/", ".") for name, _ in files]
+    for name, (_, code) in zip(names, files, strict=True):
+        module = types.ModuleType(name)
+        monkeypatch.setitem(sys.modules, name, module)
+        exec(compile(code, name, "exec"), vars(module))
+        for made in vars(module).copy().values():
+            if getattr(made, "__module__", None) != name:
+                continue
+            if isinstance(made, type):  # as its name in skart/__init__.py would
+                monkeypatch.setattr(skart, made.__name__, made, raising=False)
+            elif made.__name__.startswith("test_"):
+                made(blobs)
+    assert [name.partition(".")[0] for name in names] == ["skart", "skart", "tests"]
