@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 import shlex
 import sys
@@ -67,6 +68,12 @@ def _code(page):
     return "\n".join(blocks)
 
 
+# Code that stands on two pages, the landing page and the README, runs once.
+_PAGES_WITH_CODE = {_code(page): page for page in reversed(PAGES)}
+_PAGES_WITH_CODE.pop("", None)
+_PAGES_WITH_CODE = list(_PAGES_WITH_CODE.values())
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Drawn paintings under all the names that the pages have for them."""
@@ -86,7 +93,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore:.*differs from the published Pandora18K")
-@pytest.mark.parametrize("page", [page for page in PAGES if _code(page)], ids=_name)
+@pytest.mark.parametrize("page", _PAGES_WITH_CODE, ids=_name)
 def test_the_code_of_a_page_runs(page, folder, monkeypatch):
     code = _code(page)
     for old, new in _SMALL.items():
@@ -187,3 +194,38 @@ def test_the_walk_through_of_contributing(blobs, monkeypatch):
             elif made.__name__.startswith("test_"):
                 made(blobs)
     assert [name.partition(".")[0] for name in names] == ["skart", "skart", "tests"]
+
+
+@pytest.fixture(scope="module")
+def public():
+    """All public names of skart."""
+    names = {}
+    for module in ("classifiers", "datasets", "evaluation", "plotting", "report"):
+        module = importlib.import_module(f"skart.{module}")
+        names.update({name: getattr(module, name) for name in module.__all__})
+    return names | {name: getattr(skart, name) for name in skart.__all__}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_calls_in_a_line_have_their_parameters(page, public):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for span in re.findall(r"(?<![`}])`([^`\n]+)`(?!`)", text):
+        try:
+            nodes = list(ast.walk(ast.parse(span)))
+        except SyntaxError:  # a file, a shape, a message
+            continue
+        for node in nodes:
+            if not isinstance(node, ast.Call):
+                continue
+            *path, name = ast.unparse(node.func).split(".")
+            owner = public.get(path[-1]) if path else None
+            called = getattr(owner, name, None) if owner else public.get(name)
+            if called is None:
+                continue
+            taken = inspect.signature(called).parameters
+            if any(one.kind == one.VAR_KEYWORD for one in taken.values()):
+                continue
+            given = [keyword.arg for keyword in node.keywords]
+            unknown = [x for x in given if x not in taken and "__" not in x]
+            assert not unknown, span
+            assert len(node.args) <= len(taken), span
