@@ -19,7 +19,7 @@ from skart.datasets import load_image_folder, make_paintings
 
 ROOT = Path(__file__).parents[1]
 GUIDE = sorted(ROOT.glob("docs/guide/*.md"))
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *GUIDE]
+PAGES = [*ROOT.glob("README.md"), *sorted(ROOT.glob("docs/*.md")), *GUIDE]
 
 pytestmark = pytest.mark.skipif(not GUIDE, reason="the guide is not installed")
 
