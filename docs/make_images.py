@@ -1,0 +1,155 @@
+"""Make the pictures of the README and the guide, on drawn paintings.
+
+    python docs/make_images.py
+
+Draws 280 paintings of ten movements into a temporary folder, and writes small files
+into docs/images/. Features are those of InceptionV3 with random weights, so that
+nothing is downloaded; three minutes on two cores. The diagrams (.svg) are written by
+hand.
+"""
+
+import tempfile
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
+
+from skart import ImageLoader, head_search_space, make_transfer_pipeline
+from skart.datasets import load_image_folder, make_paintings
+from skart.evaluation import evaluate
+from skart.networks import make_augmentation
+from skart.plotting import (
+    HistoryDisplay,
+    ImageSizeDisplay,
+    MistakesDisplay,
+    SamplesDisplay,
+    SearchDisplay,
+    plot_confusion_matrix,
+    plot_coverage,
+    plot_reliability,
+)
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def save(name, figure, *, dpi=80):
+    """Save a figure, smaller than 150 KB."""
+    figure = getattr(figure, "figure_", figure)
+    options = {"pil_kwargs": {"quality": 75}} if name.endswith(".jpg") else {}
+    file = IMAGES / name
+    figure.savefig(file, dpi=dpi, bbox_inches="tight", facecolor="white", **options)
+    plt.close(figure)
+    assert file.stat().st_size < 150_000, name
+
+
+def draw_samples(folder):
+    """Show a painting of each of eight painters, for each movement."""
+    root = make_paintings(folder, n_artists=8, n_per_artist=1, n_jobs=-1)
+    paintings = load_image_folder(root)
+    display = SamplesDisplay.from_paths(
+        paintings.paths, paintings.labels, artists=paintings.artists
+    )
+    save("samples.jpg", display, dpi=60)
+
+
+def row_of(pictures, titles, *, height):
+    """Draw pictures side by side, with titles."""
+    figure, axes = plt.subplots(
+        1, len(pictures), figsize=(height * len(pictures), height), layout="constrained"
+    )
+    for ax, picture, title in zip(axes, pictures, titles, strict=True):
+        ax.imshow(picture)
+        ax.set_title(title, fontsize=9)
+        ax.set(xticks=[], yticks=[])
+    return figure
+
+
+def draw_images(paths):
+    """Show what the loader and augmentation do to a painting."""
+    sizes = [plt.imread(path).shape[:2] for path in paths]
+    widest = paths[int(np.argmax([width / height for height, width in sizes]))]
+    height, width = plt.imread(widest).shape[:2]
+    pictures = [plt.imread(widest)] + [
+        ImageLoader(size=200, resize=resize).transform([widest])[0]
+        for resize in ("crop", "pad", "stretch")
+    ]
+    titles = [f"the file, {width} x {height}", '"crop"', '"pad"', '"stretch"']
+    save("resize.jpg", row_of(pictures, titles, height=2.2))
+
+    import keras
+
+    keras.utils.set_random_seed(0)
+    image = ImageLoader(size=200).transform([widest])[0]
+    layer = make_augmentation("light")
+    altered = [
+        np.asarray(layer(image[None].astype("float32"), training=True))[0]
+        for _ in range(4)
+    ]
+    pictures = [image, *(np.clip(x, 0, 255).astype("uint8") for x in altered)]
+    titles = ["as it is", *['"light"'] * 4]
+    save("augment.jpg", row_of(pictures, titles, height=1.8))
+
+
+def draw_results(paintings, folder):
+    """Search, evaluate and show what comes out."""
+    pipe = make_transfer_pipeline(
+        weights=None,
+        layer="mixed2",
+        scale=True,
+        cache=folder,
+        units=200,
+        epochs=30,
+        random_state=0,
+    )
+    search = RandomizedSearchCV(
+        pipe,
+        head_search_space(),
+        n_iter=16,
+        cv=StratifiedGroupKFold(2),
+        refit=False,
+        random_state=0,
+    ).fit(paintings.paths, paintings.labels, groups=paintings.artists)
+    save("search.png", SearchDisplay.from_estimator(search), dpi=60)
+
+    evaluation = evaluate(
+        pipe, paintings.paths, paintings.labels, groups=paintings.artists
+    )
+    display = plot_confusion_matrix(evaluation.y_true, evaluation.y_pred)
+    save("confusion.png", display.figure_, dpi=70)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    plot_reliability(evaluation.correct, evaluation.confidence, ax=axes[0])
+    plot_coverage(evaluation, ax=axes[1])
+    save("confidence.png", figure, dpi=70)
+    display = MistakesDisplay.from_predictions(
+        paintings.paths,
+        evaluation.y_true,
+        evaluation.y_pred,
+        evaluation.confidence,
+        n_mistakes=4,
+    )
+    save("mistakes.jpg", display)
+    pipe.set_params(head__validation_split=0.2, head__epochs=60)
+    pipe.fit(paintings.paths, paintings.labels, head__groups=paintings.artists)
+    save("history.png", HistoryDisplay.from_estimator(pipe), dpi=70)
+
+
+def main():
+    """Make all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = make_paintings(
+            f"{folder}/paintings", n_artists=4, n_per_artist=5, n_jobs=-1
+        )
+        paintings = load_image_folder(root)
+        draw_samples(f"{folder}/samples")
+        save("sizes.png", ImageSizeDisplay.from_paths(paintings.paths), dpi=60)
+        draw_images(paintings.paths)
+        draw_results(paintings, f"{folder}/store")
+
+
+if __name__ == "__main__":
+    main()
