@@ -118,8 +118,8 @@ def skip_inherited(app, kind, name, member, skip, options):
 
 # Gallery ---------------------------------------------------------------------------
 
-# What follows a file that is not a script says nothing to a reader.
-warnings.filterwarnings("ignore", message=".*agg, which is a non-GUI backend.*")
+# Scripts show their figures where there is a screen.
+warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -130,6 +130,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/generated/examples",
     "doc_module": ("skart",),
     "image_srcset": ["2x"],
+    "capture_repr": ("_repr_html_",),
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_signature": False,

@@ -13,6 +13,7 @@ one size, features of a frozen InceptionV3, and a small head that is trained on 
 # yours, ``Movement/Artist/file.jpg``, is loaded in the same way.
 import os
 
+import matplotlib.pyplot as plt
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from skart import make_transfer_pipeline
@@ -80,3 +81,4 @@ print(f"accuracy on painters it has not seen {accuracy:.0%}; chance {1 / 6:.0%}"
 # %%
 # Where it errs, a row a movement.
 plot_confusion_matrix(paintings.labels, predicted)
+plt.show()

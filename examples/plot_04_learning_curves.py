@@ -13,6 +13,8 @@ that is held out shows when, and ``patience`` stops there.
 # holds out whole artists: the validation loss is that on painters it has not seen.
 import os
 
+import matplotlib.pyplot as plt
+
 from skart import make_transfer_pipeline
 from skart.datasets import load_image_folder, make_paintings
 from skart.plotting import HistoryDisplay
@@ -61,3 +63,4 @@ pipe.set_params(head__patience=8, head__dropout=0.7)
 pipe.fit(paintings.paths, paintings.labels, head__groups=paintings.artists)
 print(f"{len(pipe[-1].history_['loss'])} epochs of {pipe[-1].epochs}")
 HistoryDisplay.from_estimator(pipe)
+plt.show()

@@ -14,6 +14,8 @@ manner.
 # its painter.
 import os
 
+import matplotlib.pyplot as plt
+
 from skart import make_transfer_pipeline
 from skart.datasets import load_image_folder, make_paintings
 from skart.evaluation import evaluate
@@ -75,3 +77,4 @@ MistakesDisplay.from_predictions(
     evaluation.confidence,
     n_mistakes=8,
 )
+plt.show()
