@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint reproduce fuzz format clean
+.PHONY: help demo test lint docs reproduce fuzz format clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -25,6 +25,13 @@ lint: $(VENV)/installed  ## Lint and format check alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+$(VENV)/docs: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/docs  ## Build the documentation, its gallery too; warnings are errors
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going $(ARGS) docs docs/_build/html
+
 reproduce: $(VENV)/installed  ## Run the report's experiments on drawn paintings
 	$(BIN)/skart reproduce --quick $(ARGS)
 
@@ -36,4 +43,7 @@ format: $(VENV)/installed  ## Format the code
 	$(BIN)/ruff format .
 
 clean:  ## Delete the environment and all that was made
-	rm -rf $(VENV) skart-demo skart-reproduction fuzz-findings .pytest_cache .ruff_cache
+	rm -rf $(VENV) skart-demo skart-reproduction skart-gallery fuzz-findings \
+		.pytest_cache .ruff_cache
+	rm -rf docs/_build docs/gallery docs/api/generated examples/skart-gallery \
+		docs/sg_execution_times.rst

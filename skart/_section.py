@@ -98,7 +98,7 @@ class StoreSection:
 
         Returns
         -------
-        arrays : ndarray of shape (len(digests), *shape)
+        arrays : ndarray of shape (len(digests), ...)
             The arrays, zeros where there is none; None while nothing is stored.
         found : ndarray of bool, shape (len(digests),)
             Where there is one. Damaged arrays are deleted, with a warning.
@@ -133,7 +133,7 @@ class StoreSection:
         ----------
         digests : list of bytes
             Digests of images.
-        arrays : ndarray of shape (len(digests), *shape)
+        arrays : ndarray of shape (len(digests), ...)
             What was computed from them.
 
         Raises

@@ -18,6 +18,8 @@ from skart._messages import check_choice
 from skart.images import LazyImages, UnreadableImageError, check_images
 from skart.store import FeatureStore, StoreError
 
+__all__ = ["FeatureExtractor", "LazyFeatures"]
+
 # Raise it when a change here changes features: those stored under another number are
 # then computed anew.
 _EXTRACTOR_VERSION = 2

@@ -16,6 +16,8 @@ from skart._lazy import LazyArray
 from skart._messages import check_choice, check_count, check_paths
 from skart._pixel_file import PixelFile
 
+__all__ = ["ImageLoader", "LazyImages", "UnreadableImageError"]
+
 RESIZE_MODES = ("crop", "pad", "stretch")
 
 

@@ -8,6 +8,14 @@ from sklearn.preprocessing import StandardScaler
 
 from skart._messages import check_choice
 
+__all__ = [
+    "cnn_search_space",
+    "head_search_space",
+    "make_cnn_pipeline",
+    "make_fine_tune_pipeline",
+    "make_transfer_pipeline",
+]
+
 # Networks trained from scratch, by the names that make_cnn_pipeline knows.
 NETWORKS = {
     "hybrid": "HybridCNNClassifier",
@@ -180,14 +188,15 @@ def head_search_space(prefix="head__"):
 
     Parameters
     ----------
-    prefix : str, default="head__"
-        Name of the pipeline's step and two underscores; ``""`` for a head alone.
+    prefix : str, optional
+        Name of the pipeline's step and two underscores: ``"head__"`` by default;
+        ``""`` for a head alone.
 
     Returns
     -------
     space : dict of str to distribution
-        For ``param_distributions`` of :class:`sklearn.model_selection.\
-RandomizedSearchCV`.
+        For :class:`sklearn.model_selection.RandomizedSearchCV`, as its
+        ``param_distributions``.
 
     References
     ----------
@@ -219,8 +228,9 @@ def cnn_search_space(prefix="cnn__"):
 
     Parameters
     ----------
-    prefix : str, default="cnn__"
-        Name of the pipeline's step and two underscores; ``""`` for a network alone.
+    prefix : str, optional
+        Name of the pipeline's step and two underscores: ``"cnn__"`` by default;
+        ``""`` for a network alone.
 
     Returns
     -------

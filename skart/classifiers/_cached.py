@@ -38,7 +38,7 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     See Also
     --------
-    FeatureExtractor : Keeps features, in a store of its own.
+    skart.FeatureExtractor : Keeps features, in a store of its own.
 
     Notes
     -----

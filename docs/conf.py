@@ -1,0 +1,144 @@
+"""How the documentation is built: ``make docs``."""
+
+import inspect
+import os
+import re
+import warnings
+
+from docutils import nodes
+
+# Ahead of the first import of Keras and Matplotlib, in the gallery too.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import skart  # noqa: E402
+
+project = "skart"
+author = "The skart developers"
+copyright = f"{author}, BSD 3-Clause"
+version = release = skart.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+nitpicky = True
+
+# Pages -----------------------------------------------------------------------------
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+copybutton_exclude = ".linenos, .gp, .go"
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skart"
+html_static_path = ["_static"]
+html_css_files = ["skart.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "skart"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "changes": []}
+
+# Reference -------------------------------------------------------------------------
+
+autodoc_default_options = {"member-order": "bysource"}
+autosummary_generate = True
+numpydoc_show_class_members = False  # the template lists them
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+numpydoc_xref_aliases = {
+    "Audit": "skart.datasets.Audit",
+    "Bunch": "sklearn.utils.Bunch",
+    "DataFrame": "pandas.DataFrame",
+    "DenseHeadClassifier": "skart.DenseHeadClassifier",
+    "Evaluation": "skart.evaluation.Evaluation",
+    "FeatureStore": "skart.FeatureStore",
+    "LazyFeatures": "skart.features.LazyFeatures",
+    "LazyImages": "skart.LazyImages",
+    "Pipeline": "sklearn.pipeline.Pipeline",
+    "RandomizedSearchCV": "sklearn.model_selection.RandomizedSearchCV",
+    "StoreSection": "skart.store.StoreSection",
+    "ndarray": "numpy.ndarray",
+}
+
+# Where names of other projects are documented. Written down, so that the build needs
+# no network.
+ELSEWHERE = {
+    r"sklearn\.": "https://scikit-learn.org/stable/modules/generated/{name}.html",
+    r"numpy\.": "https://numpy.org/doc/stable/reference/generated/{name}.html",
+    r"pandas\.": "https://pandas.pydata.org/docs/reference/api/{name}.html",
+    r"joblib\.": "https://joblib.readthedocs.io/en/stable/generated/{name}.html",
+    r"keras\.Model$": "https://keras.io/api/models/model/",
+    r"keras\.optimizers\.": "https://keras.io/api/optimizers/",
+    r"keras\.callbacks\.": "https://keras.io/api/callbacks/",
+    r"keras\.Layer$": "https://keras.io/api/layers/base_layer/",
+    r"matplotlib\.figure\.Figure$": "https://matplotlib.org/stable/api/figure_api.html",
+    r"matplotlib\.axes\.Axes$": "https://matplotlib.org/stable/api/axes_api.html",
+    r"pathlib\.": "https://docs.python.org/3/library/pathlib.html",
+    r"(\w+Error|OSError|UserWarning)$": (
+        "https://docs.python.org/3/library/exceptions.html#{name}"
+    ),
+}
+
+
+def link_elsewhere(app, env, node, contnode):
+    """Give a name of another project its address; what all know needs none."""
+    name = node.get("reftarget", "")
+    if name.startswith(("python:", "numpy:")):
+        return contnode
+    for pattern, address in ELSEWHERE.items():
+        if node.get("refdomain") == "py" and re.match(pattern, name):
+            address = address.format(name=name)
+            return nodes.reference("", "", contnode, refuri=address)
+    return None
+
+
+def skip_inherited(app, kind, name, member, skip, options):
+    """Leave out what scikit-learn gives every estimator: its own pages tell it."""
+    if re.fullmatch(r"set_\w+_request|get_metadata_routing", name):
+        return True
+    module = getattr(inspect.unwrap(member), "__module__", None) or ""
+    return skip or module.startswith("sklearn.")
+
+
+# Gallery ---------------------------------------------------------------------------
+
+# Scripts show their figures where there is a screen.
+warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"plot_",
+    "ignore_pattern": r"^(?!plot_)",
+    "within_subsection_order": "FileNameSortKey",
+    "backreferences_dir": "api/generated/examples",
+    "doc_module": ("skart",),
+    "image_srcset": ["2x"],
+    "capture_repr": ("_repr_html_",),
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "min_reported_time": 1,
+}
+
+
+def setup(app):
+    """Connect what stands above."""
+    app.connect("missing-reference", link_elsewhere)
+    app.connect("autodoc-skip-member", skip_inherited)

@@ -1,0 +1,66 @@
+"""
+Learning curves and early stopping
+==================================
+
+A head with many units learns its training paintings by heart. A part of the paintings
+that is held out shows when, and ``patience`` stops there.
+"""
+
+# %%
+# Trained to the end
+# ------------------
+# ``validation_split`` holds out a share of the paintings. With ``head__groups``, it
+# holds out whole artists: the validation loss is that on painters it has not seen.
+import os
+
+import matplotlib.pyplot as plt
+
+from skart import make_transfer_pipeline
+from skart.datasets import load_image_folder, make_paintings
+from skart.plotting import HistoryDisplay
+
+root = make_paintings(
+    "skart-gallery/paintings",
+    movements=[
+        "Cubism",
+        "Impressionism",
+        "Op Art",
+        "Pop Art",
+        "Suprematism",
+        "Ukiyo-e",
+    ],
+    n_artists=8,
+    n_per_artist=5,
+    size_range=(150, 400),
+    n_jobs=-1,
+    verbose=False,
+)
+paintings = load_image_folder(root)
+pipe = make_transfer_pipeline(
+    size=160,
+    weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
+    layer="mixed2",
+    scale=True,
+    cache="skart-gallery/features",
+    units=650,
+    dropout=0.2,
+    epochs=60,
+    validation_split=0.25,
+    optimizer__learning_rate=1e-3,
+    random_state=0,
+    verbose=False,
+)
+pipe.fit(paintings.paths, paintings.labels, head__groups=paintings.artists)
+HistoryDisplay.from_estimator(pipe)
+
+# %%
+# Stopped early
+# -------------
+# The dot marks the best epoch. ``patience=8`` waits for eight epochs without a better
+# validation loss, stops, and goes back to the weights of the best one. More dropout
+# keeps the two curves closer together.
+pipe.set_params(head__patience=8, head__dropout=0.7)
+pipe.fit(paintings.paths, paintings.labels, head__groups=paintings.artists)
+print(f"{len(pipe[-1].history_['loss'])} epochs of {pipe[-1].epochs}")
+HistoryDisplay.from_estimator(pipe)
+plt.show()

@@ -1,0 +1,123 @@
+"""
+Stacking handmade and deep features
+===================================
+
+What a network sees and what a historian counts, the colours for instance, can be put
+together in two ways: side by side as one vector, or as the answers of two classifiers
+that a third one weighs.
+"""
+
+# %%
+# Two kinds of features
+# ---------------------
+# ``ImageLoader`` gives images that are decoded when they are read. Any function of
+# images becomes a step by ``FunctionTransformer``.
+import os
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skart import FeatureExtractor, ImageLoader
+from skart.datasets import load_image_folder, make_paintings
+
+
+def measure_colours(images):
+    """Histograms of hue, saturation and value, and how much neighbours differ."""
+    rows = []
+    for image in images:
+        image = np.asarray(image, float)
+        value, chroma = image.max(axis=2), np.ptp(image, axis=2)
+        edges = np.abs(np.diff(image, axis=0)).mean(axis=(0, 1))
+        histograms = [
+            np.histogram(channel, bins=8, range=(0, 255), density=True)[0]
+            for channel in (value, chroma, *np.moveaxis(image, 2, 0))
+        ]
+        rows.append(np.concatenate([*histograms, edges]))
+    return np.array(rows)
+
+
+root = make_paintings(
+    "skart-gallery/paintings",
+    movements=[
+        "Cubism",
+        "Impressionism",
+        "Op Art",
+        "Pop Art",
+        "Suprematism",
+        "Ukiyo-e",
+    ],
+    n_artists=8,
+    n_per_artist=5,
+    size_range=(150, 400),
+    n_jobs=-1,
+    verbose=False,
+)
+paintings = load_image_folder(root)
+deep = make_pipeline(
+    FeatureExtractor(
+        weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
+        layer="mixed2",
+        cache="skart-gallery/features",
+        verbose=False,
+    ),
+    StandardScaler(),
+)
+colours = make_pipeline(FunctionTransformer(measure_colours), StandardScaler())
+
+# %%
+# Side by side, or stacked
+# ------------------------
+# ``FeatureUnion`` joins the vectors. ``StackingClassifier`` trains its last classifier
+# on answers to paintings that the first ones had not seen; given these folds as a list,
+# it keeps artists apart there, too.
+train, test = next(
+    StratifiedGroupKFold(4, shuffle=True, random_state=0).split(
+        paintings.paths, paintings.labels, paintings.artists
+    )
+)
+inner = StratifiedGroupKFold(3, shuffle=True, random_state=0).split(
+    paintings.paths[train], paintings.labels[train], paintings.artists[train]
+)
+by_colour = make_pipeline(
+    ImageLoader(160), colours, LogisticRegression(C=0.01, max_iter=1000)
+)
+by_network = make_pipeline(
+    ImageLoader(160), deep, LogisticRegression(C=0.01, max_iter=1000)
+)
+classifiers = {
+    "colours": by_colour,
+    "network": by_network,
+    "side by side": make_pipeline(
+        ImageLoader(160),
+        FeatureUnion([("colours", colours), ("deep", deep)]),
+        LogisticRegression(C=0.01, max_iter=1000),
+    ),
+    "stacked": StackingClassifier(
+        [("colours", by_colour), ("network", by_network)], cv=list(inner)
+    ),
+}
+classifiers["stacked"]
+
+# %%
+# What it brings
+# --------------
+# Accuracy on painters that none of them has seen. On 60 paintings, a difference of five
+# points is three of them: cross-validate before you believe it.
+scores = {
+    name: classifier.fit(paintings.paths[train], paintings.labels[train]).score(
+        paintings.paths[test], paintings.labels[test]
+    )
+    for name, classifier in classifiers.items()
+}
+_, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+bars = ax.barh(list(scores), list(scores.values()), color=["0.7", "0.7", "C0", "C0"])
+ax.bar_label(bars, fmt="{:.0%}", padding=4)
+ax.axvline(1 / 6, color="grey", linestyle="--", linewidth=1)
+ax.set(xlabel="accuracy on painters it has not seen; dashed: chance", xlim=(0, 1))
+ax.invert_yaxis()
+plt.show()

@@ -1,0 +1,80 @@
+"""
+Reading the mistakes
+====================
+
+A figure says how often a classifier errs; the mistakes say why. Those of which it is
+surest teach most: wrong labels, details instead of paintings, movements that share a
+manner.
+"""
+
+# %%
+# Which movements are confused
+# ----------------------------
+# Predictions are out of fold: each painting was classified by a model that had not seen
+# its painter.
+import os
+
+import matplotlib.pyplot as plt
+
+from skart import make_transfer_pipeline
+from skart.datasets import load_image_folder, make_paintings
+from skart.evaluation import evaluate
+from skart.plotting import MistakesDisplay
+
+root = make_paintings(
+    "skart-gallery/paintings",
+    movements=[
+        "Cubism",
+        "Impressionism",
+        "Op Art",
+        "Pop Art",
+        "Suprematism",
+        "Ukiyo-e",
+    ],
+    n_artists=8,
+    n_per_artist=5,
+    size_range=(150, 400),
+    n_jobs=-1,
+    verbose=False,
+)
+paintings = load_image_folder(root)
+pipe = make_transfer_pipeline(
+    size=160,
+    weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
+    layer="mixed2",
+    scale=True,
+    cache="skart-gallery/features",
+    units=300,
+    dropout=0.5,
+    epochs=30,
+    optimizer__learning_rate=1e-3,
+    random_state=0,
+    verbose=False,
+)
+evaluation = evaluate(
+    pipe,
+    paintings.paths,
+    paintings.labels,
+    groups=paintings.artists,
+    random_folds=False,
+)
+evaluation.most_confused(5).round(2)
+
+# %%
+# Precision and recall of each movement, with intervals.
+columns = ["paintings", "precision", "recall", "recall_low", "recall_high"]
+evaluation.per_movement()[columns].round(2)
+
+# %%
+# The most confident mistakes
+# ---------------------------
+# ``skart.report.write_report`` puts them on a page, with all else that a curator may
+# ask.
+MistakesDisplay.from_predictions(
+    paintings.paths,
+    evaluation.y_true,
+    evaluation.y_pred,
+    evaluation.confidence,
+    n_mistakes=8,
+)
+plt.show()
