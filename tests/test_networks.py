@@ -118,3 +118,13 @@ def test_what_others_use_is_not_folded():
     normalised = [keras.layers.BatchNormalization()(x) for x in (maps, other)]
     network = keras.Model(inputs, normalised)
     assert fold_batch_norm(network) is network
+
+
+@pytest.mark.parametrize("kind", ["light", "strong"])
+def test_augmentation_keeps_colour(kind):
+    images = np.full((8, 16, 16, 3), [180, 90, 40], np.float32)
+    keras.utils.set_random_seed(0)
+    augment = make_augmentation(kind)
+    altered = np.concatenate([augment(images, training=True) for _ in range(20)])
+    chroma = (altered.max(axis=-1) - altered.min(axis=-1)).mean()
+    assert 0.8 * 140 < chroma < 1.2 * 140

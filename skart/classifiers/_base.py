@@ -28,19 +28,15 @@ from skart._lazy import fitting_batch_size, iter_batches
 from skart._messages import check_groups
 from skart.classifiers._batches import Batches, Samples
 from skart.classifiers._docs import complete
-from skart.classifiers._labels import (
-    check_labels,
-    encode,
-    find_classes,
-    weigh,
-)
+from skart.classifiers._labels import check_labels, encode, find_classes, weigh
 from skart.classifiers._routing import RoutedParametersMixin
 from skart.classifiers._training import (
-    SCHEDULES,
     VERBOSITY,
     DivergedError,
+    StopAtNaN,
     check_training,
     derive_seed,
+    make_scheduler,
 )
 from skart.classifiers._validation import check_held_out, split_validation
 from skart.networks.description import describe, rebuild
@@ -330,7 +326,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         return self.model_
 
     def _train(self, training, validation, n_epochs):
-        callbacks = [*self._make_callbacks(), keras.callbacks.TerminateOnNaN()]
+        callbacks = [*self._make_callbacks(), StopAtNaN()]
         network = self._trained_network()
         self._compile(network)
         epochs_done = len(self.history_.get("loss", []))
@@ -345,11 +341,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         optimizer, scheduling = network.optimizer, []
         if self.learning_rate_schedule is not None:
             rate = float(optimizer.learning_rate)
-            share_left = SCHEDULES[self.learning_rate_schedule]
             scheduling.append(
-                keras.callbacks.LearningRateScheduler(
-                    lambda epoch, _: rate * share_left((epoch - epochs_done) / n_epochs)
-                )
+                make_scheduler(self.learning_rate_schedule, rate, epochs_done, n_epochs)
             )
         try:
             self._fit_network(

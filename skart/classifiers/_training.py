@@ -25,6 +25,48 @@ class DivergedError(ValueError):
     """Training after which the loss or the weights are no longer finite."""
 
 
+class StopAtNaN(keras.callbacks.Callback):
+    """Stop when the loss is no longer finite; Keras' own also prints a line."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Look at the loss.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch.
+        logs : dict
+            Of training so far.
+        """
+        if not math.isfinite((logs or {}).get("loss", 0)):
+            self.model.stop_training = True
+
+
+def make_scheduler(name, rate, epochs_done, n_epochs):
+    """Make the callback that lowers the learning rate.
+
+    Parameters
+    ----------
+    name : str
+        One of SCHEDULES.
+    rate : float
+        Learning rate of the first epoch.
+    epochs_done : int
+        Number of the first epoch.
+    n_epochs : int
+        How many there are.
+
+    Returns
+    -------
+    scheduler : keras.callbacks.LearningRateScheduler
+        Sets the rate ahead of each epoch.
+    """
+    share_left = SCHEDULES[name]
+    return keras.callbacks.LearningRateScheduler(
+        lambda epoch, _: rate * share_left((epoch - epochs_done) / n_epochs)
+    )
+
+
 def check_training(classifier):
     """Check the parameters of training.
 

@@ -29,7 +29,7 @@ def _strong():
             value_range=(0, 255),
             brightness_factor=0.2,
             contrast_factor=0.2,
-            saturation_factor=0.3,
+            saturation_factor=(0.35, 0.65),  # 0 is grey, 0.5 as it is
             hue_factor=0.05,
         ),
         layers.RandAugment(value_range=(0, 255), num_ops=2, factor=0.3, **_NEAREST),
