@@ -90,3 +90,13 @@ def test_many_copies_are_not_all_compared(monkeypatch):
     monkeypatch.setattr(duplicates, "_compare", counting)
     assert clusters_of(pictures) == np.repeat(range(12), 24).tolist()
     assert sum(compared) < 5 * len(pictures)
+
+
+def test_a_shape_on_a_ground_has_no_margins(tmp_path):
+    y, x = np.mgrid[:300, :450]
+    ground = np.stack([240 - x / 60, 240 - y / 60, 236 - (x + y) / 90], axis=2)
+    ground[40:225, 145:330] = 165 - ground[40:225, 145:330] / 60
+    image = Image.fromarray(ground.astype(np.uint8))
+    pictures = pictures_of([image, image.resize((225, 150))], tmp_path)
+    assert pictures[0].content.tolist() == [0, 0, 1, 1]
+    assert clusters_of(pictures) == [0, 0]

@@ -134,6 +134,7 @@ def _inspect(path):
         return Inspection(explain(error), facts)
     colours = pixels.astype(np.float32)
     blocks = colours.reshape(CHROMA_SIDE, SIDE // CHROMA_SIDE, CHROMA_SIDE, -1, 3)
+    grey = np.rint(colours @ _LUMA)
     margins, border = _margins(pixels.astype(int))
     return Inspection(
         error=None,
@@ -145,9 +146,9 @@ def _inspect(path):
         blank=bool(np.ptp(colours, axis=(0, 1)).max() <= _BLANK_TOLERANCE),
         border=border,
         picture=Picture(
-            grey=np.rint(colours @ _LUMA).astype(np.uint8),
+            grey=grey.astype(np.uint8),
             chroma=np.rint(blocks.mean(axis=(1, 3)) @ _CHROMA.T).astype(np.int8),
-            content=_content(margins),
+            content=_content(grey, margins),
             proportions=width / height,
         ),
     )
@@ -205,6 +206,12 @@ def _margins(pixels):
     return np.array(margins), 1 - left
 
 
-def _content(margins):
-    margins = np.where(margins <= _WIDEST_MARGIN, margins, 0) / SIDE
+def _content(grey, margins):
+    margins = np.where(margins <= _WIDEST_MARGIN, margins, 0)
+    left, top, right, bottom = np.ceil(margins).astype(int)
+    inside = grey[top : SIDE - bottom, left : SIDE - right]
+    plain = np.abs(inside - np.median(inside)) <= _MARGIN_TOLERANCE
+    if plain.mean() >= _MARGIN_SHARE and inside.size < SIDE**2 / 2:
+        margins = np.zeros(4)  # a shape on a ground, which is no border
+    margins = margins / SIDE
     return np.r_[margins[:2], 1 - margins[2:]]
