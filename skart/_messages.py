@@ -3,6 +3,7 @@
 import difflib
 import numbers
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -157,3 +158,23 @@ def check_groups(groups, X):
             f"first at position {missing[0]}: give each of them a name of its own"
         )
     return np.asarray(groups)
+
+
+def visible(value):
+    r"""Make control characters visible, so that none can pass for the end of a name.
+
+    Parameters
+    ----------
+    value : object
+        What is to be shown.
+
+    Returns
+    -------
+    text : str
+        As it prints, with ``\n`` for a line break and so on.
+    """
+    return re.sub(
+        r"[\x00-\x1f\x7f-\x9f]",
+        lambda match: match[0].encode("unicode_escape").decode(),
+        str(value),
+    )

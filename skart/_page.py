@@ -16,6 +16,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from PIL import Image
 
+from skart._files import written_whole
+from skart._messages import visible
+
 # Drawings grow with what is in them: above this they are smaller as pixels.
 _MOST_SVG_BYTES = 150_000
 _PIXELS_PER_INCH = 96  # of CSS
@@ -124,12 +127,8 @@ class Page:
             If it can't be written.
         """
         path = check_target(path)
-        part = path.with_name(f"{path.name}.part")
-        try:
+        with written_whole(path) as part:
             part.write_bytes(_encode(self.render()))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
         return path
 
 
@@ -299,26 +298,6 @@ def check_target(path):
             f"{error.filename!r}. Name another folder."
         ) from error
     return path
-
-
-def visible(value):
-    r"""Make control characters visible, so that none can pass for the end of a name.
-
-    Parameters
-    ----------
-    value : object
-        What is to be shown.
-
-    Returns
-    -------
-    text : str
-        As it prints, with ``\n`` for a line break and so on.
-    """
-    return re.sub(
-        r"[\x00-\x1f\x7f-\x9f]",
-        lambda match: match[0].encode("unicode_escape").decode(),
-        str(value),
-    )
 
 
 def _shown(value, form):

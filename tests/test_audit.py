@@ -151,6 +151,18 @@ def test_files_that_are_no_images_are_findings(drawn, tmp_path):
     assert len(set(result.groups)) == len(reasons) + 1
 
 
+def test_unreadable_files_of_equal_bytes(tmp_path):
+    for name, text in (("a", "no image"), ("b", "no image"), ("c", "NO IMAGE")):
+        (tmp_path / f"{name}.jpg").write_text(text)
+    paths = sorted(map(str, tmp_path.iterdir()))
+    result = audit(paths, labels=["Cubism", "Fauvism", "Cubism"], verbose=False)
+    assert result.groups.tolist() == [0, 0, 1]
+    both = ["unreadable", "exact duplicate", "conflicting movements"]
+    assert [problems_of(result, path) for path in paths] == [both, both, both[:1]]
+    result.to_html(tmp_path / "page.html")
+    assert "conflicting movements" in (tmp_path / "page.html").read_text()
+
+
 def test_nothing_is_readable(tmp_path):
     result = audit([tmp_path / "a.jpg"], verbose=False, min_size=0)
     assert result.summary().loc["unreadable", "findings"] == 1
@@ -201,6 +213,20 @@ def test_conflicts(drawn, tmp_path):
     assert "conflicting artists" not in set(result.table["problem"])
     result = audit([one, copy], artists=["Gris", "Picasso"], verbose=False, min_size=0)
     assert result.summary().loc["conflicting artists", "findings"] == 2
+
+
+def test_artists_are_the_same_in_any_spelling(drawn, tmp_path):
+    one, other = drawn.paths[:2]
+    copy = copies_of([one], tmp_path, "resized")[0]
+    composed, decomposed = "C\u00e9zanne", " CE\u0301ZANNE "
+    result = audit([one, copy, other], artists=[composed, decomposed, "Monet"])
+    assert "conflicting artists" not in set(result.table["problem"])
+    assert result.files["artist"].tolist() == [composed, decomposed, "Monet"]
+    result = audit([one, other], artists=[composed, decomposed], verbose=False)
+    assert result.groups.tolist() == [0, 0]
+    result = audit([one, copy], artists=[decomposed, "Monet "], verbose=False)
+    conflicts = result.table[result.table["problem"] == "conflicting artists"]
+    assert conflicts["detail"].iloc[0] == f"{decomposed} here, Monet  there"
 
 
 def test_groups_keep_artists_and_duplicates_together(drawn, tmp_path):
@@ -336,6 +362,19 @@ def test_page_is_escaped_and_loads_nothing(drawn, tmp_path):
     assert "times as many" in page and "nan" not in page
     assert page.count('<img src="data:image/jpeg;base64,') == 3
     assert "http" not in page and 'src="f' not in page
+
+
+def test_a_page_is_written_whole_or_not_at_all(image_paths, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    page = tmp_path / "page.html"
+    page.write_text("an older one")
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no space"):
+        audit(image_paths, verbose=False).to_html(page)
+    assert page.read_text() == "an older one"
+    assert list(tmp_path.iterdir()) == [page]
 
 
 def test_page_says_what_it_leaves_out(drawn, tmp_path):

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import recall_score
+from typer.testing import CliRunner
 
 import skart
 from skart._survey import read_sizes
+from skart.cli import app
 from skart.datasets import list_images, load_image_folder, make_paintings
 
 
@@ -140,7 +142,9 @@ def test_audit(drawn, tmp_path):
     shutil.copytree(drawn, folder)
     painting = sorted((folder / "Op Art").rglob("*.jpg"))[0]
     shutil.copy(painting, folder / "Pointillism" / "again.jpg")
-    (folder / "Op Art" / "half.jpg").write_bytes(painting.read_bytes()[:900])
+    half = folder / "Op Art" / "half\none.jpg"
+    half.write_bytes(painting.read_bytes()[:900])
+    (folder / "Cubism").mkdir()
     done = command(
         *("audit", str(folder), "--format", "json", "--min-size", "0"),
         *("--csv", str(tmp_path / "found.csv"), "--html", str(tmp_path / "found.html")),
@@ -148,19 +152,42 @@ def test_audit(drawn, tmp_path):
     assert done.returncode == 1, done.stderr
     found = pd.DataFrame(json.loads(done.stdout))
     unreadable = found[found["problem"] == "unreadable"]["file"].tolist()
-    assert unreadable == [str(folder / "Op Art" / "half.jpg")]
+    assert unreadable == [str(half)]
+    assert "movements without images: Cubism" in done.stderr
+    assert "conflicting movements" in set(found["problem"])
     copies = found[found["problem"] == "exact duplicate"]["file"]
     assert {str(painting), str(folder / "Pointillism" / "again.jpg")} == set(copies)
-    assert len(pd.read_csv(tmp_path / "found.csv")) == len(found)
+    table = pd.read_csv(tmp_path / "found.csv")
+    assert table["file"].tolist() == found["file"].tolist()
     assert "again.jpg" in (tmp_path / "found.html").read_text()
     # Any folder of images will do.
     done = command("audit", str(folder / "Op Art"))
-    assert done.returncode == 1 and "half.jpg" in done.stdout
+    assert done.returncode == 1
+    assert any(
+        line.startswith("unreadable: ") and r"half\none.jpg: " in line
+        for line in done.stdout.splitlines()
+    )
     (tmp_path / "flat").mkdir()
     shutil.copy(painting, tmp_path / "flat")
     done = command("audit", str(tmp_path / "flat"))
     assert done.returncode == 0 and done.stdout.startswith("1 images")
     assert "audited without movements" in done.stderr
+
+
+def test_a_table_of_findings_is_written_whole_or_not_at_all(
+    image_paths, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    table = tmp_path / "found.csv"
+    table.write_text("an older one")
+    monkeypatch.setattr(os, "replace", fail)
+    folder = str(Path(image_paths[0]).parent)
+    done = CliRunner().invoke(app, ["audit", folder, "--force", "--csv", str(table)])
+    assert done.exit_code == 2 and "no space left" in done.output
+    assert table.read_text() == "an older one"
+    assert not list(tmp_path.glob(".skart*"))
 
 
 def test_train(trained, drawn):

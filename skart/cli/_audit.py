@@ -46,13 +46,15 @@ def audit(
     if html is not None and html == csv:
         raise ValueError(f"--html and --csv are the same file, {html}")
 
+    from skart._files import written_whole
+    from skart._messages import visible
     from skart.commands.collection import Collection
     from skart.datasets import audit, list_images
 
     # Also what lies outside of a movement, and what is laid out otherwise.
     paths = list_images(data) if data.is_dir() else None
     try:
-        collection = Collection(data, least=1)
+        collection = Collection(data, least=1, skip_empty=True)
     except ValueError as error:
         if paths is None:
             raise
@@ -70,7 +72,8 @@ def audit(
         found.to_html(html)
         say(f"saved {html}")
     if csv is not None:
-        found.table.to_csv(csv, index=False, errors="backslashreplace")
+        with written_whole(csv) as part:
+            found.table.to_csv(part, index=False, errors="backslashreplace")
         say(f"saved {csv}")
     unreadable = int((found.table["problem"] == "unreadable").any())
     if format == "json":
@@ -81,7 +84,7 @@ def audit(
     if len(found.table):
         lines += ["", summary[summary["findings"] > 0].to_string(), ""]
         lines += [
-            f"{row.problem}: {row.file or 'the collection'}: {row.detail}"
+            visible(f"{row.problem}: {row.file or 'the collection'}: {row.detail}")
             for row in found.table.itertuples()
         ]
     return "\n".join(lines), unreadable

@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from skart.datasets import load_catalogue, load_image_folder, load_pandora18k
+from skart._messages import visible
+from skart.datasets import load_catalogue, load_pandora18k
+from skart.datasets._folder import read_folder
 from skart.datasets._pandora import is_pandora18k
 
 # A movement needs paintings to train on, to validate with and to test on.
@@ -26,6 +28,8 @@ class Collection:
         or a catalogue: a table with the columns path, movement and, if known, artist.
     least : int, default=4
         Movements of fewer paintings are left out.
+    skip_empty : bool, default=False
+        Whether movements without images are left out, too, instead of an error.
 
     Attributes
     ----------
@@ -37,11 +41,13 @@ class Collection:
         Files passed over, by reason.
     left_out : list of str
         Movements of fewer than ``least`` paintings.
+    empty : list of str
+        Movements without images.
     differences : list of str or None
         How it differs from the published Pandora18K; None if it is another collection.
     """
 
-    def __init__(self, data, *, least=LEAST_PAINTINGS):
+    def __init__(self, data, *, least=LEAST_PAINTINGS, skip_empty=False):
         data = Path(data).expanduser()
         self.name = str(data)
         if data.is_file():
@@ -49,9 +55,10 @@ class Collection:
         elif is_pandora18k(data):
             bunch = load_pandora18k(data, on_mismatch="ignore")
         else:
-            bunch = load_image_folder(data)
+            bunch = read_folder(data, skip_empty=skip_empty)
         self.differences = bunch.get("differences")
         self.skipped = bunch.skipped
+        self.empty = bunch.get("empty", [])
         self.artists_known = bunch.artists is not None
         frame = pd.DataFrame({"path": bunch.paths, "movement": bunch.labels})
         # Where no artist is known, all are one: too few to keep apart.
@@ -100,6 +107,10 @@ class Collection:
     def remarks(self):
         """Tell what was passed over and left out: a list of str."""
         remarks = [f"passed over: {n} {reason}" for reason, n in self.skipped.items()]
+        if self.empty:
+            remarks.append(
+                f"movements without images: {', '.join(map(visible, self.empty))}"
+            )
         if self.left_out:
             remarks.append(
                 f"left out, with fewer than {LEAST_PAINTINGS} paintings: "

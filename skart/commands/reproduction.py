@@ -7,7 +7,6 @@ Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford CS231n r
 import dataclasses
 import hashlib
 import json
-import os
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import PredefinedSplit
 
+from skart._files import written_whole
 from skart._keras import keras
 from skart._versions import list_versions
 from skart.classifiers import DenseHeadClassifier
@@ -442,9 +442,8 @@ def write_json(file, content):
     content : dict
         Plain values.
     """
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(part, file)
+    with written_whole(file) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _without_prefix(params):

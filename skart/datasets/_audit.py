@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length
 from skart._messages import check_paths
 from skart.datasets._audit_page import write_page
 from skart.datasets._duplicates import connect, find_near_duplicates
-from skart.datasets._findings import PROBLEMS, find_problems
+from skart.datasets._findings import PROBLEMS, artist_key, find_problems
 from skart.datasets._folder import UNKNOWN_ARTIST
 from skart.datasets._inspection import find_equal_files, inspect_files
 
@@ -36,9 +36,9 @@ def audit(
 
     Near duplicates are copies of another size or JPEG quality, lighter, darker or in
     grey, cropped by a few per cent or with a uniform border. Copies that are mirrored,
-    turned or cut more than that are not found, and details of a painting count as
-    paintings of their own. Paintings of very few shapes (a dark square on white) may be
-    taken for copies of each other: look before you delete.
+    turned, cut more than that, or stretched and bordered are not found, and details of
+    a painting count as paintings of their own. Paintings of very few shapes (a dark
+    square on white) may be taken for copies of each other: look before you delete.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def audit(
     labels : array-like of shape (n_paintings,), default=None
         Their movements, missing where unknown.
     artists : array-like of shape (n_paintings,), default=None
-        Their artists. A missing one, ``"unknown"``, ``"unknown artist"``,
+        Their artists; case, spaces around and how accents are encoded make no
+        difference. A missing one, ``"unknown"``, ``"unknown artist"``,
         ``"anonymous"`` (in any case) and what :func:`load_image_folder` gives paintings
         of no artist are nobody: they link nothing.
     min_size : int, default=200
@@ -85,7 +86,8 @@ def audit(
     -----
     Time grows nearly in proportion to the paintings: each is compared with a few
     neighbours that a k-d tree finds among descriptions like those of a perceptual hash
-    [1]_, aligned with each, and compared pixel by pixel.
+    [1]_, aligned with each, and compared pixel by pixel. The nearest come first, and
+    what they connect is not compared any more.
 
     References
     ----------
@@ -160,7 +162,7 @@ def audit(
     numbered, _ = pd.factorize(pd.Series(clusters).mask(alone))
     files["cluster"] = pd.Series(numbered, dtype="Int64").mask(alone)
     files["group"] = connect(
-        np.r_[_chain(clusters), _chain(files["artist"])], len(paths)
+        np.r_[_chain(clusters), _chain(files["artist"].map(artist_key))], len(paths)
     )
     return Audit(
         files, min_size=min_size, max_border=max_border, max_imbalance=max_imbalance
@@ -264,7 +266,7 @@ def _names(name, values, n_paintings):
 
 
 def _is_nobody(artist):
-    name = str(artist).strip().casefold()
+    name = artist_key(str(artist))
     return name in _NOBODY or name.startswith(UNKNOWN_ARTIST)
 
 

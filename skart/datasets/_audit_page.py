@@ -10,6 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from skart._decode import decode_image
+from skart._files import written_whole
 from skart._image_file import explain
 
 # Longer side of a thumbnail in pixels, and how many of a cluster are shown.
@@ -144,7 +145,8 @@ def write_page(audit, path, *, max_clusters):
         others=others,
     )
     # Names that are no valid Unicode can't be written as they are.
-    Path(path).write_text(text, encoding="utf-8", errors="replace")
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8", errors="replace")
 
 
 def _named(path):
@@ -154,10 +156,10 @@ def _named(path):
 
 def _shown(file):
     lines = [str(value) for value in (file.movement, file.artist) if pd.notna(value)]
-    shown = _named(file.path) | {
-        "size": f"{file.width} x {file.height} px{', grey' if file.grey else ''}",
-        "lines": lines,
-    }
+    shown = _named(file.path) | {"lines": lines}
+    if pd.notna(file.error):
+        return shown | {"error": file.error}
+    shown["size"] = f"{file.width} x {file.height} px{', grey' if file.grey else ''}"
     scale = min(1, _LONGEST / max(file.width, file.height))
     size = [max(1, round(side * scale)) for side in (file.height, file.width)]
     try:

@@ -1,5 +1,7 @@
 """Files to findings: what a curator can act upon, in words."""
 
+import unicodedata
+
 import numpy as np
 import pandas as pd
 
@@ -60,6 +62,25 @@ def find_problems(files, *, min_size, max_border, max_imbalance):
     return table[["problem", "file", "detail", "cluster", "related", "position"]]
 
 
+def artist_key(artist):
+    """Make equal what differs in case, spaces around or the encoding of accents.
+
+    Parameters
+    ----------
+    artist : object
+        An artist's name as given; what is no text stays as it is.
+
+    Returns
+    -------
+    key : object
+        To compare artists by.
+    """
+    if not isinstance(artist, str):
+        return artist
+    composed = unicodedata.normalize("NFC", artist).strip().casefold()
+    return unicodedata.normalize("NFC", composed)
+
+
 def _of_clusters(files):
     """Yield (problem, position, detail, related positions) of duplicates."""
     for _, members in files.groupby("cluster"):
@@ -67,9 +88,13 @@ def _of_clusters(files):
             members[name].to_numpy() for name in ("same_file", "same_bytes")
         )
         names = {
-            kind: members[kind].to_numpy()
-            for kind in ("movement", "artist")
-            if members[kind].nunique() > 1
+            "movement": (members["movement"], members["movement"]),
+            "artist": (members["artist"], members["artist"].map(artist_key)),
+        }
+        names = {
+            kind: (given.to_numpy(), keys.to_numpy())
+            for kind, (given, keys) in names.items()
+            if keys.nunique() > 1
         }
         for place, one in enumerate(members.itertuples()):
             others = np.arange(len(members)) != place
@@ -82,12 +107,11 @@ def _of_clusters(files):
                 detail = f"{_size(one)}, similarity {one.similarity:.2f}"
                 near = members.index[others & ~equal]
                 yield "near duplicate", one.Index, detail, near
-            for kind, values in names.items():
-                own = values[place]
-                differs = pd.notna(values) & (values != own)
-                if pd.notna(own) and differs.any():
-                    there = ", ".join(map(str, pd.unique(values[differs])))
-                    detail = f"{own} here, {there} there"
+            for kind, (given, keys) in names.items():
+                differs = pd.notna(keys) & (keys != keys[place])
+                if pd.notna(keys[place]) and differs.any():
+                    there = ", ".join(map(str, pd.unique(given[differs])))
+                    detail = f"{given[place]} here, {there} there"
                     related = members.index[differs]
                     yield f"conflicting {kind}s", one.Index, detail, related
 

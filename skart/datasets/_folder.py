@@ -74,6 +74,24 @@ def load_image_folder(root):
     >>> paintings.labels.tolist(), paintings.artists.tolist()
     (['Cubism', 'Fauvism'], ['Gris', 'Derain'])
     """
+    return read_folder(root)
+
+
+def read_folder(root, *, skip_empty=False):
+    """Read a folder as :func:`load_image_folder` does.
+
+    Parameters
+    ----------
+    root : str or path
+        The folder.
+    skip_empty : bool, default=False
+        Whether movements without images are no error, but listed.
+
+    Returns
+    -------
+    paintings : sklearn.utils.Bunch
+        With ``empty``, movements without images, if they are skipped.
+    """
     root = Path(root).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"there is no folder {str(root)!r}. {_LAYOUT}")
@@ -97,13 +115,14 @@ def load_image_folder(root):
         raise ValueError(
             f"{str(root)!r} holds no images{' but' if loose else ''}{where}. {_LAYOUT}"
         )
-    if without_images:
+    if without_images and not skip_empty:
         raise ValueError(
             f"{str(root)!r} has movements without images: {', '.join(without_images)}. "
             "Add images to them or move these folders away."
         )
     frame = pd.DataFrame(rows, columns=["path", "movement", "artist"])
-    return bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped))
+    more = {"empty": without_images} if skip_empty else {}
+    return bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
 
 
 def list_images(root):

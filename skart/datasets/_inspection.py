@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections import Counter
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from skart.datasets._duplicates import CHROMA_SIDE, SIDE, Picture
 
 # Levels of 255 within which a margin counts as uniform, and an image as blank or grey.
 _MARGIN_TOLERANCE = 12
+# JPEG rings next to edges: how many pixels of a line may differ more, and how much.
+_MARGIN_SHARE = 0.9
+_RINGING = 48
 _BLANK_TOLERANCE = 2
 _GREY_TOLERANCE = 8
 
@@ -31,9 +35,9 @@ class Inspection(NamedTuple):
     Attributes
     ----------
     error : str or None
-        Why it can't be decoded; all else is missing then.
+        Why it can't be decoded; all else but the facts is missing then.
     facts : tuple or None
-        Bytes, device and inode of the file.
+        Bytes, device and inode of the file; None if it is no regular file.
     width, height : int
         Size in pixels.
     grey : bool
@@ -119,18 +123,22 @@ def find_equal_files(paths, facts, *, n_jobs=None):
 
 
 def _inspect(path):
+    facts = None
     try:
+        seen = os.stat(path)
+        if stat.S_ISREG(seen.st_mode):
+            facts = seen.st_size, seen.st_dev, seen.st_ino
         pixels = decode_image(path, (SIDE, SIDE), "stretch")
         _, width, height = read_header(path)
-        seen = os.stat(path)
     except Exception as error:  # decoders raise many kinds
-        return Inspection(explain(error))
+        return Inspection(explain(error), facts)
     colours = pixels.astype(np.float32)
     blocks = colours.reshape(CHROMA_SIDE, SIDE // CHROMA_SIDE, CHROMA_SIDE, -1, 3)
+    grey = np.rint(colours @ _LUMA)
     margins, border = _margins(pixels.astype(int))
     return Inspection(
         error=None,
-        facts=(seen.st_size, seen.st_dev, seen.st_ino),
+        facts=facts,
         width=width,
         height=height,
         # A few pixels of colour are noise.
@@ -138,9 +146,10 @@ def _inspect(path):
         blank=bool(np.ptp(colours, axis=(0, 1)).max() <= _BLANK_TOLERANCE),
         border=border,
         picture=Picture(
-            grey=np.rint(colours @ _LUMA).astype(np.uint8),
+            grey=grey.astype(np.uint8),
             chroma=np.rint(blocks.mean(axis=(1, 3)) @ _CHROMA.T).astype(np.int8),
-            content=_content(margins),
+            content=_content(grey, margins),
+            proportions=width / height,
         ),
     )
 
@@ -171,25 +180,38 @@ def _in_threads(n_jobs, function, values):
 
 
 def _margins(pixels):
-    """Count uniform lines at each edge, and the area they take on opposite sides."""
-    margins, colours = [], []
+    """Measure what may be margins at each edge, and the area that surely is."""
+    margins, uniform, colours = [], [], []
     columns = pixels.transpose(1, 0, 2)
     for lines in (columns, pixels, columns[::-1], pixels[::-1]):
         colour = np.median(lines[0], axis=0)
-        uniform = (np.abs(lines - colour) <= _MARGIN_TOLERANCE).all(axis=(1, 2))
+        differences = np.abs(lines - colour).max(axis=2)
+        alike = differences <= _MARGIN_TOLERANCE
         # All of it uniform is no margin.
-        margins.append(int(np.argmin(uniform)))
+        uniform.append(int(np.argmin(alike.all(axis=1))))
+        ringing = differences.max(axis=1) <= _RINGING
+        margin = int(np.argmin(ringing & (alike.mean(axis=1) >= _MARGIN_SHARE)))
+        covered = 0
+        if 0 < margin < SIDE - 1:
+            # The line where it ends is in part margin, in part like the next.
+            line, following = differences[margin : margin + 2].sum(axis=1)
+            covered = 1 - min(line / max(following, 1), 1)
+        margins.append(margin + covered)
         colours.append(colour)
     left = 1.0
     for one, other in ((0, 2), (1, 3)):
         alike = np.abs(colours[one] - colours[other]).max() <= _MARGIN_TOLERANCE
-        if alike and margins[one] and margins[other]:
-            left *= 1 - (margins[one] + margins[other]) / SIDE
+        if alike and uniform[one] and uniform[other]:
+            left *= 1 - (uniform[one] + uniform[other]) / SIDE
     return np.array(margins), 1 - left
 
 
-def _content(margins):
+def _content(grey, margins):
     margins = np.where(margins <= _WIDEST_MARGIN, margins, 0)
-    # The line where the margin ends has some of it still.
-    margins = np.where(margins > 0, margins + 1, 0) / SIDE
+    left, top, right, bottom = np.ceil(margins).astype(int)
+    inside = grey[top : SIDE - bottom, left : SIDE - right]
+    plain = np.abs(inside - np.median(inside)) <= _MARGIN_TOLERANCE
+    if plain.mean() >= _MARGIN_SHARE and inside.size < SIDE**2 / 2:
+        margins = np.zeros(4)  # a shape on a ground, which is no border
+    margins = margins / SIDE
     return np.r_[margins[:2], 1 - margins[2:]]

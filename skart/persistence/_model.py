@@ -1,7 +1,6 @@
 """Models are saved in files that are safe to open, and loaded."""
 
 import os
-import uuid
 import warnings
 import zipfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 import skart
+from skart._files import written_whole
 from skart.features import FeatureExtractor, identify_weights
 from skart.persistence._file import INFO, ModelFileError, opened
 from skart.persistence._info import compare_versions, describe_model
@@ -96,17 +96,12 @@ def save_model(model, file, *, notes=None):
 
     model = copy_model(model, prepare)
     info = describe_model(model, backbones, notes)
-    unfinished = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    try:
-        with open(unfinished, "xb+") as raw:
-            _dump(model, raw)
-            with zipfile.ZipFile(raw, "a") as archive:
-                archive.writestr(INFO, info)
-            raw.flush()
-            os.fsync(raw.fileno())
-        os.replace(unfinished, file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written_whole(file) as part, open(part, "xb+") as raw:
+        _dump(model, raw)
+        with zipfile.ZipFile(raw, "a") as archive:
+            archive.writestr(INFO, info)
+        raw.flush()
+        os.fsync(raw.fileno())
 
 
 def load_model(file, *, weights=None, cache=None):
