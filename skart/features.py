@@ -20,8 +20,7 @@ from skart.store import FeatureStore, StoreError
 
 __all__ = ["FeatureExtractor", "LazyFeatures"]
 
-# Raise it when a change here changes features: those stored under another number are
-# then computed anew.
+# Raise it when a change changes features: those stored under another are left alone.
 _EXTRACTOR_VERSION = 2
 
 # Stands for the content of every file that can't be read, where the loader puts a
@@ -49,9 +48,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     pooling : {"avg", "max", None}, default="avg"
         How maps become vectors; None gives the maps, which stay on disk.
     dtype : {"float32", "bfloat16", "float16"}, default=None
-        What the network computes in; None is float32. On processors that have it
-        (AVX512-BF16, AMX), bfloat16 is twice as fast, and features differ by a
-        hundredth; on others it is slower.
+        What the network computes in; None is float32. bfloat16 is twice as fast on
+        processors that have it (AVX512-BF16, AMX), slower on others, and less exact.
     storage_dtype : {"float32", "float16"}, default="float32"
         What features are kept in; they are read as float32 always. Half the room is
         enough for maps that a network is trained on.
