@@ -10,6 +10,9 @@ from skart._survey import read_sizes
 from skart.images import ImageLoader
 from skart.plotting._names import as_label
 
+# Room for names of 14 characters a line, in inches.
+_NAMES_WIDTH = 1.4
+
 
 class SamplesDisplay:
     """Sample paintings of each movement, a row a movement.
@@ -90,11 +93,11 @@ class SamplesDisplay:
         figure, axes = plt.subplots(
             len(self.images),
             n_columns,
-            figsize=(n_columns, len(self.images)),
+            figsize=(_NAMES_WIDTH + n_columns, len(self.images)),
             squeeze=False,
             gridspec_kw={"wspace": 0.04, "hspace": 0.04},
         )
-        figure.subplots_adjust(0, 0, 1, 1)
+        figure.subplots_adjust(_NAMES_WIDTH / (_NAMES_WIDTH + n_columns), 0, 1, 1)
         for row, (movement, images) in zip(axes, self.images.items(), strict=True):
             for ax in row:
                 ax.set_axis_off()

@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from sklearn.utils.validation import check_is_fitted
@@ -180,6 +180,7 @@ class SearchDisplay:
             else:
                 if values.min() > 0 and values.max() / values.min() > 30:
                     ax.set_xscale("log")
+                    ax.xaxis.set_minor_formatter(NullFormatter())
             ax.errorbar(values, score, error, fmt="o", alpha=0.6, markersize=4)
             # Above the bars.
             ax.plot(values[best], score[best], "o", color="C1", label="best", zorder=3)
