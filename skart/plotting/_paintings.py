@@ -26,6 +26,10 @@ class SamplesDisplay:
     ----------
     figure_ : matplotlib.figure.Figure
         The figure.
+
+    See Also
+    --------
+    skart.datasets.load_image_folder : Paths, movements and artists.
     """
 
     def __init__(self, images):
@@ -132,6 +136,10 @@ class ImageSizeDisplay:
     axes_ : ndarray of matplotlib.axes.Axes, shape (4,)
         Scatter, width, height and aspect ratio.
 
+    See Also
+    --------
+    skart.datasets.audit : Finds images that are too small, among others.
+
     References
     ----------
     .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
@@ -233,6 +241,11 @@ class MistakesDisplay:
     ----------
     figure_ : matplotlib.figure.Figure
         The figure.
+
+    See Also
+    --------
+    plot_confusion_matrix : Which movements are confused.
+    skart.evaluation.evaluate : Predictions out of fold.
     """
 
     def __init__(self, images, y_true, y_pred, confidence):

@@ -25,6 +25,17 @@ class HistoryDisplay:
         The figure.
     axes_ : ndarray of matplotlib.axes.Axes, shape (2,)
         Axes of loss and accuracy.
+
+    See Also
+    --------
+    SearchDisplay : Scores of a search.
+
+    Examples
+    --------
+    >>> from skart.plotting import HistoryDisplay
+    >>> history = {"loss": [1.2, 0.8], "accuracy": [0.4, 0.7]}
+    >>> HistoryDisplay(history).plot().axes_[0].get_ylabel()
+    'loss'
     """
 
     def __init__(self, history):
@@ -119,6 +130,10 @@ class SearchDisplay:
         The figure.
     axes_ : ndarray of matplotlib.axes.Axes, shape (n_parameters,)
         One for each parameter.
+
+    See Also
+    --------
+    skart.head_search_space : What the report searched.
     """
 
     def __init__(self, results):
@@ -209,6 +224,18 @@ def plot_confusion_matrix(y_true, y_pred, *, ax=None):
     -------
     display : sklearn.metrics.ConfusionMatrixDisplay
         Drawn: percentages of each true movement, a row a movement.
+
+    See Also
+    --------
+    MistakesDisplay : The mistakes themselves.
+
+    Examples
+    --------
+    >>> from skart.plotting import plot_confusion_matrix
+    >>> true = ["Cubism", "Cubism", "Op Art"]
+    >>> display = plot_confusion_matrix(true, ["Cubism", "Op Art", "Op Art"])
+    >>> display.confusion_matrix.tolist()
+    [[50.0, 50.0], [0.0, 100.0]]
     """
     names = np.unique(np.concatenate([y_true, y_pred]))
     percent = 100 * confusion_matrix(y_true, y_pred, labels=names, normalize="true")
@@ -258,6 +285,11 @@ def plot_reliability(correct, confidence, *, n_bins=10, ax=None):
     -------
     display : sklearn.calibration.CalibrationDisplay
         Drawn, with the confidences of all paintings as a histogram behind it.
+
+    See Also
+    --------
+    plot_coverage : Where it may decline to answer.
+    skart.evaluation.Evaluation : Gives ``correct`` and ``confidence``.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(5, 5), layout="constrained")
