@@ -31,6 +31,8 @@ extensions = [
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 nitpicky = True
+smartquotes = False  # they would get into the values of defaults
+toc_object_entries_show_parents = "hide"
 
 # Pages -----------------------------------------------------------------------------
 
@@ -100,7 +102,7 @@ def link_elsewhere(app, env, node, contnode):
     """Give a name of another project its address; what all know needs none."""
     name = node.get("reftarget", "")
     if name.startswith(("python:", "numpy:")):
-        return contnode
+        return nodes.inline(text=contnode.astext().rpartition(":")[2])
     for pattern, address in ELSEWHERE.items():
         if node.get("refdomain") == "py" and re.match(pattern, name):
             address = address.format(name=name)

@@ -21,7 +21,7 @@ from skart.plotting import HistoryDisplay, plot_confusion_matrix
 root = make_paintings(
     "skart-gallery/small",
     movements=["Op Art", "Pointillism", "Neoplasticism", "Ukiyo-e"],
-    n_artists=24,
+    n_artists=20,
     n_per_artist=5,
     size_range=(64, 128),
     n_jobs=-1,

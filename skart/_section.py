@@ -21,6 +21,9 @@ class StoreSection:
     identity : dict
         All that the arrays depend on beside the image.
 
+    See Also
+    --------
+    skart.FeatureStore.section : Makes it.
     """
 
     def __init__(self, store, identity):

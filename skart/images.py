@@ -247,6 +247,10 @@ class LazyImages(LazyArray):
     failures : dict of str to str
         The reason for each path that was found unreadable so far; shared with all
         that is sliced from these images.
+
+    See Also
+    --------
+    ImageLoader : Makes it, and documents what it takes.
     """
 
     dtype = np.dtype(np.uint8)

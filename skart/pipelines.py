@@ -73,6 +73,11 @@ def make_transfer_pipeline(
     pipeline : sklearn.pipeline.Pipeline
         Not fitted.
 
+    See Also
+    --------
+    head_search_space : What to search.
+    make_fine_tune_pipeline : Trains a part of the network, too.
+
     Examples
     --------
     >>> from skart import make_transfer_pipeline
@@ -123,6 +128,10 @@ def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):
     pipeline : sklearn.pipeline.Pipeline
         Not fitted.
 
+    See Also
+    --------
+    make_transfer_pipeline : The network stays frozen.
+
     Examples
     --------
     >>> from skart import make_fine_tune_pipeline
@@ -163,6 +172,11 @@ def make_cnn_pipeline(
     pipeline : sklearn.pipeline.Pipeline
         Not fitted.
 
+    See Also
+    --------
+    make_transfer_pipeline : With a pretrained network instead.
+    cnn_search_space : What to search.
+
     Examples
     --------
     >>> from skart import make_cnn_pipeline
@@ -197,6 +211,11 @@ def head_search_space(prefix="head__"):
     space : dict of str to distribution
         For :class:`sklearn.model_selection.RandomizedSearchCV`, as its
         ``param_distributions``.
+
+    See Also
+    --------
+    make_transfer_pipeline : A pipeline to search.
+    cnn_search_space : The same for networks trained from scratch.
 
     References
     ----------
@@ -238,6 +257,11 @@ def cnn_search_space(prefix="cnn__"):
         For :class:`sklearn.model_selection.RandomizedSearchCV`, over a
         :class:`HybridCNNClassifier`, :class:`VGGLiteClassifier` or
         :class:`AlexNetClassifier`; SqueezeNet has no ``units``.
+
+    See Also
+    --------
+    make_cnn_pipeline : A pipeline to search.
+    head_search_space : The same for heads.
 
     References
     ----------

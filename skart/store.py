@@ -40,6 +40,10 @@ class FeatureStore:
     max_bytes : int, default=2**40
         Largest size the store may grow to, in bytes.
 
+    See Also
+    --------
+    FeatureExtractor : Keeps features in it, with ``cache``.
+
     Examples
     --------
     >>> import tempfile

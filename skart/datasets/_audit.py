@@ -189,6 +189,10 @@ class Audit:
         file that is the same, or has equal bytes; ``similarity`` to its nearest
         duplicate of other bytes; ``cluster``, a number that duplicates share, missing
         for others; ``group``.
+
+    See Also
+    --------
+    audit : Makes it.
     """
 
     def __init__(self, files, *, min_size, max_border, max_imbalance):

@@ -143,6 +143,22 @@ def list_images(root):
     ------
     ValueError
         If there are none.
+
+    See Also
+    --------
+    load_image_folder : Movements and artists, too.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from skart.datasets import list_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (8, 8)).save(f"{folder}/a.png")
+    ...     _ = Path(folder, "notes.txt").write_text("no image")
+    ...     [Path(path).name for path in list_images(folder)]
+    ['a.png']
     """
     root = Path(root).expanduser()
     paths = [path for path, _ in _walk(root, Counter())]
@@ -191,6 +207,11 @@ def load_catalogue(
     ValueError
         If a column is missing, a row has no path or movement, or there is one movement
         only.
+
+    See Also
+    --------
+    load_image_folder : The same from a folder.
+    load_pandora18k : The same from the Pandora18K collection.
 
     Examples
     --------

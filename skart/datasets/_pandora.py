@@ -67,6 +67,11 @@ def load_pandora18k(root, *, on_mismatch="warn"):
         If no folder is named as one of the movements, or, with
         ``on_mismatch="raise"``, if anything differs.
 
+    See Also
+    --------
+    load_image_folder : The same from any folder.
+    load_catalogue : The same from a table.
+
     Notes
     -----
     Published totals only are compared: 18,038 paintings and 18 movements.

@@ -85,6 +85,10 @@ def make_paintings(
     ValueError
         If a parameter is not allowed.
 
+    See Also
+    --------
+    load_image_folder : Paths, movements and artists of what was drawn.
+
     Examples
     --------
     >>> import tempfile

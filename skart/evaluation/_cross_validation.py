@@ -73,6 +73,11 @@ def evaluate(
     UserWarning
         If a movement has a single artist: while he is held out, nobody can learn it.
 
+    See Also
+    --------
+    skart.report.write_report : Puts what comes out on a page.
+    skart.datasets.audit : Finds copies, which random folds leak through, too.
+
     Examples
     --------
     >>> import numpy as np

@@ -51,6 +51,19 @@ class Evaluation:
         Its probability.
     correct : ndarray of bool, shape (n_paintings,)
         Whether it is the true one.
+
+    See Also
+    --------
+    evaluate : Makes it, by cross-validation.
+    skart.report.write_report : Puts it on a page.
+
+    Examples
+    --------
+    >>> from skart.evaluation import Evaluation
+    >>> evaluation = Evaluation(
+    ...     ["Cubism", "Op Art"], [[0.9, 0.1], [0.6, 0.4]], ["Cubism", "Op Art"])
+    >>> evaluation.y_pred.tolist(), float(evaluation.metrics["accuracy"])
+    (['Cubism', 'Cubism'], 0.5)
     """
 
     def __init__(

@@ -50,10 +50,20 @@ def alexnet(
     ValueError
         If a parameter is not allowed or the images are smaller than 67 x 67.
 
+    See Also
+    --------
+    skart.AlexNetClassifier : The classifier of images that is built on it.
+
     References
     ----------
     .. [1] Krizhevsky, Sutskever, Hinton. "ImageNet Classification with Deep
        Convolutional Neural Networks". NeurIPS 2012.
+
+    Examples
+    --------
+    >>> from skart.networks import alexnet
+    >>> alexnet((96, 96, 3), 10, units=64).output_shape
+    (None, 10)
     """
     images, x = images_in(input_shape, augment, smallest=67, name="alexnet")
     pool = {"pool_size": 3, "strides": 2}

@@ -63,6 +63,10 @@ def make_augmentation(augment):
     TypeError
         If it is neither a name nor a layer, or a layer that Keras can't copy.
 
+    See Also
+    --------
+    skart.HybridCNNClassifier : Takes its names as ``augment``.
+
     References
     ----------
     .. [1] Cubuk, Zoph, Shlens, Le. "RandAugment: Practical automated data augmentation

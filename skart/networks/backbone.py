@@ -64,6 +64,12 @@ def load_backbone(
     OSError
         If ImageNet weights are neither cached nor can be downloaded.
 
+    See Also
+    --------
+    skart.FeatureExtractor : Runs it once for each image, and keeps what comes out.
+    preprocess : Images to what it expects.
+    load_tail : The part behind a cut, to be trained on.
+
     References
     ----------
     .. [1] He, Zhang, Ren, Sun. "Delving Deep into Rectifiers". ICCV 2015.
@@ -90,6 +96,10 @@ def preprocess(name, images):
     -------
     inputs : ndarray of shape (n, height, width, 3), dtype float32
         A new array.
+
+    See Also
+    --------
+    load_backbone : Takes what comes out.
     """
     return preprocess_input(name)(images.astype(np.float32))
 

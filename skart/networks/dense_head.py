@@ -31,10 +31,20 @@ def dense_head(n_features, n_classes, *, units=650, dropout=0.7):
     ValueError
         If a width is not positive or the dropout not in [0, 1).
 
+    See Also
+    --------
+    skart.DenseHeadClassifier : The classifier of features that is built on it.
+
     References
     ----------
     .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017.
+
+    Examples
+    --------
+    >>> from skart.networks import dense_head
+    >>> dense_head(2048, 18).count_params()
+    1343568
     """
     layers = [keras.Input((n_features,))]
     for width in check_dense(units, dropout):

@@ -50,10 +50,23 @@ def hybrid_cnn(
     ValueError
         If a parameter is not allowed or the images are smaller than 2 x 2.
 
+    See Also
+    --------
+    skart.HybridCNNClassifier : The classifier of images that is built on it.
+    vgg_lite : The report's baseline.
+
     References
     ----------
     .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017.
+
+    Examples
+    --------
+    >>> from skart.networks import hybrid_cnn
+    >>> network = hybrid_cnn((500, 500, 3), n_classes=18)
+    >>> convolutions = [x for x in network.layers if x.name.startswith("conv")]
+    >>> sum(layer.count_params() for layer in convolutions)
+    47016
     """
     images, x = images_in(input_shape, augment, smallest=2, name="hybrid_cnn")
     for n_filters in (8, 16, 32, 64):

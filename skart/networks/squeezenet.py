@@ -45,11 +45,21 @@ def squeezenet(
     ValueError
         If a parameter is not allowed or the images are smaller than 31 x 31.
 
+    See Also
+    --------
+    skart.SqueezeNetClassifier : The classifier of images that is built on it.
+
     References
     ----------
     .. [1] Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer. "SqueezeNet: AlexNet-level
        Accuracy with 50x Fewer Parameters". arXiv:1602.07360, 2016; version 1.1 of its
        authors' repository.
+
+    Examples
+    --------
+    >>> from skart.networks import squeezenet
+    >>> squeezenet((96, 96, 3), 10).output_shape
+    (None, 10)
     """
     check_choice("pooling", pooling, ("avg", "max"))
     check_dropout(dropout)

@@ -23,6 +23,10 @@ def cut_points(name="InceptionV3"):
         From the input to the output: the layers of the stem and ``"mixed0"`` to
         ``"mixed10"`` for InceptionV3.
 
+    See Also
+    --------
+    load_tail : What follows one of them.
+
     Examples
     --------
     >>> from skart.networks import cut_points
@@ -97,6 +101,12 @@ def load_tail(
     -------
     tail : keras.Model
         Output of the cut, or preprocessed images -> ``(n, d)`` by average pooling.
+
+    See Also
+    --------
+    cut_points : Where a network can be cut.
+    unfreeze : Which of its layers are trained.
+    skart.FineTuneClassifier : The classifier of images that is built on it.
     """
     check_cut(name, cut)
     with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
@@ -130,6 +140,10 @@ def unfreeze(tail, cut):
         By :func:`load_tail`.
     cut : str or None
         At or behind the cut of the tail; None freezes all of it.
+
+    See Also
+    --------
+    load_tail : Gives the tail.
     """
     names = [operation.name for operation in tail.operations]
     first = names.index(cut) + 1 if cut in names else 0

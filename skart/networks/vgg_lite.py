@@ -49,12 +49,23 @@ def vgg_lite(
     ValueError
         If a parameter is not allowed or the images are smaller than 16 x 16.
 
+    See Also
+    --------
+    skart.VGGLiteClassifier : The classifier of images that is built on it.
+    hybrid_cnn : The report's own network.
+
     References
     ----------
     .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017.
     .. [2] Simonyan, Zisserman. "Very Deep Convolutional Networks for Large-Scale Image
        Recognition". ICLR 2015.
+
+    Examples
+    --------
+    >>> from skart.networks import vgg_lite
+    >>> vgg_lite((96, 96, 3), 10).output_shape
+    (None, 10)
     """
     images, x = images_in(input_shape, augment, smallest=16, name="vgg_lite")
     for n_filters in (32, 64, 128, 256):

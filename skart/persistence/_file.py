@@ -38,7 +38,12 @@ _KINDS = {
 
 
 class ModelFileError(ValueError):
-    """A file that is no model by ``save_model``, or that can't be loaded safely."""
+    """A file that is no model by ``save_model``, or that can't be loaded safely.
+
+    See Also
+    --------
+    load_model : Raises it.
+    """
 
 
 @contextlib.contextmanager

@@ -210,6 +210,10 @@ def model_info(file):
         If it is no such file.
     OSError
         If it isn't there or can't be read.
+
+    See Also
+    --------
+    load_model : Opens the model itself.
     """
     with opened(file) as (_, _, info):
         return info

@@ -10,6 +10,9 @@ from skart._survey import read_sizes
 from skart.images import ImageLoader
 from skart.plotting._names import as_label
 
+# Room for names of 14 characters a line, in inches.
+_NAMES_WIDTH = 1.4
+
 
 class SamplesDisplay:
     """Sample paintings of each movement, a row a movement.
@@ -23,6 +26,10 @@ class SamplesDisplay:
     ----------
     figure_ : matplotlib.figure.Figure
         The figure.
+
+    See Also
+    --------
+    skart.datasets.load_image_folder : Paths, movements and artists.
     """
 
     def __init__(self, images):
@@ -90,11 +97,11 @@ class SamplesDisplay:
         figure, axes = plt.subplots(
             len(self.images),
             n_columns,
-            figsize=(n_columns, len(self.images)),
+            figsize=(_NAMES_WIDTH + n_columns, len(self.images)),
             squeeze=False,
             gridspec_kw={"wspace": 0.04, "hspace": 0.04},
         )
-        figure.subplots_adjust(0, 0, 1, 1)
+        figure.subplots_adjust(_NAMES_WIDTH / (_NAMES_WIDTH + n_columns), 0, 1, 1)
         for row, (movement, images) in zip(axes, self.images.items(), strict=True):
             for ax in row:
                 ax.set_axis_off()
@@ -128,6 +135,10 @@ class ImageSizeDisplay:
         The figure.
     axes_ : ndarray of matplotlib.axes.Axes, shape (4,)
         Scatter, width, height and aspect ratio.
+
+    See Also
+    --------
+    skart.datasets.audit : Finds images that are too small, among others.
 
     References
     ----------
@@ -230,6 +241,11 @@ class MistakesDisplay:
     ----------
     figure_ : matplotlib.figure.Figure
         The figure.
+
+    See Also
+    --------
+    plot_confusion_matrix : Which movements are confused.
+    skart.evaluation.evaluate : Predictions out of fold.
     """
 
     def __init__(self, images, y_true, y_pred, confidence):

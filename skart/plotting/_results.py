@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from sklearn.utils.validation import check_is_fitted
@@ -25,6 +25,17 @@ class HistoryDisplay:
         The figure.
     axes_ : ndarray of matplotlib.axes.Axes, shape (2,)
         Axes of loss and accuracy.
+
+    See Also
+    --------
+    SearchDisplay : Scores of a search.
+
+    Examples
+    --------
+    >>> from skart.plotting import HistoryDisplay
+    >>> history = {"loss": [1.2, 0.8], "accuracy": [0.4, 0.7]}
+    >>> HistoryDisplay(history).plot().axes_[0].get_ylabel()
+    'loss'
     """
 
     def __init__(self, history):
@@ -119,6 +130,10 @@ class SearchDisplay:
         The figure.
     axes_ : ndarray of matplotlib.axes.Axes, shape (n_parameters,)
         One for each parameter.
+
+    See Also
+    --------
+    skart.head_search_space : What the report searched.
     """
 
     def __init__(self, results):
@@ -180,6 +195,7 @@ class SearchDisplay:
             else:
                 if values.min() > 0 and values.max() / values.min() > 30:
                     ax.set_xscale("log")
+                    ax.xaxis.set_minor_formatter(NullFormatter())
             ax.errorbar(values, score, error, fmt="o", alpha=0.6, markersize=4)
             # Above the bars.
             ax.plot(values[best], score[best], "o", color="C1", label="best", zorder=3)
@@ -208,6 +224,18 @@ def plot_confusion_matrix(y_true, y_pred, *, ax=None):
     -------
     display : sklearn.metrics.ConfusionMatrixDisplay
         Drawn: percentages of each true movement, a row a movement.
+
+    See Also
+    --------
+    MistakesDisplay : The mistakes themselves.
+
+    Examples
+    --------
+    >>> from skart.plotting import plot_confusion_matrix
+    >>> true = ["Cubism", "Cubism", "Op Art"]
+    >>> display = plot_confusion_matrix(true, ["Cubism", "Op Art", "Op Art"])
+    >>> display.confusion_matrix.tolist()
+    [[50.0, 50.0], [0.0, 100.0]]
     """
     names = np.unique(np.concatenate([y_true, y_pred]))
     percent = 100 * confusion_matrix(y_true, y_pred, labels=names, normalize="true")
@@ -257,6 +285,11 @@ def plot_reliability(correct, confidence, *, n_bins=10, ax=None):
     -------
     display : sklearn.calibration.CalibrationDisplay
         Drawn, with the confidences of all paintings as a histogram behind it.
+
+    See Also
+    --------
+    plot_coverage : Where it may decline to answer.
+    skart.evaluation.Evaluation : Gives ``correct`` and ``confidence``.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(5, 5), layout="constrained")
