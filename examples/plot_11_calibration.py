@@ -53,7 +53,7 @@ pipe = make_transfer_pipeline(
     random_state=0,
     verbose=False,
 )
-calibrated = CalibratedClassifierCV(pipe, method="temperature", cv=4, ensemble=False)
+calibrated = CalibratedClassifierCV(pipe, method="temperature", cv=3, ensemble=False)
 evaluations = {
     name: evaluate(
         classifier,

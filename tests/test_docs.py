@@ -102,10 +102,3 @@ def test_links_to_files_lead_somewhere(page):
         names = [target, target.with_suffix(".md"), target.with_suffix(".rst")]
         made = {"gallery", "generated"} & set(target.parts)  # by the build
         assert made or any(name.exists() for name in names), link
-
-
-def test_the_landing_page_shows_the_readmes_pipeline():
-    pattern = r"```python\n(.*?)```"
-    readme = (ROOT / "README.md").read_text("utf-8")
-    shown = re.search(pattern, (DOCS / "index.md").read_text("utf-8"), re.S)[1]
-    assert shown in re.findall(pattern, readme, re.S)
