@@ -107,9 +107,8 @@ class Database:
                 connection.execute("COMMIT")
         # Texts of errors quote damaged names, which may be no UTF-8.
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise explain(
-                error, self.root, inode, replaced=self.inode() != inode
-            ) from error
+            replaced = inode is not None and self.inode() != inode
+            raise explain(error, self.root, inode, replaced=replaced) from error
 
     def check(self, inode):
         """Check how the file hangs together, unless that takes long.
@@ -145,10 +144,13 @@ class Database:
         is_indexed : bool
             Whether the row is found by its key.
         """
-        rows, after = True, -(2**63)
-        while rows:
+        after = -(2**63)
+        with self._look_at(inode) as transaction:
+            last = transaction.last_row(table)
+        # What is written anew meanwhile gets a number behind it.
+        while after < last:
             with self._look_at(inode) as transaction:
-                rows, after = transaction.read_slice(table, after)
+                rows, after = transaction.read_slice(table, after, last)
             yield from rows
 
     def mend(self, inode):
@@ -275,7 +277,7 @@ class Database:
         """Give the number of the file; None where there is none."""
         try:
             return os.stat(self.file).st_ino
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def _salvage(self, new):
@@ -359,14 +361,21 @@ class Transaction:
         for key, value in self._connection.execute(f"SELECT key, value FROM {table}"):
             yield key, _unseal(table, key, value)
 
-    def read_slice(self, table, after):
+    def last_row(self, table):
+        """Give the number of the last row; that before all others if there is none."""
+        (number,) = self._connection.execute(
+            f"SELECT max(rowid) FROM {table}"
+        ).fetchone()
+        return -(2**63) if number is None else number
+
+    def read_slice(self, table, after, last):
         """Read some rows, and the number of the last: see :meth:`Database.scan`."""
         rows, n_bytes = [], 0
         for number, key, value, by_key in self._connection.execute(
             f"SELECT rowid, key, value, (SELECT rowid FROM {table} AS other "
-            f"WHERE other.key = {table}.key) FROM {table} WHERE rowid > ? "
-            "ORDER BY rowid",
-            (after,),
+            f"WHERE other.key = {table}.key) FROM {table} "
+            "WHERE rowid > ? AND rowid <= ? ORDER BY rowid",
+            (after, last),
         ):
             if number <= after:  # it would never end
                 error = sqlite3.DatabaseError("rows are out of order")
@@ -376,8 +385,8 @@ class Transaction:
             rows.append((key, _unseal(table, key, value), by_key == number))
             n_bytes += 8192 + len(rows[-1][1])  # which small ones may take to seek
             if n_bytes >= _SLICE:
-                break
-        return rows, after
+                return rows, after
+        return rows, last
 
     def measure_arrays(self):
         """Count arrays and their bytes.

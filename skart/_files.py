@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -13,17 +14,23 @@ def written_whole(path):
     Parameters
     ----------
     path : str or path
-        The file; one that is there is replaced.
+        The file. One that is there is replaced, and keeps its mode; links are followed.
+        What is no file, such as a pipe, is written to as it is.
 
     Yields
     ------
     part : pathlib.Path
         What to write to.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        yield path
+        return
     part = path.with_name(f".skart-{uuid.uuid4().hex}.part")
     try:
         yield part
+        if path.exists():
+            shutil.copymode(path, part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -14,10 +14,12 @@ def list_versions():
     Returns
     -------
     versions : dict of str to str
-        By package, and of Python.
+        By package, and of Python; ``"unknown"`` where another distribution stands in.
     """
-    return {
-        "skart": skart.__version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
-    }
+    versions = {"skart": skart.__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # tensorflow-cpu, for instance
+            versions[name] = "unknown"
+    return versions

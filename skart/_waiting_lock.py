@@ -34,25 +34,27 @@ class WaitingLock(filelock.FileLock):
             try:
                 return super().acquire(_PATIENCE)
             except filelock.Timeout:
-                _log.warning(
-                    "Waiting for another process%s that works on the same features: it "
-                    "holds %s. This one goes on once that is done; if the other is "
-                    "stopped or hangs, continue it or end it.",
-                    _holder(self.lock_file),
-                    self.lock_file,
-                )
+                holder = _holder(self.lock_file)
+                if holder != os.getpid():  # else another thread has it
+                    _log.warning(
+                        "Waiting for another process%s that works on the same "
+                        "features: it holds %s. This one goes on once that is done; if "
+                        "the other is stopped or hangs, continue it or end it.",
+                        f" (number {holder})" if holder else "",
+                        self.lock_file,
+                    )
         return super().acquire(timeout, **options)
 
 
 def _holder(file):
-    """Name the process that holds a file's lock, where the system tells, as Linux."""
+    """Find which process holds a file's lock, where the system tells, as Linux."""
     try:
         seen = os.stat(file)
         device = f"{os.major(seen.st_dev):02x}:{os.minor(seen.st_dev):02x}"
         for line in Path("/proc/locks").read_text().splitlines():
             _, kind, _, _, process, place, *_ = line.split()
             if (kind, place) == ("FLOCK", f"{device}:{seen.st_ino}"):
-                return f" (number {process})"
+                return int(process)
     except (OSError, ValueError, AttributeError):
         pass
-    return ""
+    return None

@@ -201,7 +201,7 @@ class FeatureStore:
     def verify(self, *, repair=False):
         """Read everything, and compare it with its checksums.
 
-        Others may write meanwhile. Nothing is made or changed without ``repair``. In a
+        Others may write meanwhile; that is not looked at. Nothing is made or changed without ``repair``. In a
         file of more than 256 MB all rows are checked, and that they are found by their
         keys, but neither unused pages nor what an index holds beyond them.
 
@@ -255,7 +255,9 @@ class FeatureStore:
             problems.append(f"{n_lost} rows are not found by their keys")
         repaired = repair and bool(problems or damaged)
         if repaired and problems:
-            n_sound = self._database.mend(inode) or 0
+            n_saved = self._database.mend(inode)
+            repaired = n_saved is not None  # else another process has done it
+            n_sound = n_saved or 0
         elif repaired:
             with self._database.transaction(write=True) as transaction:
                 for key in damaged:

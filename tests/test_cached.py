@@ -1,6 +1,7 @@
 """Searches that go on where they were interrupted."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -138,11 +139,16 @@ def test_weights_and_versions_decide_on_a_fit(blobs, tmp_path, monkeypatch):
     assert Weighted.n_fits == 3
 
 
-def test_a_damaged_fit_is_told_and_done_again(blobs, tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [lambda kept: kept[:100], lambda _: b"", lambda _: pickle.dumps(3)],
+    ids=["short", "empty", "other"],
+)
+def test_a_damaged_fit_is_told_and_done_again(blobs, tmp_path, damage):
     cached = CachedClassifier(LogisticRegression(), memory=tmp_path)
     first = cached.fit(*blobs).predict_proba(blobs[0])
     (file,) = tmp_path.rglob("output.pkl")
-    file.write_bytes(file.read_bytes()[:100])
+    file.write_bytes(damage(file.read_bytes()))
     with pytest.warns(UserWarning, match=r"a fit in .* can't be read") as told:
         again = clone(cached).fit(*blobs)
     assert len(told) == 1

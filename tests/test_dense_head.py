@@ -264,16 +264,46 @@ def test_epochs_as_one_graph_are_those_of_keras(blobs, parameters):
         {"optimizer__clipnorm": 1.0},
         {"optimizer__learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 9)},
         {"compile__loss": keras.losses.SparseCategoricalCrossentropy(reduction="sum")},
+        {"optimizer__learning_rate": lambda: 1e-3},
         {"fit__steps_per_epoch": 2},
     ],
-    ids=["optimizer", "clipped", "schedule", "loss", "fit"],
+    ids=["optimizer", "clipped", "schedule", "loss", "callable", "fit"],
 )
 def test_what_only_keras_can_do_it_does(blobs, parameters):
     trained = head(units=4, epochs=1, **parameters).fit(*blobs)
     assert trained.model_.train_function is not None
 
 
+def test_half_precision_is_keras_own(blobs):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        trained = head(units=4, epochs=1).fit(*blobs)
+    finally:
+        keras.config.set_dtype_policy(before)
+    # Its last layer is in float32 all the same.
+    assert trained.model_.train_function is not None
+
+
+def test_many_graphs_make_an_epoch(blobs, monkeypatch, capsys):
+    whole = head(epochs=3, validation_split=0.3).fit(*blobs)
+    # A graph a batch.
+    monkeypatch.setattr("skart.classifiers._epochs._MOST_BYTES", 1)
+    parts = head(epochs=3, validation_split=0.3, verbose=1).fit(*blobs)
+    for name, values in parts.history_.items():
+        np.testing.assert_allclose(values, whole.history_[name], rtol=1e-5)
+    n_steps = -(-round(0.7 * len(blobs[0])) // parts.batch_size)
+    assert capsys.readouterr().out.count(f"{n_steps}/{n_steps} - ") == 3
+
+
+def test_a_head_that_diverges(blobs):
+    diverging = head(epochs=5, optimizer__learning_rate=1e30)
+    with pytest.raises(ValueError, match="diverged: after epoch 1 the loss"):
+        diverging.fit(blobs[0] * 1e20, blobs[1])
+
+
 def test_the_candidates_of_a_search_share_a_graph(blobs):
+    _graphs.cache_clear()
     for rate in (0.1, 0.3, 0.5):
         for n_rows in (80, 90, 100, 110):
             candidate = head(units=11, dropout=rate, optimizer__learning_rate=rate / 9)

@@ -29,11 +29,9 @@ _SMALL = {
     r"FeatureExtractor\(": 'FeatureExtractor("MobileNetV2", weights=None, ',
     r"make_transfer_pipeline\(": (
         'make_transfer_pipeline(backbone="MobileNetV2", weights=None, size=32, '
-        "compile__run_eagerly=True, "
     ),
     # A step or two take less time than a trace.
     r"HybridCNNClassifier\(": "HybridCNNClassifier(compile__run_eagerly=True, ",
-    r"dropout=0.7": "dropout=0.7, compile__run_eagerly=True",
     r"\bunfreeze_from=": 'backbone="MobileNetV2", weights=None, unfreeze_from=',
     r'"InceptionV3"': '"MobileNetV2"',
     r'"mixed5"': '"block_13_expand_BN"',

@@ -90,7 +90,8 @@ def test_layers_of_augmentations_are_known():
 
 
 @pytest.mark.parametrize(
-    ("name", "n_left"), [("MobileNetV2", 0), ("ResNet50V2", 17), ("VGG16", 0)]
+    ("name", "n_left"),
+    [("MobileNetV2", 0), ("ResNet50", 0), ("ResNet50V2", 17), ("VGG16", 0)],
 )
 def test_folded_networks_compute_the_same(name, n_left):
     network = build(name, (64, 64, 3), seed=0)
@@ -113,10 +114,16 @@ def test_folded_networks_compute_the_same(name, n_left):
 
 def test_what_others_use_is_not_folded():
     inputs = keras.Input((8, 8, 3))
-    maps = keras.layers.Conv2D(4, 3, name="shared")(inputs)
-    other = keras.layers.Conv2D(4, 3, activation="relu")(maps)
-    normalised = [keras.layers.BatchNormalization()(x) for x in (maps, other)]
-    network = keras.Model(inputs, normalised)
+    shared, doubled, given = (keras.layers.Conv2D(4, 3)(inputs) for _ in range(3))
+    active = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+    lines = keras.layers.Conv2D(4, 3)(inputs)
+    normalised = [
+        keras.layers.BatchNormalization()(maps)
+        for maps in (shared, doubled, given, active)
+    ]
+    normalised.append(keras.layers.BatchNormalization(axis=1)(lines))
+    others = [keras.layers.ReLU()(shared), doubled * 2, given]
+    network = keras.Model(inputs, normalised + others)
     assert fold_batch_norm(network) is network
 
 

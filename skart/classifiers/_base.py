@@ -397,7 +397,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
 
     def _batch_size(self, X):
         if self.batch_size is not None:
-            return self.batch_size
+            return int(self.batch_size)
         return min(32, fitting_batch_size(X))
 
     def _compile(self, network):

@@ -80,6 +80,25 @@ class Batches(keras.utils.PyDataset):
             self.error = error  # of which the backend would pass on the text alone
             raise
 
+    def read(self, first, last):
+        """Read several batches at once.
+
+        Parameters
+        ----------
+        first : int
+            The first batch.
+        last : int
+            The last one.
+
+        Returns
+        -------
+        X, codes, weights : ndarray
+            Of their samples.
+        """
+        rows = self.rows[first * self.batch_size : (last + 1) * self.batch_size]
+        samples = self.samples
+        return np.asarray(samples.X[rows]), samples.codes[rows], samples.weights[rows]
+
     def on_epoch_end(self):
         self._ahead.clear()
         if self.generator is not None:
@@ -103,9 +122,4 @@ class Batches(keras.utils.PyDataset):
         return self.error
 
     def _start(self, index):
-        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
-        return self._pool.submit(self._read, rows)
-
-    def _read(self, rows):
-        samples = self.samples
-        return np.asarray(samples.X[rows]), samples.codes[rows], samples.weights[rows]
+        return self._pool.submit(self.read, index, index)

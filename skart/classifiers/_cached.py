@@ -105,14 +105,15 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         kept = fit.call_and_shelve(*given, seen)
         try:
             self.estimator_ = kept.get()
+            self.classes_ = self.estimator_.classes_
         except Exception as error:  # whatever a damaged pickle leads to
             warnings.warn(
-                f"a fit in {folder!r} can't be read ({error}); it is done again",
+                f"a fit in {folder!r} can't be read ({error!r}); it is done again",
                 stacklevel=2,
             )
             kept.clear()
             self.estimator_ = fit(*given, seen)
-        self.classes_ = self.estimator_.classes_
+            self.classes_ = self.estimator_.classes_
         return self
 
     def predict(self, X):

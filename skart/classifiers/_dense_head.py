@@ -101,7 +101,13 @@ class DenseHeadClassifier(BaseKerasClassifier):
             for name in self.get_params()
             if name.startswith(("fit__", "compile__", "callbacks__"))
         ]
-        if routed or self.callbacks or not can_run_epochs(network):
+        if (
+            routed
+            or self.callbacks
+            # A subclass may build what is no plain head.
+            or type(self)._build_network is not DenseHeadClassifier._build_network
+            or not can_run_epochs(network)
+        ):
             super()._fit_network(network, training, **options)
         else:
             run_epochs(network, training, **options)

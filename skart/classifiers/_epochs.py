@@ -1,21 +1,36 @@
-"""Epochs of a dense head, each as one graph.
+"""Epochs of a dense head, many steps as one graph.
 
-A step of so small a network is quick, and half the time of Keras' ``fit`` goes to what
-lies around it: fetching the batch, a call from Python for each, and Adam as a dozen
-passes over all weights. Here TensorFlow runs through a whole epoch at once, with its
-fused Adam, on Keras' own variables: the draws, the batches and their order are those of
-``fit``, and so are the results, but for rounding. The graph takes learning rate, betas
-and dropout as arguments, so that the candidates of a search share it.
+A step of so small a network is quick, and most of the time of Keras' ``fit`` goes to
+what lies around it: fetching the batch, a call from Python for each, and Adam as a
+dozen passes over all weights. Here TensorFlow runs through many batches at once, with
+its fused Adam, on Keras' own variables: the draws, the batches and their order are
+those of ``fit``, and so are the results, but for rounding. The graph takes learning
+rate, betas and dropout as arguments, so that the candidates of a search share it.
 """
 
 import functools
+import typing
 
-import numpy as np
 import tensorflow as tf
 
 from skart._keras import keras
 
 _TUNED = ("learning_rate", "beta_1", "beta_2", "epsilon")
+
+# Bytes of samples a graph runs through before Python is back, to hear of interrupts.
+_MOST_BYTES = 2**24
+
+
+class _Trained(typing.NamedTuple):
+    """What is trained, and with what; all are tensors or TensorFlow's variables."""
+
+    dense: list  # (kernel, bias) of each layer
+    moments: list  # (m, v) of each kernel and bias
+    n_steps: tf.Variable
+    learning_rate: tf.Variable
+    betas_epsilon: list
+    rates: tf.Tensor  # of dropout
+    seeds: list  # of dropout; empty if nothing is dropped
 
 
 def can_run_epochs(network):
@@ -24,25 +39,31 @@ def can_run_epochs(network):
     Parameters
     ----------
     network : keras.Model
-        A dense head, compiled with a cross-entropy loss and accuracy.
+        A dense head, compiled with a cross-entropy loss and accuracy, its optimizer
+        built.
 
     Returns
     -------
     can_run : bool
-        Whether TensorFlow computes, all layers in float32, and the optimizer is Adam
-        with a fixed rate or one that callbacks set, and nothing beside it.
+        Whether TensorFlow computes, on one device and in float32, and the optimizer is
+        Adam with a fixed rate, or one that callbacks set, and nothing beside it.
     """
     optimizer = network.optimizer
-    if keras.backend.backend() != "tensorflow" or type(optimizer) is not (
-        keras.optimizers.Adam
+    if (
+        keras.backend.backend() != "tensorflow"
+        or type(optimizer) is not keras.optimizers.Adam
+        or tf.distribute.has_strategy()
     ):
         return False
-    config = optimizer.get_config()
-    if isinstance(config["learning_rate"], dict):  # a schedule, by the step
+    iteration, rate, *moments = optimizer.variables
+    if rate.name != "learning_rate":  # a schedule, by the step
         return False
+    config = optimizer.get_config()
     plain = keras.optimizers.Adam(**{name: config[name] for name in _TUNED})
-    return config == {**plain.get_config(), "name": config["name"]} and all(
-        layer.compute_dtype == "float32" for layer in network.layers
+    return (
+        config == {**plain.get_config(), "name": config["name"]}
+        and all(layer.compute_dtype == "float32" for layer in network.layers)
+        and all(variable.dtype == "float32" for variable in (rate, *moments))
     )
 
 
@@ -63,7 +84,7 @@ def run_epochs(
     network : keras.Model
         A dense head: pairs of Dropout and Dense layers, compiled, with Adam.
     training : Batches
-        Of an array in memory.
+        Trained on.
     validation_data : Batches, default=None
         Evaluated after each epoch.
     initial_epoch : int
@@ -71,30 +92,16 @@ def run_epochs(
     epochs : int
         The one after the last.
     callbacks : list of keras.callbacks.Callback
-        Called as after epochs of a single batch.
+        Called as by ``fit``, but after many batches instead of each.
     verbose : {0, 1, 2}
         As for Keras' ``fit``.
     """
-    optimizer = network.optimizer
-    drops, layers = network.layers[::2], network.layers[1::2]
-    dense = [(layer.kernel.value, layer.bias.value) for layer in layers]
-    # Keras has no public names for Adam's moments.
-    moments = [
-        (m.value, v.value)
-        for m, v in zip(optimizer._momentums, optimizer._velocities, strict=True)
-    ]
-    rates = tf.constant([drop.rate for drop in drops], tf.float32)
-    # A layer that drops nothing draws nothing; it is the same for all layers.
-    seeds = [drop.seed_generator.state.value for drop in drops if drop.rate]
-    adam = [tf.constant(float(getattr(optimizer, name))) for name in _TUNED[1:]]
-    samples = training.samples
-    data = [
-        tf.convert_to_tensor(samples.X),
-        tf.convert_to_tensor(samples.codes.astype(np.int32)),
-        tf.convert_to_tensor(samples.weights),
-    ]
+    trained = _collect(network)
+    shapes = tuple(tuple(kernel.shape) for kernel, _ in trained.dense)
+    train, evaluate = _graphs(shapes)
     batch_size = tf.constant(training.batch_size)
-    train_epoch, evaluate = _graphs(tuple(kernel.shape for kernel, _ in dense))
+    n_bytes = training.batch_size * shapes[0][0] * 4
+    n_batches = max(1, _MOST_BYTES // n_bytes)
 
     callbacks = keras.callbacks.CallbackList(
         callbacks,
@@ -102,76 +109,96 @@ def run_epochs(
         add_progbar=verbose != 0,
         verbose=verbose,
         epochs=epochs,
-        steps=1,
+        steps=len(training),
     )
     network.stop_training = False
     callbacks.on_train_begin()
     for epoch in range(initial_epoch, epochs):
         training.on_epoch_end()  # as ``fit`` does, ahead of the first one, too
         callbacks.on_epoch_begin(epoch)
-        callbacks.on_train_batch_begin(0)
-        loss, accuracy = train_epoch(
-            *data,
-            rows=tf.constant(training.rows, tf.int32),
-            batch_size=batch_size,
-            dense=dense,
-            moments=moments,
-            n_steps_done=optimizer.iterations.value,
-            adam=[optimizer.learning_rate.value, *adam],
-            rates=rates,
-            seeds=seeds,
-        )
-        logs = {"accuracy": float(accuracy), "loss": float(loss)}
-        callbacks.on_train_batch_end(0, logs)
+        so_far = _Mean()
+        for first in range(0, len(training), n_batches):
+            last = min(first + n_batches, len(training)) - 1
+            callbacks.on_train_batch_begin(first)
+            so_far.add(train(*training.read(first, last), batch_size, trained))
+            callbacks.on_train_batch_end(last, so_far.logs())
+            if network.stop_training:
+                break
+        logs = so_far.logs()
         if validation_data is not None:
-            rows = tf.constant(validation_data.rows, tf.int32)
-            loss, accuracy = evaluate(*data, rows=rows, dense=dense)
-            logs |= {"val_accuracy": float(accuracy), "val_loss": float(loss)}
+            whole = _Mean()
+            for first in range(0, len(validation_data), n_batches):
+                last = min(first + n_batches, len(validation_data)) - 1
+                part = validation_data.read(first, last)
+                whole.add(evaluate(*part, trained.dense))
+            logs |= {f"val_{name}": value for name, value in whole.logs().items()}
         callbacks.on_epoch_end(epoch, logs)
         if network.stop_training:
             break
     callbacks.on_train_end(logs)
 
 
-@functools.lru_cache(maxsize=64)
+class _Mean:
+    """Loss and accuracy of what was seen so far."""
+
+    def __init__(self):
+        self.loss = self.n_right = self.n = 0
+
+    def add(self, sums):
+        loss, n_right, n = sums
+        self.loss += float(loss)
+        self.n_right += int(n_right)
+        self.n += int(n)
+
+    def logs(self):
+        return {"accuracy": self.n_right / self.n, "loss": self.loss / self.n}
+
+
+def _collect(network):
+    drops, layers = network.layers[::2], network.layers[1::2]
+    optimizer = network.optimizer
+    iteration, learning_rate, *moments = (x.value for x in optimizer.variables)
+    return _Trained(
+        dense=[(layer.kernel.value, layer.bias.value) for layer in layers],
+        moments=list(zip(moments[::2], moments[1::2], strict=True)),
+        n_steps=iteration,
+        learning_rate=learning_rate,
+        betas_epsilon=[
+            tf.constant(float(getattr(optimizer, name))) for name in _TUNED[1:]
+        ],
+        rates=tf.constant([drop.rate for drop in drops], tf.float32),
+        # A layer that drops nothing draws nothing; it is the same for all layers.
+        seeds=[drop.seed_generator.state.value for drop in drops if drop.rate],
+    )
+
+
+# A search fits a candidate in all folds before the next one: few are enough.
+@functools.lru_cache(maxsize=8)
 def _graphs(shapes):
     """Make the graphs of heads of these shapes; tracing them takes half a second.
 
     Of a function of its own, each makes one graph for all numbers of rows.
     """
     return tuple(
-        tf.function(function, reduce_retracing=True)
-        for function in (_train_epoch, _evaluate)
+        tf.function(function, reduce_retracing=True) for function in (_train, _evaluate)
     )
 
 
-def _train_epoch(
-    X,
-    codes,
-    weights,
-    rows,
-    batch_size,
-    dense,
-    moments,
-    n_steps_done,
-    adam,
-    rates,
-    seeds,
-):
-    learning_rate, beta_1, beta_2, epsilon = adam
-    variables = [variable for pair in dense for variable in pair]
-    loss, n_right = tf.zeros(()), tf.zeros(())
-    for start in tf.range(0, tf.size(rows), batch_size):
-        batch = rows[start : start + batch_size]
+def _train(X, codes, weights, batch_size, trained):
+    beta_1, beta_2, epsilon = trained.betas_epsilon
+    variables = [variable for pair in trained.dense for variable in pair]
+    loss, n_right = tf.zeros(()), tf.zeros((), tf.int32)
+    for start in tf.range(0, tf.size(codes), batch_size):
+        batch = slice(start, start + batch_size)
         with tf.GradientTape() as tape:
-            logits = _logits(tf.gather(X, batch), dense, rates, seeds)
-            losses = _losses(logits, codes, weights, batch)
+            logits = _logits(X[batch], trained.dense, trained.rates, trained.seeds)
+            losses = _losses(logits, codes[batch], weights[batch])
             mean = tf.reduce_mean(losses)
         gradients = tape.gradient(mean, variables)
-        n_steps_done.assign_add(1)
-        step = tf.cast(n_steps_done, tf.float32)
+        trained.n_steps.assign_add(1)
+        step = tf.cast(trained.n_steps, tf.float32)
         for variable, (m, v), gradient in zip(
-            variables, moments, gradients, strict=True
+            variables, trained.moments, gradients, strict=True
         ):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
@@ -179,23 +206,21 @@ def _train_epoch(
                 v=v.handle,
                 beta1_power=beta_1**step,
                 beta2_power=beta_2**step,
-                lr=learning_rate,
+                lr=trained.learning_rate,
                 beta1=beta_1,
                 beta2=beta_2,
                 epsilon=epsilon,
                 grad=gradient,
             )
         loss += tf.reduce_sum(losses)
-        n_right += _count_right(logits, codes, batch)
-    n_rows = tf.cast(tf.size(rows), tf.float32)
-    return loss / n_rows, n_right / n_rows
+        n_right += _count_right(logits, codes[batch])
+    return loss, n_right, tf.size(codes)
 
 
-def _evaluate(X, codes, weights, rows, dense):
-    logits = _logits(tf.gather(X, rows), dense)
-    losses = _losses(logits, codes, weights, rows)
-    n_rows = tf.cast(tf.size(rows), tf.float32)
-    return tf.reduce_mean(losses), _count_right(logits, codes, rows) / n_rows
+def _evaluate(X, codes, weights, dense):
+    logits = _logits(X, dense)
+    loss = tf.reduce_sum(_losses(logits, codes, weights))
+    return loss, _count_right(logits, codes), tf.size(codes)
 
 
 def _logits(x, dense, rates=None, seeds=()):
@@ -211,13 +236,10 @@ def _logits(x, dense, rates=None, seeds=()):
     return x
 
 
-def _losses(logits, codes, weights, rows):
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-        tf.gather(codes, rows), logits
-    )
-    return tf.gather(weights, rows) * losses
+def _losses(logits, codes, weights):
+    return weights * tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
 
 
-def _count_right(logits, codes, rows):
-    predicted = tf.argmax(logits, axis=1, output_type=tf.int32)
-    return tf.reduce_sum(tf.cast(predicted == tf.gather(codes, rows), tf.float32))
+def _count_right(logits, codes):
+    predicted = tf.argmax(logits, axis=1, output_type=codes.dtype)
+    return tf.reduce_sum(tf.cast(predicted == codes, tf.int32))

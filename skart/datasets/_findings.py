@@ -63,7 +63,7 @@ def find_problems(files, *, min_size, max_border, max_imbalance):
 
 
 def artist_key(artist):
-    """Make equal what differs in case, spaces around or the encoding of accents.
+    """Make equal what differs in case, in spaces or in the encoding of accents.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def artist_key(artist):
     """
     if not isinstance(artist, str):
         return artist
-    composed = unicodedata.normalize("NFC", artist).strip().casefold()
-    return unicodedata.normalize("NFC", composed)
+    words = unicodedata.normalize("NFC", artist).casefold().split()
+    return unicodedata.normalize("NFC", " ".join(words))
 
 
 def _of_clusters(files):

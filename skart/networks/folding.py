@@ -17,7 +17,8 @@ def fold_batch_norm(network):
     Parameters
     ----------
     network : keras.Model
-        A functional network; it is frozen if it isn't yet.
+        A functional network, frozen here; each of its layers is used once, as in those
+        of keras.applications.
 
     Returns
     -------
@@ -33,7 +34,9 @@ def fold_batch_norm(network):
     """
     layers = network.layers
     used = collections.Counter(
-        id(tensor) for layer in layers for tensor in keras.tree.flatten(layer.input)
+        id(tensor)
+        for operation in network.operations
+        for tensor in keras.tree.flatten(operation.input)
     )
     used.update(id(tensor) for tensor in network.outputs)
     convolutions = {
@@ -48,6 +51,7 @@ def fold_batch_norm(network):
         for layer in layers
         if type(layer) is keras.layers.BatchNormalization
         and id(layer.input) in convolutions
+        and layer.axis in (-1, 3)
     }
     network.trainable = False
     if not norm_of:
