@@ -201,9 +201,10 @@ class FeatureStore:
     def verify(self, *, repair=False):
         """Read everything, and compare it with its checksums.
 
-        Others may write meanwhile; that is not looked at. Nothing is made or changed without ``repair``. In a
-        file of more than 256 MB all rows are checked, and that they are found by their
-        keys, but neither unused pages nor what an index holds beyond them.
+        Others may write meanwhile; what they write is not looked at. Nothing is made or
+        changed without ``repair``. In a file of more than 256 MB all rows are checked,
+        and that they are found by their keys, but neither unused pages nor what an
+        index holds beyond them.
 
         Parameters
         ----------
