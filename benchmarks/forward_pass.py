@@ -1,8 +1,9 @@
 """Time a frozen network's forward pass, and tell how far its features are off.
 
-InceptionV3 on the same images, in turn: ``keras.Model.predict`` on an array, batches fed
-to Keras by hand, skart's extractor in float32, in bfloat16, and plain Keras in bfloat16.
-With ``--weights``, drawn paintings are also classified with the features of each.
+InceptionV3 on the same images, in turn: ``keras.Model.predict`` on an array, batches
+fed to Keras by hand, skart's extractor in float32, in bfloat16, and plain Keras in
+bfloat16. With ``--weights``, drawn paintings are also classified with the features of
+each.
 
     python benchmarks/forward_pass.py --weights FILE
 """
