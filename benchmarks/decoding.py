@@ -160,7 +160,7 @@ def main():
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--images", type=int, default=66, help="to run the network on; 0 for none"
+        "--images", type=int, default=132, help="to run the network on; 0 for none"
     )
     parser.add_argument("--weights", help="InceptionV3 without its top; else random")
     args = parser.parse_args()
