@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint docs reproduce fuzz format clean
+.PHONY: help demo test lint docs reproduce bench fuzz format clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -34,6 +34,18 @@ docs: $(VENV)/docs  ## Build the documentation, its gallery too; warnings are er
 
 reproduce: $(VENV)/installed  ## Run the report's experiments on drawn paintings
 	$(BIN)/skart reproduce --quick $(ARGS)
+
+bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight minutes
+	$(BIN)/python benchmarks/start.py --rounds 3
+	$(BIN)/python benchmarks/forward_pass.py --sizes 299 --images 22 --rounds 3
+	$(BIN)/python benchmarks/decoding.py --sizes 299 --megapixels 24 --rounds 3 --images 66
+	$(BIN)/python benchmarks/store.py --search-paintings 1000 --candidates 3 --rounds 3
+	$(BIN)/python benchmarks/head_search.py --candidates 1 --samples 1500 --epochs 10
+	$(BIN)/python benchmarks/training_step.py --sizes 128 --megapixels 0.8 --epochs 0
+	$(BIN)/python benchmarks/fine_tuning.py --paintings 32 --cuts mixed9
+	$(BIN)/python benchmarks/memory.py --paintings 300
+	$(BIN)/python benchmarks/growth.py --paintings 500 1000 2000
+	$(BIN)/python benchmarks/audit.py --artists 2 --per-artist 6 --sizes 250 500
 
 fuzz: $(VENV)/installed  ## Decode damaged image files for five minutes
 	$(BIN)/python tests/fuzz_decoder.py --seconds 300 $(ARGS)

@@ -9,9 +9,13 @@ from skart._image_file import is_decoded_whole, is_sideways, open_image, turn_of
 
 # Raise it when a change here changes pixels: features stored under another number
 # are then computed anew.
-DECODER_VERSION = 3
+DECODER_VERSION = 4
 
 MAX_PIXELS = 200_000_000
+
+# A JPEG is decoded at the smallest scale that leaves so many times the pixels needed, a
+# side: at 1.5, sharp paintings come within 39 dB of what all their pixels give, not 40.
+_ROOM = 1.6
 
 
 def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
@@ -55,7 +59,7 @@ def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
         if is_jpeg:
             whole = is_decoded_whole(image)
             # It never gives less than what is asked for.
-            image.draft(None, tuple(int(side) * 2 for side in scaled))
+            image.draft(None, tuple(int(side * _ROOM) for side in scaled))
             _load(image, source if whole else image.size, max_pixels)
         profile = image.info.get("icc_profile")
         image = _to_8_bits(image)

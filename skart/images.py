@@ -51,8 +51,8 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     ``pip install skart[heic]``, HEIC files become 8-bit sRGB: EXIF orientation and
     embedded colour profiles are applied, grey, palette, CMYK and 16-bit images are
     converted, transparency is laid on white; of several pages or frames the first is
-    taken. JPEGs are decoded at the smallest scale that leaves twice the pixels needed;
-    the rest of the way is a bicubic resize with antialiasing.
+    taken. JPEGs are decoded at the smallest scale that leaves 1.6 times the pixels
+    needed, a side; the rest of the way is a bicubic resize with antialiasing.
 
     Parameters
     ----------
