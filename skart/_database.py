@@ -27,6 +27,7 @@ from skart._store_files import (
     TABLES,
     holds_store,
     is_own,
+    was_store,
 )
 from skart._waiting_lock import WaitingLock
 
@@ -188,6 +189,13 @@ class Database:
                 new.unlink(missing_ok=True)
                 raise explain(error, self.root) from error
             shutil.copymode(self.file, new)  # others may use it, too
+            if not n_arrays and not was_store(self.file):
+                aside = self.file.with_name(f"{self.file.name}.damaged")
+                os.replace(self.file, aside)
+                warnings.warn(
+                    f"{self.file} holds nothing of a store; it is kept as {aside}",
+                    stacklevel=4,
+                )
             # It would be taken for the new file's.
             self.file.with_name(f"{self.file.name}-journal").unlink(missing_ok=True)
             os.replace(new, self.file)

@@ -63,6 +63,28 @@ def holds_store(file):
     return bool(made) and made <= {sql.encode() for sql in TABLES.values()}
 
 
+def was_store(file):
+    """Tell a damaged store from what merely has its name, by its first page.
+
+    Parameters
+    ----------
+    file : Path
+        A file that SQLite can't read.
+
+    Returns
+    -------
+    was_store : bool
+        True also if it is empty; False also if that page is lost.
+    """
+    with open(file, "rb") as damaged:
+        page = damaged.read(4096)
+    return (
+        not page
+        or page[68:72] == APPLICATION_ID.to_bytes(4)
+        or any(sql.encode() in page for sql in TABLES.values())
+    )
+
+
 def is_own(path):
     """Tell whether a skart, of whichever version, has put a file into a store.
 
@@ -80,9 +102,11 @@ def is_own(path):
     if not match or not path.is_file():
         return False
     if match["data"]:
-        held = holds_store(path.with_name(match["data"]))
-        # What is damaged beyond recognition has the name, at least.
-        return held or held is None and match["data"] == f"features-{FORMAT}.sqlite"
+        data = path.with_name(match["data"])
+        if not data.exists():  # what a killed process left of it
+            return match["data"] == f"features-{FORMAT}.sqlite"
+        held = holds_store(data)
+        return held or held is None and was_store(data)
     if path.suffix != ".mdb":
         return True
     # The first format had names that other programs use, too.

@@ -263,7 +263,7 @@ def test_random_folds_alone_are_told(collection, tmp_path):
     )
     page = write(tmp_path, evaluation, paths)
     assert "in 4 folds at random" in page.text
-    assert "The artists are not known." in page.text
+    assert "Artists were not told apart." in page.text
     assert "How it does on artists that it has not met was not measured." in page.text
 
 

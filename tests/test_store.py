@@ -144,9 +144,14 @@ def test_what_is_no_store_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="a file stands in its place"):
         FeatureStore(tmp_path / "file").section(IDENTITY).missing(keys(1))
-    (tmp_path / "features-2.sqlite").write_bytes(os.urandom(20000))
-    with pytest.warns(UserWarning, match="was damaged: 0 of its arrays"):
+    notes = os.urandom(20000)
+    (tmp_path / "features-2.sqlite").write_bytes(notes)
+    with (
+        pytest.warns(UserWarning, match="was damaged: 0 of its arrays"),
+        pytest.warns(UserWarning, match="it is kept as .*features-2.sqlite.damaged"),
+    ):
         assert FeatureStore(tmp_path).section(IDENTITY).missing(keys(1)).all()
+    assert (tmp_path / "features-2.sqlite.damaged").read_bytes() == notes
 
 
 def test_a_temporary_store_goes_with_its_owner():

@@ -67,7 +67,11 @@ def in_slices(monkeypatch, size=1):
     monkeypatch.setattr("skart._database._WHOLE", 0)
 
 
-@pytest.mark.filterwarnings("ignore:the feature store", "ignore:[0-9]+ arrays in the")
+@pytest.mark.filterwarnings(
+    "ignore:the feature store",
+    "ignore:[0-9]+ arrays in the",
+    "ignore:.* holds nothing of a store",
+)
 @pytest.mark.parametrize("width", [10, 2000])
 @pytest.mark.parametrize("kind", KINDS)
 def test_damage_never_gives_a_wrong_vector(sound, tmp_path, kind, width, monkeypatch):

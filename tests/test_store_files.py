@@ -118,6 +118,9 @@ def test_files_that_merely_have_such_names(store):
     with pytest.raises(StoreError, match="'features-1.sqlite', 'features-3.sqlite'"):
         store.clear()
     assert contents(store.root) == before
+    (store.root / NAME).write_bytes(b"notes of mine\n" * 1000)
+    with pytest.raises(StoreError, match=f"'{NAME}', 'features-3.sqlite'"):
+        store.clear()
     (store.root / NAME).unlink()
     assert not store.exists()
 

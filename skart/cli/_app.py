@@ -1,5 +1,6 @@
 """What all commands share: errors, warnings, interrupts, output and options."""
 
+import atexit
 import contextlib
 import functools
 import json
@@ -93,8 +94,8 @@ CACHE = Path("~/.cache/skart")
 
 
 INTERRUPTED = (
-    "\nskart: interrupted. Features computed so far are kept; the same command goes on "
-    "from there."
+    "\nskart: interrupted. Features computed so far are kept: the same command finds "
+    "them; what was being trained begins anew."
 )
 
 
@@ -103,7 +104,14 @@ def main():
     for stream in (sys.stdout, sys.stderr):  # names of files may be no Unicode
         stream.reconfigure(errors="backslashreplace")
     _end_in_time_when_interrupted()
-    app()
+    try:
+        app()
+    finally:
+        if _interrupted.is_set():
+            # Else Python would wait for threads and free networks, and nothing could
+            # end it any more. What deletes temporary files is done.
+            atexit._run_exitfuncs()
+            os._exit(130)
 
 
 def _end_in_time_when_interrupted(seconds=1.2):

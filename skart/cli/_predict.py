@@ -1,5 +1,6 @@
 """``skart predict``: images to movements."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -45,9 +46,11 @@ def predict(
     from skart.commands.prediction import load_pipeline, predict_images
     from skart.datasets import list_images
 
-    paths = []
+    paths, skipped = [], Counter()
     for image in images:
-        paths += list_images(image) if image.is_dir() else [str(image)]
+        paths += list_images(image, skipped) if image.is_dir() else [str(image)]
+    for reason, n in skipped.items():
+        say(f"passed over: {n} {reason}")
     paths = list(dict.fromkeys(paths))
     pipe = load_pipeline(model, weights=weights, cache=cache)
     table, failures = predict_images(pipe, paths, top_k)

@@ -1,5 +1,6 @@
 """``skart train``: a folder of paintings to a model on disk."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -135,5 +136,6 @@ def train(
         f"validation accuracy {answer['validation_accuracy']:.1%}, "
         f"{answer['validation_share']:.0%} held out, {answer['held_out']}"
     )
-    lines.append(f"how good it is on others: skart evaluate {out} {data}")
+    evaluate = shlex.join(["skart", "evaluate", str(out), str(data)])
+    lines.append(f"how good it is on others: {evaluate}")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import csv as _csv
 import os
+import stat
 from collections import Counter
 from pathlib import Path
 
@@ -125,13 +126,15 @@ def read_folder(root, *, skip_empty=False):
     return bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
 
 
-def list_images(root):
+def list_images(root, skipped=None):
     """List the images of a folder and of all folders in it.
 
     Parameters
     ----------
     root : str or path
         The folder; ``~`` is expanded.
+    skipped : collections.Counter, default=None
+        Counts what is passed over, by reason.
 
     Returns
     -------
@@ -161,7 +164,8 @@ def list_images(root):
     ['a.png']
     """
     root = Path(root).expanduser()
-    paths = [path for path, _ in _walk(root, Counter())]
+    skipped = Counter() if skipped is None else skipped
+    paths = [path for path, _ in _walk(root, skipped)]
     if not paths:
         raise ValueError(f"{str(root)!r} holds no images")
     return paths
@@ -368,7 +372,10 @@ def _kind_of_file(entry):
     if os.path.splitext(entry.name)[1].lower() not in IMAGE_EXTENSIONS:
         return "not an image"
     try:
-        return "image" if entry.stat().st_size else "empty"
+        seen = entry.stat()
+        if not stat.S_ISREG(seen.st_mode):
+            return "not a file"
+        return "image" if seen.st_size else "empty"
     except OSError:  # a link that leads nowhere
         return "broken link"
 

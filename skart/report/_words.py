@@ -64,7 +64,7 @@ def how_measured(evaluation):
         "artist. "
     )
     if evaluation.groups is None:
-        text += "The artists are not known. "
+        text += "Artists were not told apart. "
     return text + "On artists that are new to it, it will probably be worse."
 
 
