@@ -27,8 +27,8 @@ from skart.datasets import load_image_folder, make_paintings
 GRAIN = 4
 
 
-def make_files(folder, side, n_files, seed=0):
-    """Write JPEGs of ``side`` x 4/5 ``side`` pixels, upright and lying in turn."""
+def make_files(folder, side, n_files, aspect=0.8, seed=0):
+    """Write JPEGs, upright and lying in turn; ``side`` is the longer one."""
     root = Path(folder, f"{side}-{n_files}")
     drawn = make_paintings(
         root / "drawn",
@@ -44,7 +44,7 @@ def make_files(folder, side, n_files, seed=0):
     target.mkdir(parents=True)
     for i in range(n_files):
         with Image.open(paths[i * len(paths) // n_files]) as image:
-            size = (side, side * 4 // 5)[:: 1 if i % 2 else -1]
+            size = (side, round(side * aspect))[:: 1 if i % 2 else -1]
             image = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
         # Grain: in rows, since the pixels of a large file take memory as floats.
         pixels = np.array(image)
@@ -83,13 +83,13 @@ def psnr(one, other):
     return 10 * np.log10(255**2 / np.mean((one.astype(float) - other) ** 2))
 
 
-def measure_decoding(folder, sides, sizes, pixels, rounds):
+def measure_decoding(folder, sides, sizes, pixels, aspect, rounds):
     print("| files | to | Pillow | skart, one thread | times as fast | PSNR ", end="")
     print("| skart, all threads | Keras, all threads | PSNR |")
     print("|" + "---|" * 9)
     for side in sides:
         n_files = max(2, round(pixels / (side**2 * 0.8)))
-        target, paths = make_files(folder, side, n_files)
+        target, paths = make_files(folder, side, n_files, aspect)
         n_bits = 8 * sum(map(os.path.getsize, paths)) / n_files / (side**2 * 0.8)
         for size in sizes:
 
@@ -158,6 +158,9 @@ def main():
     parser.add_argument(
         "--megapixels", type=float, default=80, help="of the files of each side"
     )
+    parser.add_argument(
+        "--aspect", type=float, default=0.8, help="shorter side by the longer"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--images", type=int, default=132, help="to run the network on; 0 for none"
@@ -167,7 +170,9 @@ def main():
     print(describe_machine() + "\n")
     with tempfile.TemporaryDirectory() as folder:
         pixels = args.megapixels * 1e6
-        measure_decoding(folder, args.sides, args.sizes, pixels, args.rounds)
+        measure_decoding(
+            folder, args.sides, args.sizes, pixels, args.aspect, args.rounds
+        )
         if args.images:
             measure_extraction(folder, args.images, args.weights, args.rounds)
 
