@@ -81,13 +81,13 @@ def test_many_copies_are_not_all_compared(monkeypatch):
                 )
             )
     compared = []
-    compare = duplicates._compare
+    compare = duplicates.compare
 
     def counting(pictures, one, *others):
         compared.append(len(one))
         return compare(pictures, one, *others)
 
-    monkeypatch.setattr(duplicates, "_compare", counting)
+    monkeypatch.setattr(duplicates, "compare", counting)
     assert clusters_of(pictures) == np.repeat(range(12), 24).tolist()
     assert sum(compared) < 5 * len(pictures)
 

@@ -101,7 +101,7 @@ def run_epochs(
     train, evaluate = _graphs(shapes)
     batch_size = tf.constant(training.batch_size)
     n_bytes = training.batch_size * shapes[0][0] * 4
-    n_batches = max(1, _MOST_BYTES // n_bytes)
+    n_at_once = max(1, _MOST_BYTES // n_bytes)
 
     callbacks = keras.callbacks.CallbackList(
         callbacks,
@@ -117,8 +117,7 @@ def run_epochs(
         training.on_epoch_end()  # as ``fit`` does, ahead of the first one, too
         callbacks.on_epoch_begin(epoch)
         so_far = _Mean()
-        for first in range(0, len(training), n_batches):
-            last = min(first + n_batches, len(training)) - 1
+        for first, last in _parts(training, n_at_once):
             callbacks.on_train_batch_begin(first)
             so_far.add(train(*training.read(first, last), batch_size, trained))
             callbacks.on_train_batch_end(last, so_far.logs())
@@ -127,8 +126,7 @@ def run_epochs(
         logs = so_far.logs()
         if validation_data is not None:
             whole = _Mean()
-            for first in range(0, len(validation_data), n_batches):
-                last = min(first + n_batches, len(validation_data)) - 1
+            for first, last in _parts(validation_data, n_at_once):
                 part = validation_data.read(first, last)
                 whole.add(evaluate(*part, trained.dense))
             logs |= {f"val_{name}": value for name, value in whole.logs().items()}
@@ -136,6 +134,12 @@ def run_epochs(
         if network.stop_training:
             break
     callbacks.on_train_end(logs)
+
+
+def _parts(batches, n_at_once):
+    """Yield the first and the last batch of each graph's share."""
+    for first in range(0, len(batches), n_at_once):
+        yield first, min(first + n_at_once, len(batches)) - 1
 
 
 class _Mean:

@@ -1,20 +1,19 @@
 """Thumbnails to pairs of near duplicates: few candidates, each confirmed on pixels."""
 
-from typing import NamedTuple
-
 import joblib
 import numpy as np
 from scipy.fft import dctn
-from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-# Side of the thumbnails, and of what is compared after alignment.
-SIDE = 64
-_COMPARED = 32
-CHROMA_SIDE = 16
-_COLOUR_SIDE = 8
+from skart.datasets._alignment import (
+    COMPARED_SIDE,
+    WHOLE,
+    Picture,
+    compare,
+    sample,
+)
 
 # Shares cut from each side of an image so that its cropped copies find it.
 _CROPS = (0.0, 0.025, 0.05)
@@ -35,50 +34,7 @@ _N_NEIGHBOURS = (len(_CROPS) + 1) * (_N_COMPARED + 2)
 _N_FIRST = 2
 _N_CHANCES = 3
 
-# Least correlation that is worth aligning.
-_HOPEFUL = 0.5
-
-# How far alignment may move an edge: in a step, from where it began, out of the image.
-_STEP, _DRIFT, _BEYOND = 0.03, 0.06, 0.08
-_N_STEPS = 6
-# It ends where a step gains less correlation than this, or there is no more to gain.
-_LEAST_GAIN, _ENOUGH = 0.002, 0.995
-
-# Pixels of a thumbnail at the edge of what lies within margins that have some of them.
-_BLUR = 1
-
-# How far proportions may differ, as logarithm, where different margins were cut off.
-_PROPORTIONS = 0.1
-
-# Least agreement of the colours of two colour images, and what counts as colour.
-_COLOUR_AGREEMENT = 0.8
-_COLOURED = 3.0
-
-_WHOLE = np.array([0.0, 0.0, 1.0, 1.0])
-_INWARDS = np.array([1, 1, -1, -1])
-
 _CHUNK = 512
-
-
-class Picture(NamedTuple):
-    """What near duplicates are told by.
-
-    Attributes
-    ----------
-    grey : ndarray of shape (64, 64), dtype uint8
-        The image, stretched to a square.
-    chroma : ndarray of shape (16, 16, 2), dtype int8
-        Its blue and red difference.
-    content : ndarray of shape (4,)
-        What lies within uniform margins: left, top, right and bottom, shares of 1.
-    proportions : float
-        Width of the image by its height.
-    """
-
-    grey: np.ndarray
-    chroma: np.ndarray
-    content: np.ndarray
-    proportions: float
 
 
 def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
@@ -178,7 +134,7 @@ def connect(pairs, n):
 def _candidates(thumbnails, contents, n_jobs):
     """Pair images with neighbours: index and box of both, rank; and who is crowded."""
     everywhere = np.arange(len(thumbnails))
-    within = np.flatnonzero((contents != _WHOLE).any(axis=1))
+    within = np.flatnonzero((contents != WHOLE).any(axis=1))
     views = [
         (everywhere, np.tile([crop, crop, 1 - crop, 1 - crop], (len(thumbnails), 1)))
         for crop in _CROPS
@@ -230,7 +186,7 @@ def _ranks(values):
 
 
 def _describe(thumbnails, boxes):
-    low = dctn(_sample(thumbnails, boxes, _COMPARED), axes=(1, 2), norm="ortho")
+    low = dctn(sample(thumbnails, boxes, COMPARED_SIDE), axes=(1, 2), norm="ortho")
     low = low[:, :_ORDER, :_ORDER][:, _LOW]
     return low / np.maximum(np.linalg.norm(low, axis=1, keepdims=True), 1e-6)
 
@@ -238,168 +194,9 @@ def _describe(thumbnails, boxes):
 def _similarity(pictures, one, one_box, other, other_box, n_jobs):
     candidates = one, one_box, other, other_box
     compared = joblib.Parallel(n_jobs, prefer="threads")(
-        joblib.delayed(_compare)(
+        joblib.delayed(compare)(
             pictures, *(part[start : start + _CHUNK] for part in candidates)
         )
         for start in range(0, len(one), _CHUNK)
     )
     return np.concatenate([*compared, np.empty(0)])
-
-
-def _compare(pictures, one, one_box, other, other_box):
-    """Align images of ``other`` with those of ``one``; give their similarity."""
-    thumbnails, chroma, contents, proportions = pictures
-    similarity = np.zeros(len(one))
-    # Margins resemble each other; what lies well within them is compared.
-    wanted_box = contents[one] + _BLUR / SIDE * (contents[one] != _WHOLE) * _INWARDS
-    wanted = _sample(thumbnails[one], wanted_box, _COMPARED)
-    # They show the same by the views that are alike, or by what their margins hold.
-    starts = [
-        _carry(wanted_box, one_box, other_box),
-        _carry(wanted_box, contents[one], contents[other]),
-    ]
-    likeness = [
-        _correlation(wanted, _sample(thumbnails[other], start, _COMPARED))
-        for start in starts
-    ]
-    other_box = np.where((likeness[0] >= likeness[1])[:, np.newaxis], *starts)
-    hopeful = np.maximum(*likeness) >= _HOPEFUL
-    if not hopeful.any():
-        return similarity
-    one, wanted_box, other, other_box, wanted = (
-        part[hopeful] for part in (one, wanted_box, other, other_box, wanted)
-    )
-    other_box = _align(wanted, thumbnails[other], other_box)
-    aligned = _sample(thumbnails[other], other_box, _COMPARED)
-    correlation = np.minimum(
-        _correlation(wanted, aligned), _correlation(_details(wanted), _details(aligned))
-    )
-    agree = _colours_agree(
-        *(
-            (
-                _sample(thumbnails[index], box, _COLOUR_SIDE),
-                np.stack(
-                    [
-                        _sample(chroma[index, ..., channel], box, _COLOUR_SIDE)
-                        for channel in (0, 1)
-                    ],
-                    axis=-1,
-                ),
-            )
-            for index, box in ((one, wanted_box), (other, other_box))
-        )
-    )
-    # Two plain areas are like any two once different margins are cut off and the rest
-    # is stretched.
-    width, height = (_sides(wanted_box) / _sides(other_box)).T
-    stretched = np.log(width / height * proportions[one] / proportions[other])
-    cut_alike = np.abs(contents[one] - contents[other]).max(axis=1) <= 2 / SIDE
-    agree &= cut_alike | (np.abs(stretched) <= _PROPORTIONS)
-    similarity[hopeful] = np.where(agree, correlation, 0)
-    return similarity
-
-
-def _carry(boxes, old, new):
-    """Move boxes as one must to make new places of old ones."""
-    scale = np.tile(_sides(new) / _sides(old), 2)
-    return np.tile(new[:, :2], 2) + (boxes - np.tile(old[:, :2], 2)) * scale
-
-
-def _align(wanted, thumbnails, start):
-    """Move the edges of boxes until what they cut out resembles what is wanted."""
-    best, best_boxes = np.full(len(start), -1.0), start.copy()
-    place = ((np.arange(_COMPARED) + 0.5) / _COMPARED).astype(np.float32)
-    across, down = place, place[:, np.newaxis]
-    going, boxes = np.arange(len(start)), start
-    for step in range(_N_STEPS + 1):
-        seen = _sample(thumbnails[going], boxes, _COMPARED)
-        correlation = _correlation(wanted[going], seen)
-        gain = correlation - best[going]
-        better = gain > 0
-        best[going[better]] = correlation[better]
-        best_boxes[going[better]] = boxes[better]
-        # Most have arrived, or are lost, after two steps.
-        hopeful = (gain > _LEAST_GAIN) & (correlation < _ENOUGH)
-        going, boxes, seen = going[hopeful], boxes[hopeful], seen[hopeful]
-        if step == _N_STEPS or not len(going):
-            return best_boxes
-        per_side = (_COMPARED / _sides(boxes)).astype(np.float32)[..., None, None]
-        by_x = np.gradient(seen, axis=2) * per_side[:, 0]
-        by_y = np.gradient(seen, axis=1) * per_side[:, 1]
-        # How the pixels change with each edge, and with contrast and brightness.
-        columns = [by_x * (1 - across), by_y * (1 - down), by_x * across, by_y * down]
-        columns = np.stack([*columns, seen, np.ones_like(seen)], axis=1)
-        columns = columns.reshape(*columns.shape[:2], -1)
-        normal = columns @ columns.transpose(0, 2, 1)
-        targets = columns @ wanted[going].reshape(len(going), -1, 1)
-        diagonal = np.arange(6)
-        normal[:, diagonal, diagonal] = normal[:, diagonal, diagonal] * 1.001 + 1e-3
-        solved = np.linalg.solve(normal, targets)[..., 0]
-        contrast = np.maximum(solved[:, 4:5], 0.2)
-        boxes = boxes + np.clip(solved[:, :4] / contrast, -_STEP, _STEP)
-        boxes = np.clip(boxes, start[going] - _DRIFT, start[going] + _DRIFT)
-        boxes = np.clip(boxes, -_BEYOND, 1 + _BEYOND)
-
-
-def _sample(thumbnails, boxes, side):
-    """Cut boxes out and scale them with antialiasing: (n, side, side)."""
-    boxes = boxes.astype(np.float32)
-    down = _weights(boxes[:, 1], boxes[:, 3], side, thumbnails.shape[1])
-    across = _weights(boxes[:, 0], boxes[:, 2], side, thumbnails.shape[2])
-    return down @ thumbnails.astype(np.float32) @ across.transpose(0, 2, 1)
-
-
-def _weights(low, high, side, n_pixels):
-    """Weigh the pixels of a line for each sample of it: (n, side, n_pixels)."""
-    low, length = low[:, np.newaxis], (high - low)[:, np.newaxis]
-    places = (np.arange(side, dtype=np.float32) + 0.5) / side
-    centres = (low + length * places) * n_pixels - 0.5
-    centres = np.clip(centres, 0, n_pixels - 1)[:, :, np.newaxis]
-    reach = np.maximum(length * n_pixels / side, 1)[:, :, np.newaxis]
-    weights = np.maximum(
-        1 - np.abs(centres - np.arange(n_pixels, dtype=np.float32)) / reach, 0
-    )
-    return weights / weights.sum(axis=2, keepdims=True)
-
-
-def _sides(boxes):
-    return boxes[:, 2:] - boxes[:, :2]
-
-
-def _details(images):
-    return images - gaussian_filter(images, sigma=(0, 1.5, 1.5))
-
-
-def _colours_agree(one, other):
-    """Tell whether colours don't speak against a pair; each is (grey, chroma).
-
-    They don't if one of both has no colour, if the colours are alike, or if they are
-    but for a cast.
-    """
-    (grey, chroma), (other_grey, other_chroma) = one, other
-    # What is blown out or black has lost its colour.
-    clear = (np.minimum(grey, other_grey) > 8) & (np.maximum(grey, other_grey) < 247)
-    clear = clear[..., np.newaxis]
-    n_clear = np.maximum(clear.sum(axis=(1, 2), keepdims=True), 1)
-    both = [array * clear for array in (chroma, other_chroma)]
-    strengths = [
-        np.sqrt((array**2).sum(axis=(1, 2, 3)) / n_clear.ravel()) for array in both
-    ]
-    without_cast = [
-        (array - array.sum(axis=(1, 2), keepdims=True) / n_clear) * clear
-        for array in both
-    ]
-    alike = np.maximum(_cosine(*both), _cosine(*without_cast))
-    return (np.minimum(*strengths) < _COLOURED) | (alike >= _COLOUR_AGREEMENT)
-
-
-def _correlation(images, others):
-    return _cosine(
-        *(array - array.mean(axis=(1, 2), keepdims=True) for array in (images, others))
-    )
-
-
-def _cosine(arrays, others):
-    arrays, others = (array.reshape(len(array), -1) for array in (arrays, others))
-    lengths = np.linalg.norm(arrays, axis=1) * np.linalg.norm(others, axis=1)
-    return (arrays * others).sum(axis=1) / np.maximum(lengths, 1e-6)

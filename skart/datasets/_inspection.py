@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from skart._decode import decode_image
 from skart._image_file import explain, read_header
-from skart.datasets._duplicates import CHROMA_SIDE, SIDE, Picture
+from skart.datasets._alignment import CHROMA_SIDE, SIDE, Picture
 
 # Levels of 255 within which a margin counts as uniform, and an image as blank or grey.
 _MARGIN_TOLERANCE = 12
