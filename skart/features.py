@@ -1,31 +1,34 @@
 """Images to features: a frozen backbone, run once for each image."""
 
 import functools
-import hashlib
-import math
+import itertools
 import numbers
 import os
-import shutil
 import sys
-import tempfile
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
-from skart._lazy import LazyArray, fitting_batch_size, iter_batches
+from skart._lazy import fitting_batch_size, iter_batches
+from skart._maps import LazyFeatures, check_room
 from skart._messages import check_choice
-from skart.images import LazyImages, UnreadableImageError, check_images
+from skart._once import (
+    compute_missing,
+    digest_images,
+    identify_images,
+    missing_in_any,
+)
+from skart._outputs import check_keep, check_outputs, list_kept, list_outputs
+from skart._weights import check_weights, identify_weights, stamp
+from skart._windows import make_windows
+from skart.images import check_images, check_size
 from skart.store import FeatureStore, StoreError
 
 __all__ = ["FeatureExtractor", "LazyFeatures"]
 
 # Raise it when a change changes features: those stored under another are left alone.
 _EXTRACTOR_VERSION = 2
-
-# Stands for the content of every file that can't be read, where the loader puts a
-# black image in its place.
-_BLANK = hashlib.sha256(b"skart: unreadable").digest()
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):
@@ -43,10 +46,28 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     weights : "imagenet", str, path or None, default="imagenet"
         ImageNet weights (from Keras' cache, or downloaded by it); a file of weights
         without the top; or None for random weights, which carry far less about style.
-    layer : str, default=None
+    layer : str or sequence of str, default=None
         The layer whose output is taken, ``"mixed5"`` for instance; None for the last.
-    pooling : {"avg", "max", None}, default="avg"
-        How maps become vectors; None gives the maps, which stay on disk.
+        The features of several are joined, and computed in one pass.
+    pooling : {"avg", "max", "std", "gram", None} or several with +, default="avg"
+        How maps become vectors: mean, maximum or standard deviation of each channel, or
+        ``"gram"``, how channels go together [3]_, in 2,080 numbers; ``"avg+std"`` joins
+        two. None gives the maps, which stay on disk.
+    crops : {1, 5, 9, None}, default=None
+        Windows through which the network sees an image: the middle, with the corners,
+        with the middles of the sides too; None is the whole image.
+    crop_size : int or (int, int), default=None
+        Height and width of a window in pixels; None is what the network was made for,
+        299 for InceptionV3. The loader's ``size`` has to be larger.
+    mirror : bool, default=False
+        Whether each window, or the whole image, is seen mirrored, too.
+    join : {"mean", "max", "concat"}, default="mean"
+        What becomes of the features of several windows. They are stored one by one, so
+        that another ``join``, or fewer windows, costs nothing.
+    keep : dict, default=None
+        What else a pass computes and stores, for a search over it:
+        ``{"layer": ["mixed2", "mixed5"], "pooling": ["avg", "std"]}`` keeps the means
+        and deviations of both whichever is asked for first. It needs ``cache``.
     dtype : {"float32", "bfloat16", "float16"}, default=None
         What the network computes in; None is float32. bfloat16 is twice as fast on
         processors that have it (AVX512-BF16, AMX), slower on others, and less exact.
@@ -80,6 +101,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
        Architecture for Computer Vision". CVPR 2016.
     .. [2] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017: frozen InceptionV3 features, computed once.
+    .. [3] Gatys, Ecker, Bethge. "Image Style Transfer Using Convolutional Neural
+       Networks". CVPR 2016: correlations of channels as the statistic of texture. The
+       matrix is compressed by a fixed random projection of the channels to 64.
 
     Examples
     --------
@@ -89,6 +113,10 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     >>> extractor = FeatureExtractor("MobileNetV2", weights=None)
     >>> extractor.fit_transform(images).shape
     (2, 1280)
+    >>> extractor.set_params(layer=["block_3_expand", "block_6_expand"])
+    FeatureExtractor(...)
+    >>> extractor.set_params(pooling="avg+std").fit_transform(images).shape
+    (2, 672)
     """
 
     def __init__(
@@ -98,6 +126,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         weights="imagenet",
         layer=None,
         pooling="avg",
+        crops=None,
+        crop_size=None,
+        mirror=False,
+        join="mean",
+        keep=None,
         dtype=None,
         storage_dtype="float32",
         batch_size=None,
@@ -109,6 +142,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.weights = weights
         self.layer = layer
         self.pooling = pooling
+        self.crops = crops
+        self.crop_size = crop_size
+        self.mirror = mirror
+        self.join = join
+        self.keep = keep
         self.dtype = dtype
         self.storage_dtype = storage_dtype
         self.batch_size = batch_size
@@ -164,18 +202,22 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         store = self._store()
         if store is None:
             return np.concatenate(list(self.iter_transform(X)))
-        section = store.section(self._identity(X))
-        digests = _digest(X, store)
+        sections = self._sections(X, store)
+        asked = [
+            [sections[window][output] for output in self._outputs()]
+            for window in sections
+        ]
+        digests = digest_images(X, store)
         # One round computes what is missing and the second finds it, unless the store
         # is deleted meanwhile, or more and more of it is found to be damaged.
         for _ in range(8):
-            if section.missing(digests).any():
-                self._compute_missing(X, digests, section)
+            if missing_in_any(itertools.chain(*asked), digests).any():
+                self._compute_missing(X, digests, sections, asked, store)
             if self.pooling is None:
-                return LazyFeatures(section, digests)
-            features, found = section.read(digests)
-            if found.all():
-                return features.astype(np.float32, copy=False)
+                return LazyFeatures(asked[0][0], digests)
+            read = [[section.read(digests) for section in window] for window in asked]
+            if all(found.all() for _, found in itertools.chain(*read)):
+                return self._join([[part for part, _ in window] for window in read])
         raise StoreError(f"the feature store {store.root} keeps losing what is stored")
 
     def iter_transform(self, X):
@@ -193,9 +235,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         """
         self._check_parameters()
         X = check_images(X)
+        windows, outputs = self._windows(X), self._outputs()
         with self._progress(len(X)) as progress:
-            for batch in self._iter_batches(X):
-                yield self._forward(batch).astype(np.float32, copy=False)
+            for batch in iter_batches(X, self._batch_size(X)):
+                yield self._join(
+                    [self._forward(window.cut(batch), outputs) for window in windows]
+                )
                 progress.update(len(batch))
 
     def network(self, input_shape):
@@ -204,30 +249,18 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_shape : (int, int, int)
-            Height, width and channels of the images.
+            Height, width and channels of what it sees: images, or crops of them.
 
         Returns
         -------
         network : keras.Model
-            Preprocessed images -> features.
+            Preprocessed images -> features; -> a list of them for several layers or
+            statistics.
         """
-        from skart._keras import check_process
-
-        check_process()
-        weights = self.weights and os.path.expanduser(self.weights)
-        return _shared_network(
-            self.backbone,
-            _stamp(weights),
-            input_shape=tuple(input_shape),
-            weights=weights,
-            seed=self.random_state,
-            layer=self.layer,
-            pooling=self.pooling,
-            dtype=self.dtype or "float32",
-        )
+        return self._network(input_shape, self._outputs())
 
     def get_feature_names_out(self, input_features=None):
-        """Name the features: backbone, layer and number.
+        """Name the features: backbone, layer, statistic and number.
 
         Parameters
         ----------
@@ -237,18 +270,43 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str, shape (d,)
-            ``"inceptionv3_mixed5_0"`` and so on.
+            ``"inceptionv3_mixed5_avg_0"`` and so on; with the window ahead of the
+            number where those of several are concatenated.
         """
-        from skart.networks.backbone import count_channels
+        from skart.networks.backbone import count_features
 
+        self._check_parameters()
         if self.pooling is None:
             raise ValueError("maps have no feature names; pass pooling='avg' or 'max'")
-        stem = "_".join(filter(None, [self.backbone.lower(), self.layer]))
-        n_features = count_channels(self.backbone, self.layer)
-        return np.array([f"{stem}_{i}" for i in range(n_features)], dtype=object)
+        windows = [""]
+        if self.join == "concat" and (self.crops is not None or self.mirror):
+            size = self._crop_size()
+            windows = [
+                x.name for x in make_windows(None, self.crops, size, self.mirror)
+            ]
+        sizes = {out: count_features(self.backbone, *out) for out in self._outputs()}
+        names = []
+        for window in windows:
+            for (layer, statistic), n_features in sizes.items():
+                parts = self.backbone.lower(), layer, statistic, window
+                stem = "_".join(filter(None, parts))
+                names += [f"{stem}_{i}" for i in range(n_features)]
+        return np.array(names, dtype=object)
 
     def _check_parameters(self):
-        check_choice("pooling", self.pooling, ("avg", "max", None))
+        check_outputs(self.layer, self.pooling)
+        check_choice("crops", self.crops, (1, 5, 9, None))
+        if self.crop_size is not None:
+            check_size("crop_size", self.crop_size)
+        check_choice("join", self.join, ("mean", "max", "concat"))
+        check_keep(self.keep, self.cache)
+        if self.pooling is None and (
+            len(self._outputs()) > 1 or self.crops or self.mirror or self.keep
+        ):
+            raise ValueError(
+                "pooling=None gives maps of one layer and of whole images: it takes no "
+                "second layer, crops, mirror or keep"
+            )
         check_choice("dtype", self.dtype, (None, "float32", "bfloat16", "float16"))
         check_choice("storage_dtype", self.storage_dtype, ("float32", "float16"))
         if self.batch_size is not None and (
@@ -273,15 +331,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
                 "the same features come out in every process; got "
                 f"{self.random_state!r}"
             )
-        if self.weights in ("imagenet", None):
-            return
-        path = os.path.expanduser(self.weights)
-        if not os.path.isfile(path) or not os.access(path, os.R_OK):
-            raise FileNotFoundError(
-                f"weights={path!r} is no file that can be read. Pass a file of "
-                f"{self.backbone} weights without the top (.weights.h5), 'imagenet', "
-                "or None for random weights."
-            )
+        check_weights(self.weights, self.backbone)
 
     def _store(self):
         if isinstance(self.cache, FeatureStore):
@@ -290,55 +340,103 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             return FeatureStore(self.cache)
         return FeatureStore.temporary() if self.pooling is None else None
 
+    def _outputs(self):
+        """List what is asked for: layers and statistics."""
+        return list_outputs(self.layer, self.pooling)
+
+    def _crop_size(self):
+        from skart.networks.backbone import default_size
+
+        return check_size("crop_size", self.crop_size or default_size(self.backbone))
+
+    def _windows(self, X):
+        size = None if self.crops is None else self._crop_size()
+        return make_windows(X.shape[1:3], self.crops, size, self.mirror)
+
     def _identity(self, X):
-        """Collect all that decides on a feature beside the image file's bytes."""
+        """Collect all that decides on every feature beside the image file's bytes."""
         return {
             "version": _EXTRACTOR_VERSION,
-            "images": X.identity
-            if isinstance(X, LazyImages)
-            else {"array": list(X.shape[1:])},
+            "images": identify_images(X),
             "backbone": self.backbone,
             "weights": identify_weights(self.weights, self.random_state),
-            "layer": self.layer,
-            "pooling": self.pooling,
             "dtype": self.dtype or "float32",
             "storage_dtype": self.storage_dtype,
         }
 
-    def _compute_missing(self, X, digests, section):
-        """Fill the section; unreadable images get the digest of blanks, in place."""
-        with section.lock():  # who waits here finds the work done
-            rows = np.flatnonzero(section.missing(digests))
-            if self.pooling is None and len(rows):
-                self._check_room(X, digests[rows], section.store)
-            start = 0
-            with self._progress(len(rows)) as progress:
-                for batch in self._read_batches(X, rows):
-                    here = rows[start : start + len(batch)]
-                    start += len(batch)
-                    _settle(X, digests, here, section.store)
-                    keys, first = np.unique(digests[here], return_index=True)
-                    new = section.missing(keys)
+    def _sections(self, X, store):
+        """Open what each output of each window is kept in."""
+        identity = self._identity(X)
+        outputs = list_kept(self.layer, self.pooling, self.keep)
+        return {
+            window: {
+                (layer, statistic): store.section(
+                    identity
+                    | {"layer": layer, "pooling": statistic}
+                    | ({} if window.key is None else {"window": window.key})
+                )
+                for layer, statistic in outputs
+            }
+            for window in self._windows(X)
+        }
+
+    def _compute_missing(self, X, digests, sections, asked, store):
+        def compute(images, keys):
+            for window, kept in sections.items():
+                lacking = {out: x.missing(keys) for out, x in kept.items()}
+                rows = np.any([*lacking.values()], axis=0)
+                if not rows.any():
+                    continue
+                features = self._forward(window.cut(images[rows]), list(kept))
+                for (out, section), array in zip(kept.items(), features, strict=True):
+                    new = lacking[out][rows]
                     if new.any():
-                        section.write(keys[new], self._forward(batch[first[new]]))
-                    progress.update(len(batch))
+                        section.write(keys[rows][new], array[new])
 
-    def _read_batches(self, X, rows):
-        try:
-            yield from self._iter_batches(X[rows])
-        except UnreadableImageError as error:  # which has counted these rows only
-            raise UnreadableImageError(error.failures, len(X)) from None
+        # One lock for all layers: who waits for another may find his in what it kept.
+        with store.section(self._identity(X)).lock():
+            rows = np.flatnonzero(missing_in_any(itertools.chain(*asked), digests))
+            if self.pooling is None and len(rows):
+                self._tell_room(X, digests[rows], store)
+            with self._progress(len(rows)) as progress:
+                compute_missing(
+                    X,
+                    digests,
+                    rows,
+                    compute,
+                    store=store,
+                    batch_size=self._batch_size(X),
+                    progress=progress,
+                )
 
-    def _iter_batches(self, X):
-        return iter_batches(X, self.batch_size or fitting_batch_size(X))
+    def _batch_size(self, X):
+        return self.batch_size or fitting_batch_size(X)
 
-    def _forward(self, images):
+    def _network(self, input_shape, outputs):
+        from skart._keras import check_process
+
+        check_process()
+        weights = self.weights and os.path.expanduser(self.weights)
+        return _shared_network(
+            self.backbone,
+            stamp(weights),
+            input_shape=tuple(input_shape),
+            weights=weights,
+            seed=self.random_state,
+            outputs=tuple(outputs),
+            dtype=self.dtype or "float32",
+        )
+
+    def _forward(self, images, outputs):
+        """Compute the outputs of images, a list of arrays in the storage dtype."""
         from skart.networks.backbone import preprocess
 
-        network = self.network(images.shape[1:])
-        features = np.asarray(
-            network.predict_on_batch(preprocess(self.backbone, images)), np.float32
-        )
+        network = self._network(images.shape[1:], outputs)
+        computed = network.predict_on_batch(preprocess(self.backbone, images))
+        computed = [computed] if len(outputs) == 1 else computed
+        return [self._for_storage(np.asarray(x, np.float32)) for x in computed]
+
+    def _for_storage(self, features):
         with np.errstate(over="ignore"):
             kept = features.astype(self.storage_dtype, copy=False)
         if not np.isfinite(features).all():
@@ -353,28 +451,24 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             )
         return kept
 
-    def _check_room(self, X, digests, store):
-        """Tell how much room maps take, before it is taken."""
+    def _join(self, windows):
+        """Join the outputs of each window, and the windows, to one float32 array."""
+        joined = [
+            np.concatenate(outputs, axis=-1).astype(np.float32, copy=False)
+            for outputs in windows
+        ]
+        if len(joined) == 1:
+            return joined[0]
+        if self.join == "concat":
+            return np.concatenate(joined, axis=-1)
+        return {"mean": np.mean, "max": np.max}[self.join](joined, axis=0)
+
+    def _tell_room(self, X, digests, store):
         shape = self.network(X.shape[1:]).output_shape[1:]
-        n_bytes = math.prod(shape) * np.dtype(self.storage_dtype).itemsize
-        n_images = len(set(digests))
-        needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # with pages half full
-        folder = tempfile.gettempdir() if store.read_only else store.root
-        free = shutil.disk_usage(folder).free
-        sizes = (
-            f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "
-            f"{folder} has {free / 1e6:,.0f} MB left"
-        )
-        if needed > free:
-            raise OSError(
-                f"maps of {n_images} paintings don't fit the disk: {sizes}. Name a "
-                "folder with more room as cache (or as TMPDIR, without a cache), or "
-                "take a later layer or smaller images."
-            )
+        told = check_room(shape, self.storage_dtype, len(set(digests)), store)
         if self.verbose:
             tqdm.write(
-                f"{self.backbone} runs to {self.layer or 'its end'}; maps of "
-                f"{n_images} paintings take {sizes}",
+                f"{self.backbone} runs to {self.layer or 'its end'}; {told}",
                 file=sys.stderr,
             )
 
@@ -396,104 +490,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return tags
 
 
-class LazyFeatures(LazyArray):
-    """Features that stay on disk until they are read.
-
-    It has the length, shape and indexing of an array of shape ``(n, *shape)``: an
-    integer reads one item; a slice, an index array or a mask gives another
-    LazyFeatures; ``np.asarray`` reads all of it. :class:`FeatureExtractor` makes it.
-
-    Parameters
-    ----------
-    section : StoreSection
-        Where the features are.
-    digests : array-like of bytes
-        Which of them, in order.
-    """
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, section, digests):
-        super().__init__(digests)
-        self.section = section
-        self.item_shape = section.shape
-
-    def _read(self):
-        arrays, found = self.section.read(self._items)
-        if not found.all():
-            raise StoreError(
-                f"{np.sum(~found)} of {len(found)} features are no longer in the store "
-                f"{self.section.store.root}, which was deleted or damaged since they "
-                "were computed. Transform the images again."
-            )
-        return arrays.astype(np.float32, copy=False)
-
-
-def identify_weights(weights, random_state=0):
-    """Say which weights a backbone has: what is equal for equal weights only.
-
-    Parameters
-    ----------
-    weights : "imagenet", str, path or None
-        That of :class:`FeatureExtractor`.
-    random_state : int, default=0
-        Seed of random weights.
-
-    Returns
-    -------
-    identity : str
-        ``"imagenet"``, the digest of the file, or ``"random 0"``.
-    """
-    if weights is None:
-        return f"random {random_state}"
-    if weights == "imagenet":
-        return weights
-    weights = os.path.expanduser(weights)
-    return _digest_weights(weights, _stamp(weights))
-
-
-@functools.lru_cache
-def _digest_weights(path, stamp):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest(X, store):
-    """Digest each image: its file's bytes (None if unreadable) or its pixels."""
-    digests = np.empty(len(X), dtype=object)
-    if isinstance(X, LazyImages):
-        digests[:] = store.digest_files(X.paths)
-    else:
-        kind = f"{X.dtype} {X.shape[1:]}".encode()
-        digests[:] = [hashlib.sha256(kind + x.tobytes()).digest() for x in X]
-    return digests
-
-
-def _settle(X, digests, rows, store):
-    """Make sure that the digests are those of the files that were just decoded."""
-    if not isinstance(X, LazyImages):
-        return
-    paths = X.paths[rows]
-    for row, path, digest in zip(rows, paths, store.digest_files(paths), strict=True):
-        if path in X.failures:
-            digests[row] = _BLANK
-        elif digest != digests[row]:
-            raise OSError(
-                f"{path!r} changed while it was read. Run again when it is at rest; "
-                "what was computed so far is stored."
-            )
-
-
 @functools.lru_cache(maxsize=2)
 def _shared_network(backbone, stamp, **options):
     from skart.networks.backbone import load_backbone
 
     return load_backbone(backbone, **options)
-
-
-def _stamp(weights):
-    """Tell a file of weights from one that took its name later."""
-    if weights in ("imagenet", None):
-        return None
-    seen = os.stat(weights)
-    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino

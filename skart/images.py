@@ -166,7 +166,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         """
         return LazyImages(
             check_paths("X", X),
-            size=_check_size(self.size),
+            size=check_size("size", self.size),
             resize=check_choice("resize", self.resize, RESIZE_MODES),
             on_error=check_choice("on_error", self.on_error, ("raise", "blank")),
             n_threads=(
@@ -432,7 +432,26 @@ def _listed(failures):
     return "\n".join(f"  {path!r}: {reason}" for path, reason in failures.items())
 
 
-def _check_size(size):
+def check_size(name, size):
+    """Return a parameter's size as height and width.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    size : int or (int, int)
+        What the user gave.
+
+    Returns
+    -------
+    size : (int, int)
+        Height and width in pixels.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
     pair = (size, size) if isinstance(size, numbers.Integral) else size
     if (
         not isinstance(pair, (tuple, list))
@@ -440,6 +459,6 @@ def _check_size(size):
         or not all(isinstance(side, numbers.Integral) and side >= 1 for side in pair)
     ):
         raise ValueError(
-            f"size must be a positive int or (height, width) in pixels; got {size!r}"
+            f"{name} must be a positive int or (height, width) in pixels; got {size!r}"
         )
     return tuple(int(side) for side in pair)

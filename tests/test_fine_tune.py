@@ -57,9 +57,9 @@ def count_forward_passes(monkeypatch):
     passed = {}
     forward = FeatureExtractor._forward
 
-    def counting(self, images):
+    def counting(self, images, outputs):
         passed[self.layer] = passed.get(self.layer, 0) + len(images)
-        return forward(self, images)
+        return forward(self, images, outputs)
 
     monkeypatch.setattr(FeatureExtractor, "_forward", counting)
     return passed
@@ -242,11 +242,11 @@ def test_a_killed_run_goes_on_where_it_was(stripes, tmp_path, monkeypatch):
     forward = FeatureExtractor._forward
     passed = []
 
-    def killed(self, images):
+    def killed(self, images, outputs):
         if sum(passed) >= 8:
             raise KeyboardInterrupt
         passed.append(len(images))
-        return forward(self, images)
+        return forward(self, images, outputs)
 
     monkeypatch.setattr(skart.features, "fitting_batch_size", lambda X: 4)
     monkeypatch.setattr(FeatureExtractor, "_forward", killed)
@@ -257,7 +257,9 @@ def test_a_killed_run_goes_on_where_it_was(stripes, tmp_path, monkeypatch):
     monkeypatch.setattr(
         FeatureExtractor,
         "_forward",
-        lambda self, images: passed.append(len(images)) or forward(self, images),
+        lambda self, images, outputs: (
+            passed.append(len(images)) or forward(self, images, outputs)
+        ),
     )
     fine_tune(cache=tmp_path).fit(X, y)
     assert sum(passed) == 16

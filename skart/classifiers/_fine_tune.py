@@ -12,11 +12,12 @@ from tqdm.auto import tqdm
 
 from skart._keras import keras
 from skart._lazy import fitting_batch_size, iter_batches
+from skart._weights import identify_weights
 from skart.classifiers._dense_head import DenseHeadClassifier
 from skart.classifiers._image_classifier import ImageClassifier
-from skart.features import FeatureExtractor, identify_weights
+from skart.features import FeatureExtractor
 from skart.networks.augmentation import make_augmentation
-from skart.networks.backbone import count_channels
+from skart.networks.backbone import count_features
 from skart.networks.tail import (
     Preprocess,
     check_cut,
@@ -363,7 +364,7 @@ class FineTuneClassifier(ImageClassifier):
         )
 
     def _check_fitted(self, head, classes):
-        n_features = count_channels(self.backbone)
+        n_features = count_features(self.backbone)
         if head.n_features_in_ != n_features:
             raise ValueError(
                 f"head was fitted on vectors of {head.n_features_in_}; "

@@ -17,12 +17,12 @@ from sklearn.model_selection import PredefinedSplit
 from skart._files import written_whole
 from skart._keras import keras
 from skart._versions import list_versions
+from skart._weights import identify_weights
 from skart.classifiers import DenseHeadClassifier
 from skart.commands.reported import REPORTED_HEAD
 from skart.commands.training import digest_paintings, note_search, random_search
 from skart.datasets._pandora import N_PUBLISHED
 from skart.evaluation import evaluate
-from skart.features import identify_weights
 from skart.persistence import save_model
 from skart.pipelines import (
     cnn_search_space,

@@ -11,10 +11,27 @@ import numpy as np
 from skart._keras import dtype_policy, keras
 from skart._messages import suggest
 from skart.networks.folding import fold_batch_norm
+from skart.networks.pooling import POOLINGS, count_gram
 
-POOLINGS = {
-    "avg": keras.layers.GlobalAveragePooling2D,
-    "max": keras.layers.GlobalMaxPooling2D,
+# What keras.applications takes images of by default, where that isn't 224 x 224.
+_SIZES = {
+    "EfficientNetB1": 240,
+    "EfficientNetB2": 260,
+    "EfficientNetB3": 300,
+    "EfficientNetB4": 380,
+    "EfficientNetB5": 456,
+    "EfficientNetB6": 528,
+    "EfficientNetB7": 600,
+    "EfficientNetV2B1": 240,
+    "EfficientNetV2B2": 260,
+    "EfficientNetV2B3": 300,
+    "EfficientNetV2S": 384,
+    "EfficientNetV2M": 480,
+    "EfficientNetV2L": 480,
+    "InceptionResNetV2": 299,
+    "InceptionV3": 299,
+    "NASNetLarge": 331,
+    "Xception": 299,
 }
 
 
@@ -26,6 +43,7 @@ def load_backbone(
     seed=0,
     layer=None,
     pooling="avg",
+    outputs=None,
     dtype="float32",
 ):
     """Build a frozen network, preprocessed images -> features.
@@ -46,15 +64,20 @@ def load_backbone(
         Seed of the random weights; unused otherwise.
     layer : str, default=None
         Layer whose output is taken; None for the last.
-    pooling : {"avg", "max", None}, default="avg"
-        Pooling of the maps to a vector; None gives the maps.
+    pooling : {"avg", "max", "std", "gram", None}, default="avg"
+        What becomes a vector of the maps: mean, maximum or standard deviation of each
+        channel, or their compressed Gram matrix; None gives the maps.
+    outputs : sequence of (str, str), default=None
+        Several layers and poolings, in place of the two above, for several outputs of
+        one pass.
     dtype : {"float32", "bfloat16", "float16"}, default="float32"
         What the network computes in; its weights and pooled outputs stay float32.
 
     Returns
     -------
     network : keras.Model
-        ``(n, height, width, 3)`` -> ``(n, d)``, or ``(n, h, w, c)`` without pooling.
+        ``(n, height, width, 3)`` -> ``(n, d)``, or ``(n, h, w, c)`` without pooling;
+        -> a list of them for several outputs.
 
     Raises
     ------
@@ -76,10 +99,13 @@ def load_backbone(
     """
     with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
         network = build(name, input_shape, weights, seed)
-        output = _output_of(network, layer, name)
-        if pooling is not None:
-            output = _pooling_layer(pooling, output, layer)(output)
-        return fold_batch_norm(keras.Model(network.inputs, output))
+        outputs = [
+            _pool(_output_of(network, one, name), how, one)
+            for one, how in outputs or [(layer, pooling)]
+        ]
+        if len(outputs) == 1:
+            (outputs,) = outputs
+        return fold_batch_norm(keras.Model(network.inputs, outputs))
 
 
 def preprocess(name, images):
@@ -120,8 +146,25 @@ def preprocess_input(name):
     return _application(name).preprocess_input
 
 
-def count_channels(name, layer=None):
-    """Count the channels of a layer's output, without loading any weights.
+def default_size(name):
+    """Tell for which images a network was made.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+
+    Returns
+    -------
+    size : int
+        Height and width in pixels.
+    """
+    _application(name)
+    return _SIZES.get(name, 224)
+
+
+def count_features(name, layer=None, pooling="avg"):
+    """Count the numbers of a feature vector, without loading any weights.
 
     Parameters
     ----------
@@ -129,13 +172,16 @@ def count_channels(name, layer=None):
         A network of ``keras.applications``.
     layer : str, default=None
         A layer of it; None for the last.
+    pooling : {"avg", "max", "std", "gram"}, default="avg"
+        That of :func:`load_backbone`.
 
     Returns
     -------
-    n_channels : int
-        Length of the pooled feature vector.
+    n_features : int
+        Length of the vector.
     """
-    return _output_of(build(name), layer, name).shape[-1]
+    n_channels = _output_of(build(name), layer, name).shape[-1]
+    return count_gram(n_channels) if pooling == "gram" else n_channels
 
 
 def _application(name):
@@ -276,7 +322,9 @@ def layers_by_name(network):
     return named
 
 
-def _pooling_layer(pooling, output, layer):
+def _pool(output, pooling, layer):
+    if pooling is None:
+        return output
     if pooling not in POOLINGS:
         raise ValueError(f"pooling must be one of {tuple(POOLINGS)}; got {pooling!r}")
     if len(output.shape) != 4:
@@ -284,4 +332,4 @@ def _pooling_layer(pooling, output, layer):
             f"layer={layer!r} gives arrays of shape {tuple(output.shape[1:])}, no maps "
             "to pool: pass pooling=None"
         )
-    return POOLINGS[pooling](dtype="float32")
+    return POOLINGS[pooling](dtype="float32")(output)

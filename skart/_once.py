@@ -1,0 +1,125 @@
+"""Each image once: what is computed from images is looked up in a store first."""
+
+import hashlib
+
+import numpy as np
+
+from skart._lazy import iter_batches
+from skart.images import LazyImages, UnreadableImageError
+
+# Stands for the content of every file that can't be read, where the loader puts a
+# black image in its place.
+_BLANK = hashlib.sha256(b"skart: unreadable").digest()
+
+
+def identify_images(X):
+    """Say how images came out of their files.
+
+    Parameters
+    ----------
+    X : LazyImages or ndarray of shape (n, height, width, 3)
+        Images.
+
+    Returns
+    -------
+    identity : dict
+        Plain values: the loader's, or the shape of an array.
+    """
+    return X.identity if isinstance(X, LazyImages) else {"array": list(X.shape[1:])}
+
+
+def digest_images(X, store):
+    """Digest each image: its file's bytes (None if unreadable) or its pixels.
+
+    Parameters
+    ----------
+    X : LazyImages or ndarray of shape (n, height, width, 3)
+        Images.
+    store : FeatureStore
+        Knows the files that it has seen.
+
+    Returns
+    -------
+    digests : ndarray of object, shape (n,)
+        Bytes, or None.
+    """
+    digests = np.empty(len(X), dtype=object)
+    if isinstance(X, LazyImages):
+        digests[:] = store.digest_files(X.paths)
+    else:
+        kind = f"{X.dtype} {X.shape[1:]}".encode()
+        digests[:] = [hashlib.sha256(kind + x.tobytes()).digest() for x in X]
+    return digests
+
+
+def missing_in_any(sections, digests):
+    """Find the images of which something is yet to be computed.
+
+    Parameters
+    ----------
+    sections : iterable of StoreSection
+        Where what is computed from them is kept.
+    digests : sequence of bytes or None
+        Digests of images.
+
+    Returns
+    -------
+    missing : ndarray of bool, shape (len(digests),)
+        Where a section lacks it.
+    """
+    return np.any([section.missing(digests) for section in sections], axis=0)
+
+
+def compute_missing(X, digests, rows, compute, *, store, batch_size, progress):
+    """Decode images and compute what is missing of them, each content once a batch.
+
+    Parameters
+    ----------
+    X : LazyImages or ndarray of shape (n, height, width, 3)
+        Images.
+    digests : ndarray of object, shape (n,)
+        Their digests; unreadable images get that of blanks, in place.
+    rows : ndarray of int
+        The images to be computed.
+    compute : callable
+        Takes images of different digests, and these; stores what comes out.
+    store : FeatureStore
+        Knows the files that it has seen.
+    batch_size : int
+        Images at a time.
+    progress : tqdm
+        Is moved on.
+
+    Raises
+    ------
+    UnreadableImageError
+        If files can't be decoded and their loader has ``on_error="raise"``.
+    OSError
+        If a file changed after it was digested.
+    """
+    start = 0
+    try:
+        for batch in iter_batches(X[rows], batch_size):
+            here = rows[start : start + len(batch)]
+            start += len(batch)
+            _settle(X, digests, here, store)
+            keys, first = np.unique(digests[here], return_index=True)
+            compute(batch[first], keys)
+            progress.update(len(batch))
+    except UnreadableImageError as error:  # which has counted these rows only
+        raise UnreadableImageError(error.failures, len(X)) from None
+
+
+def _settle(X, digests, rows, store):
+    """Make sure that the digests are those of the files that were just decoded."""
+    if not isinstance(X, LazyImages):
+        return
+    paths = X.paths[rows]
+    for row, path, digest in zip(rows, paths, store.digest_files(paths), strict=True):
+        if path in X.failures:
+            digests[row] = _BLANK
+        elif digest != digests[row]:
+            raise OSError(
+                f"{path!r} changed while it was read. Run again when it is at rest; "
+                "what was computed so far is stored."
+            )
