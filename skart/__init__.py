@@ -23,11 +23,13 @@ import importlib
 __version__ = "0.1.0.dev0"
 
 _HOME = {
+    "ArtistKFold": "skart.stacking",
     "AlexNetClassifier": "skart.classifiers",
     "DenseHeadClassifier": "skart.classifiers",
     "FeatureExtractor": "skart.features",
     "FeatureStore": "skart.store",
     "FineTuneClassifier": "skart.classifiers",
+    "HeadSearch": "skart.head_search",
     "HybridCNNClassifier": "skart.classifiers",
     "ImageLoader": "skart.images",
     "LazyImages": "skart.images",
@@ -40,6 +42,7 @@ _HOME = {
     "load_model": "skart.persistence",
     "make_cnn_pipeline": "skart.pipelines",
     "make_fine_tune_pipeline": "skart.pipelines",
+    "make_stacked_pipeline": "skart.stacking",
     "make_transfer_pipeline": "skart.pipelines",
     "model_info": "skart.persistence",
     "save_model": "skart.persistence",

@@ -16,6 +16,9 @@ __all__ = [
     "make_transfer_pipeline",
 ]
 
+# Where style lies: the highest layers in benchmarks, and those to join.
+STYLE_LAYERS = {"InceptionV3": ("mixed2", "mixed5", "mixed8")}
+
 # Networks trained from scratch, by the names that make_cnn_pipeline knows.
 NETWORKS = {
     "hybrid": "HybridCNNClassifier",
@@ -27,10 +30,15 @@ NETWORKS = {
 
 def make_transfer_pipeline(
     *,
-    size=299,
+    size=None,
     backbone="InceptionV3",
     weights="imagenet",
     layer=None,
+    pooling="avg",
+    crops=None,
+    mirror=False,
+    join="mean",
+    keep=None,
     dtype=None,
     cache=None,
     scale=False,
@@ -45,13 +53,24 @@ def make_transfer_pipeline(
 
     Parameters
     ----------
-    size : int or (int, int), default=299
-        Height and width of the images in pixels.
+    size : int or (int, int), default=None
+        Height and width of the images in pixels. None is what the backbone was made
+        for, 299 for InceptionV3; with ``crops``, a third more, 398.
     backbone : str, default="InceptionV3"
         See :class:`FeatureExtractor`.
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
-    layer : str, default=None
+    layer : str or sequence of str, default=None
+        See :class:`FeatureExtractor`.
+    pooling : str, default="avg"
+        See :class:`FeatureExtractor`.
+    crops : {1, 5, 9, None}, default=None
+        See :class:`FeatureExtractor`.
+    mirror : bool, default=False
+        See :class:`FeatureExtractor`.
+    join : {"mean", "max", "concat"}, default="mean"
+        See :class:`FeatureExtractor`.
+    keep : dict, default=None
         See :class:`FeatureExtractor`.
     dtype : {"float32", "bfloat16", "float16"}, default=None
         See :class:`FeatureExtractor`.
@@ -89,15 +108,24 @@ def make_transfer_pipeline(
     from skart.classifiers import DenseHeadClassifier
     from skart.features import FeatureExtractor
     from skart.images import ImageLoader
+    from skart.networks.backbone import default_size
 
     extractor = FeatureExtractor(
         backbone,
         weights=weights,
         layer=layer,
+        pooling=pooling,
+        crops=crops,
+        mirror=mirror,
+        join=join,
+        keep=keep,
         dtype=dtype,
         cache=cache,
         verbose=verbose,
     )
+    if size is None:
+        size = default_size(backbone)
+        size = size if crops is None else size * 4 // 3
     steps = [
         ("load", ImageLoader(size, on_error=on_error)),
         ("features", extractor),

@@ -1,0 +1,216 @@
+"""Several views of a painting, each with a head of its own, under a last head."""
+
+import os
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skart.pipelines import STYLE_LAYERS
+
+__all__ = ["ArtistKFold", "make_stacked_pipeline"]
+
+
+class ArtistKFold(StratifiedGroupKFold):
+    """Folds of paths that keep artists apart, told by the folders they lie in.
+
+    For where a splitter is given no ``groups``, as inside of
+    :class:`sklearn.ensemble.StackingClassifier`. It is a
+    :class:`sklearn.model_selection.StratifiedGroupKFold` whose groups, unless they are
+    given, are the folders of the paintings: ``NN_Movement/Artist/file.jpg``.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2. Each movement should have as many artists.
+    shuffle : bool, default=False
+        Whether artists are shuffled first.
+    random_state : int or RandomState, default=None
+        For ``shuffle=True``.
+
+    Raises
+    ------
+    ValueError
+        By ``split``, if a movement lies in a single folder, so that artists can't be
+        kept apart.
+
+    Examples
+    --------
+    >>> from skart import ArtistKFold
+    >>> paths = ["Cubism/Gris/1.jpg", "Cubism/Braque/2.jpg"]
+    >>> paths += ["Fauvism/Derain/1.jpg", "Fauvism/Marquet/2.jpg"]
+    >>> train, test = next(ArtistKFold(2).split(paths, [0, 0, 1, 1]))
+    >>> len(train), len(test)
+    (2, 2)
+    """
+
+    def split(self, X, y, groups=None):
+        """Split paths into training and test.
+
+        Parameters
+        ----------
+        X : array-like of str or path, shape (n_paintings,)
+            Paths.
+        y : array-like of shape (n_paintings,)
+            Movements.
+        groups : array-like of shape (n_paintings,), default=None
+            Artists; None for the folders.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Rows.
+        """
+        if groups is None:
+            groups = np.array([os.path.dirname(os.fspath(path)) for path in X])
+            y = np.asarray(y)
+            for movement in np.unique(y):
+                folders = set(groups[y == movement])
+                if len(folders) < 2:
+                    raise ValueError(
+                        f"paintings of {movement!r} lie in one folder, {folders.pop()!r}: "
+                        "artists can't be kept apart. Pass an int as cv for random folds."
+                    )
+        return super().split(X, y, groups)
+
+
+def make_stacked_pipeline(
+    *,
+    layers=None,
+    backbone="InceptionV3",
+    weights="imagenet",
+    backbones=None,
+    kinds=("color_layout", "hsv", "color_structure", "lbp", "edge_direction"),
+    pooling="avg+std",
+    size=None,
+    cv=5,
+    head=None,
+    final=None,
+    dtype=None,
+    cache=None,
+    on_error="raise",
+    random_state=0,
+    verbose=True,
+):
+    """Make a stack of heads on layers, backbones and hand-made features: paths in.
+
+    Each view of a painting has a head of its own. A last head learns from their
+    probabilities, out of fold [1]_, how far each can be trusted for which movement. All
+    layers of a backbone come from one pass.
+
+    Parameters
+    ----------
+    layers : sequence of str, default=None
+        A head stands on each; None for ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
+        InceptionV3, the last layer of others.
+    backbone : str, default="InceptionV3"
+        See :class:`FeatureExtractor`.
+    weights : "imagenet", str, path or None, default="imagenet"
+        See :class:`FeatureExtractor`.
+    backbones : dict of str to (str, path or None), default=None
+        Further backbones and their weights; a head stands on the last layer of each.
+    kinds : sequence of str, default=("color_layout", "hsv", "color_structure", ...)
+        A head stands on these hand-made features, all joined; see
+        :class:`HandcraftedFeatures`. None leaves them out.
+    pooling : str, default="avg+std"
+        See :class:`FeatureExtractor`.
+    size : int or (int, int), default=None
+        Height and width of the images; None for what each backbone was made for.
+    cv : int or splitter, default=5
+        Folds of the out-of-fold predictions. An int makes random ones; to keep artists
+        apart in them, too, pass :class:`ArtistKFold`.
+    head : classifier, default=None
+        On each view, behind a ``StandardScaler``; None for logistic regression with
+        ``C=0.01``.
+    final : classifier, default=None
+        On the probabilities; None for logistic regression.
+    dtype : {"float32", "bfloat16", "float16"}, default=None
+        See :class:`FeatureExtractor`.
+    cache : str, path or FeatureStore, default=None
+        See :class:`FeatureExtractor`. Without it, each fold computes features anew.
+    on_error : {"raise", "blank"}, default="raise"
+        See :class:`ImageLoader`.
+    random_state : int, default=0
+        Of random weights and of the default heads.
+    verbose : bool, default=True
+        Whether extraction shows progress bars.
+
+    Returns
+    -------
+    pipeline : sklearn.ensemble.StackingClassifier
+        Not fitted. Its estimators have the names of the layers and backbones, and
+        ``"handcrafted"``.
+
+    See Also
+    --------
+    make_transfer_pipeline : One view.
+
+    References
+    ----------
+    .. [1] Wolpert. "Stacked generalization". Neural Networks 5, 1992.
+
+    Examples
+    --------
+    >>> from skart import ArtistKFold, make_stacked_pipeline
+    >>> pipe = make_stacked_pipeline(cv=ArtistKFold(4), cache="~/.cache/skart")
+    >>> [name for name, _ in pipe.estimators]
+    ['mixed2', 'mixed5', 'mixed8', 'handcrafted']
+    """
+    from skart.features import FeatureExtractor
+    from skart.handcrafted import HandcraftedFeatures
+    from skart.images import ImageLoader
+    from skart.networks.backbone import default_size
+
+    if head is None:
+        head = LogisticRegression(C=0.01, max_iter=2000, random_state=random_state)
+    if final is None:
+        final = LogisticRegression(max_iter=2000, random_state=random_state)
+    if layers is None:
+        layers = STYLE_LAYERS.get(backbone, [None])
+    views = [(layer or backbone, backbone, weights, layer) for layer in layers]
+    views += [(name, name, file, None) for name, file in (backbones or {}).items()]
+    keep = None
+    if cache is not None:
+        keep = {"layer": list(layers), "pooling": [pooling]}
+    members = {}
+    for name, network, file, layer in views:
+        extractor = FeatureExtractor(
+            network,
+            weights=file,
+            layer=layer,
+            pooling=pooling,
+            keep=keep if network == backbone else None,
+            dtype=dtype,
+            cache=cache,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        members[name] = size or default_size(network), extractor
+    if kinds is not None:
+        by_hand = HandcraftedFeatures(
+            kinds, cache=cache, random_state=random_state, verbose=verbose
+        )
+        members["handcrafted"] = size or default_size(backbone), by_hand
+    return StackingClassifier(
+        [
+            (
+                name,
+                Pipeline(
+                    [
+                        ("load", ImageLoader(pixels, on_error=on_error)),
+                        ("features", features),
+                        ("scale", StandardScaler()),
+                        ("head", clone(head)),
+                    ]
+                ),
+            )
+            for name, (pixels, features) in members.items()
+        ],
+        final,
+        cv=cv,
+        stack_method="predict_proba",
+    )
