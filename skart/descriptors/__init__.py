@@ -1,0 +1,10 @@
+"""What was counted in pictures before networks: plain functions of one image.
+
+Each takes one image, uint8 ``(height, width, 3)``, and gives a vector of float32 of a
+length that does not depend on the image. :class:`skart.HandcraftedFeatures` applies
+them to many.
+"""
+
+from skart.descriptors.colour import color_layout, hsv
+
+__all__ = ["color_layout", "hsv"]
