@@ -5,6 +5,21 @@ length that does not depend on the image. :class:`skart.HandcraftedFeatures` app
 them to many.
 """
 
-from skart.descriptors.colour import color_layout, hsv
+from skart.descriptors.colour import color_layout, color_structure, hsv, luminance
+from skart.descriptors.edges import edge_direction, hog
+from skart.descriptors.local import sift
+from skart.descriptors.texture import gabor, glcm, lbp, ltp
 
-__all__ = ["color_layout", "hsv"]
+__all__ = [
+    "color_layout",
+    "color_structure",
+    "edge_direction",
+    "gabor",
+    "glcm",
+    "hog",
+    "hsv",
+    "lbp",
+    "ltp",
+    "luminance",
+    "sift",
+]
