@@ -1,7 +1,6 @@
 """What to search where style lies: layers, statistics of them, crops, and heads."""
 
 import dataclasses
-import os
 
 from scipy.stats import loguniform
 from sklearn.linear_model import LogisticRegression
@@ -59,8 +58,6 @@ class HeadSearch:
     ------
     ValueError
         If the preset is unknown, or layers are to be named.
-    TypeError
-        If there is no cache.
 
     See Also
     --------
@@ -86,12 +83,6 @@ class HeadSearch:
 
     def __post_init__(self):
         check_choice("preset", self.preset, tuple(_POOLINGS))
-        if (
-            self.cache is None
-            or isinstance(self.cache, os.PathLike | str)
-            and (not os.fspath(self.cache))
-        ):
-            raise TypeError("cache must be a folder or a FeatureStore; got none")
         if self.layers is None and self.backbone not in STYLE_LAYERS:
             raise ValueError(
                 f"layers of {self.backbone} must be named: "
@@ -123,18 +114,14 @@ class HeadSearch:
             "features__pooling": _POOLINGS[self.preset],
         }
         if self.preset == "thorough":
-            features |= {
-                "features__crops": [1, 5, 9],
-                "features__mirror": [False, True],
-            }
+            features["features__crops"] = [1, 5, 9]
         dense = {**features, **head_search_space()}
         if self.preset == "layers":
             return [dense]
-        strength = loguniform(1e-4, 1e1)
+        linear = LogisticRegression(max_iter=2000)
         return [
             dense | {"head": [self.pipeline[-1]]},
-            features
-            | {"head": [LogisticRegression(max_iter=2000)], "head__C": strength},
+            features | {"head": [linear], "head__C": loguniform(1e-4, 1e1)},
             features | {"head": [SVC()], "head__C": loguniform(1e-1, 1e3)},
         ]
 

@@ -72,8 +72,9 @@ class ArtistKFold(StratifiedGroupKFold):
                 folders = set(groups[y == movement])
                 if len(folders) < 2:
                     raise ValueError(
-                        f"paintings of {movement!r} lie in one folder, {folders.pop()!r}: "
-                        "artists can't be kept apart. Pass an int as cv for random folds."
+                        f"paintings of {movement!r} lie in one folder, "
+                        f"{folders.pop()!r}: artists can't be kept apart. Pass an int "
+                        "as cv for random folds."
                     )
         return super().split(X, y, groups)
 
