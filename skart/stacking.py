@@ -66,13 +66,13 @@ class ArtistKFold(StratifiedGroupKFold):
             Rows.
         """
         if groups is None:
-            groups = np.array([os.path.dirname(os.fspath(path)) for path in X])
+            groups = np.array([os.path.dirname(path) for path in X])
             y = np.asarray(y)
             for movement in np.unique(y):
                 folders = set(groups[y == movement])
                 if len(folders) < 2:
                     raise ValueError(
-                        f"paintings of {movement!r} lie in one folder, "
+                        f"paintings of {str(movement)!r} lie in one folder, "
                         f"{folders.pop()!r}: artists can't be kept apart. Pass an int "
                         "as cv for random folds."
                     )

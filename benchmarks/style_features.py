@@ -1,0 +1,231 @@
+"""Measure which features carry style: layers, statistics, crops, by hand, stacked.
+
+Cross-validated accuracy on drawn paintings with random folds and with painters kept
+apart, beside the plain last layer that the report took; the room that each way takes in
+the store; and the passes through the network. Prints Markdown tables.
+
+    python benchmarks/style_features.py --weights FILE
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from common import describe_machine
+from skart.cited import CITED, cited_pipeline
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    RandomizedSearchCV,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+
+from skart import (
+    ArtistKFold,
+    FeatureExtractor,
+    FeatureStore,
+    HandcraftedFeatures,
+    HeadSearch,
+    ImageLoader,
+    make_stacked_pipeline,
+)
+from skart.datasets import load_image_folder, make_paintings
+from skart.descriptors import KINDS
+
+LAYERS = ["mixed2", "mixed5", "mixed8"]
+POOLINGS = ["avg", "max", "std", "avg+std", "gram", "avg+std+gram"]
+
+
+class Accuracy:
+    """Cross-validate on one collection, with and without painters kept apart."""
+
+    def __init__(self, paintings):
+        self.paths, self.labels = paintings.paths, paintings.labels
+        apart = StratifiedGroupKFold(4, shuffle=True, random_state=0)
+        mixed = StratifiedKFold(4, shuffle=True, random_state=0)
+        artists = paintings.artists
+        self.apart = list(apart.split(self.labels, self.labels, artists))
+        self.mixed = list(mixed.split(self.labels, self.labels))
+
+    def of(self, model, X=None):
+        X = self.paths if X is None else X
+        return [
+            cross_val_score(model, X, self.labels, cv=cv, error_score="raise").mean()
+            for cv in (self.mixed, self.apart)
+        ]
+
+
+def head():
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
+
+
+def row(name, accuracy, *more):
+    print("| " + " | ".join([name, *(f"{x:.1%}" for x in accuracy), *more]) + " |")
+
+
+def layers_and_statistics(args, images, accuracy, store):
+    extractor = FeatureExtractor(
+        weights=args.weights,
+        cache=store,
+        keep={"layer": [None, *LAYERS], "pooling": POOLINGS},
+    )
+    print("| features | random folds | painters apart | numbers |")
+    print("|---|---|---|---|")
+    for layer in [None, *LAYERS, LAYERS]:
+        name = "the last layer" if layer is None else " + ".join(np.ravel(layer))
+        for pooling in POOLINGS:
+            extractor.set_params(layer=layer, pooling=pooling)
+            X = extractor.transform(images)
+            row(f"{name}, {pooling}", accuracy.of(head(), X), f"{X.shape[1]:,}")
+    print()
+
+
+def crops(args, paths, accuracy, store):
+    extractor = FeatureExtractor(
+        weights=args.weights,
+        cache=store,
+        keep={"layer": [None, "mixed5"], "pooling": ["avg"]},
+    )
+    images = ImageLoader(398).transform(paths)
+    print(
+        "| seen through | joined by | last layer, random folds | painters apart |",
+        end="",
+    )
+    print(" mixed5, random folds | painters apart |")
+    print("|---|---|---|---|---|---|")
+    ways = [("299 px, whole", ImageLoader(299).transform(paths), {}, ["mean"])]
+    ways += [("398 px, whole", images, {}, ["mean"])]
+    for n in (1, 5, 9):
+        joins = ["mean"] if n == 1 else ["mean", "max", "concat"]
+        ways.append((f"{n} of 299 px", images, {"crops": n}, joins))
+    ways.append(("5 and mirrored", images, {"crops": 5, "mirror": True}, ["mean"]))
+    for name, source, how, joins in ways:
+        for join in joins:
+            measured = []
+            for layer in (None, "mixed5"):
+                how = {"crops": None, "mirror": False} | how
+                extractor.set_params(layer=layer, join=join, **how)
+                measured += accuracy.of(head(), extractor.transform(source))
+            print(
+                f"| {name} | {join} | " + " | ".join(f"{x:.1%}" for x in measured), "|"
+            )
+    print()
+
+
+def by_hand(args, images, accuracy, store):
+    print("| features | random folds | painters apart | numbers |")
+    print("|---|---|---|---|")
+    deep = FeatureExtractor(weights=args.weights, layer="mixed5", cache=store)
+    mine = HandcraftedFeatures(cache=store, n_jobs=-1)
+    for kind in KINDS:
+        one = HandcraftedFeatures(kind, cache=store, n_jobs=-1)
+        X = one.fit_transform(images)
+        row(kind, accuracy.of(head(), X), f"{X.shape[1]:,}")
+    X = mine.fit_transform(images)
+    row("the default kinds", accuracy.of(head(), X), f"{X.shape[1]:,}")
+    X = make_union(mine, deep).fit_transform(images)
+    row("the default kinds and mixed5", accuracy.of(head(), X), f"{X.shape[1]:,}")
+    X = deep.transform(images)
+    row("mixed5", accuracy.of(head(), X), f"{X.shape[1]:,}")
+    print()
+
+
+def systems(args, accuracy, store):
+    print("| system | random folds | painters apart |")
+    print("|---|---|---|")
+    for name in CITED:
+        model = cited_pipeline(name, weights=args.weights, cache=store)
+        row(f'`cited_pipeline("{name}")`', accuracy.of(model))
+    options = {"weights": args.weights, "cache": store}
+    row("`make_stacked_pipeline()`", accuracy.of(make_stacked_pipeline(**options)))
+    stack = make_stacked_pipeline(**options, cv=ArtistKFold(4))
+    row("`make_stacked_pipeline(cv=ArtistKFold(4))`", accuracy.of(stack))
+    stack = make_stacked_pipeline(**options, cv=ArtistKFold(4), kinds=None)
+    row("the same without hand-made features", accuracy.of(stack))
+    print()
+
+
+def search(args, accuracy, store):
+    presets = HeadSearch(preset="style", cache=store, options={"weights": args.weights})
+    found = RandomizedSearchCV(
+        presets.pipeline,
+        presets.space,
+        n_iter=args.candidates,
+        cv=accuracy.apart,
+        random_state=0,
+        refit=False,
+    ).fit(accuracy.paths, accuracy.labels)
+    results = found.cv_results_
+    order = np.argsort(results["rank_test_score"], kind="stable")
+    print("| layer | pooling | head | painters apart |")
+    print("|---|---|---|---|")
+    for i in order[:5]:
+        candidate = results["params"][i]
+        kind = type(candidate.get("head", presets.pipeline[-1])).__name__
+        layer = " + ".join(np.ravel(candidate["features__layer"]))
+        score = results["mean_test_score"][i]
+        print(f"| {layer} | {candidate['features__pooling']} | {kind} | {score:.1%} |")
+    print()
+
+
+def room(store):
+    print("| in the store | bytes a painting |")
+    print("|---|---|")
+    sizes = {}
+    for section in store.info()["sections"]:
+        identity = section["identity"]
+        if "handcrafted" in identity:
+            name = identity["handcrafted"]
+        else:
+            name = f"{identity['layer'] or 'the last layer'}, {identity['pooling']}"
+        sizes[name] = section["bytes"] / section["arrays"]
+    for name, n_bytes in sizes.items():
+        print(f"| {name} | {n_bytes:,.0f} |")
+    print()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", help="a file; without it, random ones")
+    parser.add_argument("--artists", type=int, default=6)
+    parser.add_argument("--per-artist", type=int, default=8)
+    parser.add_argument("--candidates", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=["layers", "crops", "hand", "systems", "search", "room"],
+        help="which tables",
+    )
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = make_paintings(
+            Path(folder) / "paintings",
+            n_artists=args.artists,
+            n_per_artist=args.per_artist,
+            random_state=args.seed,
+            n_jobs=-1,
+        )
+        paintings = load_image_folder(root)
+        store = FeatureStore(Path(folder) / "store")
+        images = ImageLoader(299).transform(paintings.paths)
+        accuracy = Accuracy(paintings)
+        print(f"{len(images)} paintings. {describe_machine()}\n")
+        parts = {
+            "layers": lambda: layers_and_statistics(args, images, accuracy, store),
+            "crops": lambda: crops(args, paintings.paths, accuracy, store),
+            "hand": lambda: by_hand(args, images, accuracy, store),
+            "systems": lambda: systems(args, accuracy, store),
+            "search": lambda: search(args, accuracy, store),
+            "room": lambda: room(store),
+        }
+        for part in args.parts:
+            parts[part]()
+
+
+if __name__ == "__main__":
+    main()
