@@ -84,7 +84,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     Notes
     -----
     The kinds have units of their own: a ``StandardScaler`` belongs behind them. A
-    vector depends on the image alone: not on the others, the batch or ``n_jobs``.
+    vector depends on its image (and the vocabulary) alone: not on the others, the batch
+    or ``n_jobs``.
 
     The vocabulary is learned by ``MiniBatchKMeans`` from at most 300 patches an image
     and about 200,000 together, the most striking of each image. Patches take 38 kB an

@@ -1,5 +1,6 @@
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -385,6 +386,13 @@ def test_bad_parameters(image_paths, parameters, error, message):
 def test_what_is_no_images(image_paths):
     with pytest.raises(ValueError, match=r"put ImageLoader\(\) in front"):
         features().fit(image_paths)
+
+
+def test_the_docstring_lists_all_kinds():
+    rows = re.findall(r'^ +"(\w+)" +(\S+)  \S', HandcraftedFeatures.__doc__, re.M)
+    lengths = {kind: str(len(row.names or ())) for kind, row in KINDS.items()}
+    assert dict(rows) == lengths | {"sift": "n_words"}
+    assert tuple(kind for kind, _ in rows[:8]) == HandcraftedFeatures().kinds
 
 
 def test_conventions(image_paths):
