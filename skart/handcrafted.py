@@ -29,11 +29,11 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     """Images to features that were designed by hand: colour, light, texture, edges.
 
     What was counted in pictures before networks. Each kind is a function in
-    :mod:`skart.descriptors`, which tells what it sees and where it was published:
+    ``skart.descriptors``, which tells what it sees and where it was published:
 
-    ==================  ======  ==================================================
-    kind                length  what it sees
-    ==================  ======  ==================================================
+    =================  =======  ==================================================
+    kind               length   what it sees
+    =================  =======  ==================================================
     "color_layout"          58  where the colours are
     "hsv"                   42  which colours: hue, saturation, value
     "luminance"              9  how light and shade are spread
@@ -45,7 +45,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     "hog"                 1764  which way contours run in each part of the picture
     "ltp"                  118  brushwork close up, without the noise
     "sift"             n_words  which small patches it is made of
-    ==================  ======  ==================================================
+    =================  =======  ==================================================
 
     "sift" counts words: patches that are much alike, as ``fit`` finds them in its
     images [1]_. All others learn nothing.
@@ -80,12 +80,12 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     --------
     ImageLoader : The step before: paths to images.
     FeatureExtractor : What a network sees; a ``FeatureUnion`` has both.
-    skart.descriptors : The kinds, as functions of one image.
 
     Notes
     -----
     The kinds have units of their own: a ``StandardScaler`` belongs behind them. A
-    vector depends on the image alone: not on the others, the batch or ``n_jobs``.
+    vector depends on its image (and the vocabulary) alone: not on the others, the batch
+    or ``n_jobs``.
 
     The vocabulary is learned by ``MiniBatchKMeans`` from at most 300 patches an image
     and about 200,000 together, the most striking of each image. Patches take 38 kB an

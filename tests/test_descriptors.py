@@ -231,12 +231,9 @@ def test_ltp_by_its_definition():
     for row in range(1, 19):
         for column in range(1, 19):
             around = [levels[row + r, column + c] for r, c in circle]
-            signs = [
-                (a >= levels[row, column] + 5) - (a <= levels[row, column] - 5)
-                for a in around
-            ]
-            upper.append(tuple(int(sign == 1) for sign in signs))
-            lower.append(tuple(int(sign == -1) for sign in signs))
+            centre = levels[row, column]
+            upper.append(tuple(int(a >= centre + 5) for a in around))
+            lower.append(tuple(int(a <= centre - 5) for a in around))
 
     def changes(pattern):
         return sum(
