@@ -15,12 +15,14 @@ MODULES = [
     "skart.evaluation",
     "skart.features",
     "skart.handcrafted",
+    "skart.head_search",
     "skart.images",
     "skart.networks",
     "skart.persistence",
     "skart.pipelines",
     "skart.plotting",
     "skart.report",
+    "skart.stacking",
     "skart.store",
 ]
 PAGES = sorted(
