@@ -23,7 +23,7 @@ from skart.commands.collection import (
 )
 from skart.commands.prediction import load_pipeline
 from skart.commands.reported import TITLES, compare, written
-from skart.commands.reproduction import split
+from skart.commands.reproduction_settings import split
 from skart.commands.training import (
     digest_paintings,
     random_search,

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-# The keywords of CSS for the eleven basic colour terms.
+# The keywords of CSS for the eleven basic colour terms; of brown, saddlebrown: what CSS
+# calls brown is nearly red.
 _COLOURS = {
     "black": (0, 0, 0),
     "blue": (0, 0, 255),
-    "brown": (165, 42, 42),
+    "brown": (139, 69, 19),
     "grey": (128, 128, 128),
     "green": (0, 128, 0),
     "orange": (255, 165, 0),

@@ -84,7 +84,8 @@ def _describe(surface):
     # How far the surface's own crest or top is, in pixels, is slope over curvature.
     bent = np.abs(strong) > _FLAT
     crest = bent & (2 * np.abs(steep * np.cos(aspect - across)) <= np.abs(strong))
-    top = crest & (2 * np.abs(steep * np.sin(aspect - across)) <= np.abs(weak))
+    top = crest & (np.abs(weak) > _FLAT)
+    top &= 2 * np.abs(steep * np.sin(aspect - across)) <= np.abs(weak)
     structure = np.select(
         [
             ~bent & (steep <= _FLAT),
