@@ -6,6 +6,8 @@ The modules read in the order in which a painting travels::
     images       paths                          -> images, decoded on demand
     features     images, a frozen backbone      -> features, computed once ...
     store                                          ... and kept on disk
+    handcrafted  images                         -> features of the time before networks,
+    descriptors                                    from plain functions of one image
     networks     plain functions                -> Keras models
     classifiers  features, or images            -> movement
     pipelines    all of it, ready to search
@@ -29,6 +31,7 @@ _HOME = {
     "FeatureExtractor": "skart.features",
     "FeatureStore": "skart.store",
     "FineTuneClassifier": "skart.classifiers",
+    "HandcraftedFeatures": "skart.handcrafted",
     "HybridCNNClassifier": "skart.classifiers",
     "ImageLoader": "skart.images",
     "LazyImages": "skart.images",

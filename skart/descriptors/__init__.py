@@ -1,7 +1,13 @@
-"""Hand-made descriptors of images, as plain functions."""
+"""What was counted in pictures before networks: plain functions of one image.
 
-from skart.descriptors._color_names import color_names
-from skart.descriptors._gunsel import gunsel
-from skart.descriptors._topography import topography
+Each takes one image, uint8 ``(height, width, 3)``, and gives a vector of float32 of a
+length that does not depend on the image. :class:`skart.HandcraftedFeatures` applies
+them to many.
+"""
 
-__all__ = ["color_names", "gunsel", "topography"]
+from skart.descriptors.colour import color_layout, hsv
+from skart.descriptors.colour_names import color_names
+from skart.descriptors.relief import topography
+from skart.descriptors.six_numbers import gunsel
+
+__all__ = ["color_layout", "color_names", "gunsel", "hsv", "topography"]

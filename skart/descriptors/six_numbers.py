@@ -3,8 +3,12 @@
 import numpy as np
 from scipy import ndimage, stats
 
+from skart.descriptors._pixels import check_image, grey
+
 _DARK = 64
 _BLOCKS = 8
+
+GUNSEL_NAMES = ("dark", "gradient", "maxima", "peak", "deviation", "skewness")
 
 
 def gunsel(image):
@@ -16,8 +20,8 @@ def gunsel(image):
 
     Parameters
     ----------
-    image : ndarray of shape (height, width, 3), dtype uint8
-        RGB; 8 pixels a side at least.
+    image : array-like of shape (height, width, 3), dtype uint8
+        RGB.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def gunsel(image):
     >>> gunsel(image).round(1)[[0, 2, 4]]
     array([  0.5,   2. , 100. ], dtype=float32)
     """
-    lightness = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    lightness = 255 * grey(check_image(image))
     gradient = np.hypot(ndimage.sobel(lightness, 0), ndimage.sobel(lightness, 1)) / 8
     counts, edges = np.histogram(lightness, bins=64, range=(0, 256))
     counts = ndimage.gaussian_filter1d(counts / lightness.size, 1.5, mode="constant")

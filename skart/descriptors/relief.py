@@ -3,12 +3,25 @@
 import numpy as np
 from scipy import ndimage
 
+from skart.descriptors._pixels import check_image, grey
+
 _SIGMA = 1.5
-_LEVELS = 3
+_SIZES = ("full", "half", "quarter")
 _DIRECTIONS = 8
 # A surface that rises and bends by less, in levels of 255 a pixel, counts as flat.
 _FLAT = 0.5
 _STRUCTURES = ("flat", "peak", "pit", "ridge", "ravine", "saddle", "slope")
+
+TOPOGRAPHY_NAMES = tuple(
+    f"{size}_{name}"
+    for size in _SIZES
+    for name in (
+        *_STRUCTURES,
+        *(f"gradient_{i}" for i in range(_DIRECTIONS)),
+        *(f"ridge_{i}" for i in range(_DIRECTIONS)),
+        *(f"ravine_{i}" for i in range(_DIRECTIONS)),
+    )
+)
 
 
 def topography(image):
@@ -23,19 +36,14 @@ def topography(image):
 
     Parameters
     ----------
-    image : ndarray of shape (height, width, 3), dtype uint8
-        RGB; 32 pixels a side at least.
+    image : array-like of shape (height, width, 3), dtype uint8
+        RGB.
 
     Returns
     -------
     histograms : ndarray of shape (93,), dtype float32
         For each of three levels 7 shares, which sum to 1, and 3 histograms of 8, each
         of which sums to 1, or is 0 where there is nothing of the kind.
-
-    Raises
-    ------
-    ValueError
-        If a side is shorter than 32 pixels.
 
     Notes
     -----
@@ -60,17 +68,11 @@ def topography(image):
     >>> topography(np.full((64, 64, 3), 90, np.uint8))[:7]  # flat
     array([1., 0., 0., 0., 0., 0., 0.], dtype=float32)
     """
-    if min(image.shape[:2]) < 32:
-        raise ValueError(
-            "topography needs images of 32 pixels a side at least; got "
-            f"{image.shape[0]} x {image.shape[1]}. Pass a larger size to ImageLoader."
-        )
-    surface = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    surface = 255 * grey(check_image(image))
     parts = []
-    for level in range(_LEVELS):
-        if level:
-            surface = ndimage.gaussian_filter(surface, 1)[::2, ::2]
+    for _ in _SIZES:
         parts.append(_describe(surface))
+        surface = ndimage.gaussian_filter(surface, 1)[::2, ::2]
     return np.concatenate(parts).astype(np.float32)
 
 

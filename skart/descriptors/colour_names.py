@@ -1,6 +1,9 @@
 """The shares of the eleven basic colours, by name."""
 
 import numpy as np
+import skimage
+
+from skart.descriptors._pixels import check_image
 
 # The keywords of CSS for the eleven basic colour terms; of brown, saddlebrown: what CSS
 # calls brown is nearly red.
@@ -18,6 +21,12 @@ _COLOURS = {
     "yellow": (255, 255, 0),
 }
 
+COLOR_NAMES = tuple(
+    f"{part}_{name}"
+    for part in ("all", "top_left", "top_right", "bottom_left", "bottom_right")
+    for name in _COLOURS
+)
+
 
 def color_names(image):
     """Image to the shares of the eleven basic colours in it, and in its quarters.
@@ -27,8 +36,8 @@ def color_names(image):
 
     Parameters
     ----------
-    image : ndarray of shape (height, width, 3), dtype uint8
-        RGB; 2 pixels a side at least.
+    image : array-like of shape (height, width, 3), dtype uint8
+        RGB.
 
     Returns
     -------
@@ -52,18 +61,15 @@ def color_names(image):
     --------
     >>> import numpy as np
     >>> from skart.descriptors import color_names
-    >>> image = np.zeros((4, 4, 3), np.uint8)
-    >>> image[:, 2:] = 255, 0, 0  # black, and red on the right
+    >>> image = np.zeros((16, 16, 3), np.uint8)
+    >>> image[:, 8:] = 255, 0, 0  # black, and red on the right
     >>> shares = color_names(image).reshape(5, 11)
     >>> shares[0, [0, 8]], shares[2, 8]
     (array([0.5, 0.5], dtype=float32), np.float32(1.0))
     """
-    from skimage.color import rgb2lab
-
     prototypes = np.array(list(_COLOURS.values()), np.uint8)
-    # One row of prototypes under the image, so that they are converted alike.
-    pixels = rgb2lab(image).astype(np.float32)[:, :, None]
-    distances = ((pixels - rgb2lab(prototypes).astype(np.float32)) ** 2).sum(axis=3)
+    pixels = skimage.color.rgb2lab(check_image(image))[:, :, None]
+    distances = ((pixels - skimage.color.rgb2lab(prototypes)) ** 2).sum(axis=3)
     names = distances.argmin(axis=2)
     height, width = (side // 2 for side in names.shape)
     parts = [
