@@ -346,7 +346,9 @@ def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
     assert "Cited systems" in page and "Cited systems" in stdout
     assert all(name in stdout for name in CITED)
     for name, row in cited.iterrows():
-        assert pd.isna(row["failed"]) and (tmp_path / f"out/cited-{name}.skart").exists()
+        assert (
+            pd.isna(row["failed"]) and (tmp_path / f"out/cited-{name}.skart").exists()
+        )
         result = json.loads((tmp_path / f"out/cited-{name}.json").read_text())
         assert row["test"] == 100 * result["test"]
         assert pd.isna(row["published"]) == (CITED[name].figure is None)
