@@ -6,10 +6,13 @@ import os
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skart._lazy import fitting_batch_size, iter_batches
-from skart._messages import suggest
+from skart._messages import check_count, suggest
 from skart.descriptors._table import KINDS
 from skart.features import _digest, _settle
 from skart.images import LazyImages, UnreadableImageError, check_images
@@ -18,12 +21,105 @@ from skart.store import FeatureStore, StoreError
 __all__ = ["HandcraftedFeatures"]
 
 
+# Local descriptors that a vocabulary is learned from, at most.
+_N_LEARNED_FROM = 200_000
+
+
 class HandcraftedFeatures(TransformerMixin, BaseEstimator):
-    """Images to features that were designed by hand: colour, light, texture, edges."""
+    """Images to features that were designed by hand: colour, light, texture, edges.
+
+    What was counted in pictures before networks. Each kind is a function in
+    :mod:`skart.descriptors`, which tells what it sees and where it was published:
+
+    ==================  ======  ==================================================
+    kind                length  what it sees
+    ==================  ======  ==================================================
+    "color_layout"          58  where the colours are
+    "hsv"                   42  which colours: hue, saturation, value
+    "luminance"              9  how light and shade are spread
+    "color_structure"       64  how colours mix: in fields or in dabs
+    "lbp"                   54  brushwork close up
+    "glcm"                  36  grain
+    "gabor"                 48  strokes: their width and direction
+    "edge_direction"        37  which way contours run
+    "hog"                 1764  which way contours run in each part of the picture
+    "ltp"                  118  brushwork close up, without the noise
+    "sift"             n_words  which small patches it is made of
+    ==================  ======  ==================================================
+
+    "sift" counts words: patches that are much alike, as ``fit`` finds them in its
+    images [1]_. All others learn nothing.
+
+    With ``cache``, each kind is kept for itself in a :class:`FeatureStore`: another
+    kind, fold or vocabulary computes what is new in it, and images that lack nothing
+    are not even decoded.
+
+    Parameters
+    ----------
+    kinds : str or sequence of str
+        One kind or several, which stand side by side in this order. The default is
+        the first eight of the table.
+    n_words : int, default=200
+        Words of the vocabulary of "sift"; unused otherwise.
+    cache : str, path or FeatureStore, default=None
+        Folder of the store; None computes features at each call.
+    random_state : int, RandomState instance or None, default=0
+        Seed of the vocabulary's beginning; unused without "sift".
+    n_jobs : int, default=None
+        Images that are described at the same time, by threads of ``joblib``; None is
+        one, -1 is one for each core.
+    verbose : bool, default=True
+        Whether a progress bar shows when it takes more than a second.
+
+    Attributes
+    ----------
+    vocabulary_ : ndarray of shape (n_words, 128), dtype float32
+        The words: centres of clusters of SIFT descriptors. Only with "sift".
+
+    See Also
+    --------
+    ImageLoader : The step before: paths to images.
+    FeatureExtractor : What a network sees; a ``FeatureUnion`` has both.
+    skart.descriptors : The kinds, as functions of one image.
+
+    Notes
+    -----
+    The kinds have units of their own: a ``StandardScaler`` belongs behind them. A
+    vector depends on the image alone: not on the others, the batch or ``n_jobs``.
+
+    The vocabulary is learned by ``MiniBatchKMeans`` from at most 300 patches an image
+    and about 200,000 together, the most striking of each image. Patches take 38 kB an
+    image in the store; another ``n_words`` or fold finds them there.
+
+    References
+    ----------
+    .. [1] Csurka, Dance, Fan, Willamowski, Bray. "Visual categorization with bags of
+       keypoints". Workshop on Statistical Learning in Computer Vision, ECCV 2004.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skart import HandcraftedFeatures
+    >>> images = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
+    >>> features = HandcraftedFeatures(kinds=["hsv", "lbp"])
+    >>> features.fit_transform(images).shape
+    (2, 96)
+    >>> features.get_feature_names_out()[0]
+    'hsv_mean_h'
+    """
 
     def __init__(
         self,
-        kinds=("color_layout", "hsv"),
+        kinds=(
+            "color_layout",
+            "hsv",
+            "luminance",
+            "color_structure",
+            "lbp",
+            "glcm",
+            "gabor",
+            "edge_direction",
+        ),
         *,
         n_words=200,
         cache=None,
@@ -39,7 +135,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None):
-        """Check parameters and X; nothing is learned or computed.
+        """Learn the vocabulary of "sift"; without it, check parameters and X only.
 
         Parameters
         ----------
@@ -52,9 +148,15 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         -------
         self : HandcraftedFeatures
             The transformer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not allowed, or the images have fewer patches than
+            the vocabulary is to have words.
         """
-        self._check_parameters()
-        check_images(X)
+        kinds = self._check_parameters()
+        self._learn(check_images(X), kinds, self._store())
         return self
 
     def transform(self, X):
@@ -75,15 +177,34 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         UnreadableImageError
             If files can't be decoded and their loader has ``on_error="raise"``; it
             names them all. What was computed before it is stored.
+        NotFittedError
+            If "sift" is among the kinds and has no vocabulary yet.
         ValueError
             If a parameter or X is not allowed.
         OSError
             If the store can't be used.
         """
         kinds = self._check_parameters()
-        X = check_images(X)
-        store = self._store()
-        return np.hstack(self._read(X, store, dict.fromkeys(kinds, np.asarray)))
+        return self._look(check_images(X), kinds, self._store())
+
+    def fit_transform(self, X, y=None):
+        """Do both, computing each image's patches once even without a cache.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+        y : object, optional
+            Ignored.
+
+        Returns
+        -------
+        features : ndarray of shape (n, d), dtype float32
+            Those of :meth:`transform`.
+        """
+        kinds, X, store = self._check_parameters(), check_images(X), self._store()
+        self._learn(X, kinds, store)
+        return self._look(X, kinds, store)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features: kind and number.
@@ -98,17 +219,17 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         names : ndarray of str, shape (d,)
             ``"hsv_mean_h"``, ``"lbp_0"`` and so on.
         """
-        names = [
-            f"{kind}_{name}"
-            for kind in self._check_parameters()
-            for name in KINDS[kind].names
-        ]
+        kinds = self._check_parameters()
+        self._check_vocabulary(kinds)
+        names = []
+        for kind in kinds:
+            own = range(len(self.vocabulary_)) if kind == "sift" else KINDS[kind].names
+            names += [f"{kind}_{name}" for name in own]
         return np.array(names, dtype=object)
 
     def _check_parameters(self):
         """Check what ``fit`` and ``transform`` need; give the kinds as a tuple."""
-        kinds = self.kinds
-        kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+        kinds = _listed(self.kinds)
         for kind in kinds:
             if kind not in KINDS:
                 raise ValueError(
@@ -116,6 +237,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 )
         if not kinds or len(set(kinds)) < len(kinds):
             raise ValueError(f"kinds must name each kind once; got {self.kinds!r}")
+        check_count("n_words", self.n_words)
         if not isinstance(self.cache, (str, os.PathLike, FeatureStore, type(None))) or (
             not self.cache and self.cache is not None
         ):
@@ -123,6 +245,10 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 f"cache must be a folder, a FeatureStore or None; got {self.cache!r}"
             )
         return kinds
+
+    def _check_vocabulary(self, kinds):
+        if "sift" in kinds:
+            check_is_fitted(self, "vocabulary_")
 
     def _store(self):
         if isinstance(self.cache, FeatureStore):
@@ -140,6 +266,46 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             else {"array": list(X.shape[1:])},
             "handcrafted": kind,
         }
+
+    def _learn(self, X, kinds, store):
+        """Learn the vocabulary, if there is one to learn."""
+        vars(self).pop("vocabulary_", None)
+        if "sift" not in kinds:
+            return
+        n_most = max(1, _N_LEARNED_FROM // len(X))
+        (patches,) = self._read(
+            X, store, {"sift": lambda found: _patches(found[:, :n_most])}
+        )
+        if len(patches) < self.n_words:
+            raise ValueError(
+                f"{len(X)} images have {len(patches)} patches together, too few for a "
+                f"vocabulary of n_words={self.n_words}. Pass a smaller n_words, or "
+                "more or larger images."
+            )
+        words = MiniBatchKMeans(
+            self.n_words, n_init=3, random_state=self.random_state
+        ).fit(patches.astype(np.float32))
+        self.vocabulary_ = words.cluster_centers_
+
+    def _look(self, X, kinds, store):
+        """Give the features of all kinds, side by side."""
+        self._check_vocabulary(kinds)
+        changes = dict.fromkeys(kinds, np.asarray)
+        if "sift" in kinds:
+            changes["sift"] = self._count_words
+        return np.hstack(self._read(X, store, changes))
+
+    def _count_words(self, images):
+        """Give the share of each word among the patches of each image."""
+        shares = np.zeros((len(images), len(self.vocabulary_)), np.float32)
+        # An image at a time: in products of another shape, rounding is another.
+        for row, patches in zip(shares, images, strict=True):
+            words = pairwise_distances_argmin(
+                patches.astype(np.float32), self.vocabulary_
+            )[patches.any(axis=1)]
+            counts = np.bincount(words, minlength=len(row))
+            row[:] = counts / max(len(words), 1)
+        return shares
 
     def _read(self, X, store, kinds):
         """Read kinds of features, computing what isn't there; a function changes each.
@@ -189,7 +355,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                     progress.update(len(batch))
 
     def _workers(self):
-        return Parallel(self.n_jobs)
+        return Parallel(self.n_jobs, prefer="threads")
 
     def _progress(self, n_images):
         return tqdm(
@@ -203,10 +369,20 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False
+        tags.requires_fit = "sift" in _listed(self.kinds)
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _listed(kinds):
+    return (kinds,) if isinstance(kinds, str) else tuple(kinds)
+
+
+def _patches(images):
+    """Put the patches of images one below the other, without those that are none."""
+    patches = images.reshape(-1, images.shape[-1])
+    return patches[patches.any(axis=1)]
 
 
 def _lacking(sections, digests):

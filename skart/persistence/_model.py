@@ -120,7 +120,8 @@ def load_model(file, *, weights=None, cache=None):
     weights : str, path or list of them, default=None
         Files of backbone weights that are no longer where they were.
     cache : str, path or FeatureStore, default=None
-        Where feature extractors and fine-tuned classifiers keep features from now on.
+        Where feature extractors, hand-made features and fine-tuned classifiers keep
+        features from now on.
 
     Returns
     -------
@@ -173,7 +174,10 @@ def load_model(file, *, weights=None, cache=None):
                     f"{str(file)!r} was not loaded: {step or 'the model'} in it counts "
                     "other support vectors than it holds"
                 )
-            if isinstance(estimator, (FeatureExtractor, skart.FineTuneClassifier)):
+            if isinstance(
+                estimator,
+                (FeatureExtractor, skart.FineTuneClassifier, skart.HandcraftedFeatures),
+            ):
                 estimator.cache = cache
             if _runs_backbone(estimator):
                 _settle_weights(file, estimator, recorded[step], weights)

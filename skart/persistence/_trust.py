@@ -14,6 +14,7 @@ ESTIMATORS = (
     "DenseHeadClassifier",
     "FeatureExtractor",
     "FineTuneClassifier",
+    "HandcraftedFeatures",
     "HybridCNNClassifier",
     "ImageLoader",
     "SqueezeNetClassifier",
