@@ -2,12 +2,12 @@
 
 import contextlib
 import os
+from collections.abc import Iterable
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
-from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -231,7 +231,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         """Check what ``fit`` and ``transform`` need; give the kinds as a tuple."""
         kinds = _listed(self.kinds)
         for kind in kinds:
-            if kind not in KINDS:
+            if not isinstance(kind, str) or kind not in KINDS:
                 raise ValueError(
                     f"kinds must name descriptors; got {kind!r}.{suggest(kind, KINDS)}"
                 )
@@ -298,21 +298,18 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     def _count_words(self, images):
         """Give the share of each word among the patches of each image."""
         shares = np.zeros((len(images), len(self.vocabulary_)), np.float32)
+        halves = (self.vocabulary_**2).sum(axis=1) / 2
         # An image at a time: in products of another shape, rounding is another.
         for row, patches in zip(shares, images, strict=True):
-            words = pairwise_distances_argmin(
-                patches.astype(np.float32), self.vocabulary_
-            )[patches.any(axis=1)]
+            nearness = patches.astype(np.float32) @ self.vocabulary_.T - halves
+            words = nearness.argmax(axis=1)[patches.any(axis=1)]
             counts = np.bincount(words, minlength=len(row))
             row[:] = counts / max(len(words), 1)
         return shares
 
-    def _read(self, X, store, kinds):
-        """Read kinds of features, computing what isn't there; a function changes each.
-
-        ``kinds`` is a dict of the kind and its function.
-        """
-        sections = {kind: store.section(self._identity(X, kind)) for kind in kinds}
+    def _read(self, X, store, changes):
+        """Read each kind through its function; what isn't there is computed first."""
+        sections = {kind: store.section(self._identity(X, kind)) for kind in changes}
         digests = _digest(X, store)
         # One round computes what is missing and the second finds it, unless the store
         # is deleted meanwhile, or more and more of it is found to be damaged.
@@ -321,7 +318,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 self._compute_missing(X, digests, sections)
             read = [
                 _read_in_parts(sections[kind], digests, change)
-                for kind, change in kinds.items()
+                for kind, change in changes.items()
             ]
             if all(part is not None for part in read):
                 return read
@@ -376,7 +373,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
 
 
 def _listed(kinds):
-    return (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    alone = isinstance(kinds, str) or not isinstance(kinds, Iterable)
+    return (kinds,) if alone else tuple(kinds)
 
 
 def _patches(images):

@@ -17,6 +17,7 @@ from skart import (
     DenseHeadClassifier,
     FeatureExtractor,
     FineTuneClassifier,
+    HandcraftedFeatures,
     HybridCNNClassifier,
     ImageLoader,
     SqueezeNetClassifier,
@@ -65,6 +66,7 @@ def plain(estimator):
 TRANSFORMERS = [
     (ImageLoader(48, n_threads=2), "paths"),
     (FeatureExtractor("MobileNetV2", weights=None, verbose=False), "images"),
+    (HandcraftedFeatures(verbose=False), "images"),
 ]
 
 

@@ -132,6 +132,10 @@ def _describe(identity):
         return "computed in an unknown way"
     images = identity.get("images", {})
     size = images.get("size") or images.get("array", [])[:2]
+    if "handcrafted" in identity:
+        parts = [f"hand-made {identity['handcrafted']}"]
+        parts += [f"images {' x '.join(map(str, size))}", images.get("resize")]
+        return ", ".join(part for part in parts if part)
     computed, kept = identity.get("dtype"), identity.get("storage_dtype")
     parts = [
         identity.get("backbone"),

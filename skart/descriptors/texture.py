@@ -42,13 +42,13 @@ GABOR_NAMES = tuple(
 
 
 def lbp(image):
-    """Brushwork close up: which neighbours of a pixel are lighter than it is.
+    """Brushwork close up: which neighbours of a pixel are darker than it is.
 
     Local binary patterns [1]_, rotation invariant and uniform, on circles of radius 1,
     2 and 3 with 8, 16 and 24 points; the largest in the image at half its size, where
-    it costs a quarter and sees twice as far. A pattern is uniform if lighter and darker
-    points alternate once on the circle at most; all others share a number. Pixels whose
-    circle leaves the image don't count.
+    it costs a quarter and sees twice as far. A pattern is uniform if the points that
+    are darker than the middle stand together on the circle; all others share a number.
+    Pixels whose circle leaves the image don't count.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def lbp(image):
     Returns
     -------
     vector : ndarray of shape (54,), dtype float32
-        For each circle of p points the shares of pixels with 0 to p lighter points,
-        then the share of all that are not uniform.
+        For each circle of p points the shares of uniform patterns with 0 to p points
+        that are no darker, then the share of all others.
 
     References
     ----------

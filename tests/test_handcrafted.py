@@ -1,0 +1,407 @@
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import save_image
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RandomizedSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+
+import skart.handcrafted
+import skart.images
+from skart import (
+    FeatureExtractor,
+    FeatureStore,
+    HandcraftedFeatures,
+    ImageLoader,
+    UnreadableImageError,
+    load_model,
+    save_model,
+)
+from skart.descriptors import hsv, luminance, sift
+from skart.descriptors._table import KINDS
+
+SIZE = 96
+
+
+def features(kinds=("hsv", "luminance"), **parameters):
+    return HandcraftedFeatures(kinds, **({"verbose": False} | parameters))
+
+
+def load(paths, **parameters):
+    return ImageLoader(SIZE, **parameters).transform(paths)
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """Count decoded files, and images described by each kind."""
+    done = Counter()
+    decode, describe = skart.images.decode_image, skart.handcrafted._describe
+
+    def counting_decode(*args):
+        done["decoded"] += 1
+        return decode(*args)
+
+    def counting_describe(image, kinds):
+        done.update(kinds)
+        return describe(image, kinds)
+
+    monkeypatch.setattr(skart.images, "decode_image", counting_decode)
+    monkeypatch.setattr(skart.handcrafted, "_describe", counting_describe)
+    return done
+
+
+def test_kinds_stand_side_by_side_in_their_order(image_paths):
+    images = np.asarray(load(image_paths))
+    found = features(("luminance", "hsv")).fit_transform(load(image_paths))
+    assert found.dtype == np.float32
+    expected = [np.concatenate([luminance(image), hsv(image)]) for image in images]
+    np.testing.assert_array_equal(found, expected)
+    names = features(("luminance", "hsv")).get_feature_names_out()
+    assert len(names) == found.shape[1] and len(set(names)) == len(names)
+    assert names[0] == "luminance_mean" and names[9] == "hsv_mean_h"
+    np.testing.assert_array_equal(features("hsv").transform(images), found[:, 9:])
+
+
+def test_all_kinds(image_paths):
+    everything = features(tuple(KINDS), n_words=20)
+    found = everything.fit_transform(load(image_paths))
+    assert found.shape == (12, len(everything.get_feature_names_out()))
+    assert np.isfinite(found).all()
+    assert "lbp_0" in everything.get_feature_names_out()
+    assert "sift_19" in everything.get_feature_names_out()
+
+
+def test_images_on_demand_and_in_memory_are_equal(image_paths, tmp_path):
+    X = load(image_paths)
+    expected = features(cache=tmp_path).transform(X)
+    pixels = np.asarray(X)
+    near = np.clip(pixels + 0.2, 0, 255)
+    for array in (pixels, pixels.astype(float), list(pixels), near):
+        found = features(cache=tmp_path).transform(array)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_neither_batch_nor_number_of_jobs_matters(image_paths):
+    model = features((*HandcraftedFeatures().kinds, "sift"), n_words=12)
+    X = load(image_paths)
+    expected = model.fit_transform(X)
+    for rows in ([4], [7, 3, 3, 0]):
+        np.testing.assert_array_equal(model.transform(X[rows]), expected[rows])
+    np.testing.assert_array_equal(model.set_params(n_jobs=2).transform(X), expected)
+    with joblib.parallel_config("loky", n_jobs=2):
+        found = features("hsv").transform(X[:3])
+    np.testing.assert_array_equal(found, features("hsv").transform(X[:3]))
+
+
+def test_the_second_time_nothing_is_computed(image_paths, tmp_path, work):
+    first = features(cache=tmp_path).fit_transform(load(image_paths))
+    done = {"decoded": 12, "hsv": 12, "luminance": 12}
+    assert work == done
+    again = features(("luminance", "hsv"), cache=FeatureStore(tmp_path))
+    found = again.transform(load(image_paths[::-1] + image_paths[:2]))
+    np.testing.assert_array_equal(found[:12, 9:], first[::-1, :42])
+    assert work == done
+
+
+def test_another_kind_computes_that_kind_only(image_paths, tmp_path, work):
+    features("hsv", cache=tmp_path).transform(load(image_paths[:5]))
+    features(("hsv", "luminance"), cache=tmp_path).transform(load(image_paths[:5]))
+    assert work == {"decoded": 10, "hsv": 5, "luminance": 5}
+    # Only images that lack something are decoded, for what they lack.
+    features("luminance", cache=tmp_path).transform(load(image_paths[:8]))
+    features(("luminance", "hsv"), cache=tmp_path).transform(load(image_paths[:8]))
+    assert work == {"decoded": 16, "hsv": 8, "luminance": 8}
+    sections = FeatureStore(tmp_path).info()["sections"]
+    assert {one["identity"]["handcrafted"]: one["arrays"] for one in sections} == {
+        "hsv": 8,
+        "luminance": 8,
+    }
+
+
+def test_what_decides_on_vectors_keeps_them_apart(image_paths, tmp_path, monkeypatch):
+    store = FeatureStore(tmp_path)
+    for n, loading in enumerate([{"size": 64}, {"size": 96}, {"resize": "pad"}]):
+        images = ImageLoader(**({"size": 64} | loading)).transform(image_paths[:2])
+        stored = features("hsv", cache=store).transform(images)
+        np.testing.assert_array_equal(stored, features("hsv").transform(images))
+        assert store.info()["arrays"] == 2 * n + 2
+    changed = KINDS["hsv"]._replace(function=lambda image: -hsv(image), version=99)
+    monkeypatch.setitem(KINDS, "hsv", changed)
+    new = features("hsv", cache=store).transform(images)
+    np.testing.assert_array_equal(new, -stored)
+
+
+def test_each_content_is_computed_once(folder_of_images, tmp_path, work):
+    copy = tmp_path / "copy.jpg"
+    shutil.copy(folder_of_images[0], copy)
+    paths = [folder_of_images[0], str(copy), folder_of_images[1], folder_of_images[0]]
+    found = features("hsv").transform(load(paths))
+    assert work["hsv"] == 2
+    np.testing.assert_array_equal(found[0], found[[1, 3]].mean(axis=0))
+
+
+def test_unreadable_images(image_paths, tmp_path, work):
+    bad = [tmp_path / "text.jpg", tmp_path / "missing.jpg"]
+    bad[0].write_text("a letter")
+    paths = [*image_paths[:2], bad[0], image_paths[2], bad[1]]
+    cache = tmp_path / "store"
+    with pytest.raises(UnreadableImageError, match="2 of 5") as caught:
+        features(cache=cache).transform(load(paths))
+    assert sorted(caught.value.failures) == sorted(map(str, bad))
+    blank = load(paths, on_error="blank")
+    with pytest.warns(UserWarning, match="2 of"):
+        found = features(cache=cache).transform(blank)
+    assert sorted(blank.failures) == sorted(map(str, bad))
+    black = features().transform(np.zeros((1, SIZE, SIZE, 3), np.uint8))
+    np.testing.assert_array_equal(found[[2, 4]], black[[0, 0]])
+    # Blanks are found again, and never handed to a loader that wants errors.
+    described = work["hsv"]
+    with pytest.warns(UserWarning, match="2 of 2"):
+        features(cache=cache).transform(load(paths, on_error="blank"))
+    assert work["hsv"] == described
+    with pytest.raises(UnreadableImageError):
+        features(cache=cache).transform(load(paths))
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
+    path = save_image(tmp_path / "a.jpg", seed=1)
+    decode = skart.images.decode_image
+
+    def decode_and_replace(name, *args):
+        pixels = decode(name, *args)
+        save_image(tmp_path / "a.jpg", seed=2)
+        return pixels
+
+    monkeypatch.setattr(skart.images, "decode_image", decode_and_replace)
+    with pytest.raises(OSError, match="a.jpg.* changed while it was read"):
+        features(cache=tmp_path / "store").transform(load([path]))
+
+
+KILLED = """
+import sys, time
+import numpy as np
+import skart.handcrafted
+from skart import HandcraftedFeatures, ImageLoader
+
+describe, n_described = skart.handcrafted._describe, 0
+
+def slow_after_two_batches(image, kinds):
+    global n_described
+    n_described += 1
+    if n_described > 4:
+        print("two batches", flush=True)
+        time.sleep(60)
+    return describe(image, kinds)
+
+skart.handcrafted._describe = slow_after_two_batches
+skart.handcrafted.fitting_batch_size = lambda X: 2
+images = ImageLoader(96).transform(sys.argv[2:])
+HandcraftedFeatures(("hsv", "luminance"), cache=sys.argv[1]).transform(images)
+"""
+
+
+def test_a_killed_process_loses_the_batch_in_hand(image_paths, tmp_path, work):
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path), *image_paths],
+        env={**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == b"two batches\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    found = features(cache=tmp_path).transform(load(image_paths))
+    assert work == {"decoded": 8, "hsv": 8, "luminance": 8}
+    np.testing.assert_array_equal(found, features().transform(load(image_paths)))
+
+
+def test_a_damaged_vector_is_computed_anew(image_paths, tmp_path, work):
+    found = features(cache=tmp_path).transform(load(image_paths))
+    (database,) = tmp_path.glob("features-*.sqlite")
+    data = bytearray(database.read_bytes())
+    data[data.index(found[4, :42].tobytes()) + 60] ^= 0xFF
+    database.write_bytes(data)
+    with pytest.warns(UserWarning, match="damaged"):
+        again = features(cache=tmp_path).transform(load(image_paths))
+    np.testing.assert_array_equal(again, found)
+    assert work == {"decoded": 13, "hsv": 13, "luminance": 12}
+
+
+class TestSift:
+    def test_words_are_counted(self, image_paths):
+        X = load(image_paths)
+        model = features("sift", n_words=10).fit(X)
+        assert model.vocabulary_.shape == (10, 128)
+        for image, counted in zip(np.asarray(X), model.transform(X), strict=True):
+            patches = sift(image)
+            patches = patches[patches.any(axis=1)].astype(float)
+            distances = np.linalg.norm(patches[:, None] - model.vocabulary_, axis=2)
+            words = np.bincount(distances.argmin(axis=1), minlength=10)
+            np.testing.assert_allclose(counted, words / len(patches), rtol=1e-5)
+
+    def test_an_image_without_patches_has_no_words(self, image_paths):
+        model = features("sift", n_words=10).fit(load(image_paths))
+        assert not model.transform(np.full((1, SIZE, SIZE, 3), 90)).any()
+
+    def test_before_fit(self, image_paths):
+        model = features(("hsv", "sift"))
+        with pytest.raises(NotFittedError):
+            model.transform(load(image_paths[:2]))
+        with pytest.raises(NotFittedError):
+            model.get_feature_names_out()
+        assert model.__sklearn_tags__().requires_fit
+        assert not features("hsv").__sklearn_tags__().requires_fit
+
+    def test_without_it_a_fit_leaves_nothing(self, image_paths):
+        X = load(image_paths)
+        model = features(("hsv", "sift"), n_words=5).fit(X)
+        model.set_params(kinds="hsv").fit(X)
+        assert not hasattr(model, "vocabulary_")
+
+    def test_the_seed_decides(self, image_paths, tmp_path):
+        X = load(image_paths)
+        one, same, other = (
+            features("sift", n_words=8, random_state=seed, cache=tmp_path).fit(X)
+            for seed in (0, 0, 1)
+        )
+        np.testing.assert_array_equal(one.vocabulary_, same.vocabulary_)
+        assert (one.vocabulary_ != other.vocabulary_).any()
+
+    def test_without_a_cache_patches_are_found_once(self, image_paths, work):
+        model = features(("hsv", "sift"), n_words=8)
+        model.fit_transform(load(image_paths))
+        assert work["sift"] == work["hsv"] == 12
+
+    @pytest.mark.parametrize("n_jobs", [1, 2])
+    def test_a_search_over_words_finds_patches_once(
+        self, image_paths, tmp_path, n_jobs
+    ):
+        pipe = Pipeline(
+            [
+                ("load", ImageLoader(SIZE)),
+                ("count", features(("hsv", "sift"), cache=tmp_path)),
+                ("head", LogisticRegression()),
+            ]
+        )
+        search = RandomizedSearchCV(
+            pipe,
+            {"count__n_words": range(4, 24)},
+            n_iter=5,
+            cv=3,
+            n_jobs=n_jobs,
+            random_state=0,
+        )
+        search.fit(np.array(image_paths), ["a", "b"] * 6)
+        assert len(set(search.cv_results_["param_count__n_words"])) == 5
+        info = FeatureStore(tmp_path).info()
+        assert info["arrays"] == info["writes"] == 24
+
+    def test_too_few_patches(self):
+        flat = np.full((3, SIZE, SIZE, 3), 90, np.uint8)
+        with pytest.raises(ValueError, match="3 images have 0 patches .* smaller n_wo"):
+            features("sift").fit(flat)
+
+    @pytest.mark.parametrize("way", ["pickle", "save_model"])
+    def test_round_trips(self, image_paths, tmp_path, way):
+        model = features(["hsv", "sift"], n_words=8, cache=tmp_path / "a")
+        pipe = make_pipeline(ImageLoader(SIZE), model, StandardScaler())
+        expected = pipe.fit_transform(image_paths)
+        if way == "pickle":
+            again = pickle.loads(pickle.dumps(pipe))
+        else:
+            save_model(pipe, tmp_path / "model.skart")
+            again = load_model(tmp_path / "model.skart", cache=tmp_path / "b")
+            assert again[1].cache == tmp_path / "b"
+            assert load_model(tmp_path / "model.skart")[1].cache is None
+        np.testing.assert_array_equal(again.transform(image_paths), expected)
+
+
+def test_beside_a_network(image_paths, tmp_path):
+    network = FeatureExtractor("MobileNetV2", weights=None, cache=tmp_path)
+    union = make_union(network, HandcraftedFeatures("hsv", cache=tmp_path))
+    pipe = make_pipeline(ImageLoader(SIZE), union)
+    found = pipe.fit_transform(image_paths[:3])
+    assert found.shape == (3, 1280 + 42)
+    names = pipe.get_feature_names_out()
+    assert names[-1] == "handcraftedfeatures__hsv_value_7"
+    np.testing.assert_array_equal(
+        found[:, 1280:], features("hsv").transform(load(image_paths[:3]))
+    )
+
+
+def test_two_at_a_time_on_one_store(image_paths, tmp_path):
+    kinds = [("hsv", "lbp"), ("lbp", "hsv"), ("luminance", "hsv", "lbp")]
+    union = FeatureUnion(
+        [(str(i), features(kind, cache=tmp_path)) for i, kind in enumerate(kinds)],
+        n_jobs=3,
+    )
+    found = union.fit_transform(load(image_paths))
+    np.testing.assert_array_equal(found[:, :42], found[:, 96 + 54 : 96 + 96])
+    info = FeatureStore(tmp_path).info()
+    assert info["arrays"] == info["writes"] == 36
+
+
+def test_a_table(image_paths):
+    model = features("luminance").set_output(transform="pandas")
+    table = model.fit_transform(load(image_paths[:2]))
+    assert isinstance(table, pd.DataFrame)
+    assert list(table.columns) == list(model.get_feature_names_out())
+
+
+@pytest.mark.parametrize(
+    "parameters, error, message",
+    [
+        ({"kinds": "glmc"}, ValueError, "got 'glmc'. Did you mean 'glcm'"),
+        ({"kinds": ["hsv", "gabour"]}, ValueError, "Did you mean 'gabor'"),
+        ({"kinds": ["hsv", "hsv"]}, ValueError, "each kind once"),
+        ({"kinds": ()}, ValueError, "each kind once"),
+        ({"kinds": None}, ValueError, "got None"),
+        ({"kinds": [["hsv"]]}, ValueError, "must name descriptors"),
+        ({"n_words": 0}, ValueError, "n_words must be a positive int"),
+        ({"cache": 5}, TypeError, "cache must be"),
+        ({"cache": ""}, TypeError, "cache must be"),
+        ({"n_jobs": 0}, ValueError, "n_jobs"),
+    ],
+)
+def test_bad_parameters(image_paths, parameters, error, message):
+    with pytest.raises(error, match=message):
+        features().set_params(**parameters).fit_transform(load(image_paths[:1]))
+
+
+def test_what_is_no_images(image_paths):
+    with pytest.raises(ValueError, match=r"put ImageLoader\(\) in front"):
+        features().fit(image_paths)
+
+
+def test_conventions(image_paths):
+    model = features(["hsv"], n_words=7)
+    parameters = model.get_params()
+    model.fit_transform(load(image_paths[:1]))
+    assert model.get_params() == parameters == clone(model).get_params()
+
+
+def test_progress_of_long_work(image_paths, capsys, monkeypatch):
+    def slow(image, kinds):
+        time.sleep(0.2)
+        return {"hsv": hsv(image)}
+
+    monkeypatch.setattr(skart.handcrafted, "_describe", slow)
+    monkeypatch.setattr(skart.handcrafted, "fitting_batch_size", lambda X: 2)
+    features("hsv", verbose=True).transform(load(image_paths))
+    assert "hand-made features: 100%" in capsys.readouterr().err
+    features("hsv").transform(load(image_paths[:7]))
+    assert capsys.readouterr().err == ""
