@@ -43,7 +43,7 @@ def make(store):
     """Small systems, whose networks have random weights."""
 
     def make(name, **options):
-        defaults = {"size": 96, "weights": None, "cache": store, "verbose": False}
+        defaults = {"size": 128, "weights": None, "cache": store, "verbose": False}
         return cited_pipeline(name, **(defaults | options))
 
     return make
@@ -61,19 +61,11 @@ def test_it_learns_and_is_saved(name, make, paintings, seen, tmp_path):
     pipe = make(name).fit(paintings.paths[seen], paintings.labels[seen])
     others = paintings.paths[~seen]
     predicted = pipe.predict(others)
-    assert set(predicted) <= set(paintings.labels)
-    if CITED[name].kinds:  # chance is a quarter
-        assert np.mean(predicted == paintings.labels[~seen]) > 0.4
+    # Chance is a quarter.
+    assert np.mean(predicted == paintings.labels[~seen]) > 0.4
     save_model(pipe, tmp_path / "model.skart")
     again = load_model(tmp_path / "model.skart")
     np.testing.assert_array_equal(again.predict(others), predicted)
-
-
-@pytest.mark.parametrize("name", [name for name in CITED if not CITED[name].kinds])
-def test_networks_learn(name, inception_weights, make, paintings, seen):
-    pipe = make(name, weights=inception_weights, size=160)
-    pipe.fit(paintings.paths[seen], paintings.labels[seen])
-    assert pipe.score(paintings.paths[~seen], paintings.labels[~seen]) > 0.4
 
 
 @pytest.mark.parametrize("name", ["arora2012", "bar2014"])
