@@ -41,6 +41,8 @@ _SMALL = {
     r"\bunits=\d+": "units=8",
     r"epochs=\d+": "epochs=1",
     r"n_iter=\d+": "n_iter=1",
+    r"n_words=\d+": "n_words=2",
+    r'n_words": \[.*?\]': 'n_words": [2, 3]',
     r"KFold\(\d+": "KFold(2",
     r"n_splits=\d+": "n_splits=2",
     r"n_candidates=\d+": "n_candidates=1",

@@ -229,7 +229,7 @@ def _moments(channel):
     """Mean, standard deviation and skewness, all in the channel's own unit."""
     mean = channel.mean(dtype=float)
     rest = channel - mean
-    squares = rest * rest  # powers take ten times as long
+    squares = rest * rest  # powers take many times as long
     return mean, np.sqrt(squares.mean()), np.cbrt((squares * rest).mean())
 
 
@@ -240,7 +240,7 @@ def _histogram(channel):
 
 def _hue_high_low(image):
     """Split into hue (in turns, 0 for grey), largest and smallest of RGB."""
-    # skimage's rgb2hsv is exact, too, but takes five times as long.
+    # skimage's rgb2hsv gives the same in several times the time.
     red, green, blue = np.moveaxis(image.astype(np.float32), 2, 0)
     high = np.maximum(np.maximum(red, green), blue)
     low = np.minimum(np.minimum(red, green), blue)

@@ -12,9 +12,9 @@ N_LOCAL = 300
 def sift(image):
     """Describe the most striking patches of a picture, whatever their size and turn.
 
-    The scale-invariant feature transform [1]_, of blobs from about 2 pixels' radius
-    on (the image is not enlarged first: that takes four times as long). Striking is
-    what differs most from its surroundings: patches are ordered by the scale-normalised
+    The scale-invariant feature transform [1]_, without enlarging the image first, which
+    takes nearly four times as long and finds smaller patches, too. Striking is what
+    differs most from its surroundings: patches are ordered by the scale-normalised
     Laplacian [2]_, and the first 300 are kept. :class:`skart.HandcraftedFeatures`
     counts them as words of a vocabulary that it learns.
 

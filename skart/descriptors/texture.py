@@ -182,9 +182,9 @@ def gabor(image):
     """Strokes: how strongly waves of 4 widths run in 6 directions.
 
     Gabor filters after [1]_: each passes waves about one width and one direction, from
-    2.5 to 20 pixels of the image at half its size, where the filters cost a fifth; they
-    divide frequencies among them so that neighbours meet at half their height. They are
-    applied by Fourier transform, with mirrored margins.
+    2.5 to 20 pixels of the image at half its size, where the filters cost a quarter;
+    they divide frequencies among them so that neighbours meet at half their height.
+    They are applied by Fourier transform, with mirrored margins.
 
     Parameters
     ----------
