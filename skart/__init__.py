@@ -11,6 +11,7 @@ The modules read in the order in which a painting travels::
     networks     plain functions                -> Keras models
     classifiers  features, or images            -> movement
     pipelines    all of it, ready to search
+    cited        what came before the report, as pipelines
     persistence  what was fitted                -> one file, safe to open, and back
     evaluation   how good it is on artists it has not seen, as numbers
     plotting     what came out, as figures
@@ -40,6 +41,7 @@ _HOME = {
     "SqueezeNetClassifier": "skart.classifiers",
     "UnreadableImageError": "skart.images",
     "VGGLiteClassifier": "skart.classifiers",
+    "cited_pipeline": "skart.cited",
     "cnn_search_space": "skart.pipelines",
     "head_search_space": "skart.pipelines",
     "load_model": "skart.persistence",

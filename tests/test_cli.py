@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import skart
 from skart._survey import read_sizes
+from skart.cited import CITED
 from skart.cli import app
 from skart.datasets import list_images, load_image_folder, make_paintings
 
@@ -338,6 +339,19 @@ def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
     page = (tmp_path / "out/reproduction.html").read_text()
     assert page.count("<figure") == len(figures)
     assert "What the report did not ask" in page
+
+    # What came before: the same test part, and each is kept as well.
+    cited = pd.read_csv(tmp_path / "out/cited.csv", index_col=0)
+    assert cited.index.tolist() == list(CITED)
+    assert "Cited systems" in page and "Cited systems" in stdout
+    assert all(name in stdout for name in CITED)
+    for name, row in cited.iterrows():
+        assert (
+            pd.isna(row["failed"]) and (tmp_path / f"out/cited-{name}.skart").exists()
+        )
+        result = json.loads((tmp_path / f"out/cited-{name}.json").read_text())
+        assert row["test"] == 100 * result["test"]
+        assert pd.isna(row["published"]) == (CITED[name].figure is None)
 
     # Other settings are no continuation.
     process = start(

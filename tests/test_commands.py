@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 from skart import FeatureExtractor, ImageLoader, save_model
+from skart.cited import CITED
 from skart.cli._app import as_json
 from skart.commands.assessment import assess
 from skart.commands.collection import (
@@ -23,7 +24,9 @@ from skart.commands.collection import (
 )
 from skart.commands.prediction import load_pipeline
 from skart.commands.reported import TITLES, compare, written
-from skart.commands.reproduction import split
+from skart.commands.reproduction import Reproduction
+from skart.commands.reproduction_cited import compare_cited, run_cited, written_cited
+from skart.commands.reproduction_settings import Settings, split
 from skart.commands.training import (
     digest_paintings,
     random_search,
@@ -121,6 +124,33 @@ def test_80_10_10():
     # One of each at least.
     counts = pd.crosstab(np.repeat([*"abcdef"], 4), split(np.repeat([*"abcdef"], 4)))
     assert (counts["test"] == 1).all() and (counts["validation"] == 1).all()
+
+
+def test_a_cited_system_that_can_not_be_trained_is_a_row(make_folder, tmp_path):
+    root = make_folder([f"{name}/{i}.jpg" for i in range(4) for name in "ab"])
+    said = []
+    reproduction = Reproduction(
+        Collection(root),
+        tmp_path / "out",
+        Settings(descriptor_size=32, pretrained_size=75),
+        weights=None,
+        say=said.append,
+    )
+    results = run_cited(reproduction)
+    # Four smooth pictures have neither places for 200 words nor ten neighbours.
+    failed = [name for name in results if "failed" in results[name]]
+    assert failed == ["arora2012", "khan2014", "bar2014"]
+    assert "n_words=200" in results["arora2012"]["failed"]
+    assert "n_neighbors = 10" in results["bar2014"]["failed"]
+    assert list(results) == list(CITED) and results["florea2017-cnn"]["train"] == 1
+    kept = {path.stem for path in (tmp_path / "out").glob("cited-*.json")}
+    assert kept == {f"cited-{name}" for name in CITED if name not in failed}
+    # The next run takes what is finished, and tries the others again.
+    said.clear()
+    assert run_cited(reproduction) == results
+    assert sum("finished before" in text for text in said) == len(CITED) - 3
+    shown = written_cited(compare_cited(results))
+    assert shown.loc["bar2014", "here"] == results["bar2014"]["failed"]
 
 
 def test_validation_accuracy_is_that_of_the_weights_that_were_kept():

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
 MODULES = [
     "skart",
+    "skart.cited",
     "skart.classifiers",
     "skart.datasets",
     "skart.descriptors",

@@ -72,6 +72,13 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
+    cited: Annotated[
+        bool,
+        typer.Option(
+            "--cited/--no-cited",
+            help="Whether the systems that came before the report run, too.",
+        ),
+    ] = True,
     on_error: OnError = "raise",
     seed: Seed = 0,
     format: Format = "table",
@@ -80,8 +87,9 @@ def reproduce(
 
     VGG-lite; the hybrid CNN by random search; frozen InceptionV3 with a head by random
     search; its last module fine-tuned; the figures of the collection and the confusion
-    matrix of the best. 80 % of the paintings are trained on, 10 % choose, and 10 %
-    test. An experiment that is finished is not run again: interrupt it and go on.
+    matrix of the best; then the systems that came before. 80 % of the paintings are
+    trained on, 10 % choose, and 10 % test. An experiment that is finished is not run
+    again: interrupt it and go on.
 
     Examples
     --------
@@ -99,8 +107,15 @@ def reproduce(
 
     from skart.commands.collection import Collection, choose_weights
     from skart.commands.reported import compare, written
-    from skart.commands.reproduction import QUICK, Reproduction, Settings
+    from skart.commands.reproduction import Reproduction
+    from skart.commands.reproduction_cited import (
+        CAVEAT,
+        compare_cited,
+        run_cited,
+        written_cited,
+    )
     from skart.commands.reproduction_page import write_page
+    from skart.commands.reproduction_settings import QUICK, Settings
     from skart.datasets import make_paintings
 
     weights = choose_weights(weights, say, fall_back=quick)
@@ -136,14 +151,19 @@ def reproduce(
     )
     results = reproduction.run()
     table = compare(results, with_reported=reproduction.is_pandora18k)
-    page = write_page(reproduction, results, table)
+    before = compare_cited(run_cited(reproduction) if cited else {})
+    page = write_page(reproduction, results, table, before)
     say(f"\nsaved {page}, and figures, models and results beside it")
     if format == "json":
         return as_json(
             {
                 "pandora18k": reproduction.is_pandora18k,
                 "experiments": table.reset_index().to_dict("records"),
+                "cited": before.reset_index().to_dict("records"),
                 "page": str(page),
             }
         )
-    return f"{reproduction.describe()}\n\n{written(table).to_string()}"
+    parts = [reproduction.describe(), written(table).to_string()]
+    if cited:
+        parts += [f"Cited systems. {CAVEAT}", written_cited(before).to_string()]
+    return "\n\n".join(parts)

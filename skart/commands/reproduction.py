@@ -20,6 +20,7 @@ from skart._versions import list_versions
 from skart._weights import identify_weights
 from skart.classifiers import DenseHeadClassifier
 from skart.commands.reported import REPORTED_HEAD
+from skart.commands.reproduction_settings import Settings, split
 from skart.commands.training import digest_paintings, note_search, random_search
 from skart.datasets._pandora import N_PUBLISHED
 from skart.evaluation import evaluate
@@ -30,47 +31,6 @@ from skart.pipelines import (
     make_cnn_pipeline,
     make_fine_tune_pipeline,
     make_transfer_pipeline,
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How large and how long the experiments are.
-
-    Parameters
-    ----------
-    size : int
-        Side of the images in pixels for networks trained from scratch.
-    pretrained_size : int
-        The same for InceptionV3.
-    n_networks, n_heads : int
-        Candidates of the random searches.
-    search_epochs : int
-        Epochs of each network that is tried.
-    epochs, head_epochs, fine_tune_epochs : int
-        Epochs at most of the networks, heads and of fine-tuning.
-    """
-
-    size: int = 500
-    pretrained_size: int = 500
-    n_networks: int = 10
-    n_heads: int = 40
-    search_epochs: int = 10
-    epochs: int = 40
-    head_epochs: int = 100
-    fine_tune_epochs: int = 10
-
-
-# On 480 drawn paintings, under ten minutes on two cores.
-QUICK = Settings(
-    size=96,
-    pretrained_size=299,
-    n_networks=3,
-    n_heads=6,
-    search_epochs=5,
-    epochs=12,
-    head_epochs=40,
-    fine_tune_epochs=4,
 )
 
 
@@ -148,17 +108,48 @@ class Reproduction:
             experiments["leakage"] = self._leakage
         results = {}
         for name, experiment in experiments.items():
-            file = self.out / f"{name}.json"
-            if file.exists():
-                self.say(f"{name}: finished before")
-                results[name] = json.loads(file.read_text(encoding="utf-8"))
-                continue
-            started = time.monotonic()
-            result = experiment(results)
-            result["minutes"] = (time.monotonic() - started) / 60
-            write_json(file, result)
-            results[name] = result
+            results[name] = self.keep(name, lambda run=experiment: run(results))
         return results
+
+    def keep(self, name, experiment):
+        """Run an experiment, or read what came out if it is finished.
+
+        Parameters
+        ----------
+        name : str
+            Of its file, without the suffix.
+        experiment : callable
+            Gives a dict of plain values.
+
+        Returns
+        -------
+        result : dict
+            What it gave, and the ``minutes`` that it took.
+        """
+        file = self.out / f"{name}.json"
+        if file.exists():
+            self.say(f"{name}: finished before")
+            return json.loads(file.read_text(encoding="utf-8"))
+        started = time.monotonic()
+        result = experiment()
+        result["minutes"] = (time.monotonic() - started) / 60
+        write_json(file, result)
+        return result
+
+    def save(self, name, pipe, paths):
+        """Save a model beside the results.
+
+        Parameters
+        ----------
+        name : str
+            Of its file, without the suffix.
+        pipe : Pipeline
+            Fitted.
+        paths : ndarray of str
+            What it was trained on.
+        """
+        notes = {"digests": digest_paintings(paths, self.out / "features")}
+        save_model(pipe, self.out / f"{name}.skart", notes=notes)
 
     @property
     def is_pandora18k(self):
@@ -356,8 +347,7 @@ class Reproduction:
         pipe.set_params(**{f"{step}__callbacks": timer})
         pipe.fit(paths, labels, **{f"{step}__held_out": held_out})
         pipe.set_params(**{f"{step}__callbacks": None})
-        notes = {"digests": digest_paintings(paths, self.out / "features")}
-        save_model(pipe, self.out / f"{name}.skart", notes=notes)
+        self.save(name, pipe, paths)
         classifier = pipe[-1]
         result = {
             "epochs": len(timer.seconds),
@@ -404,32 +394,6 @@ class EpochTimer(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Stop the clock."""
         self.seconds.append(time.monotonic() - self._started)
-
-
-def split(labels, seed=0):
-    """Split paintings 80/10/10, as the report did: at random, by movement.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_paintings,)
-        Movements.
-    seed : int, default=0
-        Of the shuffling.
-
-    Returns
-    -------
-    part : ndarray of str, shape (n_paintings,)
-        ``"train"``, ``"validation"`` or ``"test"``; validation and test have a tenth of
-        each movement, and one painting at least.
-    """
-    part = np.full(len(labels), "train", dtype="U10")
-    generator = np.random.default_rng(seed)
-    for label in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == label))
-        n_held_out = max(1, round(len(rows) / 10))
-        part[rows[:n_held_out]] = "test"
-        part[rows[n_held_out : 2 * n_held_out]] = "validation"
-    return part
 
 
 def write_json(file, content):

@@ -7,6 +7,7 @@ import pandas as pd
 from skart._page import FIGURE_STYLE, Page
 from skart.commands.profile import describe, figures
 from skart.commands.reported import REPORTED_HEAD, TITLES, written
+from skart.commands.reproduction_cited import CAVEAT, written_cited
 from skart.evaluation import Evaluation
 from skart.plotting import HistoryDisplay, SearchDisplay, plot_confusion_matrix
 
@@ -14,7 +15,7 @@ from skart.plotting import HistoryDisplay, SearchDisplay, plot_confusion_matrix
 _CUT = 1000
 
 
-def write_page(reproduction, results, table):
+def write_page(reproduction, results, table, cited):
     """Write the page, the figures and the table into the reproduction's folder.
 
     Parameters
@@ -25,20 +26,25 @@ def write_page(reproduction, results, table):
         What came out, by experiment.
     table : DataFrame
         By :func:`compare`.
+    cited : DataFrame
+        By :func:`compare_cited`; empty if they were left out.
 
     Returns
     -------
     file : pathlib.Path
-        ``reproduction.html``; ``results.csv`` and ``figures/`` stand beside it.
+        ``reproduction.html``; ``results.csv``, ``cited.csv`` and ``figures/`` stand
+        beside it.
     """
     table.to_csv(reproduction.out / "results.csv")
+    if len(cited):
+        cited.to_csv(reproduction.out / "cited.csv")
     # Figures are for the page: an interactive backend must not show them too.
     with plt.rc_context(FIGURE_STYLE), plt.ioff():
-        page = _fill_page(reproduction, results, table)
+        page = _fill_page(reproduction, results, table, cited)
     return page.write(reproduction.out / "reproduction.html")
 
 
-def _fill_page(reproduction, results, table):
+def _fill_page(reproduction, results, table, cited):
     collection = reproduction.collection
     folder = reproduction.out / "figures"
     folder.mkdir(exist_ok=True)
@@ -105,6 +111,10 @@ def _fill_page(reproduction, results, table):
         caption="Confused most often",
         formats={"share": ".0%"},
     )
+    if len(cited):
+        section = page.section("Cited systems")
+        section.text(CAVEAT)
+        section.table(written_cited(cited))
     if "leakage" in results:
         section = page.section("What the report did not ask")
         section.text(

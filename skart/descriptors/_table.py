@@ -11,8 +11,11 @@ from skart.descriptors.colour import (
     hsv,
     luminance,
 )
+from skart.descriptors.colour_names import COLOR_NAMES, color_names
 from skart.descriptors.edges import EDGE_DIRECTION_NAMES, edge_direction, hog
 from skart.descriptors.local import sift
+from skart.descriptors.relief import TOPOGRAPHY_NAMES, topography
+from skart.descriptors.six_numbers import GUNSEL_NAMES, gunsel
 from skart.descriptors.texture import GABOR_NAMES, GLCM_NAMES, gabor, glcm, lbp, ltp
 
 
@@ -64,6 +67,11 @@ KINDS = {
     "edge_direction": Descriptor(
         edge_direction, EDGE_DIRECTION_NAMES, "Vailaya et al., 1998"
     ),
+    "color_names": Descriptor(
+        color_names, COLOR_NAMES, "after van de Weijer et al., 2009"
+    ),
+    "topography": Descriptor(topography, TOPOGRAPHY_NAMES, "after Florea et al., 2017"),
+    "gunsel": Descriptor(gunsel, GUNSEL_NAMES, "Gunsel et al., 2005"),
     # The one whose vectors are counted in a learned vocabulary, which names them.
     "sift": Descriptor(sift, None, "Lowe, 2004; Csurka et al., 2004"),
 }

@@ -20,9 +20,10 @@ ESTIMATORS = (
     "SqueezeNetClassifier",
     "VGGLiteClassifier",
 )
-# ... and, of scikit-learn's ensembles and calibrated classifiers, plain holders of
-# arrays and estimators, which are private there.
+# ... what they are made of; and, of scikit-learn's ensembles and calibrated
+# classifiers, plain holders of arrays and estimators, which are private there.
 _HOLDERS = (
+    "skart.cited.BoostedSVC",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
