@@ -59,7 +59,7 @@ def test_movements_in_one_folder_each(paintings):
     flat = [f"Op Art/{i}.jpg" for i in range(6)] + [
         f"Pop Art/{i}.jpg" for i in range(6)
     ]
-    with pytest.raises(ValueError, match="'Op Art' lie in one folder, 'Op Art'"):
+    with pytest.raises(ValueError, match="'Op Art' lie in one folder, '"):
         next(ArtistKFold(2).split(flat, ["Op Art"] * 6 + ["Pop Art"] * 6))
 
 
@@ -83,7 +83,7 @@ def test_a_stack_on_paths(paintings, tmp_path, n_passes):
     stack.fit(paintings.paths, paintings.labels)
     assert n_passes() == len(paintings.paths)
     probabilities = stack.predict_proba(paintings.paths[:5])
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     # The last head weighs each of three views' probabilities of three movements.
     assert stack.final_estimator_.coef_.shape == (3, 9)
 
