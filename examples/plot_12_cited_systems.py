@@ -10,7 +10,8 @@ a network's features. ``cited_pipeline`` makes each as a pipeline of paths.
 # A table of systems
 # ------------------
 # ``CITED`` tells of each what is taken over, and what was published, on which
-# paintings. None is a copy, and figures that were measured on other paintings don't compare.
+# paintings. None is a copy, and figures that were measured on other paintings don't
+# compare.
 import os
 
 import matplotlib.pyplot as plt

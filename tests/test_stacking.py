@@ -59,7 +59,7 @@ def test_movements_in_one_folder_each(paintings):
     flat = [f"Op Art/{i}.jpg" for i in range(6)] + [
         f"Pop Art/{i}.jpg" for i in range(6)
     ]
-    with pytest.raises(ValueError, match="'Op Art' lie in one folder, '"):
+    with pytest.raises(ValueError, match="'Op Art' lie in one folder, 'Op Art'"):
         next(ArtistKFold(2).split(flat, ["Op Art"] * 6 + ["Pop Art"] * 6))
 
 
