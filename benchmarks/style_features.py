@@ -34,7 +34,7 @@ from skart import (
     make_stacked_pipeline,
 )
 from skart.datasets import load_image_folder, make_paintings
-from skart.descriptors import KINDS
+from skart.descriptors._table import KINDS
 
 LAYERS = ["mixed2", "mixed5", "mixed8"]
 POOLINGS = ["avg", "max", "std", "avg+std", "gram", "avg+std+gram"]

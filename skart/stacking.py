@@ -73,8 +73,8 @@ class ArtistKFold(StratifiedGroupKFold):
                 if len(folders) < 2:
                     raise ValueError(
                         f"paintings of {str(movement)!r} lie in one folder, "
-                        f"{str(folders.pop())!r}: artists can't be kept apart. Pass an int "
-                        "as cv for random folds."
+                        f"{str(folders.pop())!r}: artists can't be kept apart. Pass "
+                        "an int as cv for random folds."
                     )
         return super().split(X, y, groups)
 
