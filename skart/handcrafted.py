@@ -66,8 +66,9 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=0
         Seed of the vocabulary's beginning; unused without "sift".
     n_jobs : int, default=None
-        Images that are described at the same time, by threads of ``joblib``; None is
-        one, -1 is one for each core.
+        Images that are described at the same time, by threads unless
+        ``joblib.parallel_config`` asks for processes; None is one, -1 one for each
+        core.
     verbose : bool, default=True
         Whether a progress bar shows when it takes more than a second.
 
@@ -267,8 +268,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
 
     def _learn(self, X, kinds, store):
         """Learn the vocabulary, if there is one to learn."""
-        vars(self).pop("vocabulary_", None)
         if "sift" not in kinds:
+            vars(self).pop("vocabulary_", None)
             return
         n_most = max(1, _N_LEARNED_FROM // len(X))
         (patches,) = self._read(

@@ -311,10 +311,13 @@ class TestSift:
         info = FeatureStore(tmp_path).info()
         assert info["arrays"] == info["writes"] == 24
 
-    def test_too_few_patches(self):
+    def test_too_few_patches(self, image_paths):
+        model = features("sift", n_words=10).fit(load(image_paths))
+        learned = model.vocabulary_
         flat = np.full((3, SIZE, SIZE, 3), 90, np.uint8)
         with pytest.raises(ValueError, match="3 images have 0 patches .* smaller n_wo"):
-            features("sift").fit(flat)
+            model.fit(flat)
+        assert model.vocabulary_ is learned  # a fit that is refused changes nothing
 
     @pytest.mark.parametrize("way", ["pickle", "save_model"])
     def test_round_trips(self, image_paths, tmp_path, way):
