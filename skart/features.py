@@ -15,13 +15,11 @@ from tqdm.auto import tqdm
 
 from skart._lazy import LazyArray, fitting_batch_size, iter_batches
 from skart._messages import check_choice
+from skart._versions import EXTRACTOR_VERSION
 from skart.images import LazyImages, UnreadableImageError, check_images
 from skart.store import FeatureStore, StoreError
 
 __all__ = ["FeatureExtractor", "LazyFeatures"]
-
-# Raise it when a change changes features: those stored under another are left alone.
-_EXTRACTOR_VERSION = 2
 
 # Stands for the content of every file that can't be read, where the loader puts a
 # black image in its place.
@@ -293,7 +291,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _identity(self, X):
         """Collect all that decides on a feature beside the image file's bytes."""
         return {
-            "version": _EXTRACTOR_VERSION,
+            "version": EXTRACTOR_VERSION,
             "images": X.identity
             if isinstance(X, LazyImages)
             else {"array": list(X.shape[1:])},
