@@ -1,22 +1,29 @@
-"""Time starts: seconds of imports and of ``skart --help`` in fresh processes.
+"""Time starts: seconds of imports and of commands in fresh processes.
 
 Each is run in turn, after a first run that has the files in memory and byte code made.
-Prints a Markdown table.
+Prints a Markdown table. With a file of InceptionV3 weights, ``skart predict`` of one
+painting is timed, too.
 
-    python benchmarks/start.py
+    python benchmarks/start.py --weights inception_v3.weights.h5
 """
 
 import argparse
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from common import describe_machine, spread, time_in_turn
+
+SKART = "from skart.cli import main; main()"
+# As where LiteRT isn't installed.
+WITH_KERAS = f"import skart._engine as e; e._litert_version = lambda: None; {SKART}"
 
 COMMANDS = {
     "`python -c pass`": ["-c", "pass"],
     "`import skart`": ["-c", "import skart"],
-    "`skart --help`": ["-c", "from skart.cli import main; main()", "--help"],
+    "`skart --help`": ["-c", SKART, "--help"],
     "`import sklearn.pipeline`": ["-c", "import sklearn.pipeline"],
     "`import keras`": ["-c", "import keras"],
     "`import tensorflow`": ["-c", "import tensorflow"],
@@ -33,16 +40,48 @@ def start(arguments):
     )
 
 
+def predictions(folder, weights):
+    """Train a model, and give the commands that predict one painting with it."""
+    from skart import make_transfer_pipeline, save_model
+    from skart.datasets import load_image_folder, make_paintings
+
+    make_paintings(folder / "paintings", n_artists=1, n_per_artist=4, verbose=False)
+    paintings = load_image_folder(folder / "paintings")
+    model = str(folder / "model.skart")
+    pipe = make_transfer_pipeline(weights=weights, epochs=5, verbose=False)
+    save_model(pipe.fit(paintings.paths, paintings.labels), model)
+
+    def predict(code, cache):
+        start(["-c", code, "predict", model, paintings.paths[0], "--cache", cache])
+
+    def predict_anew():
+        with tempfile.TemporaryDirectory() as cache:
+            predict(WITH_KERAS, cache)
+
+    kept = str(folder / "cache")
+    predict(SKART, kept)  # makes the graphs
+    name = "`skart predict`, one painting"
+    return {
+        f"{name}, with Keras": predict_anew,
+        f"{name}, with Keras, its features stored": lambda: predict(WITH_KERAS, kept),
+        f"{name}, with LiteRT": lambda: predict(SKART, kept),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--weights", help="InceptionV3 without its top")
     args = parser.parse_args()
     print(describe_machine() + "\n")
     functions = {
         name: lambda arguments=arguments: start(arguments)
         for name, arguments in COMMANDS.items()
     }
-    seconds, _ = time_in_turn(functions, args.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        if args.weights:
+            functions |= predictions(Path(folder), args.weights)
+        seconds, _ = time_in_turn(functions, args.rounds)
     print("| start | seconds |\n|---|---|")
     for name, value in seconds.items():
         print(f"| {name} | {spread(value)} |")

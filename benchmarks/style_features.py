@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from common import describe_machine
-from skart.cited import CITED, cited_pipeline
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     RandomizedSearchCV,
@@ -33,6 +32,7 @@ from skart import (
     ImageLoader,
     make_stacked_pipeline,
 )
+from skart.cited import CITED, cited_pipeline
 from skart.datasets import load_image_folder, make_paintings
 from skart.descriptors._table import KINDS
 

@@ -435,7 +435,7 @@ def _prepare(connection, *, can_write=True):
 
 def _seal(table, key, value):
     """Put a checksum in front, also of the place: pages may be taken for others'."""
-    return _CHECKSUM.pack(zlib.crc32(value, zlib.crc32(key + table.encode()))) + value
+    return _checksum(table, key, value) + value
 
 
 def _unseal(table, key, sealed):
@@ -443,4 +443,9 @@ def _unseal(table, key, sealed):
     if not isinstance(key, bytes) or not isinstance(sealed, bytes):
         return b""
     value = sealed[_CHECKSUM.size :]
-    return value if _seal(table, key, value) == sealed else b""
+    sound = _checksum(table, key, value) == sealed[: _CHECKSUM.size]
+    return value if sound else b""
+
+
+def _checksum(table, key, value):
+    return _CHECKSUM.pack(zlib.crc32(value, zlib.crc32(key + table.encode())))

@@ -9,34 +9,12 @@ held back is shown.
 import contextlib
 import logging
 import os
-import sys
-import tempfile
 
-
-@contextlib.contextmanager
-def _stderr_held_back():
-    try:
-        stderr = os.dup(2)
-    except OSError:  # closed: nothing to hold back
-        yield
-        return
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(stderr, held.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
+from skart._stderr import stderr_held_back
 
 # Messages of later sessions of the C++ runtime ("end of sequence", thread pools).
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with _stderr_held_back():
+with stderr_held_back():
     import keras
 
     keras.distribution.list_devices()

@@ -2,8 +2,12 @@
 
 import importlib.metadata
 import platform
+import warnings
 
 import skart
+
+# Raise it when a change changes features: those stored under another are left alone.
+EXTRACTOR_VERSION = 2
 
 _PACKAGES = ("keras", "numpy", "pillow", "scikit-learn", "skops", "tensorflow")
 
@@ -23,3 +27,26 @@ def list_versions():
         except importlib.metadata.PackageNotFoundError:  # tensorflow-cpu, for instance
             versions[name] = "unknown"
     return versions
+
+
+def compare_versions(file, recorded):
+    """Warn if a file was saved with other versions, but for patch releases.
+
+    Parameters
+    ----------
+    file : str or path
+        Its name.
+    recorded : dict of str to str
+        The versions it was saved with.
+    """
+    here = list_versions()
+    others = [
+        f"{name} {recorded[name]} (here {here[name]})"
+        for name in ("skart", "keras", "scikit-learn", "tensorflow")
+        if recorded[name].split(".")[:2] != here[name].split(".")[:2]
+    ]
+    if others:
+        warnings.warn(
+            f"{str(file)!r} was saved with {', '.join(others)}: check what it predicts",
+            stacklevel=3,
+        )

@@ -20,15 +20,13 @@ from skart._once import (
     missing_in_any,
 )
 from skart._outputs import check_keep, check_outputs, list_kept, list_outputs
+from skart._versions import EXTRACTOR_VERSION
 from skart._weights import check_weights, identify_weights, stamp
 from skart._windows import make_windows
 from skart.images import check_images, check_size
 from skart.store import FeatureStore, StoreError
 
 __all__ = ["FeatureExtractor", "LazyFeatures"]
-
-# Raise it when a change changes features: those stored under another are left alone.
-_EXTRACTOR_VERSION = 2
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):
@@ -356,7 +354,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _identity(self, X):
         """Collect all that decides on every feature beside the image file's bytes."""
         return {
-            "version": _EXTRACTOR_VERSION,
+            "version": EXTRACTOR_VERSION,
             "images": identify_images(X),
             "backbone": self.backbone,
             "weights": identify_weights(self.weights, self.random_state),

@@ -1,6 +1,7 @@
 """Functions that several test modules share."""
 
 import base64
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import skart
@@ -123,3 +125,33 @@ def finish(process):
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
     return stdout
+
+
+@contextlib.contextmanager
+def mounted(folder, *options):
+    """Mount a file system, as far as one may."""
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        ["mount", *options, str(folder)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"file systems can't be mounted here: {done.stderr}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    """Let nobody write to a folder, root included."""
+    if os.geteuid():
+        folder.chmod(0o555)
+        try:
+            yield
+        finally:
+            folder.chmod(0o755)
+        return
+    with mounted(folder, "--bind", str(folder)):
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+        yield

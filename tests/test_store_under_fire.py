@@ -1,18 +1,23 @@
 """Kills, full disks, crowds and odd folders: the store loses little, and goes on."""
 
-import contextlib
-import os
 import resource
 import shutil
 import signal
-import subprocess
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import finish, keys, save_image, start, vectors
+from helpers import (
+    finish,
+    keys,
+    mounted,
+    read_only,
+    save_image,
+    start,
+    vectors,
+)
 
 from skart import FeatureExtractor, FeatureStore, ImageLoader
 from skart.store import StoreError
@@ -157,21 +162,6 @@ def test_many_writers_at_once(tmp_path):
     np.testing.assert_array_equal(arrays, vectors(N))
 
 
-@contextlib.contextmanager
-def mounted(folder, *options):
-    """Mount a file system, as far as one may."""
-    folder.mkdir(exist_ok=True)
-    done = subprocess.run(
-        ["mount", *options, str(folder)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"file systems can't be mounted here: {done.stderr}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_full_disk(tmp_path):
     with mounted(tmp_path / "d", "-t", "tmpfs", "-o", "size=1m", "tmpfs") as disk:
         ballast = disk / "ballast"
@@ -206,21 +196,6 @@ def test_a_limit_of_the_file_size(tmp_path):
     assert FeatureStore(tmp_path).section(IDENTITY).read(keys(N))[1].all()
     finish(start(STAND_IN, tmp_path, N * 2, BATCH))
     assert FeatureStore(tmp_path).info()["writes"] == N * 2
-
-
-@contextlib.contextmanager
-def read_only(folder):
-    """Let nobody write to a folder, root included."""
-    if os.geteuid():
-        folder.chmod(0o555)
-        try:
-            yield
-        finally:
-            folder.chmod(0o755)
-        return
-    with mounted(folder, "--bind", str(folder)):
-        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
-        yield
 
 
 @pytest.mark.parametrize("pooling", ["avg", None])

@@ -130,6 +130,8 @@ def _describe(identity):
     """Say how features were computed, in a line."""
     if identity is None:
         return "computed in an unknown way"
+    if "model" in identity:
+        return f"the head of the model {identity['model'][:16]}, as a graph"
     images = identity.get("images", {})
     size = images.get("size") or images.get("array", [])[:2]
     if "handcrafted" in identity:
@@ -145,6 +147,7 @@ def _describe(identity):
         f"images {' x '.join(map(str, size))}",
         images.get("resize"),
         computed if computed == kept else f"{computed}, kept as {kept}",
+        "as a graph" if "engine" in identity else None,
     ]
     return ", ".join(str(part) for part in parts if part)
 

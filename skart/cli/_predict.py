@@ -1,5 +1,7 @@
 """``skart predict``: images to movements."""
 
+import csv
+import io
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -43,43 +45,66 @@ def predict(
 
         skart predict model.skart *.jpg --top-k 1 --format json
     """
-    from skart.commands.prediction import load_pipeline, predict_images
-    from skart.datasets import list_images
+    from skart.commands.prediction import predict_images
 
     paths, skipped = [], Counter()
     for image in images:
-        paths += list_images(image, skipped) if image.is_dir() else [str(image)]
+        paths += _list_folder(image, skipped) if image.is_dir() else [str(image)]
     for reason, n in skipped.items():
         say(f"passed over: {n} {reason}")
     paths = list(dict.fromkeys(paths))
-    pipe = load_pipeline(model, weights=weights, cache=cache)
-    table, failures = predict_images(pipe, paths, top_k)
+    predictions, failures = predict_images(
+        model, paths, top_k, weights=weights, cache=cache
+    )
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
     if format == "csv":
-        answer = table.to_csv(index=False, float_format="%.6g").rstrip()
+        answer = _as_csv(predictions)
     elif format == "json":
-        rows = table.set_index("path")[["movement", "probability"]]
         answer = as_json(
             [
                 {"path": path, "error": failures[path]}
                 if path in failures
-                else {"path": path, "predictions": rows.loc[[path]].to_dict("records")}
+                else {
+                    "path": path,
+                    "predictions": [
+                        {"movement": movement, "probability": probability}
+                        for movement, probability in predictions[path]
+                    ],
+                }
                 for path in paths
             ]
         )
-    elif table.empty:
-        answer = None
     else:
-        width = table["movement"].astype(str).str.len().max()
-        answer = "\n".join(
-            f"{path if path.isprintable() else repr(path)}\n"
-            + "\n".join(
-                f"  {movement:{width}}  {probability:4.0%}"
-                for movement, probability in zip(
-                    rows["movement"], rows["probability"], strict=True
-                )
-            )
-            for path, rows in table.groupby("path", sort=False)
-        )
+        answer = _as_table(predictions) if predictions else None
     return answer, int(bool(failures))
+
+
+def _list_folder(folder, skipped):
+    from skart.datasets import list_images
+
+    return list_images(folder, skipped)
+
+
+def _as_csv(predictions):
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["path", "rank", "movement", "probability"])
+    for path, ranked in predictions.items():
+        for rank, (movement, probability) in enumerate(ranked, start=1):
+            table.writerow([path, rank, movement, f"{probability:.6g}"])
+    return text.getvalue().rstrip()
+
+
+def _as_table(predictions):
+    width = max(
+        len(str(movement)) for ranked in predictions.values() for movement, _ in ranked
+    )
+    return "\n".join(
+        f"{path if path.isprintable() else repr(path)}\n"
+        + "\n".join(
+            f"  {movement:{width}}  {probability:4.0%}"
+            for movement, probability in ranked
+        )
+        for path, ranked in predictions.items()
+    )

@@ -3,11 +3,13 @@
 import warnings
 
 import numpy as np
-import pandas as pd
-from sklearn.pipeline import Pipeline
 
-from skart.images import ImageLoader
-from skart.persistence import load_model
+from skart._engine import digest_model, find_engine, keep_engine
+from skart.store import FeatureStore
+
+# So many images take a graph less time than TensorFlow takes to start. Of more,
+# features are worth keeping, which graphs don't do.
+_FEW = 32
 
 
 def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
@@ -21,7 +23,7 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
         Where the pretrained weights lie now.
     on_error : {"raise", "blank"}, default="blank"
         See :class:`skart.ImageLoader`.
-    cache : str or path, default=None
+    cache : str, path or FeatureStore, default=None
         Folder of the features.
 
     Returns
@@ -34,6 +36,12 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
     ValueError
         If the file is no model, or its first step another.
     """
+    # Here, since graphs do without.
+    from sklearn.pipeline import Pipeline
+
+    from skart.images import ImageLoader
+    from skart.persistence import load_model
+
     pipe = load_model(file, weights=weights, cache=cache)
     if not isinstance(pipe, Pipeline) or not isinstance(pipe[0], ImageLoader):
         raise ValueError(
@@ -48,43 +56,52 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
     return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 
 
-def predict_images(pipe, paths, top_k=3):
+def predict_images(file, paths, top_k=3, *, weights=None, cache):
     """Predict the movements of image files.
 
     Parameters
     ----------
-    pipe : Pipeline
-        By :func:`load_pipeline`.
+    file : str or path
+        Model by ``skart train``.
     paths : list of str
-        Image files.
+        Image files, each named once.
     top_k : int, default=3
         Movements to name for each image; the most probable first.
+    weights : str or path, default=None
+        Where the pretrained weights lie now.
+    cache : str or path
+        Folder of the features, and of graphs that predict few images without Keras.
 
     Returns
     -------
-    table : DataFrame
-        ``path``, ``rank`` (from 1), ``movement`` and ``probability``: ``top_k`` rows an
-        image that can be read, in the order of the paths.
+    predictions : dict of str to list of (str, float)
+        Movements and their probabilities, for each image that can be read; in the order
+        of the paths.
     failures : dict of str to str
         Images that can't be read, with the reason.
     """
-    images = pipe[0].transform(paths)
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message=".*can't be read", category=UserWarning
-        )
-        probabilities = pipe[1:].predict_proba(images)
-    readable = np.array([path not in images.failures for path in paths])
-    best = np.argsort(-probabilities, axis=1, kind="stable")[readable, :top_k]
-    n_images, n_ranks = best.shape
-    table = pd.DataFrame(
-        {
-            "path": np.repeat(np.asarray(paths, dtype=object)[readable], n_ranks),
-            "rank": np.tile(np.arange(1, n_ranks + 1), n_images),
-            "movement": pipe.classes_[best].ravel(),
-            "probability": np.take_along_axis(
-                probabilities[readable], best, axis=1
-            ).ravel(),
-        }
-    )
-    return table, images.failures
+    store = FeatureStore(cache)
+    digest = digest_model(file) if len(paths) <= _FEW else None
+    engine = find_engine(digest, store, file, weights) if digest else None
+    if engine is not None:
+        classes = engine.classes
+        probabilities, failures = engine.predict_proba(paths)
+    else:
+        pipe = load_pipeline(file, weights=weights, cache=store)
+        classes = pipe.classes_.tolist()
+        images = pipe[0].transform(paths)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message=".*can't be read", category=UserWarning
+            )
+            probabilities = pipe[1:].predict_proba(images)
+        failures = images.failures
+        if digest:
+            keep_engine(digest, store, file, pipe, images, probabilities)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+    predictions = {
+        path: [(classes[i], row[i].item()) for i in ranked]
+        for path, row, ranked in zip(paths, probabilities, best, strict=True)
+        if path not in failures
+    }
+    return predictions, failures

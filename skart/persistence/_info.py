@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import warnings
 
 from sklearn.base import BaseEstimator
 
@@ -55,26 +54,3 @@ def describe_model(model, backbones, notes):
         "notes": notes,
     }
     return json.dumps(info, indent=2, default=str)
-
-
-def compare_versions(file, recorded):
-    """Warn if a file was saved with other versions, but for patch releases.
-
-    Parameters
-    ----------
-    file : str or path
-        Its name.
-    recorded : dict of str to str
-        The versions it was saved with.
-    """
-    here = list_versions()
-    others = [
-        f"{name} {recorded[name]} (here {here[name]})"
-        for name in ("skart", "keras", "scikit-learn", "tensorflow")
-        if recorded[name].split(".")[:2] != here[name].split(".")[:2]
-    ]
-    if others:
-        warnings.warn(
-            f"{str(file)!r} was saved with {', '.join(others)}: check what it predicts",
-            stacklevel=3,
-        )

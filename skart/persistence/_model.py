@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 import skart
 from skart._files import written_whole
+from skart._versions import compare_versions
 from skart._weights import identify_weights
 from skart.features import FeatureExtractor
 from skart.persistence._file import INFO, ModelFileError, opened
-from skart.persistence._info import compare_versions, describe_model
+from skart.persistence._info import describe_model
 from skart.persistence._parts import copy_model, join
 from skart.persistence._trust import (
     ESTIMATORS,
