@@ -167,7 +167,9 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         """
         check_is_fitted(self)
         check_process()
-        X = self._check_X(X)
+        return self._predict_checked(self._check_X(X))
+
+    def _predict_checked(self, X):
         probabilities = np.empty((len(X), len(self.classes_)), np.float32)
         start = 0
         batch_size = self._batch_size(X)

@@ -19,6 +19,7 @@ class _FromScratch(ImageClassifier):
         dropout=None,
         batch_norm=False,
         augment=None,
+        test_time_augmentation=None,
         dtype="float32",
         max_weights=200_000_000,
         optimizer="adam",
@@ -38,6 +39,7 @@ class _FromScratch(ImageClassifier):
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.augment = augment
+        self.test_time_augmentation = test_time_augmentation
         self.dtype = dtype
         self.max_weights = max_weights
         self.optimizer = optimizer
@@ -289,6 +291,7 @@ class SqueezeNetClassifier(_FromScratch):
         dropout=None,
         batch_norm=False,
         augment=None,
+        test_time_augmentation=None,
         dtype="float32",
         optimizer="adam",
         learning_rate_schedule=None,
@@ -306,6 +309,7 @@ class SqueezeNetClassifier(_FromScratch):
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.augment = augment
+        self.test_time_augmentation = test_time_augmentation
         self.dtype = dtype
         self.optimizer = optimizer
         self.learning_rate_schedule = learning_rate_schedule

@@ -13,9 +13,16 @@ augment : {"light", "strong"} or keras.Layer, default=None
     RandAugment; or a layer of your own, whose seed stays its own. A class that Keras
     doesn't know has to be registered with it for cloning, searches and pickling
     (``keras.saving.register_keras_serializable``).
+<views>
 dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
     What the network computes in; its weights and probabilities stay float32. Half
     precision is faster and needs less memory on processors that have it.""",
+    "<views>": """\
+test_time_augmentation : {"mirror", "crops", "mirror+crops"}, default=None
+    Views of an image whose probabilities are averaged in prediction: the image and its
+    mirror image (which takes twice as long); the image and five windows of 7/8 of its
+    sides, the corners and the middle, scaled to its size (6 times); or these and their
+    mirror images (12 times). None is the image alone. It can be set after the fit.""",
     "<limit of weights>": """\
 max_weights : int or None, default=200_000_000
     Most weights that the dense layers may have: a network with more is refused before

@@ -62,6 +62,8 @@ class FineTuneClassifier(ImageClassifier):
         stage two, each image then runs through the trunk in each epoch, from its
         pixels: an epoch took 6.4 times as long for ``"mixed9"``, 3.1 times for
         ``"mixed8"`` and 1.7 times for ``"mixed7"`` (``benchmarks/fine_tuning.py``).
+    <views>
+        Its views run through the trunk from their pixels, whatever is stored.
     dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
         What trunk and tail compute in; weights and probabilities stay float32.
     storage_dtype : {"float32", "float16"}, default="float16"
@@ -130,6 +132,7 @@ class FineTuneClassifier(ImageClassifier):
         weights="imagenet",
         unfreeze_from="mixed9",
         augment=None,
+        test_time_augmentation=None,
         dtype="float32",
         storage_dtype="float16",
         cache=None,
@@ -150,6 +153,7 @@ class FineTuneClassifier(ImageClassifier):
         self.weights = weights
         self.unfreeze_from = unfreeze_from
         self.augment = augment
+        self.test_time_augmentation = test_time_augmentation
         self.dtype = dtype
         self.storage_dtype = storage_dtype
         self.cache = cache
@@ -263,6 +267,12 @@ class FineTuneClassifier(ImageClassifier):
                 )
         extractor.batch_size = min(batch_size, fitting_batch_size(X))
         return extractor.iter_transform(X)
+
+    def _predict_images(self, images):
+        if self.trunk_["cut"] != "input":
+            extractor = self._extractor().set_params(verbose=False)
+            images = np.concatenate([*extractor.iter_transform(images)])
+        return super()._predict_images(images)
 
     def _extractor(self):
         """Make what runs the trunk, if the weights are those of the first fit."""

@@ -1,9 +1,12 @@
 """What all classifiers that take images have in common."""
 
+import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from skart._lazy import iter_batches
 from skart._messages import check_choice
 from skart.classifiers._base import BaseKerasClassifier
+from skart.classifiers._views import KINDS, make_views, see
 from skart.images import check_images
 from skart.networks.augmentation import make_augmentation
 
@@ -15,6 +18,7 @@ class ImageClassifier(BaseKerasClassifier):
         super()._check_parameters()
         dtypes = ("float32", "mixed_bfloat16", "mixed_float16")
         check_choice("dtype", self.dtype, dtypes)
+        self._check_views()
         if self.augment is not None:
             make_augmentation(self.augment)
 
@@ -32,6 +36,24 @@ class ImageClassifier(BaseKerasClassifier):
         X = check_images(X)
         self._check_shape(X)
         return X
+
+    def _check_views(self):
+        kind = self.test_time_augmentation
+        return check_choice("test_time_augmentation", kind, KINDS)
+
+    def _predict_checked(self, X):
+        kind = self._check_views()  # it may have been set since the fit
+        if kind is None:
+            return super()._predict_checked(X)
+        views, means = make_views(kind, X.shape[1:3]), []
+        for images in iter_batches(X, self._batch_size(X)):
+            seen = [self._predict_images(see(view, images)) for view in views]
+            means.append(np.mean(seen, axis=0))
+        return np.concatenate(means)
+
+    def _predict_images(self, images):
+        """Predict from pixels, whatever is kept of the images they are from."""
+        return np.asarray(self.model_.predict_on_batch(images))
 
     def _check_shape(self, X):
         if tuple(X.shape[1:]) != self.image_shape_:

@@ -1,0 +1,138 @@
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from skart import (
+    FineTuneClassifier,
+    HybridCNNClassifier,
+    ImageLoader,
+    load_model,
+    make_cnn_pipeline,
+    save_model,
+)
+
+SMALL = {"epochs": 2, "batch_size": 5, "random_state": 0}
+
+
+def make_classifier(kind, **parameters):
+    """A network that is quickly trained."""
+    if kind == "hybrid":
+        return HybridCNNClassifier(units=8, **SMALL, **parameters)
+    cut = {"head": None, "maps": "block5_conv3", "images": "input"}[kind]
+    return FineTuneClassifier(
+        backbone="VGG16",
+        weights=None,
+        unfreeze_from=cut,
+        verbose=0,
+        **SMALL,
+        **parameters,
+    )
+
+
+def load(paths):
+    """Images, lazy, not square, and two movements."""
+    return ImageLoader((40, 48)).transform(paths), np.array(["Cubism", "Rococo"] * 6)
+
+
+@pytest.fixture(scope="module", params=["hybrid", "head", "maps", "images"])
+def fitted(request, image_paths, tmp_path_factory):
+    """A fitted classifier; its parameter is to be set."""
+    model = make_classifier(request.param)
+    if request.param == "maps":
+        model.set_params(cache=tmp_path_factory.mktemp("store"))
+    return model.fit(*load(image_paths))
+
+
+def predict(model, kind, X):
+    return model.set_params(test_time_augmentation=kind).predict_proba(X)
+
+
+def views_by_hand(images):
+    """The image, its corners of 35 x 42 and its middle, each 40 x 48."""
+    parts = [
+        images[:, top : top + 35, left : left + 42].astype(np.float32)
+        for top, left in [(2, 3), (0, 0), (0, 6), (5, 0), (5, 6)]
+    ]
+    return [images, *(keras.ops.image.resize(x, (40, 48)).numpy() for x in parts)]
+
+
+def test_an_image_and_its_mirror_image_are_alike(fitted, image_paths):
+    images = np.asarray(load(image_paths)[0])
+    mirrored = images[:, :, ::-1]
+    alone = predict(fitted, None, images)
+    assert np.abs(predict(fitted, None, mirrored) - alone).max() > 1e-4
+    for kind in ("mirror", "mirror+crops"):
+        one, other = (predict(fitted, kind, X) for X in (images, mirrored))
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-6)
+        assert np.abs(one - alone).max() > 1e-5
+
+
+def test_it_is_the_mean_of_the_views(fitted, image_paths):
+    lazy = load(image_paths)[0]
+    views = views_by_hand(np.asarray(lazy))
+    alone = [predict(fitted, None, view) for view in views]
+    mirrored = [predict(fitted, None, view[:, :, ::-1]) for view in views]
+    expected = {
+        "mirror": np.mean([alone[0], mirrored[0]], axis=0),
+        "crops": np.mean(alone, axis=0),
+        "mirror+crops": np.mean(alone + mirrored, axis=0),
+    }
+    for kind, probabilities in expected.items():
+        found = predict(fitted, kind, lazy)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, probabilities, rtol=0, atol=2e-6)
+        labels = fitted.classes_[found.argmax(axis=1)]
+        assert fitted.predict(lazy).tolist() == labels.tolist()
+
+
+def test_it_is_about_prediction_only(image_paths):
+    X, y = load(image_paths)
+    plain = make_classifier("hybrid").fit(X, y)
+    other = make_classifier("hybrid", test_time_augmentation="crops").fit(X, y)
+    assert other.history_ == plain.history_
+    assert clone(other).get_params()["test_time_augmentation"] == "crops"
+    np.testing.assert_array_equal(
+        predict(other, None, X), make_classifier("hybrid").fit(X, y).predict_proba(X)
+    )
+
+
+def test_a_kind_that_there_is_not(image_paths):
+    X, y = load(image_paths)
+    message = "test_time_augmentation must be one of .*'mirror', .*; got 'flip'"
+    with pytest.raises(ValueError, match=message):
+        make_classifier("hybrid", test_time_augmentation="flip").fit(X, y)
+    model = make_classifier("hybrid").fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        predict(model, "flip", X)
+
+
+@pytest.mark.parametrize("kind", [None, "mirror+crops"])
+def test_each_file_is_decoded_once(fitted, image_paths, count_decodes, kind):
+    predict(fitted, kind, load(image_paths)[0])
+    if kind is None and getattr(fitted, "cache", None):
+        assert count_decodes == []  # the maps are stored
+    else:
+        assert sorted(count_decodes) == sorted(image_paths)
+
+
+def test_it_is_saved(fitted, image_paths, tmp_path):
+    X = load(image_paths)[0]
+    expected = predict(fitted, "mirror+crops", X)
+    pickled = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(pickled.predict_proba(X), expected)
+    pipe = Pipeline([("load", ImageLoader((40, 48))), ("model", fitted)])
+    save_model(pipe, tmp_path / "model.skart")
+    loaded = load_model(tmp_path / "model.skart")
+    assert loaded[-1].test_time_augmentation == "mirror+crops"
+    np.testing.assert_allclose(
+        loaded.predict_proba(image_paths), expected, rtol=0, atol=2e-6
+    )
+
+
+def test_pipelines_take_it():
+    pipe = make_cnn_pipeline(test_time_augmentation="mirror")
+    assert pipe[-1].test_time_augmentation == "mirror"
