@@ -175,7 +175,7 @@ def keep_engine(digest, store, file, pipe, images, probabilities):
         What came out.
     """
     readable = [i for i, path in enumerate(images.paths) if path not in images.failures]
-    if store.read_only or not readable or not _is_plain_transfer(pipe, images):
+    if store.read_only or not readable or not _is_plain_transfer(pipe):
         return
     from skart.persistence import model_info
 
@@ -255,7 +255,7 @@ def _unpack(packed):
     return json.loads(packed[8:end]), packed[end:]
 
 
-def _is_plain_transfer(pipe, images):
+def _is_plain_transfer(pipe):
     from sklearn.preprocessing import StandardScaler
 
     from skart import DenseHeadClassifier, FeatureExtractor, ImageLoader
@@ -266,7 +266,9 @@ def _is_plain_transfer(pipe, images):
     return (
         kinds == [ImageLoader, FeatureExtractor, DenseHeadClassifier]
         and pipe[1].pooling is not None
-        and len(pipe[1]._outputs()) == len(pipe[1]._windows(images)) == 1
+        and pipe[1].crops is None
+        and not pipe[1].mirror
+        and len(pipe[1]._outputs()) == 1
         and pipe[1].dtype in (None, "float32")
         and pipe[1].storage_dtype == "float32"
     )
