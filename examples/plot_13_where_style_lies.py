@@ -1,0 +1,139 @@
+"""
+Where style lies: layers, statistics, and several views
+=======================================================
+
+The last layer of a network knows most about objects. Style lies lower, and in how things
+are spread. Which layer and which statistic suit your paintings is searched here, in one
+pass through the network; then several views are put under one head.
+"""
+
+# %%
+# One pass
+# --------
+# ``keep`` names what a pass stores beside what it is asked for.
+import os
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    RandomizedSearchCV,
+    StratifiedGroupKFold,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skart import (
+    ArtistKFold,
+    FeatureExtractor,
+    HandcraftedFeatures,
+    HeadSearch,
+    ImageLoader,
+    make_stacked_pipeline,
+)
+from skart.datasets import load_image_folder, make_paintings
+
+root = make_paintings(
+    "skart-gallery/paintings",
+    movements=[
+        "Cubism",
+        "Impressionism",
+        "Op Art",
+        "Pop Art",
+        "Suprematism",
+        "Ukiyo-e",
+    ],
+    n_artists=8,
+    n_per_artist=5,
+    size_range=(150, 400),
+    n_jobs=-1,
+    verbose=False,
+)
+paintings = load_image_folder(root)
+paths, labels, artists = paintings.paths, paintings.labels, paintings.artists
+images = ImageLoader(size=160).fit_transform(paths)
+layers, poolings = ["mixed2", "mixed5", "mixed8", None], ["avg", "std", "gram"]
+weights = os.environ.get("SKART_INCEPTION_WEIGHTS")  # None: drawn at random
+extractor = FeatureExtractor(
+    weights=weights,
+    cache="skart-gallery/features",
+    keep={"layer": layers, "pooling": poolings},
+    verbose=False,
+)
+folds = list(StratifiedGroupKFold(4).split(paths, labels, artists))
+
+
+def accuracy(features):
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    return cross_val_score(head, features, labels, cv=folds).mean()
+
+
+# %%
+# Layers and statistics
+# ---------------------
+# Artists are kept apart. Hand-made features, which know nothing of photographs, stand
+# beside them.
+found = np.array(
+    [
+        [
+            accuracy(
+                extractor.set_params(layer=layer, pooling=pooling).transform(images)
+            )
+            for pooling in poolings
+        ]
+        for layer in layers
+    ]
+)
+by_hand = HandcraftedFeatures(
+    ["color_layout", "color_structure", "edge_direction"],
+    cache="skart-gallery/features",
+    verbose=False,
+)
+accuracy_by_hand = accuracy(by_hand.fit_transform(images))
+
+fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+names = [layer or "the last layer" for layer in layers]
+for pooling, values in zip(poolings, found.T, strict=True):
+    ax.plot(names, values, marker="o", label=pooling)
+ax.axhline(accuracy_by_hand, color="0.5", ls="--", label="hand-made features")
+ax.axhline(1 / 6, color="0.5", ls=":", label="chance")
+ax.set(ylabel="accuracy, artists kept apart", ylim=(0, 1))
+ax.legend(frameon=False, ncols=2, loc="lower left")
+
+# %%
+# Search
+# ------
+# ``HeadSearch`` has a pipeline and a space for ``RandomizedSearchCV``: layer, statistic
+# and head. No candidate runs the network again.
+style = HeadSearch(
+    preset="style",
+    cache="skart-gallery/features",
+    options={"weights": weights, "size": 160, "verbose": False, "epochs": 10},
+)
+search = RandomizedSearchCV(
+    style.pipeline, style.space, n_iter=6, cv=folds[:2], random_state=0, refit=False
+).fit(paths, labels)
+for name, value in search.best_params_.items():
+    print(f"{name}: {value}")
+print(f"accuracy: {search.best_score_:.1%}")
+
+# %%
+# Several views under one head
+# ----------------------------
+# Each layer, and the hand-made features, have a head of their own; a last one learns
+# from out-of-fold predictions whom to trust. ``ArtistKFold`` keeps artists apart there.
+stack = make_stacked_pipeline(
+    weights=weights,
+    kinds=["color_layout", "color_structure", "edge_direction"],
+    pooling="avg",
+    size=160,
+    cv=ArtistKFold(3),
+    cache="skart-gallery/features",
+    verbose=False,
+)
+train, test = folds[0]
+stack.fit(paths[train], labels[train])
+for name, view in stack.named_estimators_.items():
+    print(f"{name:12} {view.score(paths[test], labels[test]):.1%}")
+print(f"{'all':12} {stack.score(paths[test], labels[test]):.1%}")
