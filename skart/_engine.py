@@ -175,41 +175,45 @@ def keep_engine(digest, store, file, pipe, images, probabilities):
         What came out.
     """
     readable = [i for i, path in enumerate(images.paths) if path not in images.failures]
+    readable = readable[:1]  # is enough to compare
     if store.read_only or not readable or not _is_plain_transfer(pipe):
         return
     from skart.persistence import model_info
 
-    info = model_info(file)
-    (recorded,) = info["backbones"]
-    facts = {
-        "backbone": {
-            "engine": _version(),
-            "layer": pipe[1].layer,
-            "pooling": pipe[1].pooling,
-            **pipe[1]._identity(images),
-        },
-        "classes": pipe.classes_.tolist(),
-        "decoding": {
-            "size": images.size,
-            "resize": images.resize,
-            "max_pixels": images.max_pixels,
-        },
-        "versions": info["versions"],
-        "weights": recorded["weights"],
-        "weights_file": recorded["file"],
-    }
-    section = store.section(facts["backbone"])
     try:
-        kept = _read(section)
-        graphs = [kept or _convert_backbone(pipe[1], images), _convert_head(pipe)]
-        found, _ = Engine(facts, graphs).predict_proba(images.paths[readable[:1]])
-        differs = np.abs(found - probabilities[readable[:1]]).max()
-        # Not <, which is false of nan; and the file may be another by now.
+        info = model_info(file)
+        (recorded,) = info["backbones"]
+        facts = {
+            "backbone": {
+                "engine": _version(),
+                "layer": pipe[1].layer,
+                "pooling": pipe[1].pooling,
+                **pipe[1]._identity(images),
+            },
+            "classes": pipe.classes_.tolist(),
+            "decoding": {
+                "size": images.size,
+                "resize": images.resize,
+                "max_pixels": images.max_pixels,
+            },
+            "versions": info["versions"],
+            "weights": recorded["weights"],
+            "weights_file": recorded["file"],
+        }
+        section = store.section(facts["backbone"])
+        backbone = _read(section)
+        is_new = backbone is None
+        if is_new:
+            backbone = _convert_backbone(pipe[1], images)
+        head = _convert_head(pipe)
+        found, _ = Engine(facts, [backbone, head]).predict_proba(images.paths[readable])
+        differs = np.abs(found - probabilities[readable]).max()
+        # Not >, which is false of nan; and the file may be another by now.
         if not differs <= _TOLERANCE or digest_model(file) != digest:
             return
-        if kept is None:
-            _write(section, graphs[0])
-        _write(_model_section(store, digest), _pack(facts, graphs[1]))
+        if is_new:
+            _write(section, backbone)
+        _write(_model_section(store, digest), _pack(facts, head))
     except Exception:  # what can't be converted or stored fails in many ways
         return
 

@@ -47,8 +47,9 @@ def fitted(paths, weights, labels=LABELS, **parameters):
     defaults = {"backbone": "MobileNetV2", "size": SIZE, "verbose": False}
     defaults |= {"units": 8, "epochs": 3, "random_state": 0, "scale": True}
     defaults |= {"optimizer__learning_rate": 0.01}
+    pooling = parameters.pop("pooling", "avg")
     pipe = make_transfer_pipeline(weights=weights, **(defaults | parameters))
-    return pipe.fit(paths, labels)
+    return pipe.set_params(features__pooling=pooling).fit(paths, labels)
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +176,16 @@ def test_another_model_of_the_same_name(model, weights, image_paths):
     sections = FeatureStore(model.parent / "cache").info()["sections"]
     assert sum("engine" in section["identity"] for section in sections) == 3
     assert find(model) is not None
+
+
+def test_another_pooling_has_a_graph_of_its_own(model, weights, image_paths):
+    """Its features are as many."""
+    other = model.with_name("other.skart")
+    save_model(fitted(image_paths, weights, pooling="max"), other)
+    predict(other, image_paths[:1])
+    for file in (model, other):
+        found, _ = find(file).predict_proba(image_paths)
+        np.testing.assert_allclose(found, keras(file, image_paths), atol=1e-4)
 
 
 def test_other_weights_are_refused_as_ever(model, weights, image_paths, tmp_path):
