@@ -22,6 +22,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skart import (
     ArtistKFold,
@@ -223,8 +224,10 @@ def main():
             "search": lambda: search(args, accuracy, store),
             "room": lambda: room(store),
         }
-        for part in args.parts:
-            parts[part]()
+        # BLAS's threads wait for each other on cores that others use, too.
+        with threadpool_limits(1, "blas"):
+            for part in args.parts:
+                parts[part]()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 Where style lies: layers, statistics, and several views
 =======================================================
 
-The last layer of a network knows most about objects. Style lies lower, and in how things
-are spread. Which layer and which statistic suit your paintings is searched here, in one
-pass through the network; then several views are put under one head.
+The last layer of a network knows most about objects. Style lies lower, and in how
+things are spread. Which layer and which statistic suit your paintings is searched here,
+in one pass through the network; then several views are put under one head.
 """
 
 # %%
@@ -74,17 +74,11 @@ def accuracy(features):
 # ---------------------
 # Artists are kept apart. Hand-made features, which know nothing of photographs, stand
 # beside them.
-found = np.array(
-    [
-        [
-            accuracy(
-                extractor.set_params(layer=layer, pooling=pooling).transform(images)
-            )
-            for pooling in poolings
-        ]
-        for layer in layers
-    ]
-)
+found = np.zeros((len(layers), len(poolings)))
+for i, layer in enumerate(layers):
+    for j, pooling in enumerate(poolings):
+        extractor.set_params(layer=layer, pooling=pooling)
+        found[i, j] = accuracy(extractor.transform(images))
 by_hand = HandcraftedFeatures(
     ["color_layout", "color_structure", "edge_direction"],
     cache="skart-gallery/features",

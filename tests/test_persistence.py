@@ -447,6 +447,19 @@ def changed_info(file, target, **changes):
     return rewritten(file, target, {"skart.json": json.dumps(info)})
 
 
+def test_files_from_before_a_parameter_was_there(files, models, image_paths, tmp_path):
+    with zipfile.ZipFile(files["head"]) as archive:
+        schema = archive.read("schema.json").decode()
+    assert '"crop_size":' in schema
+    old = schema.replace('"crop_size":', '"of_old":').encode()
+    file = rewritten(files["head"], tmp_path / "old.skart", {"schema.json": old})
+    loaded = load_model(file)
+    assert loaded["features"].crop_size is None
+    np.testing.assert_array_equal(
+        loaded.predict(image_paths), models["head"].predict(image_paths)
+    )
+
+
 def test_all_estimators_can_be_saved():
     public = [getattr(skart, name) for name in skart.__all__]
     names = [

@@ -309,10 +309,14 @@ def test_a_store_in_the_place_of_another(tmp_path):
     """A folder that is deleted and made anew, again and again, while it is written."""
     process = start(STAND_IN, tmp_path / "store", N * 3, BATCH)
     process.stdout.readline()
-    while process.poll() is None:
+    n_deleted = 0
+    while process.stdout.readline():  # the next batch is about to be written
         shutil.rmtree(tmp_path / "store", ignore_errors=True)
-        time.sleep(0.1)
+        n_deleted += 1
+        for _ in range(2):  # it gives up where it is never left in peace
+            process.stdout.readline()
     finish(process)
+    assert n_deleted > 5
     section = FeatureStore(tmp_path / "store").section(IDENTITY)
     arrays, found = section.read(keys(N * 3))
     if found.any():

@@ -1,5 +1,6 @@
 """Models are saved in files that are safe to open, and loaded."""
 
+import inspect
 import os
 import warnings
 import zipfile
@@ -164,6 +165,7 @@ def load_model(file, *, weights=None, cache=None):
         used = set()
 
         def settle(step, estimator):
+            _add_later_parameters(estimator)
             _forget_folders(estimator)
             name = find_unsafe_parameter(estimator)
             if name is not None:
@@ -223,6 +225,15 @@ def model_info(file):
     """
     with opened(file) as (_, _, info):
         return info
+
+
+def _add_later_parameters(estimator):
+    """Give skart's own estimators the parameters that they had not when saved."""
+    if not type(estimator).__module__.startswith("skart."):
+        return
+    for name, parameter in inspect.signature(type(estimator)).parameters.items():
+        if parameter.default is not parameter.empty and name not in vars(estimator):
+            setattr(estimator, name, parameter.default)
 
 
 def _forget_folders(estimator):
