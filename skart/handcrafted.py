@@ -29,11 +29,11 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     """Images to features that were designed by hand: colour, light, texture, edges.
 
     What was counted in pictures before networks. Each kind is a function in
-    :mod:`skart.descriptors`, which tells what it sees and where it was published:
+    ``skart.descriptors``, which tells what it sees and where it was published:
 
-    ==================  ======  ==================================================
-    kind                length  what it sees
-    ==================  ======  ==================================================
+    =================  =======  ==================================================
+    kind               length   what it sees
+    =================  =======  ==================================================
     "color_layout"          58  where the colours are
     "hsv"                   42  which colours: hue, saturation, value
     "luminance"              9  how light and shade are spread
@@ -45,7 +45,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     "hog"                 1764  which way contours run in each part of the picture
     "ltp"                  118  brushwork close up, without the noise
     "sift"             n_words  which small patches it is made of
-    ==================  ======  ==================================================
+    =================  =======  ==================================================
 
     "sift" counts words: patches that are much alike, as ``fit`` finds them in its
     images [1]_. All others learn nothing.
@@ -66,8 +66,9 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=0
         Seed of the vocabulary's beginning; unused without "sift".
     n_jobs : int, default=None
-        Images that are described at the same time, by threads of ``joblib``; None is
-        one, -1 is one for each core.
+        Images that are described at the same time, by threads unless
+        ``joblib.parallel_config`` asks for processes; None is one, -1 one for each
+        core.
     verbose : bool, default=True
         Whether a progress bar shows when it takes more than a second.
 
@@ -80,12 +81,12 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     --------
     ImageLoader : The step before: paths to images.
     FeatureExtractor : What a network sees; a ``FeatureUnion`` has both.
-    skart.descriptors : The kinds, as functions of one image.
 
     Notes
     -----
     The kinds have units of their own: a ``StandardScaler`` belongs behind them. A
-    vector depends on the image alone: not on the others, the batch or ``n_jobs``.
+    vector depends on its image (and the vocabulary) alone: not on the others, the batch
+    or ``n_jobs``.
 
     The vocabulary is learned by ``MiniBatchKMeans`` from at most 300 patches an image
     and about 200,000 together, the most striking of each image. Patches take 38 kB an
@@ -269,8 +270,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
 
     def _learn(self, X, kinds, store):
         """Learn the vocabulary, if there is one to learn."""
-        vars(self).pop("vocabulary_", None)
         if "sift" not in kinds:
+            vars(self).pop("vocabulary_", None)
             return
         n_most = max(1, _N_LEARNED_FROM // len(X))
         (patches,) = self._read(

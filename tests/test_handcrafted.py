@@ -1,5 +1,6 @@
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -310,10 +311,13 @@ class TestSift:
         info = FeatureStore(tmp_path).info()
         assert info["arrays"] == info["writes"] == 24
 
-    def test_too_few_patches(self):
+    def test_too_few_patches(self, image_paths):
+        model = features("sift", n_words=10).fit(load(image_paths))
+        learned = model.vocabulary_
         flat = np.full((3, SIZE, SIZE, 3), 90, np.uint8)
         with pytest.raises(ValueError, match="3 images have 0 patches .* smaller n_wo"):
-            features("sift").fit(flat)
+            model.fit(flat)
+        assert model.vocabulary_ is learned  # a fit that is refused changes nothing
 
     @pytest.mark.parametrize("way", ["pickle", "save_model"])
     def test_round_trips(self, image_paths, tmp_path, way):
@@ -385,6 +389,13 @@ def test_bad_parameters(image_paths, parameters, error, message):
 def test_what_is_no_images(image_paths):
     with pytest.raises(ValueError, match=r"put ImageLoader\(\) in front"):
         features().fit(image_paths)
+
+
+def test_the_docstring_lists_all_kinds():
+    rows = re.findall(r'^ +"(\w+)" +(\S+)  \S', HandcraftedFeatures.__doc__, re.M)
+    lengths = {kind: str(len(row.names or ())) for kind, row in KINDS.items()}
+    assert dict(rows) == lengths | {"sift": "n_words"}
+    assert tuple(kind for kind, _ in rows[:8]) == HandcraftedFeatures().kinds
 
 
 def test_conventions(image_paths):
