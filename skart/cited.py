@@ -29,7 +29,7 @@ class BoostedSVC(SVC):
 
     See Also
     --------
-    cited_pipeline : Uses it, as ``"florea2017"``.
+    skart.cited_pipeline : Uses it, as ``"florea2017"``.
 
     Examples
     --------
@@ -79,7 +79,8 @@ def cited_pipeline(
     ``ImageLoader`` -> features -> what makes numbers comparable -> a classifier; the
     first two steps and the last are called ``load``, ``features`` and ``classifier``.
     None of them is a copy: what is taken over and what isn't is told below, and by
-    ``skart.cited.CITED[name]``, a :class:`CitedSystem`.
+    ``skart.cited.CITED[name]``, a
+    :class:`~skart.cited.CitedSystem`.
 
     Parameters
     ----------

@@ -132,6 +132,10 @@ def test_their_figures_stand_beside_ours():
     assert shown.loc["gunsel2005", "published"] == "not certain"
 
 
+def test_none_of_them_is_an_empty_table():
+    assert compare_cited({}).reset_index().to_dict("records") == []
+
+
 def test_boosted_machines_mind_weights_but_not_their_sum(blobs):
     X, y = blobs
     X = X[:, :2]  # where classes overlap
