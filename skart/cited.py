@@ -2,6 +2,7 @@
 
 import textwrap
 
+import numpy as np
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -29,7 +30,7 @@ class BoostedSVC(SVC):
 
     See Also
     --------
-    cited_pipeline : Uses it, as ``"florea2017"``.
+    skart.cited_pipeline : Uses it, as ``"florea2017"``.
 
     Examples
     --------
@@ -60,7 +61,7 @@ class BoostedSVC(SVC):
             Trained.
         """
         if sample_weight is not None:
-            sample_weight = sample_weight / sample_weight.mean()
+            sample_weight = np.asarray(sample_weight) / np.mean(sample_weight)
         return super().fit(X, y, sample_weight)
 
 
@@ -79,7 +80,7 @@ def cited_pipeline(
     ``ImageLoader`` -> features -> what makes numbers comparable -> a classifier; the
     first two steps and the last are called ``load``, ``features`` and ``classifier``.
     None of them is a copy: what is taken over and what isn't is told below, and by
-    ``skart.cited.CITED[name]``, a :class:`CitedSystem`.
+    ``skart.cited.CITED[name]``, a :class:`~skart.cited.CitedSystem`.
 
     Parameters
     ----------

@@ -44,6 +44,9 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     "edge_direction"        37  which way contours run
     "hog"                 1764  which way contours run in each part of the picture
     "ltp"                  118  brushwork close up, without the noise
+    "color_names"           55  which of eleven colours, whole and in quarters
+    "topography"            93  ridges, ravines and slopes of light, at three sizes
+    "gunsel"                 6  dark, edges, and how light is spread
     "sift"             n_words  which small patches it is made of
     =================  =======  ==================================================
 

@@ -126,9 +126,14 @@ def test_their_figures_stand_beside_ours():
     assert table.loc["gunsel2005", ["published", "test"]].isna().all()
     shown = written_cited(table)
     assert shown.loc["khan2014", "here"] == "50.0 %"
-    assert shown.loc["khan2014", "published"].startswith("62.2 % on Painting-91")
+    assert shown.loc["khan2014", "published"] == "62.2 %"
+    assert shown.loc["khan2014", "measured on"].startswith("Painting-91")
     assert shown.loc["gunsel2005", "here"] == "ValueError: too few"
-    assert "not known for certain" in shown.loc["gunsel2005", "published"]
+    assert shown.loc["gunsel2005", "published"] == "not certain"
+
+
+def test_none_of_them_is_an_empty_table():
+    assert compare_cited({}).reset_index().to_dict("records") == []
 
 
 def test_boosted_machines_mind_weights_but_not_their_sum(blobs):

@@ -9,8 +9,9 @@ from skart.cited import CITED, cited_pipeline
 CAVEAT = (
     "What came before the report, trained on the same paintings and tested with the "
     "same. None of them is a copy, and their published figures were measured on other "
-    "paintings unless it says Pandora18K: skart.cited.CITED tells what is taken over "
-    "and what is not."
+    "paintings unless it says Pandora18K, and are left out where they aren't known for "
+    "certain: skart.cited.CITED tells where they are from, what is taken over and what "
+    "is not."
 )
 
 
@@ -84,14 +85,15 @@ def written_cited(table):
     Returns
     -------
     table : DataFrame of str, a row a system
-        What was published and on which paintings, and the test accuracy here or why
+        What was published and on which paintings, and the test accuracy here, or why
         there is none.
     """
     rows = {}
     for name, row in table.iterrows():
-        failed = isinstance(row["failed"], str)
+        published, failed = pd.notna(row["published"]), isinstance(row["failed"], str)
         rows[name] = {
-            "published": CITED[name].published,
+            "published": f"{row['published']:g} %" if published else "not certain",
+            "measured on": row["measured on"] if published else "",
             "here": row["failed"] if failed else f"{row['test']:.1f} %",
             "minutes": "" if failed else f"{row['minutes']:.2g}",
         }
@@ -108,6 +110,8 @@ def _run(reproduction, system):
         on_error=reproduction.on_error,
         random_state=reproduction.seed,
     )
+    if system.kinds:
+        pipe.set_params(features__n_jobs=-1)
     paths, labels = reproduction.collection.paths, reproduction.collection.labels
     train, test = reproduction.part == "train", reproduction.part == "test"
     pipe.fit(paths[train], labels[train])
