@@ -43,14 +43,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     backbone : str, default="InceptionV3"
-        A network of ``keras.applications``; or, with ``pip install skart[hub]``, an
-        image encoder of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...): ``"keras_hub:"``
-        and a preset, or a folder that ``save_to_preset`` wrote. Its own preprocessing
-        is applied.
+        A network of ``keras.applications``; or, with ``pip install skart[hub]``,
+        ``"keras_hub:"`` and a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...), or
+        a folder that holds one. Its own preprocessing is applied.
     weights : "imagenet", str, path or None, default="imagenet"
         ImageNet weights (from Keras' cache, or downloaded by it), or the preset's own;
-        a file of weights without the top; or None for random weights, which carry far
-        less about style.
+        a file without the top; or None for random ones, which tell less about style.
     layer : str or sequence of str, default=None
         The layer whose output is taken, ``"mixed5"`` for instance; None for the last.
         The features of several are joined, and computed in one pass.

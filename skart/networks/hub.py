@@ -55,14 +55,9 @@ def build(name, input_shape=None, weights=None):
             f"{name} with weights={weights!r} can't be loaded by keras-hub: {error}"
         ) from error
     encoder = getattr(network, "vision_encoder", network)
-    if input_shape is not None and None in encoder.inputs[0].shape[1:]:
-        options["image_shape"] = tuple(input_shape)
-    if encoder is not network or "image_shape" in options:
-        # A copy of an encoder lets go of the other half of the network.
-        network = type(encoder).from_config(encoder.get_config() | options)
-        network.set_weights(encoder.get_weights())
-    inputs = network.inputs
-    if len(inputs) != 1 or inputs[0].shape[3:] != (3,):
+    inputs = encoder.inputs
+    ends = _is_tensor(encoder.output) or hasattr(encoder, "pyramid_outputs")
+    if len(inputs) != 1 or inputs[0].shape[3:] != (3,) or not ends:
         raise ValueError(
             f"{name} is no image encoder: it takes "
             f"{[tuple(one.shape[1:]) for one in inputs]}. Name a preset of ViT, "
@@ -74,7 +69,14 @@ def build(name, input_shape=None, weights=None):
             f"{name} takes images of {size[0]} x {size[1]} pixels; got "
             f"{input_shape[0]} x {input_shape[1]}. Pass ImageLoader the size {size}."
         )
-    return network
+    if input_shape is not None and None in size:
+        options["image_shape"] = tuple(input_shape)
+    if encoder is network and "image_shape" not in options:
+        return network
+    # A copy of an encoder lets go of the other half of the network.
+    copied = type(encoder).from_config(encoder.get_config() | options)
+    copied.set_weights(encoder.get_weights())
+    return copied
 
 
 def list_outputs(network, layers):
@@ -113,7 +115,8 @@ def _as_maps(network, output):
     if len(output.shape) == 3:
         if _has_extra(network, output):
             output = output[:, -_count_patches(network) :]
-        return keras.layers.Reshape((output.shape[1], 1, output.shape[2]))(output)
+        n_tokens, n_channels = output.shape[1:]
+        return keras.layers.Reshape((n_tokens or -1, 1, n_channels))(output)
     return output
 
 
@@ -125,7 +128,7 @@ def _has_extra(network, output):
 
 def _count_patches(network):
     patch = getattr(network, "patch_size", None)
-    if patch is None:
+    if patch is None or None in network.image_shape:
         return 0
     height, width = (patch, patch) if isinstance(patch, int) else patch
     return (network.image_shape[0] // height) * (network.image_shape[1] // width)
