@@ -4,8 +4,10 @@ import functools
 import hashlib
 import os
 
+from skart._presets import list_files
 
-def identify_weights(weights, random_state=0):
+
+def identify_weights(weights, random_state=0, backbone=""):
     """Say which weights a backbone has: what is equal for equal weights only.
 
     Parameters
@@ -14,18 +16,30 @@ def identify_weights(weights, random_state=0):
         That of :class:`skart.FeatureExtractor`.
     random_state : int, default=0
         Seed of random weights.
+    backbone : str, default=""
+        The network, which matters if a folder holds it.
 
     Returns
     -------
     identity : str
-        ``"imagenet"``, the digest of the file, or ``"random 0"``.
+        ``"imagenet"``, the digest of the file, or ``"random 0"``; and the digest of a
+        folder that holds the network.
     """
+    identity = weights
     if weights is None:
-        return f"random {random_state}"
-    if weights == "imagenet":
-        return weights
-    weights = os.path.expanduser(weights)
-    return _digest(weights, stamp(weights))
+        identity = f"random {random_state}"
+    elif weights != "imagenet":
+        weights = os.path.expanduser(weights)
+        identity = _digest(weights, stamp(weights))
+    files = list_files(backbone)
+    if files is None:
+        return identity
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(
+            f"{os.path.basename(path)} {_digest(path, stamp(path))}\n".encode()
+        )
+    return f"{identity} of {whole.hexdigest()}"
 
 
 def check_weights(weights, backbone):
@@ -41,8 +55,9 @@ def check_weights(weights, backbone):
     Raises
     ------
     FileNotFoundError
-        If it is no file, or can't be read.
+        If it is no file, or can't be read; or the backbone is no folder of a preset.
     """
+    list_files(backbone)
     if weights in ("imagenet", None):
         return
     path = os.path.expanduser(weights)
@@ -71,6 +86,23 @@ def stamp(weights):
         return None
     seen = os.stat(weights)
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
+
+
+def stamp_preset(backbone):
+    """Tell a folder that holds a network from what it was before.
+
+    Parameters
+    ----------
+    backbone : str
+        That of :class:`skart.FeatureExtractor`.
+
+    Returns
+    -------
+    stamp : tuple or None
+        What changes with its files; None where it is none.
+    """
+    files = list_files(backbone)
+    return None if files is None else tuple((path, stamp(path)) for path in files)
 
 
 @functools.lru_cache

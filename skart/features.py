@@ -20,8 +20,9 @@ from skart._once import (
     missing_in_any,
 )
 from skart._outputs import check_keep, check_outputs, list_kept, list_outputs
+from skart._presets import short_name
 from skart._versions import EXTRACTOR_VERSION
-from skart._weights import check_weights, identify_weights, stamp
+from skart._weights import check_weights, identify_weights, stamp, stamp_preset
 from skart._windows import make_windows
 from skart.images import check_images, check_size
 from skart.store import FeatureStore, StoreError
@@ -40,10 +41,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     backbone : str, default="InceptionV3"
-        A network of ``keras.applications``; its own preprocessing is applied.
+        A network of ``keras.applications``; or, with ``pip install skart[hub]``,
+        ``"keras_hub:"`` and a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...), or
+        a folder that holds one. Its own preprocessing is applied.
     weights : "imagenet", str, path or None, default="imagenet"
-        ImageNet weights (from Keras' cache, or downloaded by it); a file of weights
-        without the top; or None for random weights, which carry far less about style.
+        ImageNet weights (from Keras' cache, or downloaded by it), or the preset's own;
+        a file without the top; or None for random ones, which tell less about style.
     layer : str or sequence of str, default=None
         The layer whose output is taken, ``"mixed5"`` for instance; None for the last.
         The features of several are joined, and computed in one pass.
@@ -286,7 +289,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         names = []
         for window in windows:
             for (layer, statistic), n_features in sizes.items():
-                parts = self.backbone.lower(), layer, statistic, window
+                parts = short_name(self.backbone).lower(), layer, statistic, window
                 stem = "_".join(filter(None, parts))
                 names += [f"{stem}_{i}" for i in range(n_features)]
         return np.array(names, dtype=object)
@@ -356,8 +359,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return {
             "version": EXTRACTOR_VERSION,
             "images": identify_images(X),
-            "backbone": self.backbone,
-            "weights": identify_weights(self.weights, self.random_state),
+            "backbone": short_name(self.backbone),
+            "weights": identify_weights(self.weights, self.random_state, self.backbone),
             "dtype": self.dtype or "float32",
             "storage_dtype": self.storage_dtype,
         }
@@ -417,7 +420,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         weights = self.weights and os.path.expanduser(self.weights)
         return _shared_network(
             self.backbone,
-            stamp(weights),
+            (stamp(weights), stamp_preset(self.backbone)),
             input_shape=tuple(input_shape),
             weights=weights,
             seed=self.random_state,

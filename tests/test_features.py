@@ -461,3 +461,12 @@ def test_what_does_not_fit_half_precision(image_paths, monkeypatch):
         ValueError, match="1e[+]06 don't fit float16; pass storage_dtype"
     ):
         huge.transform(load(image_paths[:2]))
+
+
+def test_networks_of_keras_hub_need_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_hub", None)  # not to be imported
+    hub = FeatureExtractor("keras_hub:dinov2_base", verbose=False)
+    with pytest.raises(
+        ImportError, match=r"needs keras-hub.*pip install 'skart\[hub\]'"
+    ):
+        hub.transform(np.zeros((1, SIZE, SIZE, 3), np.uint8))

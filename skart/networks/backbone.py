@@ -10,6 +10,8 @@ import numpy as np
 
 from skart._keras import dtype_policy, keras
 from skart._messages import suggest
+from skart._presets import find_preset
+from skart.networks import hub
 from skart.networks.folding import fold_batch_norm
 from skart.networks.pooling import POOLINGS, count_gram
 
@@ -53,7 +55,8 @@ def load_backbone(
     Parameters
     ----------
     name : str, default="InceptionV3"
-        A network of ``keras.applications``.
+        A network of ``keras.applications``, or ``"keras_hub:"`` and a preset of
+        keras-hub, or a folder that holds one.
     input_shape : (int, int, int), default=(299, 299, 3)
         Height, width and channels of the images.
     weights : "imagenet", str, path or None, default="imagenet"
@@ -127,7 +130,10 @@ def preprocess(name, images):
     --------
     load_backbone : Takes what comes out.
     """
-    return preprocess_input(name)(images.astype(np.float32))
+    images = images.astype(np.float32)
+    if find_preset(name) is not None:
+        return hub.preprocess(name, images)
+    return preprocess_input(name)(images)
 
 
 def preprocess_input(name):
@@ -159,6 +165,8 @@ def default_size(name):
     size : int
         Height and width in pixels.
     """
+    if find_preset(name) is not None:
+        return hub.default_size(name)
     _application(name)
     return _SIZES.get(name, 224)
 
@@ -218,15 +226,14 @@ def build(name, input_shape=None, weights=None, seed=None):
     network : keras.Model
         Not frozen.
     """
-    network = _build(name, input_shape, weights)
+    make = _build if find_preset(name) is None else hub.build
+    network = make(name, input_shape, weights and str(weights))
     if weights is None and seed is not None:
         _draw_weights(network, seed)
     return network
 
 
 def _build(name, input_shape, weights):
-    if weights not in ("imagenet", None):
-        weights = str(weights)
     build = getattr(_application(name), name)
     try:
         with warnings.catch_warnings():
@@ -268,6 +275,10 @@ def _draw_weights(network, seed):
     for layer in network.layers:
         for weight in layer.weights:
             if not weight.name.endswith("kernel"):
+                # Of transformers, the class token and where a patch is.
+                if weight.trainable and np.ptp(weight) > 0:
+                    values = generator.standard_normal(weight.shape, dtype=np.float32)
+                    weight.assign(values * np.float32(0.02))
                 continue
             fan_in = np.prod(weight.shape[:-1])
             if isinstance(layer, keras.layers.DepthwiseConv2D) or (
@@ -279,14 +290,19 @@ def _draw_weights(network, seed):
 
 
 def _output_of(network, layer, name):
-    if layer is None:
+    if find_preset(name) is not None:
+        outputs = hub.list_outputs(network, layers_by_name(network))
+    elif layer is None:
         return network.output
-    layers = layers_by_name(network)
-    if layer not in layers:
+    else:
+        layers = layers_by_name(network)
+        outputs = {name: one.output for name, one in layers.items()}
+    if layer not in outputs:
+        names = filter(None, outputs)
         raise ValueError(
-            f"layer must name a layer of {name}; got {layer!r}.{suggest(layer, layers)}"
+            f"layer must name a layer of {name}; got {layer!r}.{suggest(layer, names)}"
         )
-    return layers[layer].output
+    return outputs[layer]
 
 
 def layers_by_name(network):

@@ -5,6 +5,7 @@ import functools
 from collections import Counter
 
 from skart._keras import dtype_policy, keras
+from skart._presets import find_preset
 from skart.networks.backbone import build, layers_by_name, preprocess_input
 
 
@@ -67,6 +68,11 @@ def check_cut(name, cut):
     ValueError
         If it is none of ``cut_points(name)``; it lists them.
     """
+    if find_preset(name) is not None:
+        raise ValueError(
+            f"{name} can't be cut: networks of keras-hub are for FeatureExtractor. "
+            "Name one of keras.applications."
+        )
     cuts = ("input", *cut_points(name))
     if cut is not None and cut not in cuts:
         near = difflib.get_close_matches(str(cut), cuts[::-1], n=1)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skart
 from skart._files import written_whole
+from skart._presets import find_preset, is_address
 from skart._versions import compare_versions
 from skart._weights import identify_weights
 from skart.features import FeatureExtractor
@@ -114,7 +115,8 @@ def load_model(file, *, weights=None, cache=None):
     may hold estimators of scikit-learn and skart, with networks of known layers, and
     is refused otherwise. Whether its predictions are any good is up to its source, and
     so is how much memory its networks take. A file of weights that it names is read, to
-    compare it; a backbone with the weights "imagenet" may be downloaded by Keras.
+    compare it; a backbone with the weights "imagenet" may be downloaded by Keras, and
+    a preset by keras-hub.
 
     Parameters
     ----------
@@ -183,6 +185,13 @@ def load_model(file, *, weights=None, cache=None):
                 (FeatureExtractor, skart.FineTuneClassifier, skart.HandcraftedFeatures),
             ):
                 estimator.cache = cache
+            trunk = getattr(estimator, "trunk_", {"backbone": None})
+            names = getattr(estimator, "backbone", None), trunk["backbone"]
+            if any(map(is_address, names)):
+                raise ModelFileError(
+                    f"{str(file)!r} was not loaded: {join(step, 'backbone')} in it is "
+                    "an address, from which anything may come"
+                )
             if _runs_backbone(estimator):
                 _settle_weights(file, estimator, recorded[step], weights)
                 used.add(estimator.weights)
@@ -282,7 +291,12 @@ def _identify_backbone(estimator):
     if isinstance(estimator, FeatureExtractor):
         estimator._check_parameters()
         backbone = estimator.backbone
-        identity = identify_weights(weights, estimator.random_state)
+        if is_address(backbone):
+            raise ValueError(
+                f"backbone={backbone!r} is an address, which load_model would refuse: "
+                "it opens files of anyone. Name a preset of keras-hub or a folder."
+            )
+        identity = identify_weights(weights, estimator.random_state, backbone)
     else:
         backbone, identity = estimator.trunk_["backbone"], estimator.trunk_["weights"]
     file = None if weights in (None, "imagenet") else weights
@@ -291,15 +305,20 @@ def _identify_backbone(estimator):
 
 def _settle_weights(file, estimator, recorded, files):
     """Find the weights that were recorded, where they are now."""
-    seed = estimator.random_state if isinstance(estimator, FeatureExtractor) else 0
+    seed, backbone, cure = 0, "", "Name the file that holds them: "
+    cure += "load_model(..., weights='file.weights.h5')."
+    if isinstance(estimator, FeatureExtractor):
+        seed, backbone = estimator.random_state, estimator.backbone
+    if find_preset(backbone) is not None:
+        cure = "Put back the folder of the network as it was."
     found = []
     for weights in (*files, estimator.weights):
         identity = "no file"
         if weights in (None, "imagenet") or os.path.isfile(os.path.expanduser(weights)):
             try:
-                identity = identify_weights(weights, seed)
+                identity = identify_weights(weights, seed, backbone)
             except OSError as error:
-                identity = error.strerror
+                identity = error.strerror or error
         if identity == recorded["weights"]:
             estimator.weights = weights
             return
@@ -307,7 +326,7 @@ def _settle_weights(file, estimator, recorded, files):
     raise ModelFileError(
         f"{str(file)!r} was saved with weights of {recorded['backbone']} that are "
         f"{recorded['weights']!r}, from {recorded['file']!r}. Here {', '.join(found)}. "
-        "Name the file that holds them: load_model(..., weights='file.weights.h5')."
+        f"{cure}"
     )
 
 
