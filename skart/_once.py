@@ -1,15 +1,55 @@
 """Each image once: what is computed from images is looked up in a store first."""
 
 import hashlib
+import os
 
 import numpy as np
 
 from skart._lazy import iter_batches
 from skart.images import LazyImages, UnreadableImageError
+from skart.store import FeatureStore
 
 # Stands for the content of every file that can't be read, where the loader puts a
 # black image in its place.
 _BLANK = hashlib.sha256(b"skart: unreadable").digest()
+
+
+def check_cache(cache):
+    """Refuse what can be no store.
+
+    Parameters
+    ----------
+    cache : str, path, FeatureStore or None
+        A parameter of that name.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else, or empty.
+    """
+    kinds = (str, os.PathLike, FeatureStore, type(None))
+    if not isinstance(cache, kinds) or (not cache and cache is not None):
+        raise TypeError(
+            f"cache must be a folder, a FeatureStore or None; got {cache!r}"
+        )
+
+
+def open_store(cache):
+    """Open the store that a parameter names.
+
+    Parameters
+    ----------
+    cache : str, path, FeatureStore or None
+        A folder or a store.
+
+    Returns
+    -------
+    store : FeatureStore
+        A temporary one for None.
+    """
+    if isinstance(cache, FeatureStore):
+        return cache
+    return FeatureStore.temporary() if cache is None else FeatureStore(cache)
 
 
 def identify_images(X):

@@ -14,10 +14,12 @@ from skart._lazy import fitting_batch_size, iter_batches
 from skart._maps import LazyFeatures, check_room
 from skart._messages import check_choice
 from skart._once import (
+    check_cache,
     compute_missing,
     digest_images,
     identify_images,
     missing_in_any,
+    open_store,
 )
 from skart._outputs import check_keep, check_outputs, list_kept, list_outputs
 from skart._presets import short_name
@@ -25,7 +27,7 @@ from skart._versions import EXTRACTOR_VERSION
 from skart._weights import check_weights, identify_weights, stamp, stamp_preset
 from skart._windows import make_windows
 from skart.images import check_images, check_size
-from skart.store import FeatureStore, StoreError
+from skart.store import StoreError
 
 __all__ = ["FeatureExtractor", "LazyFeatures"]
 
@@ -316,14 +318,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"batch_size must be a positive int or None; got {self.batch_size!r}"
             )
-        if (
-            not self.cache
-            and self.cache is not None
-            or not isinstance(self.cache, (str, os.PathLike, FeatureStore, type(None)))
-        ):
-            raise TypeError(
-                f"cache must be a folder, a FeatureStore or None; got {self.cache!r}"
-            )
+        check_cache(self.cache)
         if self.weights is None and (
             not isinstance(self.random_state, numbers.Integral) or self.random_state < 0
         ):
@@ -335,11 +330,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         check_weights(self.weights, self.backbone)
 
     def _store(self):
-        if isinstance(self.cache, FeatureStore):
-            return self.cache
-        if self.cache is not None:
-            return FeatureStore(self.cache)
-        return FeatureStore.temporary() if self.pooling is None else None
+        if self.cache is None and self.pooling is not None:
+            return None
+        return open_store(self.cache)
 
     def _outputs(self):
         """List what is asked for: layers and statistics."""

@@ -1,7 +1,6 @@
 """Images to features that were designed by hand, each kind computed once an image."""
 
 import contextlib
-import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,10 +12,17 @@ from tqdm.auto import tqdm
 
 from skart._lazy import fitting_batch_size
 from skart._messages import check_count, suggest
-from skart._once import compute_missing, digest_images, identify_images, missing_in_any
+from skart._once import (
+    check_cache,
+    compute_missing,
+    digest_images,
+    identify_images,
+    missing_in_any,
+    open_store,
+)
 from skart.descriptors._table import KINDS
 from skart.images import check_images
-from skart.store import FeatureStore, StoreError
+from skart.store import StoreError
 
 __all__ = ["HandcraftedFeatures"]
 
@@ -160,7 +166,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             the vocabulary is to have words.
         """
         kinds = self._check_parameters()
-        self._learn(check_images(X), kinds, self._store())
+        self._learn(check_images(X), kinds, open_store(self.cache))
         return self
 
     def transform(self, X):
@@ -189,7 +195,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             If the store can't be used.
         """
         kinds = self._check_parameters()
-        return self._look(check_images(X), kinds, self._store())
+        return self._look(check_images(X), kinds, open_store(self.cache))
 
     def fit_transform(self, X, y=None):
         """Do both, computing each image's patches once even without a cache.
@@ -206,7 +212,11 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         features : ndarray of shape (n, d), dtype float32
             Those of :meth:`transform`.
         """
-        kinds, X, store = self._check_parameters(), check_images(X), self._store()
+        kinds, X, store = (
+            self._check_parameters(),
+            check_images(X),
+            open_store(self.cache),
+        )
         self._learn(X, kinds, store)
         return self._look(X, kinds, store)
 
@@ -242,24 +252,12 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         if not kinds or len(set(kinds)) < len(kinds):
             raise ValueError(f"kinds must name each kind once; got {self.kinds!r}")
         check_count("n_words", self.n_words)
-        if not isinstance(self.cache, (str, os.PathLike, FeatureStore, type(None))) or (
-            not self.cache and self.cache is not None
-        ):
-            raise TypeError(
-                f"cache must be a folder, a FeatureStore or None; got {self.cache!r}"
-            )
+        check_cache(self.cache)
         return kinds
 
     def _check_vocabulary(self, kinds):
         if "sift" in kinds:
             check_is_fitted(self, "vocabulary_")
-
-    def _store(self):
-        if isinstance(self.cache, FeatureStore):
-            return self.cache
-        return (
-            FeatureStore.temporary() if self.cache is None else FeatureStore(self.cache)
-        )
 
     def _identity(self, X, kind):
         """Collect all that decides on a vector beside the image file's bytes."""
