@@ -31,6 +31,7 @@ from skart import (
     HandcraftedFeatures,
     HeadSearch,
     ImageLoader,
+    make_cnn_pipeline,
     make_stacked_pipeline,
 )
 from skart.cited import CITED, cited_pipeline
@@ -173,6 +174,30 @@ def search(args, accuracy, store):
     print()
 
 
+def test_time_augmentation(accuracy):
+    model = make_cnn_pipeline(
+        size=96,
+        batch_norm=True,
+        epochs=20,
+        learning_rate_schedule="cosine",
+        optimizer__learning_rate=2e-3,
+        random_state=0,
+        verbose=0,
+    )
+    print("| hybrid CNN, views | painters apart, two folds |")
+    print("|---|---|")
+    scores = {how: [] for how in (None, "mirror", "crops", "mirror+crops")}
+    for train, test in accuracy.apart[:2]:
+        model.fit(accuracy.paths[train], accuracy.labels[train])
+        for how, found in scores.items():
+            model.set_params(cnn__test_time_augmentation=how)
+            found.append(model.score(accuracy.paths[test], accuracy.labels[test]))
+        model.set_params(cnn__test_time_augmentation=None)
+    for how, found in scores.items():
+        print(f"| `{how!r}` | {np.mean(found):.1%} |")
+    print()
+
+
 def room(store):
     print("| in the store | bytes a painting |")
     print("|---|---|")
@@ -199,7 +224,7 @@ def main():
     parser.add_argument(
         "--parts",
         nargs="+",
-        default=["layers", "crops", "hand", "systems", "search", "room"],
+        default=["layers", "crops", "hand", "systems", "search", "views", "room"],
         help="which tables",
     )
     args = parser.parse_args()
@@ -222,6 +247,7 @@ def main():
             "hand": lambda: by_hand(args, images, accuracy, store),
             "systems": lambda: systems(args, accuracy, store),
             "search": lambda: search(args, accuracy, store),
+            "views": lambda: test_time_augmentation(accuracy),
             "room": lambda: room(store),
         }
         # BLAS's threads wait for each other on cores that others use, too.
