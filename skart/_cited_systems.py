@@ -151,9 +151,10 @@ _SYSTEMS = [
         "PiCoDes, binary as well, and classified by nearest neighbours.",
         taken_over="Binary features of a pretrained network, and nearest neighbours by "
         "the number of bits that differ.",
-        departures="PiCoDes are not there: their weights are not public. A fixed "
+        departures="PiCoDes are not there. A fixed "
         "random binarisation stands in for the encoding: the signs of 1,024 random "
-        "projections. The network is InceptionV3. There are ten neighbours.",
+        "projections. The network is InceptionV3. There are ten neighbours, the "
+        "nearer of which count more.",
         figure=43.0,
         measured_on="WikiArt",
         source="as the review by Santos et al. (2021) has it",

@@ -69,7 +69,7 @@ def check_outputs(layer, pooling):
     layers, statistics = _several(layer), _split(pooling)
     if not all(one is None or isinstance(one, str) for one in layers):
         raise TypeError(f"layer must be a layer's name, or several; got {layer!r}")
-    if not set(statistics) <= {*STATISTICS, None}:
+    if not all(one is None or one in STATISTICS for one in statistics):
         raise ValueError(
             f"pooling must be one of {STATISTICS}, several of them joined by +, or "
             f"None; got {pooling!r}"
@@ -109,14 +109,17 @@ def check_keep(keep, cache):
     if cache is None:
         raise ValueError("keep needs a store to keep it in: pass cache, too")
     for name, values in keep.items():
-        if isinstance(values, str):
+        if not isinstance(values, (list, tuple)):
             raise ValueError(f"keep[{name!r}] must be a list; got {values!r}")
-    for layer, pooling in itertools.product(
-        keep.get("layer", [None]), keep.get("pooling", ["avg"])
-    ):
+    pairs = [(layer, "avg") for layer in keep.get("layer", ())]
+    pairs += [(None, pooling) for pooling in keep.get("pooling", ())]
+    for layer, pooling in pairs:
         if pooling is None:
             raise ValueError("keep['pooling'] must hold poolings that give vectors")
-        check_outputs(layer, pooling)
+        try:
+            check_outputs(layer, pooling)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"keep: {error}") from None
 
 
 def _several(layer):

@@ -65,7 +65,7 @@ def list_files(backbone):
 
 
 def short_name(backbone):
-    """Name a network without where its folder is: ``"keras_hub:dino"``.
+    """Name a network; one in a folder without where that is: ``"keras_hub:dino"``.
 
     Parameters
     ----------
@@ -75,7 +75,9 @@ def short_name(backbone):
     Returns
     -------
     name : str
-        That of ``keras.applications`` as it is.
+        Others, and presets and addresses, as they are.
     """
     preset = find_preset(backbone)
-    return backbone if preset is None else PREFIX + os.path.basename(preset)
+    if preset is None or not os.path.isabs(preset):
+        return backbone
+    return PREFIX + os.path.basename(preset)

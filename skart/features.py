@@ -61,7 +61,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         with the middles of the sides too; None is the whole image.
     crop_size : int or (int, int), default=None
         Height and width of a window in pixels; None is what the network was made for,
-        299 for InceptionV3. The loader's ``size`` has to be larger.
+        299 for InceptionV3. The loader's ``size`` has to be larger, or equal.
     mirror : bool, default=False
         Whether each window, or the whole image, is seen mirrored, too.
     join : {"mean", "max", "concat"}, default="mean"
@@ -287,10 +287,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             windows = [
                 x.name for x in make_windows(None, self.crops, size, self.mirror)
             ]
-        sizes = {out: count_features(self.backbone, *out) for out in self._outputs()}
+        outputs = self._outputs()
+        sizes = count_features(self.backbone, outputs)
         names = []
         for window in windows:
-            for (layer, statistic), n_features in sizes.items():
+            for (layer, statistic), n_features in zip(outputs, sizes, strict=True):
                 parts = short_name(self.backbone).lower(), layer, statistic, window
                 stem = "_".join(filter(None, parts))
                 names += [f"{stem}_{i}" for i in range(n_features)]
@@ -301,6 +302,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         check_choice("crops", self.crops, (1, 5, 9, None))
         if self.crop_size is not None:
             check_size("crop_size", self.crop_size)
+        check_choice("mirror", self.mirror, (False, True))
         check_choice("join", self.join, ("mean", "max", "concat"))
         check_keep(self.keep, self.cache)
         if self.pooling is None and (

@@ -45,7 +45,8 @@ class HeadSearch:
         Where features are kept.
     options : dict, default={}
         What else :func:`make_transfer_pipeline` takes: ``weights``, ``size``,
-        ``dtype``, ``on_error``, ``verbose``, and parameters of the dense head.
+        ``crop_size``, ``dtype``, ``on_error``, ``verbose``, and parameters of the dense
+        head.
 
     Attributes
     ----------
@@ -57,7 +58,8 @@ class HeadSearch:
     Raises
     ------
     ValueError
-        If the preset is unknown, or layers are to be named.
+        If the preset is unknown, layers are to be named, or ``options`` holds what is
+        the search's own.
 
     See Also
     --------
@@ -87,6 +89,12 @@ class HeadSearch:
             raise ValueError(
                 f"layers of {self.backbone} must be named: "
                 f"skart.networks.cut_points({self.backbone!r}) lists them"
+            )
+        given = {"backbone", "cache", "crops", "keep", "layer", "pooling", "scale"}
+        if given & set(self.options):
+            raise ValueError(
+                f"options can't hold {', '.join(sorted(given & set(self.options)))}: "
+                "these are the search's own"
             )
         if isinstance(self.layers, str):
             raise ValueError(f"layers must be a list of names; got {self.layers!r}")

@@ -36,6 +36,7 @@ def make_transfer_pipeline(
     layer=None,
     pooling="avg",
     crops=None,
+    crop_size=None,
     mirror=False,
     join="mean",
     keep=None,
@@ -65,6 +66,8 @@ def make_transfer_pipeline(
     pooling : str, default="avg"
         See :class:`FeatureExtractor`.
     crops : {1, 5, 9, None}, default=None
+        See :class:`FeatureExtractor`.
+    crop_size : int or (int, int), default=None
         See :class:`FeatureExtractor`.
     mirror : bool, default=False
         See :class:`FeatureExtractor`.
@@ -116,6 +119,7 @@ def make_transfer_pipeline(
         layer=layer,
         pooling=pooling,
         crops=crops,
+        crop_size=crop_size,
         mirror=mirror,
         join=join,
         keep=keep,

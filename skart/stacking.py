@@ -21,7 +21,8 @@ class ArtistKFold(StratifiedGroupKFold):
     For where a splitter is given no ``groups``, as inside of
     :class:`sklearn.ensemble.StackingClassifier`. It is a
     :class:`sklearn.model_selection.StratifiedGroupKFold` whose groups, unless they are
-    given, are the folders of the paintings: ``NN_Movement/Artist/file.jpg``.
+    given, are the names of the folders that paintings lie in, as in
+    ``NN_Movement/Artist/file.jpg``; an artist with works in two movements is one group.
 
     Parameters
     ----------
@@ -66,14 +67,15 @@ class ArtistKFold(StratifiedGroupKFold):
             Rows.
         """
         if groups is None:
-            groups = np.array([os.path.dirname(path) for path in X])
+            folders = [os.path.dirname(os.path.abspath(path)) for path in X]
+            groups = np.array([os.path.basename(folder) for folder in folders])
             y = np.asarray(y)
             for movement in np.unique(y):
-                folders = set(groups[y == movement])
-                if len(folders) < 2:
+                artists = set(groups[y == movement])
+                if len(artists) < 2:
                     raise ValueError(
                         f"paintings of {str(movement)!r} lie in one folder, "
-                        f"{str(folders.pop())!r}: artists can't be kept apart. Pass "
+                        f"{str(artists.pop())!r}: artists can't be kept apart. Pass "
                         "an int as cv for random folds."
                     )
         return super().split(X, y, groups)
@@ -100,8 +102,8 @@ def make_stacked_pipeline(
     """Make a stack of heads on layers, backbones and hand-made features: paths in.
 
     Each view of a painting has a head of its own. A last head learns from their
-    probabilities, out of fold [1]_, how far each can be trusted for which movement. All
-    layers of a backbone come from one pass.
+    probabilities, out of fold [1]_, how far each can be trusted for which movement.
+    With ``cache``, all layers of a backbone come from one pass.
 
     Parameters
     ----------
@@ -140,6 +142,14 @@ def make_stacked_pipeline(
     verbose : bool, default=True
         Whether extraction shows progress bars.
 
+    Raises
+    ------
+    TypeError
+        If ``layers`` is no sequence of names, or ``backbones`` no dict.
+    ValueError
+        If two views have one name, or a name has two underscores in a row, which
+        scikit-learn keeps for parameters.
+
     Returns
     -------
     pipeline : sklearn.ensemble.StackingClassifier
@@ -172,8 +182,24 @@ def make_stacked_pipeline(
         final = LogisticRegression(max_iter=2000, random_state=random_state)
     if layers is None:
         layers = STYLE_LAYERS.get(backbone, [None])
+    if isinstance(layers, str) or not all(
+        layer is None or isinstance(layer, str) for layer in layers
+    ):
+        raise TypeError(f"layers must be a sequence of names; got {layers!r}")
+    if not isinstance(backbones, (dict, type(None))):
+        raise TypeError(
+            f"backbones must be a dict of weights by backbone; got {backbones!r}"
+        )
     views = [(layer or backbone, backbone, weights, layer) for layer in layers]
     views += [(name, name, file, None) for name, file in (backbones or {}).items()]
+    names = [view[0] for view in views] + ["handcrafted"] * bool(kinds)
+    for name in names:
+        if names.count(name) > 1 or "__" in name:
+            raise ValueError(
+                f"{name!r} can't be the name of one view: layers, backbones and "
+                "'handcrafted' must differ, and have no two underscores in a row; got "
+                f"{names}"
+            )
     keep = None
     if cache is not None:
         keep = {"layer": list(layers), "pooling": [pooling]}
@@ -191,7 +217,7 @@ def make_stacked_pipeline(
             verbose=verbose,
         )
         members[name] = size or default_size(network), extractor
-    if kinds is not None:
+    if kinds:
         by_hand = HandcraftedFeatures(
             kinds, cache=cache, random_state=random_state, verbose=verbose
         )

@@ -7,8 +7,10 @@ from skart import (
     FeatureExtractor,
     FeatureStore,
     HeadSearch,
+    load_model,
     make_stacked_pipeline,
     make_transfer_pipeline,
+    save_model,
 )
 from skart.datasets import load_image_folder, make_paintings
 
@@ -88,6 +90,56 @@ def test_a_stack_on_paths(paintings, tmp_path, n_passes):
     assert stack.final_estimator_.coef_.shape == (3, 9)
 
 
+def test_an_artist_in_two_movements_is_one_group():
+    paths = [f"{a}/{i}.jpg" for a in ("A/Gris", "A/Picasso") for i in range(3)]
+    paths += [f"{a}/{i}.jpg" for a in ("B/Dali", "B/Picasso") for i in range(3)]
+    artists = np.array([path.split("/")[1] for path in paths])
+    y = ["A"] * 6 + ["B"] * 6
+    for seed in range(5):
+        folds = ArtistKFold(2, shuffle=True, random_state=seed)
+        for train, test in folds.split(paths, y):
+            assert not set(artists[train]) & set(artists[test])
+
+
+def test_a_stack_is_saved(paintings, tmp_path):
+    stack = make_stacked_pipeline(
+        backbone="MobileNetV2",
+        weights=None,
+        layers=LAYERS,
+        kinds="hsv",
+        size=64,
+        cv=ArtistKFold(2),
+        cache=tmp_path / "store",
+        verbose=False,
+    ).fit(paintings.paths, paintings.labels)
+    save_model(stack, tmp_path / "stack.skart")
+    loaded = load_model(tmp_path / "stack.skart", cache=tmp_path / "store")
+    assert loaded.estimators_[0]["features"].keep is None
+    np.testing.assert_array_equal(
+        loaded.predict_proba(paintings.paths), stack.predict_proba(paintings.paths)
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"layers": "mixed5"}, TypeError, "layers must be a sequence"),
+        ({"layers": [("mixed2", "mixed5")]}, TypeError, "layers must be a sequence"),
+        ({"layers": ["mixed5", "mixed5"]}, ValueError, "'mixed5' can't be the name"),
+        ({"layers": ["a__b"]}, ValueError, "'a__b' can't be the name"),
+        ({"backbones": ["VGG16"]}, TypeError, "backbones must be a dict"),
+        (
+            {"layers": [None], "backbones": {"InceptionV3": None}},
+            ValueError,
+            "'InceptionV3' can't be the name",
+        ),
+    ],
+)
+def test_bad_views(parameters, error, message):
+    with pytest.raises(error, match=message):
+        make_stacked_pipeline(**parameters)
+
+
 def test_further_backbones(tmp_path):
     stack = make_stacked_pipeline(
         backbone="VGG16", weights=None, backbones={"MobileNetV2": None}, kinds=None
@@ -107,13 +159,16 @@ def test_a_search_runs_each_painting_once(paintings, tmp_path, n_passes, preset)
         backbone="MobileNetV2",
         layers=LAYERS,
         cache=tmp_path,
-        options={"weights": None, "size": 96, "verbose": False, "epochs": 2},
+        options={
+            "weights": None,
+            "size": 96,
+            "crop_size": 80,
+            "verbose": False,
+            "epochs": 2,
+        },
     )
-    pipeline = search.pipeline
-    if preset == "thorough":
-        pipeline.set_params(features__crop_size=80)
     found = RandomizedSearchCV(
-        pipeline, search.space, n_iter=8, cv=ArtistKFold(2), random_state=0
+        search.pipeline, search.space, n_iter=8, cv=ArtistKFold(2), random_state=0
     ).fit(paintings.paths, paintings.labels)
     drawn = found.cv_results_["params"]
     windows = max(candidate.get("features__crops", 1) for candidate in drawn)
@@ -129,6 +184,8 @@ def test_what_a_search_can_not_know():
         HeadSearch(backbone="ResNet50", cache="x")
     with pytest.raises(ValueError, match="preset must be one of"):
         HeadSearch(preset="all", cache="x")
+    with pytest.raises(ValueError, match="options can't hold crops"):
+        HeadSearch(cache="x", options={"crops": 5})
     with pytest.raises(ValueError, match="must be a list"):
         HeadSearch(layers="mixed5", cache="x")
     space = HeadSearch(cache="x").space

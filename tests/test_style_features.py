@@ -209,6 +209,10 @@ def test_a_crop_of_all_is_the_image(images, tmp_path, passes):
         ({"keep": {"layer": LAYERS}}, ValueError, "pass cache"),
         ({"keep": {"layers": LAYERS}, "cache": "x"}, ValueError, "keep must be"),
         ({"keep": {"layer": "a"}, "cache": "x"}, ValueError, "must be a list"),
+        ({"keep": {"layer": None}, "cache": "x"}, ValueError, "must be a list"),
+        ({"keep": {"layer": [["a", 3]]}, "cache": "x"}, ValueError, "keep: layer"),
+        ({"pooling": ["avg"]}, ValueError, "pooling must be one of"),
+        ({"mirror": "no"}, ValueError, "mirror must be one of"),
         ({"keep": {"pooling": ["p"]}, "cache": "x"}, ValueError, "pooling must be one"),
     ],
 )

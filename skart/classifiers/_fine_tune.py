@@ -374,7 +374,7 @@ class FineTuneClassifier(ImageClassifier):
         )
 
     def _check_fitted(self, head, classes):
-        n_features = count_features(self.backbone)
+        (n_features,) = count_features(self.backbone)
         if head.n_features_in_ != n_features:
             raise ValueError(
                 f"head was fitted on vectors of {head.n_features_in_}; "

@@ -146,10 +146,23 @@ def _describe(identity):
         f"weights {str(identity.get('weights'))[:16]}",
         f"images {' x '.join(map(str, size))}",
         images.get("resize"),
+        _window(identity.get("window")),
         computed if computed == kept else f"{computed}, kept as {kept}",
         "as a graph" if "engine" in identity else None,
     ]
     return ", ".join(str(part) for part in parts if part)
+
+
+def _window(window):
+    """Say through which window images were seen."""
+    if window is None:
+        return None
+    *box, mirrored = window
+    parts = ["mirrored"] * mirrored
+    if box:
+        top, left, bottom, right = box
+        parts.insert(0, f"rows {top}-{bottom}, columns {left}-{right}")
+    return " ".join(parts)
 
 
 def _size(n_bytes):

@@ -171,25 +171,27 @@ def default_size(name):
     return _SIZES.get(name, 224)
 
 
-def count_features(name, layer=None, pooling="avg"):
-    """Count the numbers of a feature vector, without loading any weights.
+def count_features(name, outputs=((None, "avg"),)):
+    """Count the numbers of feature vectors, without loading any weights.
 
     Parameters
     ----------
     name : str
         A network of ``keras.applications``.
-    layer : str, default=None
-        A layer of it; None for the last.
-    pooling : {"avg", "max", "std", "gram"}, default="avg"
-        That of :func:`load_backbone`.
+    outputs : sequence of (str, str), default=((None, "avg"),)
+        Layers and poolings; see :func:`load_backbone`.
 
     Returns
     -------
-    n_features : int
-        Length of the vector.
+    n_features : list of int
+        Length of each vector.
     """
-    n_channels = _output_of(build(name), layer, name).shape[-1]
-    return count_gram(n_channels) if pooling == "gram" else n_channels
+    network = build(name)
+    counts = []
+    for layer, pooling in outputs:
+        n_channels = _output_of(network, layer, name).shape[-1]
+        counts.append(count_gram(n_channels) if pooling == "gram" else n_channels)
+    return counts
 
 
 def _application(name):

@@ -246,7 +246,7 @@ def _add_later_parameters(estimator):
 
 
 def _forget_folders(estimator):
-    for name in ("cache", "memory"):
+    for name in ("cache", "keep", "memory"):  # nothing is kept without a cache
         if name in vars(estimator):
             setattr(estimator, name, None)
 

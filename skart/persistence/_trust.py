@@ -24,6 +24,7 @@ ESTIMATORS = (
 # classifiers, plain holders of arrays and estimators, which are private there.
 _HOLDERS = (
     "skart.cited.BoostedSVC",
+    "skart.stacking.ArtistKFold",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
