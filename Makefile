@@ -39,6 +39,7 @@ bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight 
 	$(BIN)/python benchmarks/start.py --rounds 3
 	$(BIN)/python benchmarks/forward_pass.py --sizes 299 --images 22 --rounds 3
 	$(BIN)/python benchmarks/backbones.py --networks MobileNetV2 ResNet50 --rounds 3
+	$(BIN)/python benchmarks/style_features.py --artists 4 --per-artist 2 --parts layers hand
 	$(BIN)/python benchmarks/decoding.py --sizes 299 --megapixels 24 --rounds 3 --images 66
 	$(BIN)/python benchmarks/store.py --search-paintings 1000 --candidates 3 --rounds 3
 	$(BIN)/python benchmarks/head_search.py --candidates 1 --samples 1500 --epochs 10

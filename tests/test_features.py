@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 import skart.features
 import skart.images
 from skart import FeatureExtractor, FeatureStore, ImageLoader, UnreadableImageError
+from skart._presets import short_name
 from skart.datasets import load_image_folder, make_paintings
 from skart.features import LazyFeatures
 from skart.networks import load_backbone
@@ -123,6 +124,14 @@ def test_a_replaced_file_is_computed_anew(folder_of_images, tmp_path):
     after = extractor(cache=tmp_path / "store").transform(load([path]))
     assert not np.allclose(after, before)
     np.testing.assert_allclose(after, extractor().transform(replaced), rtol=1e-4)
+
+
+def test_networks_of_keras_hub_go_by_their_whole_address(tmp_path):
+    names = ["hf://alice/dino", "hf://bob/dino", "dino", "kaggle://a/b/2"]
+    names = [f"keras_hub:{name}" for name in names]
+    assert [short_name(name) for name in names] == names
+    (tmp_path / "dino").mkdir()
+    assert short_name(f"keras_hub:{tmp_path / 'dino'}") == "keras_hub:dino"
 
 
 def test_what_decides_on_features_keeps_them_apart(image_paths, tmp_path):
