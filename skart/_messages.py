@@ -112,6 +112,8 @@ def check_paths(name, value):
         raise TypeError(
             f"{name} must be a list or array of paths; got one path, {str(value)!r}"
         )
+    if not pd.api.types.is_list_like(value):
+        raise TypeError(f"{name} must be a list or array of paths; got {value!r}")
     value = list(value) if not hasattr(value, "ndim") else np.asarray(value, object)
     if getattr(value, "ndim", 1) != 1:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import itertools
 
-import numpy as np
+import pandas as pd
 
 STATISTICS = ("avg", "max", "std", "gram")
 
@@ -123,7 +123,7 @@ def check_keep(keep, cache):
 
 
 def _several(layer):
-    return list(layer) if isinstance(layer, (list, tuple, np.ndarray)) else [layer]
+    return list(layer) if pd.api.types.is_list_like(layer) else [layer]
 
 
 def _split(pooling):

@@ -59,7 +59,9 @@ class HeadSearch:
     ------
     ValueError
         If the preset is unknown, layers are to be named, or ``options`` holds what is
-        the search's own.
+        the search's own; by ``pipeline``, if a layer is unknown.
+    TypeError
+        If there is no cache.
 
     See Also
     --------
@@ -85,6 +87,8 @@ class HeadSearch:
 
     def __post_init__(self):
         check_choice("preset", self.preset, tuple(_POOLINGS))
+        if self.cache is None:
+            raise TypeError("cache must be a folder or a FeatureStore; got None")
         if self.layers is None and self.backbone not in STYLE_LAYERS:
             raise ValueError(
                 f"layers of {self.backbone} must be named: "
@@ -102,6 +106,10 @@ class HeadSearch:
     @property
     def pipeline(self):
         """The pipeline to search, not fitted."""
+        from skart.networks.backbone import count_features
+
+        # A candidate that fails costs a search nothing but a warning.
+        count_features(self.backbone, [(layer, "avg") for layer in self._layers()])
         kept = {"layer": self._layers(), "pooling": _POOLINGS[self.preset]}
         crops = 1 if self.preset == "thorough" else None
         return make_transfer_pipeline(

@@ -70,13 +70,13 @@ class ArtistKFold(StratifiedGroupKFold):
             folders = [os.path.dirname(os.path.abspath(path)) for path in X]
             groups = np.array([os.path.basename(folder) for folder in folders])
             y = np.asarray(y)
-            for movement in np.unique(y):
+            for movement in np.unique(y):  # numbers, inside of a stack
                 artists = set(groups[y == movement])
                 if len(artists) < 2:
                     raise ValueError(
-                        f"paintings of {str(movement)!r} lie in one folder, "
+                        "all paintings of a movement lie in one folder, "
                         f"{str(artists.pop())!r}: artists can't be kept apart. Pass "
-                        "an int as cv for random folds."
+                        "an int as cv for random folds, or leave the movement out."
                     )
         return super().split(X, y, groups)
 
@@ -192,6 +192,8 @@ def make_stacked_pipeline(
         )
     views = [(layer or backbone, backbone, weights, layer) for layer in layers]
     views += [(name, name, file, None) for name, file in (backbones or {}).items()]
+    if not views and not kinds:
+        raise ValueError("there is nothing to stack: pass layers, backbones or kinds")
     names = [view[0] for view in views] + ["handcrafted"] * bool(kinds)
     for name in names:
         if names.count(name) > 1 or "__" in name:

@@ -90,6 +90,7 @@ def save_model(model, file, *, notes=None):
     if not isinstance(model, BaseEstimator):
         raise TypeError(f"model must be a fitted pipeline or classifier; got {model!r}")
     check_is_fitted(model)
+    _refuse_search(model)  # before it is copied: what it tried is no model
     backbones = []
 
     def prepare(step, estimator):
@@ -251,12 +252,16 @@ def _forget_folders(estimator):
             setattr(estimator, name, None)
 
 
-def _check_savable(step, estimator):
+def _refuse_search(estimator):
     if hasattr(estimator, "cv_results_"):
         raise TypeError(
             f"{type(estimator).__name__} holds a whole search: save its "
             "best_estimator_, which it has with refit=True"
         )
+
+
+def _check_savable(step, estimator):
+    _refuse_search(estimator)
     name = find_unsafe_parameter(estimator)
     if name is not None:
         raise TypeError(
