@@ -51,9 +51,11 @@ root = make_paintings(
     verbose=False,
 )
 paintings = load_image_folder(root)
-paths, labels, artists = paintings.paths, paintings.labels, paintings.artists
+some = np.isin(paintings.labels, ["Impressionism", "Op Art", "Suprematism", "Ukiyo-e"])
+paths, labels = paintings.paths[some], paintings.labels[some]
+artists = paintings.artists[some]
 images = ImageLoader(size=160).fit_transform(paths)
-layers, poolings = ["mixed2", "mixed5", "mixed8", None], ["avg", "std", "gram"]
+layers, poolings = ["mixed2", "mixed5", None], ["avg", "std", "gram"]
 weights = os.environ.get("SKART_INCEPTION_WEIGHTS")  # None: drawn at random
 extractor = FeatureExtractor(
     weights=weights,
@@ -61,7 +63,7 @@ extractor = FeatureExtractor(
     keep={"layer": layers, "pooling": poolings},
     verbose=False,
 )
-folds = list(StratifiedGroupKFold(4).split(paths, labels, artists))
+folds = list(StratifiedGroupKFold(2).split(paths, labels, artists))
 
 
 def accuracy(features):
@@ -91,7 +93,7 @@ names = [layer or "the last layer" for layer in layers]
 for pooling, values in zip(poolings, found.T, strict=True):
     ax.plot(names, values, marker="o", label=pooling)
 ax.axhline(accuracy_by_hand, color="0.5", ls="--", label="hand-made features")
-ax.axhline(1 / 6, color="0.5", ls=":", label="chance")
+ax.axhline(1 / 4, color="0.5", ls=":", label="chance")
 ax.set(ylabel="accuracy, artists kept apart", ylim=(0, 1))
 ax.legend(frameon=False, ncols=2, loc="lower left")
 
@@ -102,11 +104,12 @@ ax.legend(frameon=False, ncols=2, loc="lower left")
 # and head. No candidate runs the network again.
 style = HeadSearch(
     preset="style",
+    layers=["mixed2", "mixed5"],
     cache="skart-gallery/features",
-    options={"weights": weights, "size": 160, "verbose": False, "epochs": 10},
+    options={"weights": weights, "size": 160, "verbose": False, "epochs": 5},
 )
 search = RandomizedSearchCV(
-    style.pipeline, style.space, n_iter=6, cv=folds[:2], random_state=0, refit=False
+    style.pipeline, style.space, n_iter=4, cv=folds, random_state=0, refit=False
 ).fit(paths, labels)
 for name, value in search.best_params_.items():
     print(f"{name}: {value}")
@@ -117,12 +120,14 @@ print(f"accuracy: {search.best_score_:.1%}")
 # ----------------------------
 # Each layer, and the hand-made features, have a head of their own; a last one learns
 # from out-of-fold predictions whom to trust. ``ArtistKFold`` keeps artists apart there.
+# From eighty paintings it has little to learn: with so few, take the best view.
 stack = make_stacked_pipeline(
+    layers=["mixed2", "mixed5"],
     weights=weights,
     kinds=["color_layout", "color_structure", "edge_direction"],
     pooling="avg",
     size=160,
-    cv=ArtistKFold(3),
+    cv=ArtistKFold(2),
     cache="skart-gallery/features",
     verbose=False,
 )
