@@ -4,10 +4,11 @@ import hashlib
 import os
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from skart._lazy import iter_batches
 from skart.images import LazyImages, UnreadableImageError
-from skart.store import FeatureStore
+from skart.store import FeatureStore, StoreError
 
 # Stands for the content of every file that can't be read, where the loader puts a
 # black image in its place.
@@ -90,6 +91,70 @@ def digest_images(X, store):
         kind = f"{X.dtype} {X.shape[1:]}".encode()
         digests[:] = [hashlib.sha256(kind + x.tobytes()).digest() for x in X]
     return digests
+
+
+def read_complete(store, sections, digests, *, compute, read):
+    """Read what sections hold of images; what isn't there is computed first.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        Whose sections they are.
+    sections : list of StoreSection
+        Where what is asked for is kept.
+    digests : ndarray of object, shape (n,)
+        Digests of the images.
+    compute : callable
+        Fills the sections.
+    read : callable
+        Gives what is asked for, or None where some of it was lost since.
+
+    Returns
+    -------
+    result : object
+        What ``read`` gave.
+
+    Raises
+    ------
+    StoreError
+        If it is lost again and again.
+    """
+    # One round computes what is missing and the second finds it, unless the store is
+    # deleted meanwhile, or more and more of it is found to be damaged.
+    for _ in range(8):
+        if missing_in_any(sections, digests).any():
+            compute()
+        result = read()
+        if result is not None:
+            return result
+    raise StoreError(f"the feature store {store.root} keeps losing what is stored")
+
+
+def show_progress(n_images, what, verbose):
+    """Show a progress bar of images, if it takes more than a second.
+
+    Parameters
+    ----------
+    n_images : int
+        How many there are.
+    what : str
+        What is made of them.
+    verbose : bool
+        Whether it shows at all.
+
+    Returns
+    -------
+    progress : tqdm
+        A context manager.
+    """
+    return tqdm(
+        total=n_images,
+        desc=what,
+        unit="painting",
+        delay=1,
+        mininterval=0.5,
+        disable=not verbose,
+    )
 
 
 def missing_in_any(sections, digests):

@@ -20,6 +20,8 @@ from skart._once import (
     identify_images,
     missing_in_any,
     open_store,
+    read_complete,
+    show_progress,
 )
 from skart._outputs import check_keep, check_outputs, list_kept, list_outputs
 from skart._presets import short_name
@@ -27,7 +29,6 @@ from skart._versions import EXTRACTOR_VERSION
 from skart._weights import check_weights, identify_weights, stamp, stamp_preset
 from skart._windows import make_windows
 from skart.images import check_images, check_size
-from skart.store import StoreError
 
 __all__ = ["FeatureExtractor", "LazyFeatures"]
 
@@ -211,17 +212,22 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             for window in sections
         ]
         digests = digest_images(X, store)
-        # One round computes what is missing and the second finds it, unless the store
-        # is deleted meanwhile, or more and more of it is found to be damaged.
-        for _ in range(8):
-            if missing_in_any(itertools.chain(*asked), digests).any():
-                self._compute_missing(X, digests, sections, asked, store)
+
+        def read():
             if self.pooling is None:
                 return LazyFeatures(asked[0][0], digests)
-            read = [[section.read(digests) for section in window] for window in asked]
-            if all(found.all() for _, found in itertools.chain(*read)):
-                return self._join([[part for part, _ in window] for window in read])
-        raise StoreError(f"the feature store {store.root} keeps losing what is stored")
+            found = [[section.read(digests) for section in window] for window in asked]
+            if not all(there.all() for _, there in itertools.chain(*found)):
+                return None
+            return self._join([[array for array, _ in window] for window in found])
+
+        return read_complete(
+            store,
+            [*itertools.chain(*asked)],
+            digests,
+            compute=lambda: self._compute_missing(X, digests, sections, asked, store),
+            read=read,
+        )
 
     def iter_transform(self, X):
         """Compute features batch by batch, past the store.
@@ -450,13 +456,10 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _join(self, windows):
         """Join the outputs of each window, and the windows, to one float32 array."""
         joined = [
-            np.concatenate(outputs, axis=-1).astype(np.float32, copy=False)
-            for outputs in windows
+            _beside(outputs).astype(np.float32, copy=False) for outputs in windows
         ]
-        if len(joined) == 1:
-            return joined[0]
-        if self.join == "concat":
-            return np.concatenate(joined, axis=-1)
+        if len(joined) == 1 or self.join == "concat":
+            return _beside(joined)
         return {"mean": np.mean, "max": np.max}[self.join](joined, axis=0)
 
     def _tell_room(self, X, digests, store):
@@ -469,14 +472,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             )
 
     def _progress(self, n_images):
-        return tqdm(
-            total=n_images,
-            desc=f"{self.backbone} features ({self.dtype or 'float32'})",
-            unit="painting",
-            delay=1,
-            mininterval=0.5,
-            disable=not self.verbose,
-        )
+        what = f"{self.backbone} features ({self.dtype or 'float32'})"
+        return show_progress(n_images, what, self.verbose)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -484,6 +481,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _beside(arrays):
+    """Put vectors side by side; those of 18,000 paintings are no small copy."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
 
 
 @functools.lru_cache(maxsize=2)

@@ -8,7 +8,6 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from skart._lazy import fitting_batch_size
 from skart._messages import check_count, suggest
@@ -19,10 +18,11 @@ from skart._once import (
     identify_images,
     missing_in_any,
     open_store,
+    read_complete,
+    show_progress,
 )
 from skart.descriptors._table import KINDS
 from skart.images import check_images
-from skart.store import StoreError
 
 __all__ = ["HandcraftedFeatures"]
 
@@ -212,11 +212,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         features : ndarray of shape (n, d), dtype float32
             Those of :meth:`transform`.
         """
-        kinds, X, store = (
-            self._check_parameters(),
-            check_images(X),
-            open_store(self.cache),
-        )
+        kinds, X = self._check_parameters(), check_images(X)
+        store = open_store(self.cache)
         self._learn(X, kinds, store)
         return self._look(X, kinds, store)
 
@@ -311,18 +308,21 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         """Read each kind through its function; what isn't there is computed first."""
         sections = {kind: store.section(self._identity(X, kind)) for kind in changes}
         digests = digest_images(X, store)
-        # One round computes what is missing and the second finds it, unless the store
-        # is deleted meanwhile, or more and more of it is found to be damaged.
-        for _ in range(8):
-            if missing_in_any(sections.values(), digests).any():
-                self._compute_missing(X, digests, sections, store)
-            read = [
+
+        def read():
+            found = [
                 _read_in_parts(sections[kind], digests, change)
                 for kind, change in changes.items()
             ]
-            if all(part is not None for part in read):
-                return read
-        raise StoreError(f"the feature store {store.root} keeps losing what is stored")
+            return None if any(part is None for part in found) else found
+
+        return read_complete(
+            store,
+            [*sections.values()],
+            digests,
+            compute=lambda: self._compute_missing(X, digests, sections, store),
+            read=read,
+        )
 
     def _compute_missing(self, X, digests, sections, store):
         def compute(images, keys):
@@ -341,7 +341,9 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             for section in sorted(sections.values(), key=lambda section: section.key):
                 stack.enter_context(section.lock())
             rows = np.flatnonzero(missing_in_any(sections.values(), digests))
-            progress = stack.enter_context(self._progress(len(rows)))
+            progress = stack.enter_context(
+                show_progress(len(rows), "hand-made features", self.verbose)
+            )
             workers = stack.enter_context(Parallel(self.n_jobs, prefer="threads"))
             compute_missing(
                 X,
@@ -352,16 +354,6 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 batch_size=fitting_batch_size(X),
                 progress=progress,
             )
-
-    def _progress(self, n_images):
-        return tqdm(
-            total=n_images,
-            desc="hand-made features",
-            unit="painting",
-            delay=1,
-            mininterval=0.5,
-            disable=not self.verbose,
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
