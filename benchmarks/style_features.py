@@ -31,12 +31,12 @@ from skart import (
     HandcraftedFeatures,
     HeadSearch,
     ImageLoader,
+    descriptors,
     make_cnn_pipeline,
     make_stacked_pipeline,
 )
 from skart.cited import CITED, cited_pipeline
 from skart.datasets import load_image_folder, make_paintings
-from skart.descriptors._table import KINDS
 
 LAYERS = ["mixed2", "mixed5", "mixed8"]
 POOLINGS = ["avg", "max", "std", "avg+std", "gram", "avg+std+gram"]
@@ -123,7 +123,7 @@ def by_hand(args, images, accuracy, store):
     print("|---|---|---|---|")
     deep = FeatureExtractor(weights=args.weights, layer="mixed5", cache=store)
     mine = HandcraftedFeatures(cache=store, n_jobs=-1)
-    for kind in KINDS:
+    for kind in descriptors.__all__:
         one = HandcraftedFeatures(kind, cache=store, n_jobs=-1)
         X = one.fit_transform(images)
         row(kind, accuracy.of(head(), X), f"{X.shape[1]:,}")

@@ -26,8 +26,8 @@ import importlib
 __version__ = "0.1.0.dev0"
 
 _HOME = {
-    "ArtistKFold": "skart.stacking",
     "AlexNetClassifier": "skart.classifiers",
+    "ArtistKFold": "skart.stacking",
     "DenseHeadClassifier": "skart.classifiers",
     "FeatureExtractor": "skart.features",
     "FeatureStore": "skart.store",

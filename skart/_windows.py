@@ -56,50 +56,67 @@ class Window(NamedTuple):
         return images[:, :, ::-1] if self.mirrored else images
 
 
-def make_windows(shape, crops, size, mirror):
-    """List the windows through which an image is seen.
+def name_windows(crops, mirror):
+    """Name the windows through which an image is seen.
 
     Parameters
     ----------
-    shape : (int, int) or None
-        Height and width of the images; None where only the names are asked for.
     crops : {1, 5, 9, None}
         The middle; and the corners; and the middles of the sides. None is the whole.
-    size : (int, int)
-        Height and width of a crop in pixels.
     mirror : bool
         Whether each is seen mirrored, too.
 
     Returns
     -------
-    windows : list of Window
+    names : list of str
         Those of fewer crops are the first of those of more.
+    """
+    names = ["whole"] if crops is None else [name for name, _, _ in _PLACES[crops]]
+    return names + [f"{name}_mirrored" for name in names] * mirror
+
+
+def make_windows(shape, crops, size, mirror):
+    """List the windows through which an image is seen.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the images in pixels.
+    crops : {1, 5, 9, None}
+        See :func:`name_windows`.
+    size : (int, int) or None
+        Height and width of a crop in pixels; unused for whole images.
+    mirror : bool
+        See :func:`name_windows`.
+
+    Returns
+    -------
+    windows : list of Window
+        In the order of their names.
 
     Raises
     ------
     ValueError
         If a crop is larger than the images.
     """
-    plain = [("whole", None)]
-    if crops is not None:
-        height, width = size
-        plain = []
-        for name, i, j in _PLACES[crops]:
-            if shape is None:
-                plain.append((name, None))
-                continue
-            if height > shape[0] or width > shape[1]:
-                raise ValueError(
-                    f"crops of {height} x {width} pixels don't fit images of "
-                    f"{shape[0]} x {shape[1]}. Load larger images (ImageLoader(size=)) "
-                    "or pass a smaller crop_size."
-                )
-            top, left = (shape[0] - height) * i // 2, (shape[1] - width) * j // 2
-            box = (int(top), int(left), int(top + height), int(left + width))
-            whole = box == (0, 0, *shape[:2])
-            plain.append((name, None if whole else box))
-    return [
-        Window(f"{name}_mirrored" if mirrored else name, box, mirrored)
-        for mirrored in ([False, True] if mirror else [False])
-        for name, box in plain
-    ]
+    boxes = [None] if crops is None else _place(shape, crops, size)
+    seen = [(box, False) for box in boxes] + [(box, True) for box in boxes] * mirror
+    names = name_windows(crops, mirror)
+    return [Window(name, *how) for name, how in zip(names, seen, strict=True)]
+
+
+def _place(shape, crops, size):
+    """Give the boxes of crops; None for one that is the whole image."""
+    if size[0] > shape[0] or size[1] > shape[1]:
+        raise ValueError(
+            f"crops of {size[0]} x {size[1]} pixels don't fit images of {shape[0]} x "
+            f"{shape[1]}. Load larger images (ImageLoader(size=)) or pass a smaller "
+            "crop_size."
+        )
+    if tuple(size) == tuple(shape):
+        return [None] * crops
+    boxes = []
+    for _, i, j in _PLACES[crops]:
+        top, left = (shape[0] - size[0]) * i // 2, (shape[1] - size[1]) * j // 2
+        boxes.append((top, left, top + size[0], left + size[1]))
+    return boxes

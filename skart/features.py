@@ -27,7 +27,7 @@ from skart._outputs import check_keep, check_outputs, list_kept, list_outputs
 from skart._presets import short_name
 from skart._versions import EXTRACTOR_VERSION
 from skart._weights import check_weights, identify_weights, stamp, stamp_preset
-from skart._windows import make_windows
+from skart._windows import make_windows, name_windows
 from skart.images import check_images, check_size
 
 __all__ = ["FeatureExtractor", "LazyFeatures"]
@@ -289,10 +289,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             raise ValueError("maps have no feature names; pass pooling='avg' or 'max'")
         windows = [""]
         if self.join == "concat" and (self.crops is not None or self.mirror):
-            size = self._crop_size()
-            windows = [
-                x.name for x in make_windows(None, self.crops, size, self.mirror)
-            ]
+            windows = name_windows(self.crops, self.mirror)
         outputs = self._outputs()
         sizes = count_features(self.backbone, outputs)
         names = []

@@ -94,7 +94,7 @@ def save_model(model, file, *, notes=None):
     backbones = []
 
     def prepare(step, estimator):
-        _forget_folders(estimator)
+        _forget_caches(estimator)
         _check_savable(step, estimator)
         if _runs_backbone(estimator):
             backbones.append({"step": step, **_identify_backbone(estimator)})
@@ -169,7 +169,7 @@ def load_model(file, *, weights=None, cache=None):
 
         def settle(step, estimator):
             _add_later_parameters(estimator)
-            _forget_folders(estimator)
+            _forget_caches(estimator)
             name = find_unsafe_parameter(estimator)
             if name is not None:
                 raise ModelFileError(
@@ -246,7 +246,7 @@ def _add_later_parameters(estimator):
             setattr(estimator, name, parameter.default)
 
 
-def _forget_folders(estimator):
+def _forget_caches(estimator):
     for name in ("cache", "keep", "memory"):  # nothing is kept without a cache
         if name in vars(estimator):
             setattr(estimator, name, None)
@@ -310,12 +310,15 @@ def _identify_backbone(estimator):
 
 def _settle_weights(file, estimator, recorded, files):
     """Find the weights that were recorded, where they are now."""
-    seed, backbone, cure = 0, "", "Name the file that holds them: "
-    cure += "load_model(..., weights='file.weights.h5')."
+    seed, backbone = 0, ""
     if isinstance(estimator, FeatureExtractor):
         seed, backbone = estimator.random_state, estimator.backbone
     if find_preset(backbone) is not None:
         cure = "Put back the folder of the network as it was."
+    else:
+        cure = (
+            "Name the file that holds them: load_model(..., weights='file.weights.h5')."
+        )
     found = []
     for weights in (*files, estimator.weights):
         identity = "no file"
