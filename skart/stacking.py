@@ -192,16 +192,7 @@ def make_stacked_pipeline(
         )
     views = [(layer or backbone, backbone, weights, layer) for layer in layers]
     views += [(name, name, file, None) for name, file in (backbones or {}).items()]
-    if not views and not kinds:
-        raise ValueError("there is nothing to stack: pass layers, backbones or kinds")
-    names = [view[0] for view in views] + ["handcrafted"] * bool(kinds)
-    for name in names:
-        if names.count(name) > 1 or "__" in name:
-            raise ValueError(
-                f"{name!r} can't be the name of one view: layers, backbones and "
-                "'handcrafted' must differ, and have no two underscores in a row; got "
-                f"{names}"
-            )
+    _check_names([view[0] for view in views] + ["handcrafted"] * bool(kinds))
     keep = None
     if cache is not None:
         keep = {"layer": list(layers), "pooling": [pooling]}
@@ -243,3 +234,15 @@ def make_stacked_pipeline(
         cv=cv,
         stack_method="predict_proba",
     )
+
+
+def _check_names(names):
+    if not names:
+        raise ValueError("there is nothing to stack: pass layers, backbones or kinds")
+    for name in names:
+        if names.count(name) > 1 or "__" in name:
+            raise ValueError(
+                f"{name!r} can't be the name of one view: layers, backbones and "
+                "'handcrafted' must differ, and have no two underscores in a row; got "
+                f"{names}"
+            )

@@ -61,3 +61,18 @@ def inception_weights():
     if not path:
         pytest.skip("SKART_INCEPTION_WEIGHTS names no file of InceptionV3 weights")
     return path
+
+
+@pytest.fixture
+def n_passes(monkeypatch):
+    """Tell how many images, or crops of them, ran through a frozen network."""
+    from skart import FeatureExtractor
+
+    done, forward = [], FeatureExtractor._forward
+
+    def counting(self, images, outputs):
+        done.append(len(images))
+        return forward(self, images, outputs)
+
+    monkeypatch.setattr(FeatureExtractor, "_forward", counting)
+    return lambda: sum(done)

@@ -4,7 +4,6 @@ from sklearn.model_selection import RandomizedSearchCV, cross_val_score
 
 from skart import (
     ArtistKFold,
-    FeatureExtractor,
     FeatureStore,
     HeadSearch,
     load_model,
@@ -29,19 +28,6 @@ def paintings(tmp_path_factory):
         verbose=False,
     )
     return load_image_folder(root)
-
-
-@pytest.fixture
-def n_passes(monkeypatch):
-    done = []
-    forward = FeatureExtractor._forward
-
-    def counting(self, images, outputs):
-        done.append(len(images))
-        return forward(self, images, outputs)
-
-    monkeypatch.setattr(FeatureExtractor, "_forward", counting)
-    return lambda: sum(done)
 
 
 def test_artists_are_kept_apart_by_their_folders(paintings):

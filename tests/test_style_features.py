@@ -1,7 +1,5 @@
 """Layers, statistics and crops: features that carry style."""
 
-from collections import Counter
-
 import keras
 import numpy as np
 import pytest
@@ -25,20 +23,6 @@ def extractor(**parameters):
 @pytest.fixture(scope="module")
 def images(image_paths):
     return np.asarray(ImageLoader(SIZE).transform(image_paths[:6]))
-
-
-@pytest.fixture
-def passes(monkeypatch):
-    """Count images that run through a network, and the arrays that come out."""
-    done = Counter()
-    forward = FeatureExtractor._forward
-
-    def counting(self, images, outputs):
-        done["passes"] += len(images)
-        return forward(self, images, outputs)
-
-    monkeypatch.setattr(FeatureExtractor, "_forward", counting)
-    return done
 
 
 def maps_of(images, layer):
@@ -100,10 +84,10 @@ def test_gram_tells_textures_of_equal_means_apart():
     assert np.abs(np.subtract(layer(stripes), layer(apart))).max() > 0.5
 
 
-def test_several_layers_are_joined_in_one_pass(images, passes, tmp_path):
+def test_several_layers_are_joined_in_one_pass(images, n_passes, tmp_path):
     joined = extractor(layer=LAYERS[:3], pooling="avg+std", cache=tmp_path)
     features = joined.transform(images)
-    assert passes["passes"] == 6
+    assert n_passes() == 6
     names = joined.get_feature_names_out()
     assert len(names) == len(set(names)) == features.shape[1]
     assert names[0] == f"mobilenetv2_{LAYERS[0]}_avg_0"
@@ -114,14 +98,14 @@ def test_several_layers_are_joined_in_one_pass(images, passes, tmp_path):
                 names.astype(str), f"mobilenetv2_{layer}_{pooling}_"
             )
             np.testing.assert_array_equal(alone.transform(images), features[:, columns])
-    assert passes["passes"] == 6
+    assert n_passes() == 6
     np.testing.assert_allclose(
         joined.set_params(cache=None).transform(images), features, rtol=1e-5, atol=1e-6
     )
 
 
 def test_a_search_over_layers_poolings_and_crops_is_one_pass(
-    image_paths, tmp_path, passes
+    image_paths, tmp_path, n_passes
 ):
     keep = {"layer": LAYERS, "pooling": ["avg", "max", "std"]}
     pipe = Pipeline(
@@ -140,7 +124,7 @@ def test_a_search_over_layers_poolings_and_crops_is_one_pass(
     y = np.arange(12) % 2
     search = GridSearchCV(pipe, space, cv=2, refit=False).fit(image_paths, y)
     assert len(search.cv_results_["params"]) == 7 * 4 * 2 * 2
-    assert passes["passes"] == 12 * 5  # paintings x windows
+    assert n_passes() == 12 * 5  # paintings x windows
     info = FeatureStore(tmp_path).info()
     assert info["arrays"] == info["writes"] == 12 * 5 * len(LAYERS) * 3
 
@@ -166,14 +150,14 @@ def test_crops_are_windows(images):
     assert five.get_feature_names_out()[1280] == "mobilenetv2_avg_top_left_0"
 
 
-def test_more_crops_begin_with_fewer(image_paths, tmp_path, passes):
+def test_more_crops_begin_with_fewer(image_paths, tmp_path, n_passes):
     lazy = ImageLoader(80).transform(image_paths)
     counts = []
     for crops, mirror in [(1, False), (5, False), (9, False), (9, True), (None, False)]:
         extractor(crops=crops, crop_size=64, mirror=mirror, cache=tmp_path).transform(
             lazy
         )
-        counts.append(passes["passes"] // 12)
+        counts.append(n_passes() // 12)
     assert counts == [1, 5, 9, 18, 19]
 
 
@@ -187,11 +171,11 @@ def test_mirrored(images):
     np.testing.assert_allclose(both[:, 1280:], both[:, :1280], rtol=1e-4, atol=1e-6)
 
 
-def test_a_crop_of_all_is_the_image(images, tmp_path, passes):
+def test_a_crop_of_all_is_the_image(images, tmp_path, n_passes):
     whole = extractor(cache=tmp_path).transform(images)
     crop = extractor(crops=1, crop_size=SIZE, cache=tmp_path).transform(images)
     np.testing.assert_array_equal(whole, crop)
-    assert passes["passes"] == 6
+    assert n_passes() == 6
 
 
 @pytest.mark.parametrize(
