@@ -1,32 +1,62 @@
-"""Keras, imported without its backend's chatter.
+"""Keras, and what it needs where scikit-learn calls it.
 
-TensorFlow writes notices about oneDNN and missing GPUs to file descriptor 2 before
-any of its log levels applies, so the descriptor itself is held back while Keras is
-imported and its devices are listed for the first time. If that fails, all that was
-held back is shown.
+Importing this changes nothing in the process: TensorFlow's runtime is not initialised,
+its messages are shown as Keras itself shows them.
 """
 
 import contextlib
 import logging
 import os
+import threading
 
-from skart._stderr import stderr_held_back
-
-# Messages of later sessions of the C++ runtime ("end of sequence", thread pools).
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with stderr_held_back():
-    import keras
-
-    keras.distribution.list_devices()
-
-# Each network and each size of a last batch is traced once; TensorFlow counts these
-# across networks and advises against it.
-logging.getLogger("tensorflow").addFilter(
-    lambda record: "triggered tf.function retracing" not in str(record.msg)
-)
-
+import keras
+import numpy as np
 
 _home = os.getpid()
+
+
+def predict_batch(network, batch):
+    """Compute the outputs of a network for one batch.
+
+    Parameters
+    ----------
+    network : keras.Model
+        With one output or several.
+    batch : ndarray of shape (n, ...)
+        Its inputs.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n, ...), or list of them
+        One for each output of the network.
+    """
+    with without_retracing_advice():
+        outputs = network.predict_on_batch(batch)
+    # Under a strategy, every replica gets the whole batch, and all outputs come back.
+    return keras.tree.map_structure(lambda x: np.asarray(x)[: len(batch)], outputs)
+
+
+@contextlib.contextmanager
+def without_retracing_advice():
+    """Leave out TensorFlow's advice on retracing, in this thread.
+
+    Each network is traced once for each size of a batch. TensorFlow counts these
+    across networks, and so advises against every cross-validation.
+    """
+    thread = threading.get_ident()
+
+    def is_shown(record):
+        return (
+            record.thread != thread
+            or "tf.function retracing" not in record.getMessage()
+        )
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_shown)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_shown)
 
 
 def check_process():
@@ -62,4 +92,10 @@ def dtype_policy(name):
         keras.config.set_dtype_policy(policy)
 
 
-__all__ = ["check_process", "dtype_policy", "keras"]
+__all__ = [
+    "check_process",
+    "dtype_policy",
+    "keras",
+    "predict_batch",
+    "without_retracing_advice",
+]

@@ -428,12 +428,13 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
 
     def _forward(self, images, outputs):
         """Compute the outputs of images, a list of arrays in the storage dtype."""
+        from skart._keras import predict_batch
         from skart.networks.backbone import preprocess
 
         network = self._network(images.shape[1:], outputs)
-        computed = network.predict_on_batch(preprocess(self.backbone, images))
+        computed = predict_batch(network, preprocess(self.backbone, images))
         computed = [computed] if len(outputs) == 1 else computed
-        return [self._for_storage(np.asarray(x, np.float32)) for x in computed]
+        return [self._for_storage(x.astype(np.float32, copy=False)) for x in computed]
 
     def _for_storage(self, features):
         with np.errstate(over="ignore"):

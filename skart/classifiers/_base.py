@@ -1,19 +1,16 @@
-"""The one bridge between scikit-learn and Keras; scikeras is used in here only.
+"""The one bridge between scikit-learn and Keras.
 
-From scikeras come the routing of parameters (``optimizer__learning_rate``), the making
-of optimizers and callbacks from them, and seeding that restores global random state.
-Its ``BaseWrapper`` itself is not subclassed: version 0.13, the last, brings tags,
+scikeras' ``BaseWrapper`` is not subclassed: version 0.13, the last, brings tags,
 validation and a constructor that scikit-learn 1.7 and later reject.
 """
 
-import contextlib
 import functools
 import gc
 import inspect
 import math
-import threading
 
 import numpy as np
+import tensorflow as tf
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 # Private, but what scikit-learn's own estimators call; there is no public equal.
@@ -23,13 +20,19 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skart._keras import check_process, keras
+from skart._keras import (
+    check_process,
+    keras,
+    predict_batch,
+    without_retracing_advice,
+)
 from skart._lazy import fitting_batch_size, iter_batches
 from skart._messages import check_groups
 from skart.classifiers._batches import Batches, Samples
 from skart.classifiers._docs import complete
 from skart.classifiers._labels import check_labels, encode, find_classes, weigh
 from skart.classifiers._routing import RoutedParametersMixin
+from skart.classifiers._scikeras import make_callbacks, make_optimizer, routed
 from skart.classifiers._training import (
     VERBOSITY,
     DivergedError,
@@ -40,26 +43,6 @@ from skart.classifiers._training import (
 )
 from skart.classifiers._validation import check_held_out, split_validation
 from skart.networks.description import describe, rebuild
-
-# After skart._keras, which holds back what TensorFlow says on import. Utilities that
-# are private to scikeras: it is no longer released, so nothing moves under them.
-from scikeras._utils import (  # isort: skip
-    get_optimizer_class,
-    route_params,
-    try_to_convert_strings_to_classes,
-    unflatten_params,
-)
-from scikeras.utils.random_state import tensorflow_random_state  # isort: skip
-from tensorflow.python.framework.config import (  # isort: skip
-    is_op_determinism_enabled,
-)
-
-# TensorFlow reads TF_DETERMINISTIC_OPS when it is first asked. Asked by scikeras, which
-# has just set it, it would count as the user's wish and stay on: after the first fit,
-# plain Keras networks could no longer shuffle.
-is_op_determinism_enabled()
-
-_seeding = threading.RLock()
 
 
 class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator):
@@ -179,7 +162,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 # Always the same shape: it is traced once, and a sample's probabilities
                 # don't depend on how many stand beside it. Images cost too much for it.
                 batch = np.pad(batch, [(0, batch_size - n_rows), (0, 0)])
-            predicted = np.asarray(self.model_.predict_on_batch(batch))
+            predicted = predict_batch(self.model_, batch)
             probabilities[start : start + n_rows] = predicted[:n_rows]
             start += n_rows
         return probabilities
@@ -217,7 +200,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         go_on = go_on and hasattr(self, "model_")
         before = dict(vars(self))
         try:
-            samples, classes, seed, split_seed = self._check_fit(
+            samples, classes, seed, first_seed = self._check_fit(
                 X, y, sample_weight, groups, classes, validation_split, go_on, held_out
             )
         except BaseException:  # a fit that is refused leaves what the last one learned
@@ -225,20 +208,20 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             vars(self).update(before)
             raise
         del before  # and with it a network that is no longer needed
-        with _seeded(seed):
-            if not go_on:
-                self._forget()
-                self.classes_ = classes
-                self.history_ = {}
-                self._split_seed = split_seed
-            try:
+        if not go_on:
+            self._forget()
+            self.classes_ = classes
+            self.history_ = {}
+            self._first_seed = first_seed
+        try:
+            with without_retracing_advice():
                 if not go_on:
                     self._begin(samples)
                 self._train_on(samples, seed, n_epochs)
-            except BaseException as error:
-                if not self.history_.get("loss") or isinstance(error, DivergedError):
-                    self._forget()  # nothing was learned
-                raise
+        except BaseException as error:
+            if not self.history_.get("loss") or isinstance(error, DivergedError):
+                self._forget()  # nothing was learned
+            raise
         return self
 
     def _check_fit(
@@ -268,7 +251,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         epochs_done = len(self.history_.get("loss", [])) if go_on else 0
         seed = derive_seed(self.random_state, epochs_done)
         # A fit that goes on must not train on what the first one held out.
-        split_seed = self._split_seed if go_on else seed
+        first_seed = self._first_seed if go_on else seed
         training, validation = rows, None
         if held_out is not None:
             held_out = check_held_out(held_out, y, rows)
@@ -280,12 +263,12 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                     y[rows],
                     validation_split,
                     groups=None if groups is None else groups[rows],
-                    seed=split_seed,
+                    seed=first_seed,
                 )
             )
         X = self._training_inputs(X, classes, go_on)
         samples = Samples(X, codes, weights, groups, training, validation)
-        return samples, classes, seed, split_seed
+        return samples, classes, seed, first_seed
 
     def _train_on(self, samples, seed, n_epochs):
         batches = functools.partial(
@@ -321,7 +304,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
 
     def _begin(self, samples):
         """Set ``model_``, with new weights."""
-        self.model_ = self._build_network(len(self.classes_))
+        self.model_ = self._build_network(len(self.classes_), self._first_seed)
 
     def _trained_network(self):
         """Give the network that is trained, of which ``model_`` may be a part."""
@@ -378,7 +361,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             )
 
     def _fit_network(self, network, training, **options):
-        options |= route_params(self.get_params(), "fit", pass_filter=())
+        options |= routed(self.get_params(), "fit")
         network.fit(training, shuffle=False, **options)  # batches shuffle themselves
 
     def _check_parameters(self):
@@ -410,41 +393,42 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         compiled = getattr(network, "optimizer", None) is not None
         if compiled and recipe == getattr(self, "_compiled_with", None):
             return
-        optimizer = self._make_optimizer()
         options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-        options.update(route_params(params, "compile", pass_filter=()))
-        wrapped = optimizer
-        if getattr(self, "dtype", None) == "mixed_float16":
-            # Keras does so itself if the outermost network computes in half precision.
-            wrapped = keras.optimizers.LossScaleOptimizer(optimizer)
-        network.compile(**{**options, "optimizer": wrapped})
-        # Both keep the training graph, and with it the weights and the optimizer's
-        # state, from being freed with the network (Keras 3.15, TensorFlow 2.21): the
-        # sum over replicas, of which there is one here, and variables made in a graph.
-        if hasattr(optimizer, "_all_reduce_sum_gradients"):
+        options.update(routed(params, "compile"))
+        with network.distribute_strategy.scope():
+            options["optimizer"] = self._bind_optimizer(network)
+            network.compile(**options)
+        self._compiled_with = recipe
+
+    def _bind_optimizer(self, network):
+        """Make the optimizer, with its state for the weights of a network."""
+        optimizer = self._make_optimizer()
+        # Two things in TensorFlow 2.21 keep a training graph, and with it the weights
+        # and the optimizer's state, from being freed with the network: the sum of the
+        # gradients over replicas, and variables that are made in the graph. Without a
+        # strategy there is nothing to sum, and Keras has no public switch for it.
+        if not tf.distribute.has_strategy():
             optimizer._all_reduce_sum_gradients = list
         optimizer.build(network.trainable_variables)
-        self._compiled_with = recipe
+        if getattr(self, "dtype", None) == "mixed_float16":
+            # Keras does so itself if the outermost network computes in half precision.
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        return optimizer
 
     def _make_optimizer(self):
         params = self.get_params()
-        given = route_params(params, "optimizer", pass_filter=())
+        given = routed(params, "optimizer")
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
             given = self._optimizer_defaults | given
-        optimizer = unflatten_params(
-            items=try_to_convert_strings_to_classes(
-                self.optimizer, get_optimizer_class
-            ),
-            params=given,
-        )
+        optimizer = make_optimizer(self.optimizer, given)
         if optimizer is self.optimizer:  # an instance is bound to the network it trains
             optimizer = type(optimizer).from_config(optimizer.get_config())
         return optimizer
 
     def _make_callbacks(self):
-        callbacks = unflatten_params(
-            items=[] if self.callbacks is None else self.callbacks,
-            params=route_params(self.get_params(), "callbacks", pass_filter=()),
+        callbacks = make_callbacks(
+            [] if self.callbacks is None else self.callbacks,
+            routed(self.get_params(), "callbacks"),
         )
         if isinstance(callbacks, dict):
             callbacks = callbacks.values()
@@ -477,8 +461,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         super().__setstate__(state)
         if "model_" in state:
             description, weights = state["model_"]
-            with _seeded(0):  # layers draw seeds for what they would do in training
-                self.model_ = rebuild(description, trusted=trusted)
+            self.model_ = rebuild(description, trusted=trusted)
             self.model_.set_weights(weights)
 
     def __sklearn_is_fitted__(self):
@@ -489,10 +472,3 @@ def _unpickle(cls, state):
     classifier = cls.__new__(cls)
     classifier.__setstate__(state, trusted=True)
     return classifier
-
-
-@contextlib.contextmanager
-def _seeded(seed):
-    # The generators are global: threads must take turns.
-    with _seeding, tensorflow_random_state(seed):
-        yield

@@ -1,12 +1,11 @@
 """Training samples by the batch, for Keras."""
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from skart._keras import keras
-from skart._lazy import LazyArray, iter_batches
+from skart._lazy import iter_batches
 
 
 @dataclasses.dataclass
@@ -40,8 +39,7 @@ class Samples:
 class Batches(keras.utils.PyDataset):
     """Some samples by the batch, in a new order each epoch.
 
-    Where X is lazy, the next batch is read while the network trains on one. Keras'
-    own reading ahead stands still under the deterministic operations that a seed needs.
+    Keras reads them ahead, in another thread, while the network trains.
 
     Parameters
     ----------
@@ -62,20 +60,14 @@ class Batches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.generator = generator
         self.error = None
-        self._pool = ThreadPoolExecutor(1)
-        self._ahead = {}
         self.on_epoch_end()
 
     def __len__(self):
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index):
-        reading = self._ahead.pop(index, None) or self._start(index)
-        self._ahead.clear()
-        if isinstance(self.samples.X, LazyArray) and index + 1 < len(self):
-            self._ahead[index + 1] = self._start(index + 1)
         try:
-            return reading.result()
+            return self.read(index, index)
         except Exception as error:
             self.error = error  # of which the backend would pass on the text alone
             raise
@@ -100,14 +92,11 @@ class Batches(keras.utils.PyDataset):
         return np.asarray(samples.X[rows]), samples.codes[rows], samples.weights[rows]
 
     def on_epoch_end(self):
-        self._ahead.clear()
         if self.generator is not None:
             self.rows = self.generator.permutation(self.rows)
 
     def close(self):
-        """Stop reading ahead, and let go of the samples."""
-        self._pool.shutdown(cancel_futures=True)
-        self._ahead.clear()
+        """Release the samples."""
         self.samples = None  # TensorFlow keeps what it was given to iterate over
 
     def find_error(self):
@@ -120,6 +109,3 @@ class Batches(keras.utils.PyDataset):
         except Exception as error:
             return error
         return self.error
-
-    def _start(self, index):
-        return self._pool.submit(self.read, index, index)

@@ -54,10 +54,10 @@ class _FromScratch(ImageClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _build_network(self, n_classes):
+    def _build_network(self, n_classes, seed):
         augment = self.augment
         if augment is not None:
-            augment = networks.make_augmentation(augment)
+            augment = networks.make_augmentation(augment, seed)
         options = self._dense_layers()
         if self.dropout is not None:
             options["dropout"] = self.dropout
@@ -68,6 +68,7 @@ class _FromScratch(ImageClassifier):
                 pooling=self.pooling,
                 batch_norm=self.batch_norm,
                 augment=augment,
+                seed=seed,
                 **options,
             )
 

@@ -87,12 +87,13 @@ class DenseHeadClassifier(BaseKerasClassifier):
         super()._check_parameters()
         check_dense(self.units, self.dropout)
 
-    def _build_network(self, n_classes):
+    def _build_network(self, n_classes, seed):
         return dense_head(
             self.n_features_in_,
             n_classes,
             units=self.units,
             dropout=self.dropout,
+            seed=seed,
         )
 
     def _fit_network(self, network, training, **options):

@@ -55,8 +55,8 @@ warm_start : bool, default=False
     of its layers since is not heeded. A change of the optimizer starts a new one.
 random_state : int, RandomState or None, default=None
     Seed of weights, dropout, shuffling, augmentation and the validation split. A
-    RandomState is not drawn from but copied: fits with one are equal. The global random
-    state of Python and NumPy is left as it was.
+    RandomState is copied, not drawn from: fits with one are equal. If None, a seed is
+    drawn from NumPy's global generator. No global generator is seeded.
 verbose : int, default={verbose}
     1 prints how each epoch went; 2 shows a bar within each.""",
     "<attributes>": """\

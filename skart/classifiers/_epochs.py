@@ -52,9 +52,11 @@ def can_run_epochs(network):
     if (
         keras.backend.backend() != "tensorflow"
         or type(optimizer) is not keras.optimizers.Adam
-        or tf.distribute.has_strategy()
     ):
         return False
+    with network.distribute_strategy.scope():
+        if tf.distribute.has_strategy():
+            return False
     iteration, rate, *moments = optimizer.variables
     if rate.name != "learning_rate":  # a schedule, by the step
         return False

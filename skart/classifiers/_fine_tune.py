@@ -10,11 +10,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from skart._keras import keras
+from skart._keras import keras, predict_batch
 from skart._lazy import fitting_batch_size, iter_batches
 from skart._weights import identify_weights
 from skart.classifiers._dense_head import DenseHeadClassifier
 from skart.classifiers._image_classifier import ImageClassifier
+from skart.classifiers._training import derive_seed
 from skart.features import FeatureExtractor
 from skart.networks.augmentation import make_augmentation
 from skart.networks.backbone import count_features
@@ -338,6 +339,7 @@ class FineTuneClassifier(ImageClassifier):
             input_shape=self.image_shape_,
             weights=self.weights and os.path.expanduser(self.weights),
             dtype=dtype.removeprefix("mixed_"),
+            dropout_seed=self._first_seed,
         )
         if cut == "input":
             return [keras.Input(self.image_shape_), Preprocess(backbone), tail]
@@ -351,7 +353,7 @@ class FineTuneClassifier(ImageClassifier):
             batches = iter_batches(X, batch_size)
         else:
             batches = self._iter_inputs(X, batch_size)
-        return np.concatenate([network.predict_on_batch(batch) for batch in batches])
+        return np.concatenate([predict_batch(network, batch) for batch in batches])
 
     def _fit_head(self, features, samples, rows):
         head, held_out = self._given_head(), None
@@ -360,7 +362,7 @@ class FineTuneClassifier(ImageClassifier):
         if samples.validation is not None:
             held_out = np.arange(len(rows)) >= len(samples.training)
         if head.random_state is None:
-            head.set_params(random_state=self._split_seed)
+            head.set_params(random_state=self._first_seed)
         return head._fit(
             features,
             self.classes_[samples.codes[rows]],
@@ -409,7 +411,9 @@ class FineTuneClassifier(ImageClassifier):
             return self.model_
         if not hasattr(self, "_end_to_end"):
             images = keras.Input(self.image_shape_)
-            x = make_augmentation(self.augment)(images)
+            epochs_done = len(self.history_["loss"])
+            seed = derive_seed(self._first_seed, epochs_done)
+            x = make_augmentation(self.augment, seed)(images)
             if self.trunk_["cut"] != "input":
                 x = Preprocess(self.trunk_["backbone"])(x)
                 x = self._extractor().network(self.image_shape_)(x, training=False)

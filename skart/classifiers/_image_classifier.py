@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from skart._keras import predict_batch
 from skart._lazy import iter_batches
 from skart._messages import check_choice
 from skart.classifiers._base import BaseKerasClassifier
@@ -20,7 +21,7 @@ class ImageClassifier(BaseKerasClassifier):
         check_choice("dtype", self.dtype, dtypes)
         self._check_views()
         if self.augment is not None:
-            make_augmentation(self.augment)
+            make_augmentation(self.augment, seed=0)
 
     def _check_X_y(self, X, y, *, reset):
         X = check_images(X)
@@ -53,7 +54,7 @@ class ImageClassifier(BaseKerasClassifier):
 
     def _predict_images(self, images):
         """Predict from pixels, whatever is kept of the images they are from."""
-        return np.asarray(self.model_.predict_on_batch(images))
+        return predict_batch(self.model_, images)
 
     def _check_shape(self, X):
         if tuple(X.shape[1:]) != self.image_shape_:

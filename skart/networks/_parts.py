@@ -3,6 +3,8 @@
 import itertools
 import numbers
 
+import numpy as np
+
 from skart._keras import keras
 from skart._messages import check_choice
 
@@ -13,6 +15,25 @@ POOLINGS = {
     "max": layers.GlobalMaxPooling2D,
     "flatten": layers.Flatten,
 }
+
+
+def layer_seeds(seed):
+    """Iterate over seeds for the layers of a network.
+
+    Parameters
+    ----------
+    seed : int or None
+        Seed of the network.
+
+    Yields
+    ------
+    seed : int or None
+        Seed of the next initialiser or random layer; None if ``seed`` is None, where
+        Keras draws one from Python's global generator.
+    """
+    generator = None if seed is None else np.random.default_rng(seed)
+    while True:
+        yield None if seed is None else int(generator.integers(2**31))
 
 
 def check_dense(units, dropout):
@@ -94,7 +115,7 @@ def images_in(input_shape, augment, *, smallest, name):
     return images, layers.Rescaling(1 / 127.5, offset=-1)(x)
 
 
-def convolve(x, n_filters, size, batch_norm=False, **options):
+def convolve(x, n_filters, size, batch_norm=False, *, seeds, **options):
     """Add a convolution with ReLU, normalised by batch if wanted.
 
     Parameters
@@ -105,6 +126,8 @@ def convolve(x, n_filters, size, batch_norm=False, **options):
         Number and side of the filters.
     batch_norm : bool, default=False
         Whether batch normalisation stands between convolution and ReLU.
+    seeds : iterator of int or None
+        By :func:`layer_seeds`.
     **options : object
         For ``keras.layers.Conv2D``; padding is "same" unless given.
 
@@ -114,7 +137,8 @@ def convolve(x, n_filters, size, batch_norm=False, **options):
         Maps.
     """
     check_choice("batch_norm", batch_norm, (True, False))
-    options = {"padding": "same", "kernel_initializer": "he_normal"} | options
+    options = {"padding": "same"} | options
+    options["kernel_initializer"] = keras.initializers.HeNormal(next(seeds))
     x = layers.Conv2D(n_filters, size, **options)(x)
     if batch_norm:
         # Keras' momentum of 0.99 takes hundreds of steps to forget the first ones:
@@ -123,7 +147,9 @@ def convolve(x, n_filters, size, batch_norm=False, **options):
     return layers.ReLU()(x)
 
 
-def classify(images, x, n_classes, *, pooling, units, dropout, max_weights, name):
+def classify(
+    images, x, n_classes, *, pooling, units, dropout, max_weights, seeds, name
+):
     """End a network: maps to a vector, dense layers, softmax.
 
     Parameters
@@ -142,6 +168,8 @@ def classify(images, x, n_classes, *, pooling, units, dropout, max_weights, name
         Share of the inputs dropped ahead of each dense layer while training.
     max_weights : int or None
         Most weights that the dense layers may have together; None for no limit.
+    seeds : iterator of int or None
+        By :func:`layer_seeds`.
     name : str
         Of the network.
 
@@ -172,9 +200,15 @@ def classify(images, x, n_classes, *, pooling, units, dropout, max_weights, name
             "images or fewer units, or raise max_weights (None for no limit)."
         )
     for width in widths:
-        x = layers.Dropout(dropout)(x)
-        x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)
-    x = layers.Dropout(dropout)(x)
-    # Probabilities in float32 also where the rest computes in half precision.
-    x = layers.Dense(n_classes, activation="softmax", dtype="float32")(x)
+        x = layers.Dropout(dropout, seed=next(seeds))(x)
+        initializer = keras.initializers.HeNormal(next(seeds))
+        x = layers.Dense(width, activation="relu", kernel_initializer=initializer)(x)
+    x = layers.Dropout(dropout, seed=next(seeds))(x)
+    x = layers.Dense(
+        n_classes,
+        activation="softmax",
+        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        # Probabilities in float32 also where the rest computes in half precision.
+        dtype="float32",
+    )(x)
     return keras.Model(images, x, name=name)

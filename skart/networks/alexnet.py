@@ -1,7 +1,7 @@
 """AlexNet, as a single tower."""
 
 from skart._keras import keras
-from skart.networks._parts import classify, convolve, images_in
+from skart.networks._parts import classify, convolve, images_in, layer_seeds
 
 
 def alexnet(
@@ -14,6 +14,7 @@ def alexnet(
     batch_norm=False,
     augment=None,
     max_weights=200_000_000,
+    seed=None,
 ):
     """Build images -> class probabilities: AlexNet without its split over two GPUs.
 
@@ -39,6 +40,9 @@ def alexnet(
         Layer that alters images in 0-255 while training.
     max_weights : int or None, default=200_000_000
         Most weights that the dense layers may have; more raise a ValueError.
+    seed : int, default=None
+        Seed of the initial weights and of dropout. If None, Keras draws them from
+        Python's global generator.
 
     Returns
     -------
@@ -65,14 +69,15 @@ def alexnet(
     >>> alexnet((96, 96, 3), 10, units=64).output_shape
     (None, 10)
     """
+    seeds = layer_seeds(seed)
     images, x = images_in(input_shape, augment, smallest=67, name="alexnet")
     pool = {"pool_size": 3, "strides": 2}
-    x = convolve(x, 96, 11, batch_norm, strides=4, padding="valid")
+    x = convolve(x, 96, 11, batch_norm, strides=4, padding="valid", seeds=seeds)
     x = keras.layers.MaxPooling2D(**pool)(x)
-    x = convolve(x, 256, 5, batch_norm)
+    x = convolve(x, 256, 5, batch_norm, seeds=seeds)
     x = keras.layers.MaxPooling2D(**pool)(x)
     for n_filters in (384, 384, 256):
-        x = convolve(x, n_filters, 3, batch_norm)
+        x = convolve(x, n_filters, 3, batch_norm, seeds=seeds)
     x = keras.layers.MaxPooling2D(**pool)(x)
     return classify(
         images,
@@ -82,5 +87,6 @@ def alexnet(
         units=units,
         dropout=dropout,
         max_weights=max_weights,
+        seeds=seeds,
         name="alexnet",
     )

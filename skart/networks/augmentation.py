@@ -4,6 +4,7 @@ import copy
 
 from skart._keras import dtype_policy, keras
 from skart._messages import suggest
+from skart.networks._parts import layer_seeds
 
 layers = keras.layers
 
@@ -13,33 +14,40 @@ layers = keras.layers
 _NEAREST = {"interpolation": "nearest"}
 
 
-def _light():
+def _light(seeds):
     return [
-        layers.RandomFlip("horizontal"),
-        layers.RandomTranslation(0.05, 0.05, **_NEAREST),
-        layers.RandomZoom(0.1, **_NEAREST),
-        layers.RandomRotation(0.02, **_NEAREST),
+        layers.RandomFlip("horizontal", seed=next(seeds)),
+        layers.RandomTranslation(0.05, 0.05, seed=next(seeds), **_NEAREST),
+        layers.RandomZoom(0.1, seed=next(seeds), **_NEAREST),
+        layers.RandomRotation(0.02, seed=next(seeds), **_NEAREST),
     ]
 
 
-def _strong():
+def _strong(seeds):
     return [
-        *_light(),
+        *_light(seeds),
         layers.RandomColorJitter(
             value_range=(0, 255),
             brightness_factor=0.2,
             contrast_factor=0.2,
             saturation_factor=(0.35, 0.65),  # 0 is grey, 0.5 as it is
             hue_factor=0.05,
+            seed=next(seeds),
         ),
-        layers.RandAugment(value_range=(0, 255), num_ops=2, factor=0.3, **_NEAREST),
+        layers.RandAugment(
+            value_range=(0, 255),
+            num_ops=2,
+            factor=0.3,
+            seed=next(seeds),
+            **_NEAREST,
+        ),
     ]
 
 
 _KINDS = {"light": _light, "strong": _strong}
 
 
-def make_augmentation(augment):
+def make_augmentation(augment, seed=None):
     """Make the layer that alters images in 0-255 while training.
 
     Parameters
@@ -49,6 +57,9 @@ def make_augmentation(augment):
         mirrored left to right, shifted by up to 5 %, zoomed by up to 10 %, turned by up
         to 7 degrees. ``"strong"`` also changes brightness, contrast, saturation and
         hue, and applies two operations of RandAugment [1]_. A layer is copied.
+    seed : int, default=None
+        Seed of ``"light"`` and ``"strong"``; a layer keeps its own. If None, Keras
+        draws one from Python's global generator.
 
     Returns
     -------
@@ -97,7 +108,9 @@ def make_augmentation(augment):
         )
     with dtype_policy("float32"):
         return WhileTraining(
-            keras.Sequential(_KINDS[augment](), name=f"augment_{augment}")
+            keras.Sequential(
+                _KINDS[augment](layer_seeds(seed)), name=f"augment_{augment}"
+            )
         )
 
 

@@ -1,10 +1,10 @@
 """The report's head: dropout and fully connected layers in pairs."""
 
 from skart._keras import keras
-from skart.networks._parts import check_dense
+from skart.networks._parts import check_dense, layer_seeds
 
 
-def dense_head(n_features, n_classes, *, units=650, dropout=0.7):
+def dense_head(n_features, n_classes, *, units=650, dropout=0.7, seed=None):
     """Build features -> class probabilities.
 
     Dropout, Dense(ReLU), Dropout, Dense(softmax): "two sets of dropout and fully
@@ -20,6 +20,9 @@ def dense_head(n_features, n_classes, *, units=650, dropout=0.7):
         Width of the hidden layer; a tuple gives several, each behind its own dropout.
     dropout : float, default=0.7
         Share of the inputs dropped ahead of each dense layer while training.
+    seed : int, default=None
+        Seed of the initial weights and of dropout. If None, Keras draws them from
+        Python's global generator.
 
     Returns
     -------
@@ -46,15 +49,25 @@ def dense_head(n_features, n_classes, *, units=650, dropout=0.7):
     >>> dense_head(2048, 18).count_params()
     1343568
     """
+    seeds = layer_seeds(seed)
     layers = [keras.Input((n_features,))]
     for width in check_dense(units, dropout):
         layers += [
-            keras.layers.Dropout(dropout),
-            keras.layers.Dense(width, activation="relu"),
+            keras.layers.Dropout(dropout, seed=next(seeds)),
+            keras.layers.Dense(
+                width,
+                activation="relu",
+                kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            ),
         ]
     layers += [
-        keras.layers.Dropout(dropout),
-        # Probabilities in float32 also where the rest computes in half precision.
-        keras.layers.Dense(n_classes, activation="softmax", dtype="float32"),
+        keras.layers.Dropout(dropout, seed=next(seeds)),
+        keras.layers.Dense(
+            n_classes,
+            activation="softmax",
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            # Probabilities in float32 also where the rest computes in half precision.
+            dtype="float32",
+        ),
     ]
     return keras.Sequential(layers)

@@ -1,7 +1,7 @@
 """The report's own network: VGG-like convolutions, then parallel branches."""
 
 from skart._keras import keras
-from skart.networks._parts import classify, convolve, images_in
+from skart.networks._parts import classify, convolve, images_in, layer_seeds
 
 
 def hybrid_cnn(
@@ -14,6 +14,7 @@ def hybrid_cnn(
     batch_norm=False,
     augment=None,
     max_weights=200_000_000,
+    seed=None,
 ):
     """Build images -> class probabilities: VGG and Inception in one small network.
 
@@ -39,6 +40,9 @@ def hybrid_cnn(
         Layer that alters images in 0-255 while training.
     max_weights : int or None, default=200_000_000
         Most weights that the dense layers may have; more raise a ValueError.
+    seed : int, default=None
+        Seed of the initial weights and of dropout. If None, Keras draws them from
+        Python's global generator.
 
     Returns
     -------
@@ -68,9 +72,10 @@ def hybrid_cnn(
     >>> sum(layer.count_params() for layer in convolutions)
     47016
     """
+    seeds = layer_seeds(seed)
     images, x = images_in(input_shape, augment, smallest=2, name="hybrid_cnn")
     for n_filters in (8, 16, 32, 64):
-        x = convolve(x, n_filters, 3, batch_norm)
+        x = convolve(x, n_filters, 3, batch_norm, seeds=seeds)
     trunk = keras.layers.MaxPooling2D(2)(x)
     branches = []
     for steps in (
@@ -80,7 +85,7 @@ def hybrid_cnn(
     ):
         branch = trunk
         for n_filters, size in steps:
-            branch = convolve(branch, n_filters, size, batch_norm)
+            branch = convolve(branch, n_filters, size, batch_norm, seeds=seeds)
         branches.append(branch)
     return classify(
         images,
@@ -90,5 +95,6 @@ def hybrid_cnn(
         units=units,
         dropout=dropout,
         max_weights=max_weights,
+        seeds=seeds,
         name="hybrid_cnn",
     )

@@ -2,7 +2,13 @@
 
 from skart._keras import keras
 from skart._messages import check_choice
-from skart.networks._parts import POOLINGS, check_dropout, convolve, images_in
+from skart.networks._parts import (
+    POOLINGS,
+    check_dropout,
+    convolve,
+    images_in,
+    layer_seeds,
+)
 
 
 def squeezenet(
@@ -13,6 +19,7 @@ def squeezenet(
     dropout=0.5,
     batch_norm=False,
     augment=None,
+    seed=None,
 ):
     """Build images -> class probabilities: SqueezeNet v1.1.
 
@@ -34,6 +41,9 @@ def squeezenet(
         Whether convolutions are followed by batch normalisation.
     augment : keras.Layer, default=None
         Layer that alters images in 0-255 while training.
+    seed : int, default=None
+        Seed of the initial weights and of dropout. If None, Keras draws them from
+        Python's global generator.
 
     Returns
     -------
@@ -64,19 +74,21 @@ def squeezenet(
     check_choice("pooling", pooling, ("avg", "max"))
     check_dropout(dropout)
     layers = keras.layers
+    seeds = layer_seeds(seed)
     images, x = images_in(input_shape, augment, smallest=31, name="squeezenet")
-    x = convolve(x, 64, 3, batch_norm, strides=2, padding="valid")
+    x = convolve(x, 64, 3, batch_norm, strides=2, padding="valid", seeds=seeds)
     for n_squeezed, n_expanded in ((16, 64), (32, 128), (48, 192), (64, 256)):
         if n_squeezed != 64:
             x = layers.MaxPooling2D(3, strides=2)(x)
         for _ in range(2):
-            squeezed = convolve(x, n_squeezed, 1, batch_norm)
+            squeezed = convolve(x, n_squeezed, 1, batch_norm, seeds=seeds)
             expanded = [
-                convolve(squeezed, n_expanded, size, batch_norm) for size in (1, 3)
+                convolve(squeezed, n_expanded, size, batch_norm, seeds=seeds)
+                for size in (1, 3)
             ]
             x = layers.Concatenate()(expanded)
-    x = layers.Dropout(dropout)(x)
-    x = convolve(x, n_classes, 1)
+    x = layers.Dropout(dropout, seed=next(seeds))(x)
+    x = convolve(x, n_classes, 1, seeds=seeds)
     x = POOLINGS[pooling]()(x)
     x = layers.Softmax(dtype="float32")(x)
     return keras.Model(images, x, name="squeezenet")

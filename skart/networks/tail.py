@@ -6,6 +6,7 @@ from collections import Counter
 
 from skart._keras import dtype_policy, keras
 from skart._presets import find_preset
+from skart.networks._parts import layer_seeds
 from skart.networks.backbone import build, layers_by_name, preprocess_input
 
 
@@ -91,6 +92,7 @@ def load_tail(
     weights="imagenet",
     seed=0,
     dtype="float32",
+    dropout_seed=None,
 ):
     """Build what follows a cut, with weights of its own: maps -> features.
 
@@ -102,6 +104,9 @@ def load_tail(
         One of ``cut_points(name)``, or ``"input"`` for the whole network.
     input_shape, weights, seed, dtype
         Those of :func:`load_backbone`; ``input_shape`` is that of the images.
+    dropout_seed : int, default=None
+        Seed of its dropout layers, if it has any. If None, Keras draws one from
+        Python's global generator.
 
     Returns
     -------
@@ -115,6 +120,7 @@ def load_tail(
     skart.FineTuneClassifier : The classifier of images that is built on it.
     """
     check_cut(name, cut)
+    seeds = layer_seeds(dropout_seed)
     with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
         network = build(name, input_shape, weights, seed)
         layers = layers_by_name(network)
@@ -126,6 +132,8 @@ def load_tail(
         def copy(layer):
             config = layer.get_config()
             config["name"] = names.get(id(layer), layer.name)
+            if "seed" in config:
+                config["seed"] = next(seeds)
             return type(layer).from_config(config)
 
         # The layers are tied to those ahead of the cut, which would stay in memory.

@@ -1,7 +1,7 @@
 """The report's baseline: a VGG network of four pairs of convolutions."""
 
 from skart._keras import keras
-from skart.networks._parts import classify, convolve, images_in
+from skart.networks._parts import classify, convolve, images_in, layer_seeds
 
 
 def vgg_lite(
@@ -14,6 +14,7 @@ def vgg_lite(
     batch_norm=False,
     augment=None,
     max_weights=200_000_000,
+    seed=None,
 ):
     """Build images -> class probabilities: VGG, made lighter.
 
@@ -38,6 +39,9 @@ def vgg_lite(
         Layer that alters images in 0-255 while training.
     max_weights : int or None, default=200_000_000
         Most weights that the dense layers may have; more raise a ValueError.
+    seed : int, default=None
+        Seed of the initial weights and of dropout. If None, Keras draws them from
+        Python's global generator.
 
     Returns
     -------
@@ -67,10 +71,11 @@ def vgg_lite(
     >>> vgg_lite((96, 96, 3), 10).output_shape
     (None, 10)
     """
+    seeds = layer_seeds(seed)
     images, x = images_in(input_shape, augment, smallest=16, name="vgg_lite")
     for n_filters in (32, 64, 128, 256):
-        x = convolve(x, n_filters, 3, batch_norm)
-        x = convolve(x, n_filters, 3, batch_norm)
+        x = convolve(x, n_filters, 3, batch_norm, seeds=seeds)
+        x = convolve(x, n_filters, 3, batch_norm, seeds=seeds)
         x = keras.layers.MaxPooling2D(2)(x)
     return classify(
         images,
@@ -80,5 +85,6 @@ def vgg_lite(
         units=units,
         dropout=dropout,
         max_weights=max_weights,
+        seeds=seeds,
         name="vgg_lite",
     )
