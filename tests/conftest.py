@@ -1,5 +1,6 @@
 """Image files, features and weights that several test modules share."""
 
+import gc
 import os
 
 import matplotlib
@@ -18,6 +19,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "inception_weights" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
+
+
+def pytest_collection_finish():
+    """Keep the modules that are imported by now out of garbage collections."""
+    # Each fit collects garbage, and half of its time would go to what TensorFlow has.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
