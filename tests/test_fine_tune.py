@@ -253,6 +253,20 @@ def test_room_on_the_disk(stripes, tmp_path, monkeypatch, capsys, n_passes):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "side, n_images, n_steps", [(24, 33, 2), (500, 9, 2), (1500, 2, 2)]
+)
+def test_batches_are_smaller_for_larger_images(side, n_images, n_steps):
+    steps = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: steps.append(callback.params["steps"])
+    )
+    X = np.broadcast_to(np.uint8(0), (n_images, side, side, 3))
+    model = fine_tune(unfreeze_from="input", epochs=1, callbacks=callback)
+    model.fit(X, np.arange(n_images) % 2)
+    assert steps == [n_steps]
+
+
 def test_labels_are_checked_before_the_trunk_runs(stripes, n_passes):
     X, y = stripes
     with pytest.raises(ValueError, match="validation_split=0.01 can't be made"):

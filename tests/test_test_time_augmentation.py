@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from toy_backbone import CUT
 
 from skart import (
     FineTuneClassifier,
@@ -15,16 +16,24 @@ from skart import (
     save_model,
 )
 
-SMALL = {"epochs": 2, "batch_size": 5, "random_state": 0}
+pytestmark = pytest.mark.usefixtures("toy_backbone")
+
+# A few steps of so small a network take less time than tracing a graph.
+SMALL = {
+    "epochs": 2,
+    "batch_size": 5,
+    "random_state": 0,
+    "compile__run_eagerly": True,
+}
 
 
 def make_classifier(kind, **parameters):
     """A network that is quickly trained."""
     if kind == "hybrid":
         return HybridCNNClassifier(units=8, **SMALL, **parameters)
-    cut = {"head": None, "maps": "block5_conv3", "images": "input"}[kind]
+    cut = {"head": None, "maps": CUT, "images": "input"}[kind]
     return FineTuneClassifier(
-        backbone="VGG16",
+        backbone="ToyNet",
         weights=None,
         unfreeze_from=cut,
         verbose=0,
@@ -39,7 +48,7 @@ def load(paths):
 
 
 @pytest.fixture(scope="module", params=["hybrid", "head", "maps", "images"])
-def fitted(request, image_paths, tmp_path_factory):
+def fitted(request, image_paths, tmp_path_factory, toy_backbone):
     """A fitted classifier; its parameter is to be set."""
     model = make_classifier(request.param)
     if request.param == "maps":
