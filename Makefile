@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint docs reproduce bench fuzz format clean
+.PHONY: help demo test test-slow test-all lint docs reproduce bench fuzz format clean
 
 help:  ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -18,8 +18,18 @@ $(VENV)/installed: pyproject.toml
 demo: $(VENV)/installed  ## Draw paintings, train on them, show what comes out
 	$(BIN)/skart demo $(ARGS)
 
-test: lint  ## Lint, format check, tests and doctests
+test: lint  ## Lint, format check, doctests and the fast tests
 	$(BIN)/python -m pytest $(ARGS)
+
+$(VENV)/test-slow: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test-slow]'
+	@touch $@
+
+test-slow: $(VENV)/test-slow  ## The slow tests alone
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-all: lint $(VENV)/test-slow  ## Lint, format check, doctests and all tests
+	$(BIN)/python -m pytest -m "" $(ARGS)
 
 lint: $(VENV)/installed  ## Lint and format check alone
 	$(BIN)/ruff check .

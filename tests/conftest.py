@@ -1,5 +1,6 @@
 """Image files, features and weights that several test modules share."""
 
+import gc
 import os
 
 import matplotlib
@@ -10,6 +11,21 @@ from helpers import save_image
 import skart.images
 
 matplotlib.use("Agg")
+
+
+@pytest.hookimpl(tryfirst=True)  # ahead of pytest's own choice by markers
+def pytest_collection_modifyitems(items):
+    """Mark tests of real InceptionV3 weights as slow."""
+    for item in items:
+        if "inception_weights" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
+def pytest_collection_finish():
+    """Keep the modules that are imported by now out of garbage collections."""
+    # Each fit collects garbage, and half of its time would go to what TensorFlow has.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -65,14 +81,25 @@ def inception_weights():
 
 @pytest.fixture
 def n_passes(monkeypatch):
-    """Tell how many images, or crops of them, ran through a frozen network."""
-    from skart import FeatureExtractor
+    """Count images, or crops of them, that run through a frozen network."""
+    from skart.networks import backbone
 
-    done, forward = [], FeatureExtractor._forward
+    counts, preprocess = [], backbone.preprocess
 
-    def counting(self, images, outputs):
-        done.append(len(images))
-        return forward(self, images, outputs)
+    def counting(name, images):
+        counts.append(len(images))
+        return preprocess(name, images)
 
-    monkeypatch.setattr(FeatureExtractor, "_forward", counting)
-    return lambda: sum(done)
+    monkeypatch.setattr(backbone, "preprocess", counting)
+    return lambda: sum(counts)
+
+
+@pytest.fixture(scope="session")
+def toy_backbone():
+    """Name of a small network that is registered with keras.applications."""
+    import keras
+    from toy_backbone import ToyNet
+
+    keras.applications.ToyNet = ToyNet
+    yield "ToyNet"
+    del keras.applications.ToyNet

@@ -21,7 +21,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skart import DenseHeadClassifier, head_search_space
-from skart.classifiers._epochs import _graphs
 
 
 @pytest.fixture(scope="module")
@@ -285,30 +284,22 @@ def test_half_precision_is_keras_own(blobs):
     assert trained.model_.train_function is not None
 
 
-def test_many_graphs_make_an_epoch(blobs, monkeypatch, capsys):
-    whole = head(epochs=3, validation_split=0.3).fit(*blobs)
-    # A graph a batch.
-    monkeypatch.setattr("skart.classifiers._epochs._MOST_BYTES", 1)
-    parts = head(epochs=3, validation_split=0.3, verbose=1).fit(*blobs)
-    for name, values in parts.history_.items():
-        np.testing.assert_allclose(values, whole.history_[name], rtol=1e-5)
-    n_steps = -(-round(0.7 * len(blobs[0])) // parts.batch_size)
-    assert capsys.readouterr().out.count(f"{n_steps}/{n_steps} - ") == 3
+def test_epochs_of_large_features_are_those_of_keras(capsys):
+    # 40 MB: more than goes through one graph.
+    X = np.random.default_rng(0).normal(size=(600, 16_384)).astype("f4")
+    y = np.arange(600) % 3
+    options = {"epochs": 2, "validation_split": 0.3, "optimizer__learning_rate": 1e-4}
+    parts = head(verbose=1, **options).fit(X, y)
+    n_steps = -(-420 // parts.batch_size)
+    assert capsys.readouterr().out.count(f"{n_steps}/{n_steps} - ") == 2
+    keras_own = head(callbacks=[keras.callbacks.Callback()], **options).fit(X, y)
+    assert parts.model_.train_function is None
+    assert keras_own.model_.train_function is not None
+    for name, values in keras_own.history_.items():
+        np.testing.assert_allclose(parts.history_[name], values, rtol=1e-3)
 
 
 def test_a_head_that_diverges(blobs):
     diverging = head(epochs=5, optimizer__learning_rate=1e30)
     with pytest.raises(ValueError, match="diverged: after epoch 1 the loss"):
         diverging.fit(blobs[0] * 1e20, blobs[1])
-
-
-def test_the_candidates_of_a_search_share_a_graph(blobs):
-    _graphs.cache_clear()
-    for rate in (0.1, 0.3, 0.5):
-        for n_rows in (80, 90, 100, 110):
-            candidate = head(units=11, dropout=rate, optimizer__learning_rate=rate / 9)
-            candidate.fit(blobs[0][:n_rows], blobs[1][:n_rows])
-    n_features, n_classes = blobs[0].shape[1], len(candidate.classes_)
-    train_epoch, _ = _graphs(((n_features, 11), (11, n_classes)))
-    # One for the first number of rows, and one for any.
-    assert train_epoch.experimental_get_tracing_count() <= 2

@@ -41,6 +41,7 @@ def fit_and_predict(name):
     return f"{probabilities.tobytes().hex()} {classifier.history_['loss']}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_new_process_predicts_the_same_bit_for_bit(name):
     # This process has fitted others before, and orders its sets in another way.

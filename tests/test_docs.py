@@ -56,7 +56,7 @@ def resolve(name):
     return getattr(importlib.import_module(module), attribute)
 
 
-def test_the_modules_are_all_that_are_public():
+def test_public_modules():
     public = {"skart"}
     for path in sorted((ROOT / "skart").glob("[a-z]*")):
         if path.suffix == ".py" or (path / "__init__.py").exists():
@@ -90,7 +90,7 @@ def test_examples_are_gallery_scripts(path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_to_files_lead_somewhere(page):
+def test_links_to_files_resolve(page):
     text = page.read_text("utf-8")
     if page.suffix == ".md":
         text = re.sub(r"```python.*?```", "", text, flags=re.S)

@@ -24,7 +24,7 @@ def convolutional_parameters(model):
     )
 
 
-def test_the_hybrid_has_the_reports_convolutions():
+def test_parameters_of_the_reports_hybrid():
     model = hybrid_cnn((500, 500, 3), 18)
     assert convolutional_parameters(model) == 47_016
     assert model.count_params() == 47_016 + 97 * 256 + 257 * 64 + 65 * 18
@@ -51,8 +51,7 @@ def test_alexnet_has_the_parameters_of_the_single_tower():
 
 
 @pytest.mark.parametrize("build", NETWORKS)
-@pytest.mark.parametrize("pooling", ["avg", "max"])
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("pooling, batch_norm", [("avg", False), ("max", True)])
 def test_probabilities(build, pooling, batch_norm):
     keras.utils.set_random_seed(0)
     model = build((96, 80, 3), 4, pooling=pooling, batch_norm=batch_norm)
@@ -63,7 +62,7 @@ def test_probabilities(build, pooling, batch_norm):
     assert ("BatchNormalization" in kinds) == batch_norm
 
 
-def test_what_would_not_fit_is_refused_before_it_is_built():
+def test_too_many_weights_are_an_error_before_building():
     with pytest.raises(
         ValueError,
         match=r"1,536,017,536 weights in its dense layers, 24.6 GB.*max_weights",
@@ -79,6 +78,7 @@ def test_what_would_not_fit_is_refused_before_it_is_built():
         vgg_lite((64, 64, 3), 4, pooling="sum")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ConvNeXtTiny", "EfficientNetB0", "MobileNetV3Small"])
 def test_layers_of_backbones_are_known(name):
     check_description(describe(build(name, (64, 64, 3))))
@@ -89,9 +89,16 @@ def test_layers_of_augmentations_are_known():
     check_description(describe(hybrid_cnn((16, 16, 3), 2, augment=augment)))
 
 
+@pytest.mark.usefixtures("toy_backbone")
 @pytest.mark.parametrize(
     ("name", "n_left"),
-    [("MobileNetV2", 0), ("ResNet50", 0), ("ResNet50V2", 17), ("VGG16", 0)],
+    [
+        ("ToyNet", 0),
+        pytest.param("MobileNetV2", 0, marks=pytest.mark.slow),
+        pytest.param("ResNet50", 0, marks=pytest.mark.slow),
+        pytest.param("ResNet50V2", 17, marks=pytest.mark.slow),
+        pytest.param("VGG16", 0, marks=pytest.mark.slow),
+    ],
 )
 def test_folded_networks_compute_the_same(name, n_left):
     network = build(name, (64, 64, 3), seed=0)
@@ -101,18 +108,32 @@ def test_folded_networks_compute_the_same(name, n_left):
             layer.set_weights(
                 [generator.uniform(0.5, 2, w.shape) for w in layer.weights]
             )
+    keras.config.set_dtype_policy("float64")
+    try:
+        exact = build(name, (64, 64, 3))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    exact.set_weights(network.get_weights())
+    images = generator.uniform(-1, 1, (2, 64, 64, 3)).astype("f4")
+    expected = exact.predict_on_batch(images)
+    assert expected.dtype == np.float64
+
     folded = fold_batch_norm(network)
     left = [type(layer).__name__ for layer in folded.layers]
     assert left.count("BatchNormalization") == n_left
     assert (folded is network) == (name == "VGG16")
     assert not folded.trainable_variables
-    images = generator.uniform(-1, 1, (2, 64, 64, 3)).astype("f4")
-    expected = network.predict_on_batch(images)
-    error = np.linalg.norm(folded.predict_on_batch(images) - expected)
-    assert error < 1e-4 * np.linalg.norm(expected)
+    # Both round at each layer, and the layers behind amplify it by what the weights
+    # make of it: the error of the network itself measures that, on any processor. The
+    # folded one has fewer roundings, but others.
+    error, usual = (
+        np.linalg.norm(x.predict_on_batch(images) - expected) for x in (folded, network)
+    )
+    eps = np.finfo(np.float32).eps
+    assert error <= 8 * usual + eps * np.linalg.norm(expected)
 
 
-def test_what_others_use_is_not_folded():
+def test_convolutions_with_other_uses_are_not_folded():
     inputs = keras.Input((8, 8, 3))
     shared, doubled, given = (keras.layers.Conv2D(4, 3)(inputs) for _ in range(3))
     active = keras.layers.Conv2D(4, 3, activation="relu")(inputs)

@@ -2,11 +2,19 @@ import keras
 import numpy as np
 import pytest
 
-import skart.features
-from skart.networks import cut_points, load_tail, unfreeze
+from skart.networks import cut_points, load_backbone, load_tail, preprocess, unfreeze
+
+slow = pytest.mark.slow
 
 
-def test_where_inception_can_be_cut():
+def test_cut_points_of_a_network_with_a_shortcut(toy_backbone):
+    # Behind relu1, maps also flow past conv2.
+    names = ["conv1", "norm1", "relu1", "add", "conv3", "norm3", "relu3"]
+    assert cut_points(toy_backbone) == (*names, "conv4", "norm4", "relu4")
+
+
+@slow
+def test_cut_points_of_inception():
     cuts = cut_points("InceptionV3")
     assert cuts[-11:] == tuple(f"mixed{i}" for i in range(11))
     assert cuts[0] == "conv2d" and "max_pooling2d_1" in cuts
@@ -14,18 +22,25 @@ def test_where_inception_can_be_cut():
     assert "conv2d_5" not in cuts and "mixed9_0" not in cuts
 
 
-@pytest.mark.parametrize("backbone", ["VGG16", "EfficientNetB0", "ConvNeXtTiny"])
-def test_a_network_is_its_trunk_and_its_tail(backbone):
+@pytest.mark.usefixtures("toy_backbone")
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "ToyNet",
+        pytest.param("VGG16", marks=slow),
+        pytest.param("EfficientNetB0", marks=slow),
+        pytest.param("ConvNeXtTiny", marks=slow),
+    ],
+)
+def test_trunk_and_tail_compute_the_network(backbone):
     cuts = cut_points(backbone)
     options = {"input_shape": (40, 40, 3), "weights": None}
-    network = skart.networks.load_backbone(backbone, **options)
+    network = load_backbone(backbone, **options)
     images = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3))
-    images = skart.networks.preprocess(backbone, images)
+    images = preprocess(backbone, images)
     expected = network.predict_on_batch(images)
     for cut in (cuts[1], cuts[len(cuts) // 2], cuts[-1]):
-        trunk = skart.networks.load_backbone(
-            backbone, layer=cut, pooling=None, **options
-        )
+        trunk = load_backbone(backbone, layer=cut, pooling=None, **options)
         tail = load_tail(backbone, cut, **options)
         maps = trunk.predict_on_batch(images)
         np.testing.assert_allclose(
@@ -36,26 +51,39 @@ def test_a_network_is_its_trunk_and_its_tail(backbone):
         )
 
 
-@pytest.mark.parametrize("cut", ["mixed9", "mixed8", "mixed7"])
-def test_trainable_parameters_are_those_of_keras(cut):
-    network = keras.applications.InceptionV3(
+def count_parameters(weights):
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+@pytest.mark.usefixtures("toy_backbone")
+@pytest.mark.parametrize(
+    "backbone, cut",
+    [
+        ("ToyNet", "add"),
+        ("ToyNet", "relu3"),
+        pytest.param("InceptionV3", "mixed9", marks=slow),
+        pytest.param("InceptionV3", "mixed7", marks=slow),
+    ],
+)
+def test_trainable_parameters_are_those_of_keras(backbone, cut):
+    network = getattr(keras.applications, backbone)(
         include_top=False, weights=None, input_shape=(75, 75, 3)
     )
     names = [layer.name for layer in network.layers]
     for place, layer in enumerate(network.layers):
         normalises = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = place > names.index(cut) and not normalises
-    expected = sum(int(np.prod(x.shape)) for x in network.trainable_weights)
+    expected = count_parameters(network.trainable_weights)
     assert expected > 0
-    tail = load_tail("InceptionV3", cut, input_shape=(75, 75, 3), weights=None)
+    tail = load_tail(backbone, cut, input_shape=(75, 75, 3), weights=None)
     unfreeze(tail, cut)
-    trainable = sum(int(np.prod(x.shape)) for x in tail.trainable_weights)
-    assert trainable == expected
+    assert count_parameters(tail.trainable_weights) == expected
     unfreeze(tail, None)
     assert not tail.trainable_weights
 
 
-def test_what_can_be_cut_does_not_depend_on_what_was_built_before():
+@slow
+def test_layer_names_do_not_depend_on_earlier_networks():
     for _ in range(2):
         tail = load_tail(
             "InceptionV3", "conv2d_4", input_shape=(75, 75, 3), weights=None
