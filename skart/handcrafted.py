@@ -1,6 +1,5 @@
 """Images to features that were designed by hand, each kind computed once an image."""
 
-import contextlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -331,25 +330,24 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 delayed(_describe)(image, [kind for kind in new if new[kind][i]])
                 for i, image in enumerate(images)
             )
+            n_new = 0
             for kind, section in sections.items():
                 vectors = [one[kind] for one in described if kind in one]
                 if vectors:
-                    section.write(keys[new[kind]], np.stack(vectors))
+                    n_new += section.write(keys[new[kind]], np.stack(vectors))
+            return n_new == sum(lacking.sum() for lacking in new.values())
 
-        with contextlib.ExitStack() as stack:
-            # In one order, so that no two processes wait for each other.
-            for section in sorted(sections.values(), key=lambda section: section.key):
-                stack.enter_context(section.lock())
-            rows = np.flatnonzero(missing_in_any(sections.values(), digests))
-            progress = stack.enter_context(
-                show_progress(len(rows), "hand-made features", self.verbose)
-            )
-            workers = stack.enter_context(Parallel(self.n_jobs, prefer="threads"))
+        rows = np.flatnonzero(missing_in_any(sections.values(), digests))
+        with (
+            show_progress(len(rows), "hand-made features", self.verbose) as progress,
+            Parallel(self.n_jobs, prefer="threads") as workers,
+        ):
             compute_missing(
                 X,
                 digests,
                 rows,
                 compute,
+                sections=[*sections.values()],
                 store=store,
                 batch_size=fitting_batch_size(X),
                 progress=progress,

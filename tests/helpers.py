@@ -108,6 +108,28 @@ def vectors(n, start=0, width=500):
     )
 
 
+# Fills a store, without Keras, as an extractor does: n arrays in batches. It prints what
+# it is about to write, and in the end waits to be ended, if that is asked for.
+STAND_IN = """
+import signal, sys
+import numpy as np
+from skart import FeatureStore
+
+root, n, batch, *waits = sys.argv[1:]
+section = FeatureStore(root).section({"backbone": "stand-in"})
+keys = [f"image {i}".encode().ljust(32) for i in range(int(n))]
+for start in range(0, int(n), int(batch)):
+    rows = np.arange(start, min(start + int(batch), int(n)))
+    rows = rows[section.missing([keys[row] for row in rows])]
+    if len(rows):
+        print(*rows, flush=True)
+        values = rows[:, None] + np.arange(500) / 500
+        section.write([keys[row] for row in rows], values.astype("f4"))
+while waits:
+    signal.pause()
+"""
+
+
 def start(script, *arguments, **options):
     """Start a Python script that can import skart."""
     return subprocess.Popen(
