@@ -6,8 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 from helpers import save_image
-
-import skart.images
+from PIL import ImageFile
 
 matplotlib.use("Agg")
 
@@ -30,15 +29,15 @@ def folder_of_images(tmp_path):
 
 @pytest.fixture
 def count_decodes(monkeypatch):
-    """Count decoded files by path."""
+    """List the files whose pixels are decoded, by path."""
     decoded = []
-    original = skart.images.decode_image
+    prepare = ImageFile.ImageFile.load_prepare
 
-    def counting(path, *args):
-        decoded.append(path)
-        return original(path, *args)
+    def counting(image):
+        decoded.append(image.fp.name)
+        return prepare(image)
 
-    monkeypatch.setattr(skart.images, "decode_image", counting)
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", counting)
     return decoded
 
 
@@ -65,14 +64,15 @@ def inception_weights():
 
 @pytest.fixture
 def n_passes(monkeypatch):
-    """Tell how many images, or crops of them, ran through a frozen network."""
-    from skart import FeatureExtractor
+    """Return a function that counts the images, or crops, a frozen network has seen."""
+    import keras
 
-    done, forward = [], FeatureExtractor._forward
+    done, predict = [], keras.Model.predict_on_batch
 
-    def counting(self, images, outputs):
-        done.append(len(images))
-        return forward(self, images, outputs)
+    def counting(network, images):
+        if not network.trainable:
+            done.append(len(images))
+        return predict(network, images)
 
-    monkeypatch.setattr(FeatureExtractor, "_forward", counting)
+    monkeypatch.setattr(keras.Model, "predict_on_batch", counting)
     return lambda: sum(done)
