@@ -108,8 +108,8 @@ def vectors(n, start=0, width=500):
     )
 
 
-# Fills a store, without Keras, as an extractor does: n arrays in batches. It prints what
-# it is about to write, and in the end waits to be ended, if that is asked for.
+# Fills a store, without Keras, as an extractor does: n arrays in batches. It prints
+# what it is about to write, and in the end waits to be ended, if that is asked for.
 STAND_IN = """
 import signal, sys
 import numpy as np
