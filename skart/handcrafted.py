@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted
 
-from skart._lazy import fitting_batch_size
+from skart._lazy import fitting_batch_size, iter_batches
 from skart._messages import check_count, suggest
 from skart._once import (
     check_cache,
@@ -165,7 +165,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             the vocabulary is to have words.
         """
         kinds = self._check_parameters()
-        self._learn(check_images(X), kinds, open_store(self.cache))
+        self._learn(check_images(X), kinds, self._store())
         return self
 
     def transform(self, X):
@@ -194,7 +194,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             If the store can't be used.
         """
         kinds = self._check_parameters()
-        return self._look(check_images(X), kinds, open_store(self.cache))
+        return self._look(check_images(X), kinds, self._store())
 
     def fit_transform(self, X, y=None):
         """Do both, computing each image's patches once even without a cache.
@@ -212,7 +212,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             Those of :meth:`transform`.
         """
         kinds, X = self._check_parameters(), check_images(X)
-        store = open_store(self.cache)
+        # The patches of all images may be too many for memory.
+        store = open_store(self.cache) if "sift" in kinds else self._store()
         self._learn(X, kinds, store)
         return self._look(X, kinds, store)
 
@@ -254,6 +255,9 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     def _check_vocabulary(self, kinds):
         if "sift" in kinds:
             check_is_fitted(self, "vocabulary_")
+
+    def _store(self):
+        return None if self.cache is None else open_store(self.cache)
 
     def _identity(self, X, kind):
         """Collect all that decides on a vector beside the image file's bytes."""
@@ -305,6 +309,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
 
     def _read(self, X, store, changes):
         """Read each kind through its function; what isn't there is computed first."""
+        if store is None:
+            return self._compute(X, changes)
         sections = {kind: store.section(self._identity(X, kind)) for kind in changes}
         digests = digest_images(X, store)
 
@@ -322,6 +328,23 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             compute=lambda: self._compute_missing(X, digests, sections, store),
             read=read,
         )
+
+    def _compute(self, X, changes):
+        """Compute each kind without a store, changed by its function."""
+        parts = {kind: [] for kind in changes}
+        with (
+            show_progress(len(X), "hand-made features", self.verbose) as progress,
+            Parallel(self.n_jobs, prefer="threads") as workers,
+        ):
+            for images in iter_batches(X, fitting_batch_size(X)):
+                described = workers(
+                    delayed(_describe)(image, [*changes]) for image in images
+                )
+                for kind, change in changes.items():
+                    vectors = np.stack([one[kind] for one in described])
+                    parts[kind].append(change(vectors))
+                progress.update(len(images))
+        return [np.concatenate(part) for part in parts.values()]
 
     def _compute_missing(self, X, digests, sections, store):
         def compute(images, keys):

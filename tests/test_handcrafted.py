@@ -3,6 +3,7 @@ import pickle
 import re
 import shutil
 import signal
+import sqlite3
 
 import joblib
 import numpy as np
@@ -130,6 +131,19 @@ def test_another_kind_computes_that_kind_only(image_paths, tmp_path, count_decod
     features(("luminance", "hsv"), cache=tmp_path).transform(load(image_paths[:8]))
     assert len(count_decodes) == 16
     assert written(tmp_path) == {"hsv": 8, "luminance": 8}
+
+
+def test_without_a_cache_no_file_is_made(image_paths, tmp_path, monkeypatch):
+    stored = features(cache=tmp_path / "store").transform(load(image_paths))
+
+    def connect(*args, **options):
+        raise AssertionError("a store was opened")
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    found = features().fit(load(image_paths)).transform(load(image_paths))
+    np.testing.assert_array_equal(found, stored)
+    found = features().fit_transform(load(image_paths))
+    np.testing.assert_array_equal(found, stored)
 
 
 def test_what_decides_on_vectors_keeps_them_apart(image_paths, tmp_path, monkeypatch):
