@@ -76,3 +76,9 @@ def n_passes(monkeypatch):
 
     monkeypatch.setattr(keras.Model, "predict_on_batch", counting)
     return lambda: sum(done)
+
+
+@pytest.fixture
+def work(count_decodes, n_passes):
+    """Return a function that counts decoded files, and images a network has seen."""
+    return lambda: (len(count_decodes), n_passes())

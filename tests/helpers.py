@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import skart
-from skart import DenseHeadClassifier
+from skart import DenseHeadClassifier, FeatureExtractor
 
 
 def save_image(path, size=(120, 90), seed=0, **options):
@@ -38,6 +38,12 @@ def head(**parameters):
     return DenseHeadClassifier(
         **(defaults | {"optimizer__learning_rate": 0.01} | parameters)
     )
+
+
+def shallow(**parameters):
+    """Extract features by the first layers of a network, with random weights."""
+    defaults = {"weights": None, "layer": "block1_pool", "verbose": False}
+    return FeatureExtractor("VGG16", **(defaults | parameters))
 
 
 class Elements(HTMLParser):
