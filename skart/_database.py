@@ -18,6 +18,7 @@ import struct
 import warnings
 import zlib
 
+from skart._mounts import warn_of_network
 from skart._store_errors import StoreError, explain, is_damage
 from skart._store_files import (
     APPLICATION_ID,
@@ -26,10 +27,10 @@ from skart._store_files import (
     MENDING_LOCK,
     TABLES,
     holds_store,
+    is_no_folder,
     is_own,
     was_store,
 )
-from skart._waiting_lock import WaitingLock
 
 _SIGN = f"PRAGMA application_id = {APPLICATION_ID}"
 _CHECKSUM = struct.Struct("<I")
@@ -58,6 +59,7 @@ class Database:
         self.root = root
         self.max_bytes = max_bytes
         self.file = root / f"features-{FORMAT}.sqlite"
+        self.is_shared = True  # between processes, perhaps
 
     @property
     def read_only(self):
@@ -101,6 +103,8 @@ class Database:
                 _prepare(connection, can_write=not (look or self.read_only))
                 if is_new and not look:
                     self._warn_of_other_formats()
+                if write and self.is_shared:
+                    warn_of_network(self.root)
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 if write:
                     connection.execute(_SIGN)  # earlier code did not
@@ -177,8 +181,8 @@ class Database:
                 "to it. Mend it where it can be (skart cache verify --repair), or name "
                 "another folder as cache."
             )
-        with WaitingLock(self.root / MENDING_LOCK):
-            if self.inode() != inode:  # who waited here finds it done
+        with self._mending_alone():
+            if self.inode() != inode:  # another process has done it meanwhile
                 return None
             new = self.file.with_name(f"{self.file.name}.new")
             for leftover in (new, new.with_name(f"{new.name}-journal")):
@@ -225,6 +229,19 @@ class Database:
         files = sorted(self.root.iterdir()) if self.root.is_dir() else []
         return [path for path in files if is_own(path)]
 
+    @contextlib.contextmanager
+    def _mending_alone(self):
+        """Let one process or thread mend at a time, by SQLite's lock on a file."""
+        try:
+            lock = sqlite3.connect(
+                self.root / MENDING_LOCK, timeout=600, isolation_level=None
+            )
+            with contextlib.closing(lock):
+                lock.execute("BEGIN EXCLUSIVE")
+                yield
+        except sqlite3.Error as error:
+            raise explain(error, self.root) from error
+
     def _refuse_other_programs(self):
         if holds_store(self.file) is False:
             raise StoreError(
@@ -241,11 +258,15 @@ class Database:
             return self._open(mode if self.file.exists() else "memory")
         try:
             os.makedirs(self.root, exist_ok=True)
-        except (NotADirectoryError, FileExistsError) as error:
-            raise StoreError(
-                f"the feature store {self.root} can't be made: a file stands in its "
-                "place. Name a folder as cache."
-            ) from error
+        except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+            for path in (self.root, *self.root.parents):
+                if is_no_folder(path):
+                    raise StoreError(
+                        f"the feature store {self.root} can't be made: {path} is no "
+                        "folder. Name a folder as cache."
+                    ) from error
+            # Another process has deleted a folder that was there a moment ago.
+            raise explain(None, self.root, replaced=True) from error
         except OSError as error:
             raise StoreError(
                 f"the feature store {self.root} can't be made: {error.strerror}. Name "
@@ -359,6 +380,14 @@ class Transaction:
             f"INSERT OR REPLACE INTO {table} VALUES (?, ?)",
             (key, _seal(table, key, value)),
         )
+
+    def add(self, table, key, value):
+        """Write a value unless there is one; return whether it was written."""
+        done = self._connection.execute(
+            f"INSERT OR IGNORE INTO {table} VALUES (?, ?)",
+            (key, _seal(table, key, value)),
+        )
+        return done.rowcount == 1
 
     def delete(self, table, key):
         """Delete a value."""

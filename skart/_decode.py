@@ -5,7 +5,13 @@ from PIL import Image, ImageChops
 from PIL.ExifTags import Base
 
 from skart._colour import to_srgb
-from skart._image_file import is_decoded_whole, is_sideways, open_image, turn_of
+from skart._image_file import (
+    decoder_errors,
+    is_decoded_whole,
+    is_sideways,
+    open_image,
+    turn_of,
+)
 
 # Raise it when a change here changes pixels: features stored under another number
 # are then computed anew.
@@ -59,7 +65,8 @@ def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
         if is_jpeg:
             whole = is_decoded_whole(image)
             # It never gives less than what is asked for.
-            image.draft(None, tuple(int(side * _ROOM) for side in scaled))
+            with decoder_errors():
+                image.draft(None, tuple(int(side * _ROOM) for side in scaled))
             _load(image, source if whole else image.size, max_pixels)
         profile = image.info.get("icc_profile")
         image = _to_8_bits(image)
@@ -98,11 +105,12 @@ def _load(image, size, max_pixels):
             f"max_pixels={max_pixels}; where memory allows, pass "
             f"ImageLoader(max_pixels={width * height})"
         )
-    if image.format == "TIFF":
-        # Pillow would hold a limit of its own against the size before it allocates.
-        size = image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
-        image.im = Image.new(image.mode, size, None).im
-    image.load()
+    with decoder_errors():
+        if image.format == "TIFF":
+            # Pillow would hold a limit of its own against the size, ahead of loading.
+            size = image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
+            image.im = Image.new(image.mode, size, None).im
+        image.load()
 
 
 def _to_8_bits(image):

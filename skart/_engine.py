@@ -18,7 +18,7 @@ import numpy as np
 
 import skart
 from skart._decode import DECODER_VERSION, decode_image
-from skart._image_file import explain
+from skart._image_file import UNREADABLE, explain
 from skart._stderr import stderr_held_back
 from skart._versions import EXTRACTOR_VERSION, compare_versions
 from skart.store import StoreError
@@ -78,7 +78,7 @@ class Engine:
         for row, path in zip(probabilities, paths, strict=True):
             try:
                 pixels = decode_image(path, **self._decoding)
-            except Exception as error:  # decoders meet broken files with many kinds
+            except UNREADABLE as error:
                 failures[path] = explain(error)
             else:
                 row[:] = self._run(pixels)

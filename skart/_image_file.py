@@ -71,6 +71,30 @@ class _File(io.BufferedReader):
         return super().read(n_bytes)
 
 
+# What says that an image file can't be read; anything else is an error of the program.
+UNREADABLE = (OSError, ValueError, MemoryError)
+
+
+@contextlib.contextmanager
+def decoder_errors():
+    """Raise what a decoder raises at a damaged file as one of ``UNREADABLE``.
+
+    Raises
+    ------
+    OSError
+        In the place of any other exception.
+    """
+    try:
+        yield
+    except UNREADABLE:
+        raise
+    except Image.DecompressionBombError as error:
+        raise OSError(str(error)) from error
+    except Exception as error:  # there are as many kinds as there are ways of damage
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(f"a damaged file ({reason})") from error
+
+
 @contextlib.contextmanager
 def open_image(path):
     """Open an image file and read its header.
@@ -102,7 +126,9 @@ def open_image(path):
         for start, image_file in _KINDS.values():
             if re.match(start, head, re.DOTALL):
                 file.seek(0)
-                with image_file(file) as image:
+                with decoder_errors():
+                    image = image_file(file)
+                with image:
                     yield image
                 return
     raise OSError(f"not an image of a kind that is read: {', '.join(_KINDS)}")
@@ -206,7 +232,7 @@ def explain(error):
 
     Parameters
     ----------
-    error : Exception
+    error : OSError, ValueError or MemoryError
         What was raised.
 
     Returns
@@ -218,7 +244,4 @@ def explain(error):
         return error.strerror.lower()
     if isinstance(error, MemoryError):
         return "too little memory to decode it"
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, (OSError, ValueError, Image.DecompressionBombError)):
-        return reason
-    return f"a damaged file ({reason})"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -79,13 +79,13 @@ def iter_batches(X, batch_size):
 
     Returns
     -------
-    batches : iterator of ndarray
+    batches : generator of ndarray
         The rows in order.
     """
     if hasattr(X, "iter_batches"):
         return X.iter_batches(batch_size)
-    slices = (X[start : start + batch_size] for start in range(0, len(X), batch_size))
-    return map(np.asarray, slices)
+    starts = range(0, len(X), batch_size)
+    return (np.asarray(X[start : start + batch_size]) for start in starts)
 
 
 def fitting_batch_size(X):

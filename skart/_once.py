@@ -1,5 +1,6 @@
 """Each image once: what is computed from images is looked up in a store first."""
 
+import contextlib
 import hashlib
 import os
 
@@ -175,8 +176,14 @@ def missing_in_any(sections, digests):
     return np.any([section.missing(digests) for section in sections], axis=0)
 
 
-def compute_missing(X, digests, rows, compute, *, store, batch_size, progress):
-    """Decode images and compute what is missing of them, each content once a batch.
+def compute_missing(
+    X, digests, rows, compute, *, sections, store, batch_size, progress
+):
+    """Decode images and compute what is missing of them, each content once.
+
+    Nothing is locked meanwhile. What another process has stored since is not computed
+    again; where one works on the same images, the rest is done from another place on,
+    so that the two share the work and seldom compute the same batch.
 
     Parameters
     ----------
@@ -187,7 +194,10 @@ def compute_missing(X, digests, rows, compute, *, store, batch_size, progress):
     rows : ndarray of int
         The images to be computed.
     compute : callable
-        Takes images of different digests, and these; stores what comes out.
+        Takes images of different digests, and these; stores what comes out, and returns
+        whether all of it was new to the store.
+    sections : iterable of StoreSection
+        Where what is asked for is kept.
     store : FeatureStore
         Knows the files that it has seen.
     batch_size : int
@@ -202,17 +212,34 @@ def compute_missing(X, digests, rows, compute, *, store, batch_size, progress):
     OSError
         If a file changed after it was digested.
     """
-    start = 0
-    try:
-        for batch in iter_batches(X[rows], batch_size):
-            here = rows[start : start + len(batch)]
-            start += len(batch)
-            _settle(X, digests, here, store)
-            keys, first = np.unique(digests[here], return_index=True)
-            compute(batch[first], keys)
-            progress.update(len(batch))
-    except UnreadableImageError as error:  # which has counted these rows only
-        raise UnreadableImageError(error.failures, len(X)) from None
+    total = len(rows)
+    own = {_BLANK}  # digests that are in the store without another process
+    while len(rows):
+        n_done = 0
+        others = False
+        with contextlib.closing(iter_batches(X[rows], batch_size)) as batches:
+            try:
+                for batch in batches:
+                    here = rows[n_done : n_done + len(batch)]
+                    n_done += len(batch)
+                    _settle(X, digests, here, store)
+                    keys, first = np.unique(digests[here], return_index=True)
+                    missing = missing_in_any(sections, keys)
+                    others = not all(missing | [key in own for key in keys])
+                    if missing.any():
+                        new = compute(batch[first[missing]], keys[missing])
+                        others = others or not new
+                    own.update(keys)
+                    progress.update(len(batch))
+                    if others:
+                        break
+            except UnreadableImageError as error:  # which has counted these rows only
+                raise UnreadableImageError(error.failures, len(X)) from None
+        if not others:
+            return
+        rows = np.flatnonzero(missing_in_any(sections, digests))
+        rows = np.roll(rows, -np.random.default_rng().integers(len(rows) or 1))
+        progress.update(total - len(rows) - progress.n)
 
 
 def _settle(X, digests, rows, store):

@@ -1,6 +1,5 @@
 """The part of a feature store that belongs to one way of computing features."""
 
-import contextlib
 import hashlib
 import json
 import warnings
@@ -8,7 +7,6 @@ import warnings
 import numpy as np
 
 from skart._store_errors import mended
-from skart._waiting_lock import WaitingLock
 
 
 class StoreSection:
@@ -44,23 +42,6 @@ class StoreSection:
     def dtype(self):
         """Dtype of the arrays; None until the first is stored."""
         return self._form()[1]
-
-    @mended
-    def lock(self):
-        """Lock the section against other processes and threads that compute for it.
-
-        Returns
-        -------
-        lock : context manager
-            A ``filelock.FileLock``, which the system takes back from a killed process.
-            Who waits for it is told for what, after some seconds. A store that is read
-            only needs none.
-        """
-        if self.store.read_only:
-            return contextlib.nullcontext()
-        with self._database.transaction():  # makes the folder
-            pass
-        return WaitingLock(self.store.root / f"{self.key.hex()[:16]}.lock")
 
     @mended
     def missing(self, digests):
@@ -132,12 +113,20 @@ class StoreSection:
     def write(self, digests, arrays):
         """Store arrays in one transaction: all of them or, if it is killed, none.
 
+        An array that is stored already stays as it is: two processes may compute the
+        same one at the same moment.
+
         Parameters
         ----------
         digests : list of bytes
             Digests of images.
         arrays : ndarray of shape (len(digests), ...)
             What was computed from them.
+
+        Returns
+        -------
+        n_new : int
+            Arrays that were not stored before.
 
         Raises
         ------
@@ -147,8 +136,10 @@ class StoreSection:
         if self.store.read_only:
             return self._write_beside(digests, arrays)
         with self._database.transaction(write=True) as transaction:
-            for digest, array in zip(digests, arrays, strict=True):
-                transaction.put("arrays", self.key + digest, array.tobytes())
+            n_new = sum(
+                transaction.add("arrays", self.key + digest, array.tobytes())
+                for digest, array in zip(digests, arrays, strict=True)
+            )
             known = transaction.get("sections", self.key)
             section = {
                 "identity": self.identity,
@@ -157,6 +148,7 @@ class StoreSection:
                 "writes": len(digests) + (json.loads(known)["writes"] if known else 0),
             }
             transaction.put("sections", self.key, json.dumps(section).encode())
+        return n_new
 
     def _write_beside(self, digests, arrays):
         if self._spare is None:
@@ -166,7 +158,7 @@ class StoreSection:
                 stacklevel=4,
             )
             self._spare = self.store.temporary().section(self.identity)
-        self._spare.write(digests, arrays)
+        return self._spare.write(digests, arrays)
 
     def _drop(self, damaged):
         message = f"{len(damaged)} arrays in the feature store {self.store.root} are"

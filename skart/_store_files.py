@@ -1,8 +1,10 @@
 """Which files are those of a feature store, and which are other programs'."""
 
 import contextlib
+import os
 import re
 import sqlite3
+import stat
 
 # Raise it when older code would misread what is stored: it is in the file's name, so
 # that files of several formats lie side by side. The first was no SQLite file.
@@ -19,7 +21,8 @@ TABLES = {
 }
 MENDING_LOCK = "mending.lock"
 
-# What a store consists of, its other formats and what a killed process leaves.
+# What a store consists of, its other formats and what a killed process leaves. Earlier
+# code made a file [0-9a-f]{16}.lock for each section.
 _OWN_FILES = re.compile(
     r"(?P<data>features-\d+\.sqlite)(-journal|\.new|\.new-journal)?|"
     rf"[0-9a-f]{{16}}\.lock|{MENDING_LOCK}|(data|lock)\.mdb"
@@ -83,6 +86,25 @@ def was_store(file):
         or page[68:72] == APPLICATION_ID.to_bytes(4)
         or any(sql.encode() in page for sql in TABLES.values())
     )
+
+
+def is_no_folder(path):
+    """Return whether a path is there and is anything but a folder.
+
+    Parameters
+    ----------
+    path : Path
+        A path, which other processes may make and delete meanwhile.
+
+    Returns
+    -------
+    is_no_folder : bool
+        True also for a link that leads nowhere.
+    """
+    try:
+        return not stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError:
+        return path.is_symlink()
 
 
 def is_own(path):

@@ -10,7 +10,7 @@ import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
-from skart._image_file import explain, read_header
+from skart._image_file import UNREADABLE, explain, read_header
 from skart.images import ImageLoader
 
 
@@ -98,7 +98,7 @@ def _survey(path, digest):
     try:
         # Ahead of the digest, which would wait for ever at the end of a pipe.
         row["format"], row["width"], row["height"] = read_header(path)
-    except Exception as error:  # decoders raise many kinds
+    except UNREADABLE as error:
         row["problem"] = explain(error)
     if digest and os.path.isfile(path):
         try:

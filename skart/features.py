@@ -1,6 +1,5 @@
 """Images to features: a frozen backbone, run once for each image."""
 
-import functools
 import itertools
 import numbers
 import os
@@ -381,6 +380,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
 
     def _compute_missing(self, X, digests, sections, asked, store):
         def compute(images, keys):
+            n_lacking = n_new = 0
             for window, kept in sections.items():
                 lacking = {out: x.missing(keys) for out, x in kept.items()}
                 rows = np.any([*lacking.values()], axis=0)
@@ -390,33 +390,36 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
                 for (out, section), array in zip(kept.items(), features, strict=True):
                     new = lacking[out][rows]
                     if new.any():
-                        section.write(keys[rows][new], array[new])
+                        n_lacking += new.sum()
+                        n_new += section.write(keys[rows][new], array[new])
+            return n_new == n_lacking
 
-        # One lock for all layers: who waits for another may find his in what it kept.
-        with store.section(self._identity(X)).lock():
-            rows = np.flatnonzero(missing_in_any(itertools.chain(*asked), digests))
-            if self.pooling is None and len(rows):
-                self._tell_room(X, digests[rows], store)
-            with self._progress(len(rows)) as progress:
-                compute_missing(
-                    X,
-                    digests,
-                    rows,
-                    compute,
-                    store=store,
-                    batch_size=self._batch_size(X),
-                    progress=progress,
-                )
+        wanted = [*itertools.chain(*asked)]
+        rows = np.flatnonzero(missing_in_any(wanted, digests))
+        if self.pooling is None and len(rows):
+            self._tell_room(X, digests[rows], store)
+        with self._progress(len(rows)) as progress:
+            compute_missing(
+                X,
+                digests,
+                rows,
+                compute,
+                sections=wanted,
+                store=store,
+                batch_size=self._batch_size(X),
+                progress=progress,
+            )
 
     def _batch_size(self, X):
         return self.batch_size or fitting_batch_size(X)
 
     def _network(self, input_shape, outputs):
         from skart._keras import check_process
+        from skart.networks.backbone import load_shared_backbone
 
         check_process()
         weights = self.weights and os.path.expanduser(self.weights)
-        return _shared_network(
+        return load_shared_backbone(
             self.backbone,
             (stamp(weights), stamp_preset(self.backbone)),
             input_shape=tuple(input_shape),
@@ -484,10 +487,3 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
 def _beside(arrays):
     """Put vectors side by side; those of 18,000 paintings are no small copy."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
-
-
-@functools.lru_cache(maxsize=2)
-def _shared_network(backbone, stamp, **options):
-    from skart.networks.backbone import load_backbone
-
-    return load_backbone(backbone, **options)

@@ -1,6 +1,5 @@
 """Images to features that were designed by hand, each kind computed once an image."""
 
-import contextlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted
 
-from skart._lazy import fitting_batch_size
+from skart._lazy import fitting_batch_size, iter_batches
 from skart._messages import check_count, suggest
 from skart._once import (
     check_cache,
@@ -166,7 +165,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             the vocabulary is to have words.
         """
         kinds = self._check_parameters()
-        self._learn(check_images(X), kinds, open_store(self.cache))
+        self._learn(check_images(X), kinds, self._store())
         return self
 
     def transform(self, X):
@@ -195,7 +194,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             If the store can't be used.
         """
         kinds = self._check_parameters()
-        return self._look(check_images(X), kinds, open_store(self.cache))
+        return self._look(check_images(X), kinds, self._store())
 
     def fit_transform(self, X, y=None):
         """Do both, computing each image's patches once even without a cache.
@@ -213,7 +212,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             Those of :meth:`transform`.
         """
         kinds, X = self._check_parameters(), check_images(X)
-        store = open_store(self.cache)
+        # The patches of all images may be too many for memory.
+        store = open_store(self.cache) if "sift" in kinds else self._store()
         self._learn(X, kinds, store)
         return self._look(X, kinds, store)
 
@@ -255,6 +255,9 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     def _check_vocabulary(self, kinds):
         if "sift" in kinds:
             check_is_fitted(self, "vocabulary_")
+
+    def _store(self):
+        return None if self.cache is None else open_store(self.cache)
 
     def _identity(self, X, kind):
         """Collect all that decides on a vector beside the image file's bytes."""
@@ -306,6 +309,8 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
 
     def _read(self, X, store, changes):
         """Read each kind through its function; what isn't there is computed first."""
+        if store is None:
+            return self._compute(X, changes)
         sections = {kind: store.section(self._identity(X, kind)) for kind in changes}
         digests = digest_images(X, store)
 
@@ -324,6 +329,23 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             read=read,
         )
 
+    def _compute(self, X, changes):
+        """Compute each kind without a store, changed by its function."""
+        parts = {kind: [] for kind in changes}
+        with (
+            show_progress(len(X), "hand-made features", self.verbose) as progress,
+            Parallel(self.n_jobs, prefer="threads") as workers,
+        ):
+            for images in iter_batches(X, fitting_batch_size(X)):
+                described = workers(
+                    delayed(_describe)(image, [*changes]) for image in images
+                )
+                for kind, change in changes.items():
+                    vectors = np.stack([one[kind] for one in described])
+                    parts[kind].append(change(vectors))
+                progress.update(len(images))
+        return [np.concatenate(part) for part in parts.values()]
+
     def _compute_missing(self, X, digests, sections, store):
         def compute(images, keys):
             new = {kind: section.missing(keys) for kind, section in sections.items()}
@@ -331,25 +353,24 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 delayed(_describe)(image, [kind for kind in new if new[kind][i]])
                 for i, image in enumerate(images)
             )
+            n_new = 0
             for kind, section in sections.items():
                 vectors = [one[kind] for one in described if kind in one]
                 if vectors:
-                    section.write(keys[new[kind]], np.stack(vectors))
+                    n_new += section.write(keys[new[kind]], np.stack(vectors))
+            return n_new == sum(lacking.sum() for lacking in new.values())
 
-        with contextlib.ExitStack() as stack:
-            # In one order, so that no two processes wait for each other.
-            for section in sorted(sections.values(), key=lambda section: section.key):
-                stack.enter_context(section.lock())
-            rows = np.flatnonzero(missing_in_any(sections.values(), digests))
-            progress = stack.enter_context(
-                show_progress(len(rows), "hand-made features", self.verbose)
-            )
-            workers = stack.enter_context(Parallel(self.n_jobs, prefer="threads"))
+        rows = np.flatnonzero(missing_in_any(sections.values(), digests))
+        with (
+            show_progress(len(rows), "hand-made features", self.verbose) as progress,
+            Parallel(self.n_jobs, prefer="threads") as workers,
+        ):
             compute_missing(
                 X,
                 digests,
                 rows,
                 compute,
+                sections=[*sections.values()],
                 store=store,
                 batch_size=fitting_batch_size(X),
                 progress=progress,

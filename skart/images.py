@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skart._decode import DECODER_VERSION, MAX_PIXELS, decode_image
-from skart._image_file import explain
+from skart._image_file import UNREADABLE, explain
 from skart._lazy import LazyArray
 from skart._messages import check_choice, check_count, check_paths
 from skart._pixel_file import PixelFile
@@ -347,24 +347,24 @@ class LazyImages(LazyArray):
                     yield batch
         finally:
             pool.shutdown(cancel_futures=True)
+            # Also where the batches are left in the middle: no other would name these.
+            if unreported and self.on_error == "blank":
+                warnings.warn(
+                    f"{len(unreported)} of {len(self)} images can't be read; a black "
+                    f"image stands in the place of each:\n{_listed(unreported)}",
+                    stacklevel=2,
+                )
         if failures and self.on_error == "raise":
             raise UnreadableImageError(failures, len(self))
-        if unreported:
-            warnings.warn(
-                f"{len(unreported)} of {len(self)} images can't be read; a black image "
-                f"stands in the place of each:\n{_listed(unreported)}",
-                stacklevel=2,
-            )
 
     def _decode(self, path):
-        # The reason is returned, not raised: the caller collects them all. Decoders
-        # meet broken files with many kinds of exceptions, so all are caught.
+        # The reason is returned, not raised: the caller collects them all.
         pixels = None if self._kept is None else self._kept.read(path)
         if pixels is not None:
             return pixels, None
         try:
             pixels = decode_image(path, self.size, self.resize, self.max_pixels)
-        except Exception as error:
+        except UNREADABLE as error:
             return None, explain(error)
         if self._kept is not None:
             self._kept.write(path, pixels)

@@ -7,8 +7,7 @@ import matplotlib
 import numpy as np
 import pytest
 from helpers import save_image
-
-import skart.images
+from PIL import ImageFile
 
 matplotlib.use("Agg")
 
@@ -46,15 +45,15 @@ def folder_of_images(tmp_path):
 
 @pytest.fixture
 def count_decodes(monkeypatch):
-    """Count decoded files by path."""
+    """List the files whose pixels are decoded, by path."""
     decoded = []
-    original = skart.images.decode_image
+    prepare = ImageFile.ImageFile.load_prepare
 
-    def counting(path, *args):
-        decoded.append(path)
-        return original(path, *args)
+    def counting(image):
+        decoded.append(image.fp.name)
+        return prepare(image)
 
-    monkeypatch.setattr(skart.images, "decode_image", counting)
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", counting)
     return decoded
 
 
@@ -81,17 +80,24 @@ def inception_weights():
 
 @pytest.fixture
 def n_passes(monkeypatch):
-    """Count images, or crops of them, that run through a frozen network."""
-    from skart.networks import backbone
+    """Return a function that counts the images, or crops, a frozen network has seen."""
+    import keras
 
-    counts, preprocess = [], backbone.preprocess
+    done, predict = [], keras.Model.predict_on_batch
 
-    def counting(name, images):
-        counts.append(len(images))
-        return preprocess(name, images)
+    def counting(network, images):
+        if not network.trainable:
+            done.append(len(images))
+        return predict(network, images)
 
-    monkeypatch.setattr(backbone, "preprocess", counting)
-    return lambda: sum(counts)
+    monkeypatch.setattr(keras.Model, "predict_on_batch", counting)
+    return lambda: sum(done)
+
+
+@pytest.fixture
+def work(count_decodes, n_passes):
+    """Return a function that counts decoded files, and images a network has seen."""
+    return lambda: (len(count_decodes), n_passes())
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import skart
-from skart import DenseHeadClassifier
+from skart import DenseHeadClassifier, FeatureExtractor
 
 
 def save_image(path, size=(120, 90), seed=0, **options):
@@ -38,6 +38,12 @@ def head(**parameters):
     return DenseHeadClassifier(
         **(defaults | {"optimizer__learning_rate": 0.01} | parameters)
     )
+
+
+def shallow(**parameters):
+    """Extract features by the first layers of a network, with random weights."""
+    defaults = {"weights": None, "layer": "block1_pool", "verbose": False}
+    return FeatureExtractor("VGG16", **(defaults | parameters))
 
 
 class Elements(HTMLParser):
@@ -106,6 +112,28 @@ def vectors(n, start=0, width=500):
     return (np.arange(start, start + n)[:, None] + np.arange(width) / width).astype(
         "f4"
     )
+
+
+# Fills a store, without Keras, as an extractor does: n arrays in batches. It prints
+# what it is about to write, and in the end waits to be ended, if that is asked for.
+STAND_IN = """
+import signal, sys
+import numpy as np
+from skart import FeatureStore
+
+root, n, batch, *waits = sys.argv[1:]
+section = FeatureStore(root).section({"backbone": "stand-in"})
+keys = [f"image {i}".encode().ljust(32) for i in range(int(n))]
+for start in range(0, int(n), int(batch)):
+    rows = np.arange(start, min(start + int(batch), int(n)))
+    rows = rows[section.missing([keys[row] for row in rows])]
+    if len(rows):
+        print(*rows, flush=True)
+        values = rows[:, None] + np.arange(500) / 500
+        section.write([keys[row] for row in rows], values.astype("f4"))
+while waits:
+    signal.pause()
+"""
 
 
 def start(script, *arguments, **options):

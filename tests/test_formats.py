@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from helpers import psnr
 from image_kinds import GREY, LOSSLESS, LOSSY, icc_profile, png, saved, srgb
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from skart import ImageLoader, UnreadableImageError, _colour
+from skart import ImageLoader, UnreadableImageError
 from skart._survey import read_sizes
 
 WIDTH, HEIGHT = 160, 120
@@ -258,31 +258,46 @@ def test_unfit_profiles_are_ignored(tmp_path, picture, profile):
         np.testing.assert_array_equal(decode(tmp_path, encode(picture)), picture)
 
 
-def test_srgb_profiles_cost_nothing(tmp_path, picture, monkeypatch):
-    from PIL import ImageCms
+@pytest.fixture
+def n_transforms(monkeypatch):
+    """Return a function that counts the colour transforms that are made."""
+    made, build = [], ImageCms.buildTransform
 
+    def counting(*args):
+        made.append(args)
+        return build(*args)
+
+    monkeypatch.setattr(ImageCms, "buildTransform", counting)
+    return lambda: len(made)
+
+
+def test_srgb_profiles_cost_nothing(tmp_path, picture, monkeypatch, n_transforms):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = saved("PNG", icc_profile=profile)(picture)
     np.testing.assert_array_equal(decode(tmp_path, data), picture)
     # Known by now: neither made nor applied again.
-    monkeypatch.setattr(_colour, "_make_transform", None)
     monkeypatch.setattr(ImageCms.ImageCmsTransform, "apply", None)
+    n_before = n_transforms()
     np.testing.assert_array_equal(decode(tmp_path, data), picture)
+    assert n_transforms() == n_before == 1
 
 
-def test_transforms_are_few_and_shared_by_threads(tmp_path, picture, monkeypatch):
-    monkeypatch.setattr(_colour, "_transforms", {})
-    monkeypatch.setattr(_colour, "_MOST_TRANSFORMS", 8)
+def test_transforms_are_few_and_shared_by_threads(tmp_path, n_transforms):
     paths = []
-    for index in range(30):
-        gamma = 1 + index % 20 / 20
+    for index in range(100):
         paths.append(tmp_path / f"{index}.png")
-        profile = icc_profile(gamma=gamma)
-        paths[-1].write_bytes(saved("PNG", icc_profile=profile)(picture))
-    images = np.asarray(ImageLoader(32, n_threads=4).transform(paths))
-    assert len(_colour._transforms) <= 8 + 4  # each thread may be late by one
-    assert (np.diff(images[:20].mean((1, 2, 3))) < 0).all()  # each by its own profile
-    np.testing.assert_array_equal(images[20:], images[:10])
+        profile = icc_profile(gamma=1.005 + index / 100)  # no other test has it
+        image = image_kinds.picture((8, 8))
+        paths[-1].write_bytes(saved("PNG", icc_profile=profile)(image))
+    loader = ImageLoader(8, n_threads=4)
+    images = np.asarray(loader.transform(paths))
+    assert (np.diff(images.mean((1, 2, 3))) < 0).all()  # each by its own profile
+    assert n_transforms() == 100
+    again = loader.transform([paths[-1]] * 8)
+    np.testing.assert_array_equal(again, images[[-1] * 8])
+    assert n_transforms() == 100
+    np.testing.assert_array_equal(loader.transform(paths), images)
+    assert n_transforms() > 100  # some were given up for later ones
 
 
 @pytest.mark.skipif("SKART_PAINTINGS" not in os.environ, reason="no real paintings")

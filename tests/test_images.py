@@ -2,7 +2,6 @@ import multiprocessing
 import os
 import pickle
 import shutil
-import threading
 import warnings
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-import skart.images
 from skart import ImageLoader, LazyImages, UnreadableImageError
 from skart.images import check_images
 
@@ -88,20 +86,11 @@ def test_indexing(image_paths):
         images[0, 1]
 
 
-def test_batches_are_ordered_and_read_ahead_is_bounded(image_paths, monkeypatch):
-    started, lock = [], threading.Lock()
-    original = skart.images.decode_image
-
-    def noting(path, *args):
-        with lock:
-            started.append(path)
-        return original(path, *args)
-
-    monkeypatch.setattr(skart.images, "decode_image", noting)
+def test_batches_are_ordered_and_read_ahead_is_bounded(image_paths, count_decodes):
     images = ImageLoader(32, n_threads=3).transform(image_paths * 10)
     batches = images.iter_batches(4)
     first = next(batches)
-    assert len(started) <= 2 * 4 + 3
+    assert len(count_decodes) <= 2 * 4 + 3
     rest = list(batches)
     assert [len(batch) for batch in rest] == [4] * 29
     np.testing.assert_array_equal(np.concatenate([first, *rest]), np.asarray(images))
@@ -258,6 +247,19 @@ def test_blank_policy(broken):
     assert array[[0, 2, 4, 6]].any(axis=(1, 2, 3)).all()
 
 
+def test_batches_that_are_left_early_name_their_blanks(broken):
+    paths, bad = broken
+    images = ImageLoader(32, on_error="blank").transform(paths)
+    batches = images.iter_batches(4)
+    next(batches)
+    with pytest.warns(UserWarning, match="2 of 8 images can't be read") as caught:
+        batches.close()
+    assert bad[0] in str(caught[0].message) and bad[1] in str(caught[0].message)
+    with pytest.warns(UserWarning, match="2 of 8 images can't be read") as caught:
+        np.asarray(images)  # which names the others
+    assert bad[2] in str(caught[0].message) and bad[3] in str(caught[0].message)
+
+
 def test_a_repaired_file_is_no_failure_any_more(broken):
     paths, bad = broken
     images = ImageLoader(32, on_error="blank").transform([bad[1]])
@@ -351,14 +353,15 @@ def test_pixels_are_kept_on_disk(image_paths, count_decodes):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_kept_pixels_are_shared_with_forked_processes(image_paths):
+def test_kept_pixels_are_shared_with_forked_processes(folder_of_images):
     context = multiprocessing.get_context("fork")
-    images = ImageLoader(24, cache="disk").transform(image_paths * 5)
+    images = ImageLoader(24, cache="disk").transform(folder_of_images * 5)
     expected = np.asarray(images)
+    for path in folder_of_images:
+        os.unlink(path)  # what is read now was kept
 
     def reread(wrong):
-        pixels = [images._kept.read(path) for path in images.paths for _ in range(20)]
-        if not (np.asarray(pixels) == np.repeat(expected, 20, axis=0)).all():
+        if not all((np.asarray(images) == expected).all() for _ in range(20)):
             wrong.set()
 
     wrong = context.Event()
@@ -366,16 +369,19 @@ def test_kept_pixels_are_shared_with_forked_processes(image_paths):
     for child in children:
         child.start()
     for child in children:
-        child.join(60)
+        child.join()
         assert child.exitcode == 0
     assert not wrong.is_set()
 
 
-def test_kept_pixels_of_a_part_that_is_pickled(image_paths):
+def test_kept_pixels_of_a_part_that_is_pickled(image_paths, monkeypatch):
     images = ImageLoader(24, cache="disk").transform(image_paths)
-    again = pickle.loads(pickle.dumps(images[[3, 1]]))
-    assert set(again._kept._places) == {image_paths[1], image_paths[3]}
-    np.testing.assert_array_equal(again, images[[3, 1]])
+    part = pickle.dumps(images[[3, 1]])
+    room_for_two = shutil.disk_usage("/")._replace(free=2 * 24 * 24 * 3)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: room_for_two)
+    np.testing.assert_array_equal(pickle.loads(part), images[[3, 1]])
+    with pytest.raises(OSError, match="for 12 images"):
+        pickle.loads(pickle.dumps(images))
 
 
 def test_kept_pixels_leave_nothing_behind(image_paths, tmp_path, monkeypatch):

@@ -150,7 +150,7 @@ def test_painters_differ():
 @pytest.mark.parametrize("movement", MOVEMENTS)
 @pytest.mark.parametrize("size", [(16, 16), (16, 35), (70, 32)])
 def test_every_manner_fits_every_size(movement, size):
-    for seed in range(12):
+    for seed in range(5):
         rng = np.random.default_rng(seed)
         painter = invent_painter(rng)
         image = finish(rng, MOVEMENTS[movement](rng, *size, painter), painter)
@@ -176,6 +176,7 @@ def test_bad_parameters(tmp_path, parameters, message):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_colour_alone_does_not_tell_movements_apart(tmp_path):
     root = make_paintings(
         tmp_path, n_artists=4, n_per_artist=3, size_range=(64, 128), verbose=False

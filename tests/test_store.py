@@ -2,12 +2,14 @@ import multiprocessing
 import os
 import pickle
 import shutil
-import signal
+import sqlite3
 import tempfile
 import time
 
+import helpers
 import numpy as np
 import pytest
+from helpers import STAND_IN, keys, start
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -18,12 +20,8 @@ from skart.store import StoreError
 IDENTITY = {"backbone": "test", "layer": None}
 
 
-def keys(n, start=0):
-    return [f"image {i}".encode().ljust(32) for i in range(start, start + n)]
-
-
-def vectors(n, start=0):
-    return (np.arange(start, start + n)[:, None] + np.arange(5) / 10).astype("f4")
+def vectors(n, start=0, width=5):
+    return helpers.vectors(n, start, width)
 
 
 @pytest.fixture
@@ -79,32 +77,19 @@ def test_it_outlives_the_process_and_a_pickle(store):
     np.testing.assert_array_equal(arrays[:2], vectors(2))
 
 
-def write_for_ever(root):
-    section = FeatureStore(root).section(IDENTITY)
-    for start in range(0, 10**6, 4):
-        section.write(keys(4, start), vectors(4, start))
-
-
 def test_a_killed_writer_leaves_whole_batches(store):
-    for moment in (0.3, 0.45, 0.6):
-        shutil.rmtree(store.root, ignore_errors=True)
-        process = multiprocessing.get_context("spawn").Process(
-            target=write_for_ever, args=(store.root,)
-        )
-        process.start()
-        while not (store.root / "features-2.sqlite").exists():
-            time.sleep(0.01)
-        time.sleep(moment)
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-        section = store.section(IDENTITY)
-        n = store.info()["arrays"]
-        assert n % 4 == 0
-        arrays, found = section.read(keys(n))
-        assert found.all()
-        np.testing.assert_array_equal(arrays, vectors(n))
-    assert n > 0
-    section.write(keys(2), vectors(2))  # no lock is left behind
+    process = start(STAND_IN, store.root, 10_000, 4)
+    for _ in range(4):  # in the middle of whatever it does then
+        process.stdout.readline()
+    process.kill()
+    process.communicate()
+    section = store.section({"backbone": "stand-in"})
+    n = store.info()["arrays"]
+    assert n >= 12 and n % 4 == 0
+    arrays, found = section.read(keys(n))
+    assert found.all()
+    np.testing.assert_array_equal(arrays, vectors(n, width=500))
+    section.write(keys(1, n), vectors(1, n, 500))  # no lock is left behind
 
 
 def test_damage_is_found_told_and_mended(store):
@@ -142,7 +127,7 @@ def test_a_full_store_is_told_and_stays_sound(tmp_path):
 
 def test_what_is_no_store_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match="a file stands in its place"):
+    with pytest.raises(StoreError, match="file is no folder"):
         FeatureStore(tmp_path / "file").section(IDENTITY).missing(keys(1))
     notes = os.urandom(20000)
     (tmp_path / "features-2.sqlite").write_bytes(notes)
@@ -179,17 +164,19 @@ def count_reads(monkeypatch):
     return reads
 
 
-def age(path, seconds=60):
-    """Make the clock of the file system look back at a file's last change."""
-    # The time of status change can't be set, only waited for.
-    time.sleep(max(0, 2.05 - (time.time() - os.stat(path).st_ctime)))
+@pytest.fixture
+def clock(monkeypatch):
+    """Set the time that the store compares with that of files."""
+    return lambda now: monkeypatch.setattr(time, "time", lambda: now)
 
 
-def test_files_are_digested_again_only_if_they_changed(store, tmp_path, count_reads):
+def test_files_are_digested_again_only_if_they_changed(
+    store, tmp_path, count_reads, clock
+):
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"same")
     two.write_bytes(b"same")
-    age(two)
+    clock(two.stat().st_ctime + 2.1)
     first = store.digest_files([one, two, tmp_path / "missing", tmp_path])
     assert first[0] == first[1] and len(first[0]) == 32
     assert first[2:] == [None, None]
@@ -202,20 +189,65 @@ def test_files_are_digested_again_only_if_they_changed(store, tmp_path, count_re
     assert store.digest_files([one])[0] != first[0]
 
 
-def test_fresh_files_are_always_digested(store, tmp_path, count_reads):
+def test_fresh_files_are_always_digested(store, tmp_path, count_reads, clock):
     (tmp_path / "one").write_bytes(b"a")
+    clock((tmp_path / "one").stat().st_ctime + 1.9)
     store.digest_files([tmp_path / "one"])
     store.digest_files([tmp_path / "one"])
     assert len(count_reads) == 2
 
 
-def test_the_lock_keeps_others_out(store):
+def test_what_is_stored_stays(store):
+    """Two processes that compute the same array at once may differ in its last bits."""
     section = store.section(IDENTITY)
-    with section.lock():
-        with pytest.raises(TimeoutError):
-            store.section(IDENTITY).lock().acquire(timeout=0.05)
-        store.section({"another": 1}).lock().acquire(timeout=0.05).lock.release()
-    section.lock().acquire(timeout=0.05).lock.release()
+    assert section.write(keys(2), vectors(2)) == 2
+    assert section.write(keys(3), vectors(3) + 1) == 1
+    arrays, _ = section.read(keys(3))
+    np.testing.assert_array_equal(arrays[:2], vectors(2))
+    np.testing.assert_array_equal(arrays[2:], vectors(3)[2:] + 1)
+
+
+def test_a_folder_that_goes_while_it_is_made(store, monkeypatch):
+    """Another process makes the folder just before, and deletes it just after."""
+    make, made = os.mkdir, []
+
+    def mkdir(path, *args):
+        made.append(path)
+        if len(made) < 3:
+            raise [FileExistsError, FileNotFoundError][len(made) - 1](path)
+        make(path, *args)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    store.section(IDENTITY).write(keys(2), vectors(2))
+    assert len(made) == 3
+    assert store.section(IDENTITY).read(keys(2))[1].all()
+
+
+@pytest.mark.parametrize("n_before", range(10))
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_a_store_in_the_place_of_another(store, monkeypatch, n_before, made_anew):
+    """The folder is deleted, and made anew perhaps, as its files are opened."""
+    connect, opened = sqlite3.connect, []
+    section = store.section(IDENTITY)
+    section.write(keys(2), vectors(2))
+
+    def connect_late(*args, **options):
+        opened.append(args)
+        if len(opened) == 1 + n_before:
+            shutil.rmtree(store.root)
+            if made_anew:
+                section.write(keys(1, 7), vectors(1, 7))
+        return connect(*args, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", connect_late)
+    for n in range(1, 4):
+        section.write(keys(n), vectors(n))
+        section.missing(keys(n))
+    assert len(opened) > n_before
+    section.write(keys(3), vectors(3))
+    arrays, found = section.read([*keys(3), *keys(1, 7)])
+    assert found.tolist() == [True] * 3 + [made_anew]
+    np.testing.assert_array_equal(arrays[:3], vectors(3))
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -238,7 +270,8 @@ class StoreMachine(RuleBasedStateMachine):
     def write(self, layer, items, value):
         arrays = np.full((len(items), 2 + layer), value, np.float32)
         self.sections[layer].write([b"%d" % item for item in items], arrays)
-        self.expected[layer] |= dict.fromkeys(items, value)
+        # What is stored stays.
+        self.expected[layer] = dict.fromkeys(items, value) | self.expected[layer]
 
     @rule(layer=st.integers(0, 1), items=items)
     def read(self, layer, items):

@@ -12,7 +12,6 @@ import pytest
 from helpers import finish, keys, save_image, start, vectors
 
 from skart import FeatureStore
-from skart._database import Database
 from skart.store import StoreError
 
 IDENTITY = {"backbone": "stand-in"}
@@ -61,26 +60,25 @@ def sound(tmp_path_factory):
     return files
 
 
-def in_slices(monkeypatch, size=1):
-    """Have rows be read as those of a large file; by default, one at a time."""
-    monkeypatch.setattr("skart._database._SLICE", size)
-    monkeypatch.setattr("skart._database._WHOLE", 0)
-
-
 @pytest.mark.filterwarnings(
     "ignore:the feature store",
     "ignore:[0-9]+ arrays in the",
     "ignore:.* holds nothing of a store",
 )
-@pytest.mark.parametrize("width", [10, 2000])
+@pytest.mark.parametrize(
+    "width, n_rounds",
+    [
+        (10, 1),
+        pytest.param(10, 12, marks=pytest.mark.slow),
+        pytest.param(2000, 12, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_never_gives_a_wrong_vector(sound, tmp_path, kind, width, monkeypatch):
-    if width == 2000:
-        in_slices(monkeypatch, 400_000)
+def test_damage_never_gives_a_wrong_vector(sound, tmp_path, kind, width, n_rounds):
     generator = random.Random(f"{kind} {width}")
     truth = vectors(N, width=width)
     section = FeatureStore(tmp_path).section(IDENTITY)
-    for _ in range(12):
+    for _ in range(n_rounds):
         damaged = damage(sound[width], kind, generator)
         (tmp_path / "features-2.sqlite").write_bytes(damaged)
         seen = section.store.verify()
@@ -123,63 +121,98 @@ def test_the_rest_of_a_truncated_store_is_saved(sound, tmp_path):
     np.testing.assert_array_equal(arrays[found], vectors(N, width=2000)[found])
 
 
-def test_others_write_while_a_store_is_verified(sound, tmp_path, monkeypatch):
-    file = tmp_path / "features-2.sqlite"
-    file.write_bytes(sound[10])
-    in_slices(monkeypatch)
-    section = FeatureStore(tmp_path).section(IDENTITY)
-    transaction, n_pauses = Database.transaction, 0
+@pytest.fixture
+def as_it_opens(monkeypatch):
+    """Return a function that sets what is done as each file of a store is opened."""
+    connect = sqlite3.connect
 
-    @contextlib.contextmanager
-    def paused(database, **options):
-        nonlocal n_pauses
-        with transaction(database, **options) as it:
-            yield it
-        n_pauses += 1
-        if n_pauses == 9:
-            section.write(keys(1, N), vectors(1, N, 10))
-            section.write(keys(1, 0), vectors(1, 0, 10))  # which was read already
-        other = sqlite3.connect(file, timeout=0, isolation_level=None)
+    def do(something):
+        n_opened = 0
+
+        def connect_late(*args, **options):
+            nonlocal n_opened
+            n_opened += 1
+            n = n_opened
+            with monkeypatch.context() as patch:
+                patch.setattr(sqlite3, "connect", connect)
+                something(n)
+            return connect(*args, **options)
+
+        monkeypatch.setattr(sqlite3, "connect", connect_late)
+        return lambda: n_opened
+
+    return do
+
+
+def test_others_write_while_a_store_is_verified(tmp_path, as_it_opens):
+    n = 2000  # of 8 kB with the search for each: in several parts
+    section = FeatureStore(tmp_path).section(IDENTITY)
+    section.write(keys(n), vectors(n, width=10))
+
+    def write(n_opened):
+        other = sqlite3.connect(section.store.root / "features-2.sqlite", timeout=0)
         with contextlib.closing(other):
             other.execute("BEGIN EXCLUSIVE")  # an error while anyone reads
+            other.execute("ROLLBACK")
+        section.write(keys(1, n + n_opened), vectors(1, n + n_opened, 10))
 
-    monkeypatch.setattr(Database, "transaction", paused)
+    n_opened = as_it_opens(write)
     report = FeatureStore(tmp_path).verify()
-    assert report["arrays"] == N and not report["problems"]
-    assert n_pauses > N
+    assert n <= report["arrays"] <= n + n_opened() and not report["problems"]
+    assert n_opened() > 10
+    assert section.read(keys(n))[1].all()
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_lost_keys_are_found_in_slices(tmp_path, monkeypatch, first):
-    in_slices(monkeypatch)
+@pytest.mark.parametrize(
+    "width", [10, pytest.param(3 * 2**23, marks=pytest.mark.slow)], ids=["", "large"]
+)
+def test_lost_keys_are_found(tmp_path, width, first):
+    """In a file that is checked as a whole, and in one of more than 256 MB."""
     store = FeatureStore(tmp_path)
-    store.section(IDENTITY).write(keys(3), vectors(3, width=10))
+    store.section(IDENTITY).write(keys(3), vectors(3, width=width))
     file, key = tmp_path / "features-2.sqlite", keys(3)[1]
     data = bytearray(file.read_bytes())
     assert data.count(key) == 2  # in the table, and in its index
     data[(data.index(key) if first else data.rindex(key)) + len(key) - 1] ^= 1
     file.write_bytes(data)
     report = store.verify(repair=True)
-    assert report["problems"] == ["1 rows are not found by their keys"]
+    lost = "1 rows are not found by their keys"
+    assert report["problems"] == [lost] if width > 10 else lost in report["problems"]
     assert report["arrays"] == 3 - len(report["damaged"])
     assert store.verify()["problems"] == []
 
 
-def test_a_store_that_is_made_anew_while_it_is_verified(sound, tmp_path, monkeypatch):
+def test_a_store_that_is_made_anew_while_it_is_verified(sound, tmp_path, as_it_opens):
     file = tmp_path / "features-2.sqlite"
     file.write_bytes(sound[10])
-    store = FeatureStore(tmp_path)
-    original = Database.check
 
-    def check(database, inode):
-        file.rename(tmp_path / "old")
-        file.write_bytes(sound[10])
-        return original(database, inode)
+    def replace(n_opened):
+        if n_opened == 1:
+            file.rename(tmp_path / "old")
+            file.write_bytes(sound[10])
 
-    monkeypatch.setattr(Database, "check", check)
+    as_it_opens(replace)
     with pytest.raises(StoreError, match="made anew, while it was used. Run again"):
-        store.verify(repair=True)
+        FeatureStore(tmp_path).verify(repair=True)
     assert file.read_bytes() == sound[10]
+
+
+def test_two_mend_at_once(sound, tmp_path, as_it_opens):
+    """The second finds it done, and what was written since stays."""
+    file = tmp_path / "features-2.sqlite"
+    file.write_bytes(sound[10][:-8192])
+    section = FeatureStore(tmp_path).section(IDENTITY)
+
+    def mend_first(n_opened):
+        if n_opened == 3:  # the damage has been seen
+            with pytest.warns(UserWarning, match="of its arrays could be saved"):
+                section.write(keys(1, N), vectors(1, N, 10))
+
+    as_it_opens(mend_first)
+    arrays, found = section.read(keys(N + 1))
+    assert found[-1] and found.sum() > N / 2
+    np.testing.assert_array_equal(arrays[found], vectors(N + 1, width=10)[found])
 
 
 def test_damage_while_it_is_in_use(sound, tmp_path):
@@ -200,10 +233,10 @@ print(section.read(keys)[1].sum())
 
 
 @pytest.mark.filterwarnings("ignore:[0-9]+ arrays in the")
-def test_damaged_names_of_files_are_digested_anew(tmp_path):
+def test_damaged_names_of_files_are_digested_anew(tmp_path, monkeypatch):
     file = Path(save_image(tmp_path / "a.jpg"))
     store = FeatureStore(tmp_path / "store")
-    time.sleep(max(0, 2.05 - (time.time() - file.stat().st_ctime)))
+    monkeypatch.setattr(time, "time", lambda: file.stat().st_ctime + 2.1)
     (digest,) = store.digest_files([file])
     path = store.root / "features-2.sqlite"
     data = path.read_bytes()

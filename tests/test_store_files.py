@@ -2,6 +2,8 @@
 
 import contextlib
 import multiprocessing
+import os
+import signal
 import sqlite3
 
 import pytest
@@ -61,11 +63,9 @@ def test_databases_of_other_programs_are_refused(tmp_path, kind):
     for use in (
         lambda: section.write(keys(2), vectors(2)),
         lambda: section.read(keys(2)),
-        section.lock,
         store.info,
         store.verify,
         lambda: store.verify(repair=True),
-        lambda: store._database.mend(file.stat().st_ino),
     ):
         with pytest.raises(StoreError, match=f"{NAME} is a database of another pro"):
             use()
@@ -85,7 +85,7 @@ def _write(file):
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("INSERT INTO two VALUES (1)")
-    multiprocessing.current_process().kill()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_stores_without_a_number_are_taken_on(store):
@@ -127,7 +127,9 @@ def test_files_that_merely_have_such_names(store):
 
 def test_a_look_at_the_file_keeps_the_locks_of_other_threads(store):
     """To close a file that was opened beside SQLite would lose them."""
-    with store._database.transaction(write=True):
+    connection = sqlite3.connect(store.root / NAME, isolation_level=None)
+    with contextlib.closing(connection):
+        connection.execute("BEGIN IMMEDIATE")
         assert store.section(IDENTITY).read(keys(2))[1].all()
         process = start(WRITE_AT_ONCE, store.root / NAME)
         assert "database is locked" in process.communicate()[1]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from skart._decode import decode_image
 from skart._files import written_whole
-from skart._image_file import explain
+from skart._image_file import UNREADABLE, explain
 
 # Longer side of a thumbnail in pixels, and how many of a cluster are shown.
 _LONGEST = 200
@@ -164,7 +164,7 @@ def _shown(file):
     size = [max(1, round(side * scale)) for side in (file.height, file.width)]
     try:
         pixels = decode_image(file.path, size, "stretch")
-    except Exception as error:  # decoders raise many kinds
+    except UNREADABLE as error:
         return shown | {"error": explain(error)}
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=80)

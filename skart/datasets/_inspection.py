@@ -11,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skart._decode import decode_image
-from skart._image_file import explain, read_header
+from skart._image_file import UNREADABLE, explain, read_header
 from skart.datasets._alignment import CHROMA_SIDE, SIDE, Picture
 
 # Levels of 255 within which a margin counts as uniform, and an image as blank or grey.
@@ -130,7 +130,7 @@ def _inspect(path):
             facts = seen.st_size, seen.st_dev, seen.st_ino
         pixels = decode_image(path, (SIDE, SIDE), "stretch")
         _, width, height = read_header(path)
-    except Exception as error:  # decoders raise many kinds
+    except UNREADABLE as error:
         return Inspection(explain(error), facts)
     colours = pixels.astype(np.float32)
     blocks = colours.reshape(CHROMA_SIDE, SIDE // CHROMA_SIDE, CHROMA_SIDE, -1, 3)

@@ -1,8 +1,10 @@
 """Pretrained networks of keras.applications, cut where features are taken."""
 
+import functools
 import inspect
 import os
 import re
+import threading
 import warnings
 from pathlib import Path
 
@@ -35,6 +37,9 @@ _SIZES = {
     "NASNetLarge": 331,
     "Xception": 299,
 }
+
+# Two threads that need the same network load it once.
+_loading = threading.Lock()
 
 
 def load_backbone(
@@ -109,6 +114,32 @@ def load_backbone(
         if len(outputs) == 1:
             (outputs,) = outputs
         return fold_batch_norm(keras.Model(network.inputs, outputs))
+
+
+def load_shared_backbone(name, stamp, **options):
+    """Load a backbone, or return the one that was loaded for the same parameters.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+    stamp : hashable
+        Changes with the files that the weights are read from.
+    **options : object
+        As :func:`load_backbone` takes them; hashable.
+
+    Returns
+    -------
+    network : keras.Model
+        One of the last two that were loaded, or a new one.
+    """
+    with _loading:
+        return _load_backbone(name, stamp, **options)
+
+
+@functools.lru_cache(maxsize=2)
+def _load_backbone(name, stamp, **options):
+    return load_backbone(name, **options)
 
 
 def preprocess(name, images):
