@@ -19,6 +19,7 @@ from skart.commands.collection import (
     choose_weights,
     validation_share,
 )
+from skart.commands.interrupts import check_interrupt
 from skart.datasets import make_paintings
 from skart.evaluation import Evaluation
 from skart.pipelines import head_search_space, make_transfer_pipeline
@@ -179,5 +180,6 @@ def _report(evaluation, trained_on):
 
 
 def _say(step, what):
+    check_interrupt()
     typer.secho(f"\n{step}", bold=True, nl=False)
     typer.echo(f": {what}")
