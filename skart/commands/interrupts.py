@@ -38,14 +38,21 @@ def ending_in_order():
     watched, watching = socket.socketpair()
     watching.setblocking(False)
 
-    def raise_again(unraisable):
+    def hear_of_ignored(unraisable):
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
             watching.send(_RAISE_AGAIN)
         else:
             sys.__unraisablehook__(unraisable)
 
-    sys.unraisablehook = raise_again
-    signal.signal(signal.SIGINT, _interrupt)
+    def interrupt(_, frame):
+        _announce()
+        if frame.f_code is hear_of_ignored.__code__:  # which would be ignored, too
+            watching.send(_RAISE_AGAIN)
+        else:
+            raise KeyboardInterrupt
+
+    sys.unraisablehook = hear_of_ignored
+    signal.signal(signal.SIGINT, interrupt)
     signal.set_wakeup_fd(watching.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=[watched], daemon=True).start()
     # Runs last: once Python frees its modules, no thread runs any more.
@@ -72,19 +79,13 @@ def check_interrupt():
         raise KeyboardInterrupt
 
 
-def _interrupt(*_):
-    """Handle SIGINT in the main thread."""
-    _announce()
-    raise KeyboardInterrupt
-
-
 def _watch(watched):
     """End the process on the second SIGINT, even while the main thread can't."""
     n_left = 2
     while n_left:
         received = watched.recv(1)
         if received == _RAISE_AGAIN:
-            n_left += 1  # by interrupt_main
+            n_left += 1  # since the next line is heard as a signal
             _thread.interrupt_main()
         elif received[0] == signal.SIGINT:
             n_left -= 1
