@@ -97,13 +97,22 @@ main()
 """
 
 
-def begin(body, folder):
+@pytest.fixture
+def begin(tmp_path):
     """Start a command, and give it once it is at work."""
-    process = start(
-        COMMAND.replace("BODY", body), folder, preexec_fn=heed_interrupts, bufsize=1
-    )
-    assert process.stderr.readline() == "begun\n", process.communicate()
-    return process
+    started = []
+
+    def begin(body, preexec_fn=heed_interrupts, **options):
+        script = COMMAND.replace("BODY", body)
+        process = start(script, tmp_path, preexec_fn=preexec_fn, **options)
+        started.append(process)
+        assert process.stderr.readline() == "begun\n"
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize(
@@ -119,8 +128,8 @@ def begin(body, folder):
         ("turn_into(BaseExceptionGroup('', [KeyboardInterrupt()]))", []),
     ],
 )
-def test_first_interrupt_ends_in_order(body, left, tmp_path):
-    process = begin(body, tmp_path)
+def test_first_interrupt_ends_in_order(body, left, begin, tmp_path):
+    process = begin(body)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=GUARD)
     assert process.returncode == 130, stderr
@@ -134,8 +143,8 @@ def test_first_interrupt_ends_in_order(body, left, tmp_path):
 
 
 @pytest.mark.parametrize("body", ["compute()", "join()", "leave_a_thread()"])
-def test_second_interrupt_ends_at_once(body, tmp_path):
-    process = begin(body, tmp_path)
+def test_second_interrupt_ends_at_once(body, begin, tmp_path):
+    process = begin(body)
     process.send_signal(signal.SIGINT)
     assert process.stderr.readline() == "\n"
     assert process.stderr.readline().startswith("skart: interrupted. ")
@@ -146,14 +155,12 @@ def test_second_interrupt_ends_at_once(body, tmp_path):
     assert not (tmp_path / "ended in order").exists()
 
 
-def test_ignored_interrupts_stay_ignored(tmp_path):
-    process = start(
-        COMMAND.replace("BODY", "print('begun'); input(); return 'done'"),
-        tmp_path,
+def test_ignored_interrupts_stay_ignored(begin):
+    process = begin(
+        "print('begun'); input(); return 'done'",
+        lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         stdin=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
-    assert process.stderr.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
     assert process.communicate("\n", timeout=GUARD) == ("done\n", "")
     assert process.returncode == 0

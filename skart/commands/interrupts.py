@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 MESSAGE = (
     "\nskart: interrupted. Features computed so far are kept: the same command finds "
@@ -44,15 +45,8 @@ def ending_in_order():
         else:
             sys.__unraisablehook__(unraisable)
 
-    def interrupt(_, frame):
-        _announce()
-        if frame.f_code is hear_of_ignored.__code__:  # which would be ignored, too
-            watching.send(_RAISE_AGAIN)
-        else:
-            raise KeyboardInterrupt
-
     sys.unraisablehook = hear_of_ignored
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     signal.set_wakeup_fd(watching.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=[watched], daemon=True).start()
     # Runs last: once Python frees its modules, no thread runs any more.
@@ -79,18 +73,34 @@ def check_interrupt():
         raise KeyboardInterrupt
 
 
+def _interrupt(*_):
+    """Handle SIGINT in the main thread."""
+    _announce()
+    raise KeyboardInterrupt
+
+
 def _watch(watched):
     """End the process on the second SIGINT, even while the main thread can't."""
     n_left = 2
     while n_left:
         received = watched.recv(1)
         if received == _RAISE_AGAIN:
+            while _hears_of_ignored():  # where it would be ignored, too
+                time.sleep(0.001)
             n_left += 1  # since the next line is heard as a signal
             _thread.interrupt_main()
         elif received[0] == signal.SIGINT:
             n_left -= 1
             _announce()
     os._exit(130)
+
+
+def _hears_of_ignored():
+    """Return whether the main thread is in ``sys.unraisablehook``."""
+    frame = sys._current_frames()[threading.main_thread().ident]
+    while frame is not None and frame.f_code is not sys.unraisablehook.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _announce():
