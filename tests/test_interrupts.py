@@ -25,7 +25,7 @@ def heed_interrupts():
 
 
 COMMAND = """
-import atexit, contextlib, hashlib, pathlib, sys, threading, time
+import atexit, hashlib, pathlib, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from skart._files import written_whole
 from skart.cli import main
@@ -74,10 +74,11 @@ def swallow():
         time.sleep(0.01)
 
 def compute():
-    print("begun")
-    while True:  # also if the first comes before the C function is called
-        with contextlib.suppress(KeyboardInterrupt):
-            hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+    try:
+        print("begun")
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+    finally:  # if the first interrupt came ahead of it
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
 
 def join():
     with ThreadPoolExecutor() as pool:
