@@ -73,6 +73,23 @@ def swallow():
     while True:
         time.sleep(0.01)
 
+def search():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import KFold
+    from skart.commands.training import random_search
+
+    class Interrupted(LogisticRegression):
+        n_fits = 0
+
+        def fit(self, X, y):
+            Interrupted.n_fits += 1
+            if Interrupted.n_fits == 2:  # scikit-learn takes it for a bad candidate
+                turn_into(AssertionError("Nesting violated"))
+            return super().fit(X, y)
+
+    X, y, space = [[0.0], [1.0]] * 4, [0, 1] * 4, {"C": range(1, 10**6)}
+    random_search(Interrupted(), space, X, y, n_candidates=10**5, cv=KFold(2))
+
 def compute():
     try:
         print("begun")
@@ -141,6 +158,15 @@ def test_first_interrupt_ends_in_order(body, left, begin, tmp_path):
     found = sorted(path.name for path in tmp_path.iterdir())
     assert found == ["ended in order", *left]
     assert all((tmp_path / name).read_text() == "whole" for name in left)
+
+
+@pytest.mark.slow
+def test_interrupted_fit_is_no_bad_candidate(begin, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    process = begin("search()")
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=GUARD)[1]
+    assert process.returncode == 130 and stderr.startswith("\nskart: interrupted. ")
 
 
 @pytest.mark.parametrize("body", ["compute()", "join()", "leave_a_thread()"])
