@@ -19,7 +19,6 @@ import numpy as np
 import skart
 from skart._decode import DECODER_VERSION, decode_image
 from skart._image_file import UNREADABLE, explain
-from skart._stderr import stderr_held_back
 from skart._versions import EXTRACTOR_VERSION, compare_versions
 from skart.store import StoreError
 
@@ -52,11 +51,10 @@ class Engine:
         self._steps = []
         # One image at a time keeps few cores busy.
         n_threads = min(4, os.cpu_count() or 1)
-        with stderr_held_back():  # it tells that it has begun
-            for graph in graphs:
-                step = Interpreter(model_content=graph, num_threads=n_threads)
-                step.allocate_tensors()
-                self._steps.append(step)
+        for graph in graphs:
+            step = Interpreter(model_content=graph, num_threads=n_threads)
+            step.allocate_tensors()
+            self._steps.append(step)
 
     def predict_proba(self, paths):
         """Predict the probability of each class.
@@ -316,7 +314,6 @@ def _convert(function, network, shape, dtype):
 
     weights = tf.Module()
     weights.all = [weight.value for weight in network.weights]
-    with stderr_held_back():
-        return tf.lite.TFLiteConverter.from_concrete_functions(
-            [of_one.get_concrete_function()], weights
-        ).convert()
+    return tf.lite.TFLiteConverter.from_concrete_functions(
+        [of_one.get_concrete_function()], weights
+    ).convert()

@@ -2,7 +2,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -383,22 +382,39 @@ def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
     )
 
 
-@pytest.mark.slow
-def test_an_interrupt_says_how_to_go_on(drawn, tmp_path):
-    # Where tests run in the background, a shell has interrupts ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = start(
-        *("train", str(drawn), "--weights", "random", "--size", "300"),
-        *("--out", str(tmp_path / "m.skart"), "--cache", str(tmp_path / "cache")),
+NOISY = """
+import logging, os, sys, warnings
+from skart.cli import main
+from skart.cli._app import command
+
+@command
+def noisy():
+    os.write(2, b"a notice of a C++ library\\n")
+    logging.getLogger("tensorflow").warning("5 calls triggered tf.function retracing")
+    logging.getLogger("tensorflow").warning("another warning")
+    warnings.warn("for the user")
+    print("a remark")
+    return "the answer"
+
+sys.argv[1:] = ["noisy"]
+main()
+"""
+
+
+@pytest.mark.parametrize("level", [None, "0"])
+def test_a_command_shows_no_native_output(level):
+    environment = {**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    if level is not None:
+        environment["TF_CPP_MIN_LOG_LEVEL"] = level
+    done = subprocess.run(
+        [sys.executable, "-c", NOISY], capture_output=True, text=True, env=environment
     )
-    while not (tmp_path / "cache/features-2.sqlite").exists():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    stderr = process.communicate()[1]
-    assert process.returncode == 130
-    assert "interrupted" in stderr and "Traceback" not in stderr
-    assert not (tmp_path / "m.skart").exists()
+    shown = ["another warning", "skart: warning: for the user", "a remark"]
+    if level == "0":
+        shown.insert(0, "a notice of a C++ library")
+    assert done.stderr.splitlines() == shown
+    assert done.stdout == "the answer\n" and done.returncode == 0
 
 
 def test_demo(tmp_path):

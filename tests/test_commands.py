@@ -1,8 +1,12 @@
 """What the commands decide for their users; the commands themselves: test_cli.py."""
 
+import hashlib
 import json
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pandas as pd
@@ -17,9 +21,11 @@ from skart.cited import CITED
 from skart.cli._app import as_json
 from skart.commands.assessment import assess
 from skart.commands.collection import (
+    INCEPTION_URL,
     Collection,
     choose_splitter,
     choose_weights,
+    fetch,
     validation_share,
 )
 from skart.commands.prediction import load_pipeline
@@ -111,6 +117,96 @@ def test_weights(tmp_path):
     assert choose_weights(None) == choose_weights("imagenet") == "imagenet"
     with pytest.raises(FileNotFoundError, match="--weights .*no.h5: there is no"):
         choose_weights(str(tmp_path / "no.h5"))
+
+
+@pytest.fixture
+def served():
+    """Serve files at an address of this machine: a dict of name to content."""
+    files = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path not in files:
+                return self.send_error(404)
+            content, length = files[self.path]
+            self.send_response(200)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", files
+        server.shutdown()
+        thread.join()
+
+
+WEIGHTS = b"weights" * 50_000
+MD5 = hashlib.md5(WEIGHTS).hexdigest()
+
+
+def test_weights_are_downloaded_once(served, tmp_path):
+    address, files = served
+    files["/a.h5"] = WEIGHTS, len(WEIGHTS)
+    said = []
+    for _ in range(2):
+        assert fetch(f"{address}/a.h5", MD5, tmp_path / "models", said.append)
+    assert said == [f"Downloading {address}/a.h5 ..."]
+    assert (tmp_path / "models" / "a.h5").read_bytes() == WEIGHTS
+    # What an interrupted download of Keras left is no file of weights.
+    (tmp_path / "models" / "a.h5").write_bytes(WEIGHTS[:1000])
+    assert fetch(f"{address}/a.h5", MD5, tmp_path / "models", said.append)
+    assert (tmp_path / "models" / "a.h5").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "404"),
+        ((WEIGHTS[:1000], len(WEIGHTS)), "incomplete"),
+        ((b"<p>Please log in", 16), "another file"),
+    ],
+)
+def test_a_download_that_fails_leaves_all_as_it_was(served, tmp_path, answer, reason):
+    address, files = served
+    if answer is not None:
+        files["/a.h5"] = answer
+    said = []
+    assert not fetch(f"{address}/a.h5", MD5, tmp_path / "models", said.append)
+    assert reason in said[-1] and not (tmp_path / "models").exists()
+    # Another process is about to download it.
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a.h5").write_bytes(WEIGHTS[:1000])
+    assert not fetch(f"{address}/a.h5", MD5, tmp_path / "models", said.append)
+    assert (tmp_path / "models" / "a.h5").read_bytes() == WEIGHTS[:1000]
+    assert len(list((tmp_path / "models").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [URLError("no network"), TimeoutError("timed out"), KeyboardInterrupt()]
+)
+def test_weights_are_random_without_a_network(tmp_path, monkeypatch, error):
+    def fail(*_, **__):
+        # Meanwhile another process has finished its download.
+        file.write_bytes(b"of another process")
+        raise error
+
+    file = tmp_path / "models" / INCEPTION_URL.rpartition("/")[2]
+    file.parent.mkdir()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("skart.commands.collection.urlopen", fail)
+    said = []
+    if isinstance(error, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            choose_weights(None, said.append, fall_back=True)
+    else:
+        assert choose_weights(None, said.append, fall_back=True) is None
+        assert str(error) in said[-2] and "--weights" in said[-1]
+    assert file.read_bytes() == b"of another process"
 
 
 def test_80_10_10():

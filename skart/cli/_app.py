@@ -1,17 +1,14 @@
 """What all commands share: errors, warnings, interrupts, output and options."""
 
-import atexit
 import contextlib
+import faulthandler
 import functools
 import json
+import logging
 import os
 import re
-import signal
-import socket
 import sys
 import tempfile
-import threading
-import time
 import warnings
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +16,7 @@ from typing import Annotated, Literal
 import typer
 
 import skart
+from skart.commands import interrupts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,55 +91,35 @@ Folds = Annotated[
 CACHE = Path("~/.cache/skart")
 
 
-INTERRUPTED = (
-    "\nskart: interrupted. Features computed so far are kept: the same command finds "
-    "them; what was being trained begins anew."
-)
-
-
 def main():
     """Run the command."""
+    _hide_native_output()
     for stream in (sys.stdout, sys.stderr):  # names of files may be no Unicode
         stream.reconfigure(errors="backslashreplace")
-    _end_in_time_when_interrupted()
-    try:
+    with interrupts.ending_in_order():
         app()
-    finally:
-        if _interrupted.is_set():
-            # Else Python would wait for threads and free networks, and nothing could
-            # end it any more. What deletes temporary files is done.
-            atexit._run_exitfuncs()
-            os._exit(130)
 
 
-def _end_in_time_when_interrupted(seconds=1.2):
-    """End the process soon after an interrupt, whatever holds it up.
+def _hide_native_output():
+    """Hide what C++ libraries write, so that the terminal shows skart's own words.
 
-    Python interrupts its main thread only, between two statements, and waits for the
-    other threads: a network's batch, or the decoding of large images, may take longer.
-    What ends in the middle of anything leaves the store sound.
+    TensorFlow and LiteRT write notices about processors and drivers to file descriptor
+    2, some of them whatever their log level is; Python gets a descriptor of its own.
     """
-    told, telling = socket.socketpair()
-    telling.setblocking(False)
-    signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
-
-    def watch():
-        with telling:  # stays open as long as this thread lives
-            while told.recv(1)[0] != signal.SIGINT:
-                pass
-            time.sleep(seconds)
-        if not _interrupted.is_set():
-            os.write(2, f"{INTERRUPTED}\n".encode())
-        os._exit(130)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-_interrupted = threading.Event()  # and the user knows
+    # Each network and each size of a last batch is traced once; TensorFlow counts these
+    # across networks and advises against it.
+    logging.getLogger("tensorflow").addFilter(
+        lambda record: "triggered tf.function retracing" not in str(record.msg)
+    )
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
+        return  # wanted
+    sys.stderr = open(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    faulthandler.enable(sys.stderr)  # tells of a crash, whose message is hidden, too
 
 
 def say(text="", **style):
-    """Tell the user something beside the answer.
+    """Tell the user something beside the answer, unless the command was interrupted.
 
     Parameters
     ----------
@@ -149,7 +127,13 @@ def say(text="", **style):
         A line, or several.
     **style : object
         As ``typer.secho`` takes it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the command was interrupted, and something went on nevertheless.
     """
+    interrupts.check_interrupt()
     typer.secho(_printable(text), err=True, **style)
 
 
@@ -172,13 +156,15 @@ def manners():
         try:
             yield
         except KeyboardInterrupt:
-            _interrupted.set()
-            say(INTERRUPTED)
+            if not interrupts.was_interrupted():  # else it was announced
+                say(interrupts.MESSAGE)
             raise typer.Exit(130) from None
         except BrokenPipeError:  # nobody reads on: `skart predict ... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
         except (ValueError, OSError, TypeError) as error:
+            if interrupts.was_interrupted():  # TensorFlow may have made it of that
+                raise typer.Exit(130) from None
             say(f"skart: {error}")
             if hasattr(error, "failures"):
                 say("On the command line, that is --on-error blank.")

@@ -1,14 +1,16 @@
 """What a command decides for its user: which paintings, weights and folds to take."""
 
+import hashlib
 import os
-import socket
-import subprocess
-import sys
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import urlopen
 
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from tqdm.auto import tqdm
 
+from skart._files import written_whole
 from skart._messages import visible
 from skart.datasets import load_catalogue, load_pandora18k
 from skart.datasets._folder import read_folder
@@ -16,6 +18,13 @@ from skart.datasets._pandora import is_pandora18k
 
 # A movement needs paintings to train on, to validate with and to test on.
 LEAST_PAINTINGS = 4
+
+# What keras.applications.InceptionV3(include_top=False) downloads, 88 MB.
+INCEPTION_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
+    "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+)
+INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 
 
 class Collection:
@@ -169,38 +178,76 @@ def validation_share(labels, n_folds=1):
 
 
 def imagenet_is_at_hand(say=print):
-    """Find ImageNet weights of InceptionV3 in Keras' cache, or download them.
+    """Find ImageNet weights of InceptionV3 in Keras' folder, or download them.
 
     Parameters
     ----------
     say : callable, default=print
-        Tells the user of a download.
+        Tells the user of a download, and why it failed.
 
     Returns
     -------
     found : bool
-        Whether they are there now; a download gets a minute.
+        Whether they are there now.
     """
-    models = Path(os.environ.get("KERAS_HOME", "~/.keras"), "models").expanduser()
-    pattern = "inception_v3*notop.h5"
-    if list(models.glob(pattern)):
-        return True
+    from skart._keras import keras  # noqa: F401, makes the folder
+
+    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
+    if not os.access(home, os.W_OK):  # then Keras takes another, too
+        home = "/tmp/.keras"
+    return fetch(INCEPTION_URL, INCEPTION_MD5, Path(home, "models"), say)
+
+
+def fetch(url, md5, folder, say=print):
+    """Find a file in a folder, or download it.
+
+    Parameters
+    ----------
+    url : str
+        Where it comes from; it keeps its name.
+    md5 : str
+        Digest of what it must hold, hexadecimal.
+    folder : path
+        Where it is kept. What is there already is replaced by a complete download only.
+    say : callable, default=print
+        Tells the user of a download, and why it failed.
+
+    Returns
+    -------
+    found : bool
+        Whether it is there now, and complete.
+    """
+    file = folder / url.rpartition("/")[2]
+    if file.is_file():
+        with open(file, "rb") as raw:
+            if hashlib.file_digest(raw, "md5").hexdigest() == md5:
+                return True
+    say(f"Downloading {url} ...")
     try:
-        socket.create_connection(("storage.googleapis.com", 443), timeout=3).close()
-    except OSError:
+        content = _download(url)
+    except (OSError, HTTPException) as error:
+        say(f"The download failed: {error}")
         return False
-    say("Downloading ImageNet weights, 88 MB ...")
-    load = "from skart.networks import load_backbone; load_backbone()"
-    try:
-        # In a process of its own, so that a download that crawls can be ended.
-        done = subprocess.run(
-            [sys.executable, "-c", load], capture_output=True, timeout=60
-        )
-    except subprocess.TimeoutExpired:
-        for fragment in models.glob(pattern):
-            fragment.unlink()
+    if hashlib.md5(content).hexdigest() != md5:
+        say("The download failed: what came is incomplete, or another file")
         return False
-    return done.returncode == 0
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(file) as part:
+        part.write_bytes(content)
+    return True
+
+
+def _download(url):
+    """Download a file into memory, as long as anything comes within 10 s."""
+    content = bytearray()
+    with (
+        urlopen(url, timeout=10) as response,
+        tqdm(total=response.length, unit="B", unit_scale=True) as progress,
+    ):
+        while block := response.read(2**16):
+            content += block
+            progress.update(len(block))
+    return content
 
 
 def choose_weights(weights, say=print, *, fall_back=False):

@@ -19,6 +19,7 @@ from skart.commands.collection import (
     choose_weights,
     validation_share,
 )
+from skart.commands.interrupts import check_interrupt
 from skart.datasets import make_paintings
 from skart.evaluation import Evaluation
 from skart.pipelines import head_search_space, make_transfer_pipeline
@@ -38,7 +39,7 @@ def run(data, out, *, weights=None, layer=None, n_candidates=6, epochs=30, seed=
         Folder for figures, predictions and features.
     weights : str, path or None, default=None
         File of InceptionV3 weights, ``"imagenet"`` or ``"random"``; None takes ImageNet
-        weights if they can be had within a minute, else random ones.
+        weights if they can be had, else random ones.
     layer : str, default=None
         Layer that features are taken from; None for the last.
     n_candidates : int, default=6
@@ -179,5 +180,6 @@ def _report(evaluation, trained_on):
 
 
 def _say(step, what):
+    check_interrupt()
     typer.secho(f"\n{step}", bold=True, nl=False)
     typer.echo(f": {what}")

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from skart.classifiers import DenseHeadClassifier
 from skart.commands.collection import choose_splitter, validation_share
+from skart.commands.interrupts import check_interrupt
 from skart.persistence import save_model
 from skart.pipelines import (
     NETWORKS,
@@ -227,6 +228,8 @@ def random_search(
     ) as progress:
 
         def score(estimator, X, y):
+            # A fit that failed because of an interrupt doesn't end a search.
+            check_interrupt()
             accuracy = estimator.score(X, y)
             progress.update()
             progress.set_postfix(accuracy=f"{accuracy:.3f}")
