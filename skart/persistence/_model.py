@@ -1,5 +1,6 @@
 """Models are saved in files that are safe to open, and loaded."""
 
+import copy
 import inspect
 import os
 import warnings
@@ -28,6 +29,7 @@ from skart.persistence._trust import (
     trusted_types,
     untrusted_types,
 )
+from skart.stacking import ArtistKFold
 
 
 def save_model(model, file, *, notes=None):
@@ -35,8 +37,8 @@ def save_model(model, file, *, notes=None):
 
     It holds parameters, trained weights and what else was learned, but no code and no
     pickle. Of a frozen backbone it tells the name and which weights it had; they have
-    to be there where it is loaded. What belongs to the machine is left out: ``cache``
-    and ``memory`` are saved as None.
+    to be there where it is loaded. What belongs to the machine is left out: ``cache``,
+    ``memory`` and the ``artists`` of :class:`ArtistKFold` are saved as None.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def save_model(model, file, *, notes=None):
     backbones = []
 
     def prepare(step, estimator):
-        _forget_caches(estimator)
+        _forget_the_machine(estimator)
         _check_savable(step, estimator)
         if _runs_backbone(estimator):
             backbones.append({"step": step, **_identify_backbone(estimator)})
@@ -169,7 +171,7 @@ def load_model(file, *, weights=None, cache=None):
 
         def settle(step, estimator):
             _add_later_parameters(estimator)
-            _forget_caches(estimator)
+            _forget_the_machine(estimator)
             name = find_unsafe_parameter(estimator)
             if name is not None:
                 raise ModelFileError(
@@ -246,10 +248,14 @@ def _add_later_parameters(estimator):
             setattr(estimator, name, parameter.default)
 
 
-def _forget_caches(estimator):
+def _forget_the_machine(estimator):
+    """Leave out folders of this machine, and paths that only fitting needs."""
     for name in ("cache", "keep", "memory"):  # nothing is kept without a cache
         if name in vars(estimator):
             setattr(estimator, name, None)
+    if isinstance(vars(estimator).get("cv"), ArtistKFold):
+        estimator.cv = copy.copy(estimator.cv)
+        estimator.cv.artists = None
 
 
 def _refuse_search(estimator):
