@@ -209,11 +209,7 @@ def load_model(file, *, weights=None, cache=None):
                 _settle_weights(file, estimator, recorded[step], weights)
                 used.add(estimator.weights)
 
-        model = _load(raw)
-        try:
-            model = copy_model(model, settle)
-        except RecursionError as error:
-            raise damaged(file, "a part in it holds itself") from error
+        model = copy_model(_load(raw), settle)
         if not used.issuperset(weights):
             raise ModelFileError(
                 f"weights={sorted({*weights} - used)} are not of a backbone in "
