@@ -244,7 +244,7 @@ def _build(name, input_shape, weights):
         try:
             network = build(
                 include_top=False,
-                weights=None if file else weights,
+                weights=weights if file is None else None,
                 input_shape=input_shape,
             )
         except ValueError as error:
