@@ -1,8 +1,8 @@
 """Time the training of the hybrid CNN: skart, and plain Keras on the same network.
 
 All train on the same images, in turn, an epoch a round: Keras' ``fit`` on an array;
-skart on the array, and on files that it decodes meanwhile. Then both dtypes learn to tell drawn paintings
-apart. Prints Markdown tables.
+skart on the array, and on files that it decodes meanwhile. Then both dtypes learn to
+tell drawn paintings apart. Prints Markdown tables.
 
     python benchmarks/training_step.py
 """

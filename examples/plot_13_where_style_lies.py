@@ -119,7 +119,8 @@ print(f"accuracy: {search.best_score_:.1%}")
 # Several views under one head
 # ----------------------------
 # Each layer, and the hand-made features, have a head of their own; a last one learns
-# from out-of-fold predictions whom to trust. ``ArtistKFold`` keeps artists apart there.
+# from out-of-fold predictions whom to trust. ``ArtistKFold`` keeps artists apart there,
+# where no ``groups`` arrive.
 # From eighty paintings it has little to learn: with so few, take the best view.
 stack = make_stacked_pipeline(
     layers=["mixed2", "mixed5"],
@@ -127,7 +128,7 @@ stack = make_stacked_pipeline(
     kinds=["color_layout", "color_structure", "edge_direction"],
     pooling="avg",
     size=160,
-    cv=ArtistKFold(2),
+    cv=ArtistKFold(2, artists=dict(zip(paths, artists, strict=True))),
     cache="skart-gallery/features",
     verbose=False,
 )

@@ -13,12 +13,14 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import warnings
 
 import numpy as np
 
 import skart
 from skart._decode import DECODER_VERSION, decode_image
 from skart._image_file import UNREADABLE, explain
+from skart._presets import find_preset
 from skart._versions import EXTRACTOR_VERSION, compare_versions
 from skart.store import StoreError
 
@@ -32,6 +34,10 @@ _TOLERANCE = 1e-4
 _GRAPH = hashlib.sha256(b"skart: graph").digest()
 
 
+class GraphError(Exception):
+    """A network that LiteRT can't convert or run."""
+
+
 class Engine:
     """Image files to probabilities.
 
@@ -41,20 +47,24 @@ class Engine:
         ``classes``, and the parameters of ``decode_image`` as ``decoding``.
     graphs : list of bytes
         Of LiteRT; each takes what the one before it gives.
+
+    Raises
+    ------
+    GraphError
+        If LiteRT can't run one of them.
     """
 
     def __init__(self, facts, graphs):
         from ai_edge_litert.interpreter import Interpreter
 
         self.classes = facts["classes"]
-        self._decoding = facts["decoding"]
+        decoding = facts["decoding"]
+        self._decoding = decoding["size"], decoding["resize"], decoding["max_pixels"]
         self._steps = []
         # One image at a time keeps few cores busy.
         n_threads = min(4, os.cpu_count() or 1)
         for graph in graphs:
-            step = Interpreter(model_content=graph, num_threads=n_threads)
-            step.allocate_tensors()
-            self._steps.append(step)
+            self._steps.append(_start(Interpreter, graph, n_threads))
 
     def predict_proba(self, paths):
         """Predict the probability of each class.
@@ -75,7 +85,7 @@ class Engine:
         failures = {}
         for row, path in zip(probabilities, paths, strict=True):
             try:
-                pixels = decode_image(path, **self._decoding)
+                pixels = decode_image(path, *self._decoding)
             except UNREADABLE as error:
                 failures[path] = explain(error)
             else:
@@ -176,28 +186,33 @@ def keep_engine(digest, store, file, pipe, images, probabilities):
     readable = readable[:1]  # is enough to compare
     if store.read_only or not readable or not _is_plain_transfer(pipe):
         return
-    from skart.persistence import model_info
+    from skart.persistence import ModelFileError, model_info
 
     try:
         info = model_info(file)
-        (recorded,) = info["backbones"]
-        facts = {
-            "backbone": {
-                "engine": _version(),
-                "layer": pipe[1].layer,
-                "pooling": pipe[1].pooling,
-                **pipe[1]._identity(images),
-            },
-            "classes": pipe.classes_.tolist(),
-            "decoding": {
-                "size": images.size,
-                "resize": images.resize,
-                "max_pixels": images.max_pixels,
-            },
-            "versions": info["versions"],
-            "weights": recorded["weights"],
-            "weights_file": recorded["file"],
-        }
+    except (OSError, ModelFileError):  # it was deleted or replaced meanwhile
+        return
+    if digest_model(file) != digest:
+        return
+    (recorded,) = info["backbones"]
+    facts = {
+        "backbone": {
+            "engine": _version(),
+            "layer": pipe[1].layer,
+            "pooling": pipe[1].pooling,
+            **pipe[1]._identity(images),
+        },
+        "classes": pipe.classes_.tolist(),
+        "decoding": {
+            "size": images.size,
+            "resize": images.resize,
+            "max_pixels": images.max_pixels,
+        },
+        "versions": info["versions"],
+        "weights": recorded["weights"],
+        "weights_file": recorded["file"],
+    }
+    try:
         section = store.section(facts["backbone"])
         backbone = _read(section)
         is_new = backbone is None
@@ -206,14 +221,17 @@ def keep_engine(digest, store, file, pipe, images, probabilities):
         head = _convert_head(pipe)
         found, _ = Engine(facts, [backbone, head]).predict_proba(images.paths[readable])
         differs = np.abs(found - probabilities[readable]).max()
-        # Not >, which is false of nan; and the file may be another by now.
-        if not differs <= _TOLERANCE or digest_model(file) != digest:
-            return
+        if not differs <= _TOLERANCE:  # not >, which is false of nan
+            raise GraphError(f"its probabilities differ by {differs:.2g}")
         if is_new:
             _write(section, backbone)
         _write(_model_section(store, digest), _pack(facts, head))
-    except Exception:  # what can't be converted or stored fails in many ways
-        return
+    except (GraphError, StoreError) as error:
+        warnings.warn(
+            f"{str(file)!r} can't be kept as a graph of LiteRT ({error}): predicting "
+            "starts TensorFlow each time",
+            stacklevel=2,
+        )
 
 
 def _litert_version():
@@ -267,6 +285,7 @@ def _is_plain_transfer(pipe):
         del kinds[2]
     return (
         kinds == [ImageLoader, FeatureExtractor, DenseHeadClassifier]
+        and find_preset(pipe[1].backbone) is None  # its preprocessing is no graph
         and pipe[1].pooling is not None
         and pipe[1].crops is None
         and not pipe[1].mirror
@@ -274,6 +293,20 @@ def _is_plain_transfer(pipe):
         and pipe[1].dtype in (None, "float32")
         and pipe[1].storage_dtype == "float32"
     )
+
+
+def _start(interpreter, graph, n_threads):
+    """Make an interpreter of a graph."""
+    try:
+        step = interpreter(model_content=graph, num_threads=n_threads)
+        step.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise GraphError(f"LiteRT can't run it: {_first_line(error)}") from error
+    return step
+
+
+def _first_line(error):
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _convert_backbone(extractor, images):
@@ -314,6 +347,12 @@ def _convert(function, network, shape, dtype):
 
     weights = tf.Module()
     weights.all = [weight.value for weight in network.weights]
-    return tf.lite.TFLiteConverter.from_concrete_functions(
-        [of_one.get_concrete_function()], weights
-    ).convert()
+    traced = of_one.get_concrete_function()
+    if not hasattr(tf, "lite"):  # which is deprecated
+        raise GraphError(f"TensorFlow {tf.__version__} has no converter for LiteRT")
+    try:
+        return tf.lite.TFLiteConverter.from_concrete_functions(
+            [traced], weights
+        ).convert()
+    except Exception as error:  # the converter raises many kinds
+        raise GraphError(f"it can't be converted: {_first_line(error)}") from error

@@ -9,6 +9,9 @@ import skart
 # Raise it when a change changes features: those stored under another are left alone.
 EXTRACTOR_VERSION = 2
 
+# Other versions of these may compute something else.
+NAMES = ("skart", "keras", "scikit-learn", "tensorflow")
+
 _PACKAGES = ("keras", "numpy", "pillow", "scikit-learn", "skops", "tensorflow")
 
 
@@ -42,7 +45,7 @@ def compare_versions(file, recorded):
     here = list_versions()
     others = [
         f"{name} {recorded[name]} (here {here[name]})"
-        for name in ("skart", "keras", "scikit-learn", "tensorflow")
+        for name in NAMES
         if recorded[name].split(".")[:2] != here[name].split(".")[:2]
     ]
     if others:

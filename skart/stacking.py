@@ -1,84 +1,128 @@
 """Several views of a painting, each with a head of its own, under a last head."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_consistent_length
 
+from skart._messages import check_groups, check_paths
 from skart.pipelines import STYLE_LAYERS
 
 __all__ = ["ArtistKFold", "make_stacked_pipeline"]
 
 
 class ArtistKFold(StratifiedGroupKFold):
-    """Folds of paths that keep artists apart, told by the folders they lie in.
+    """Stratified folds of paths that keep artists apart, also without ``groups``.
 
-    For where a splitter is given no ``groups``, as inside of
-    :class:`sklearn.ensemble.StackingClassifier`. It is a
-    :class:`sklearn.model_selection.StratifiedGroupKFold` whose groups, unless they are
-    given, are the names of the folders that paintings lie in, as in
-    ``NN_Movement/Artist/file.jpg``; an artist with works in two movements is one group.
+    It is a :class:`sklearn.model_selection.StratifiedGroupKFold` that looks artists up
+    by path where no ``groups`` are passed:
+    :class:`sklearn.ensemble.StackingClassifier` and
+    :class:`sklearn.calibration.CalibratedClassifierCV` pass none to their ``cv``.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2. Each movement should have as many artists.
+    artists : dict of str or path to str, default=None
+        The artist of each path. It may hold more paths than are split. If None,
+        ``split`` needs ``groups``.
     shuffle : bool, default=False
         Whether artists are shuffled first.
     random_state : int or RandomState, default=None
-        For ``shuffle=True``.
+        Seed for ``shuffle=True``.
 
-    Raises
-    ------
-    ValueError
-        By ``split``, if a movement lies in a single folder, so that artists can't be
-        kept apart.
+    Notes
+    -----
+    :func:`save_model` does not save ``artists``, which only fitting needs: before
+    fitting a loaded model again, set its ``cv`` anew.
 
     Examples
     --------
     >>> from skart import ArtistKFold
-    >>> paths = ["Cubism/Gris/1.jpg", "Cubism/Braque/2.jpg"]
-    >>> paths += ["Fauvism/Derain/1.jpg", "Fauvism/Marquet/2.jpg"]
-    >>> train, test = next(ArtistKFold(2).split(paths, [0, 0, 1, 1]))
+    >>> paths = ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
+    >>> artists = ["Gris", "Braque", "Derain", "Marquet"]
+    >>> folds = ArtistKFold(2, artists=dict(zip(paths, artists)))
+    >>> train, test = next(folds.split(paths, ["Cubism"] * 2 + ["Fauvism"] * 2))
     >>> len(train), len(test)
     (2, 2)
     """
 
+    def __init__(self, n_splits=5, *, artists=None, shuffle=False, random_state=None):
+        super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
+        self.artists = artists
+
     def split(self, X, y, groups=None):
-        """Split paths into training and test.
+        """Generate indices to split paths into training and test set.
 
         Parameters
         ----------
         X : array-like of str or path, shape (n_paintings,)
-            Paths.
+            Paths. With ``groups``, anything of this length.
         y : array-like of shape (n_paintings,)
             Movements.
         groups : array-like of shape (n_paintings,), default=None
-            Artists; None for the folders.
+            Artists. If None, those of ``artists``.
 
         Yields
         ------
         train, test : ndarray of int
-            Rows.
+            Indices of the paintings.
+
+        Raises
+        ------
+        ValueError
+            If there are neither ``artists`` nor ``groups``, a painting has no artist,
+            or a movement has only one.
+        TypeError
+            If ``artists`` is no dict, or X holds anything but paths.
         """
         if groups is None:
-            folders = [os.path.dirname(os.path.abspath(path)) for path in X]
-            groups = np.array([os.path.basename(folder) for folder in folders])
-            y = np.asarray(y)
-            for movement in np.unique(y):  # numbers, inside of a stack
-                artists = set(groups[y == movement])
-                if len(artists) < 2:
-                    raise ValueError(
-                        "all paintings of a movement lie in one folder, "
-                        f"{str(artists.pop())!r}: artists can't be kept apart. Pass "
-                        "an int as cv for random folds, or leave the movement out."
-                    )
+            groups = self._look_up(X)
+        check_consistent_length(X, y)
+        groups, y = check_groups(groups, X), np.asarray(y)
+        for movement in np.unique(y):  # encoded as an int inside of a stack
+            found = pd.unique(groups[y == movement])
+            if len(found) == 1:
+                raise ValueError(
+                    "artists can't be kept apart: all paintings of movement "
+                    f"{movement} are by one artist, {str(found[0])!r}. Leave the "
+                    "movement out, or pass an int as cv for random folds."
+                )
         return super().split(X, y, groups)
+
+    def _look_up(self, X):
+        """Return the artist of each path."""
+        if self.artists is None:
+            raise ValueError(
+                "ArtistKFold needs the artist of each painting: pass "
+                "artists=dict(zip(paintings.paths, paintings.artists)), or groups to "
+                "fit or split"
+            )
+        if not isinstance(self.artists, Mapping):
+            raise TypeError(
+                "artists must be a dict of artists by path, such as "
+                "dict(zip(paintings.paths, paintings.artists)); got "
+                f"{type(self.artists).__name__}"
+            )
+        artists = {os.fspath(path): artist for path, artist in self.artists.items()}
+        paths = check_paths("X", X)
+        missing = [path for path in paths if pd.isna(artists.get(path))]
+        if missing:
+            more = ", ..." if len(missing) > 3 else ""
+            raise ValueError(
+                f"artists names no artist for {len(missing)} of {len(paths)} paths: "
+                f"{', '.join(map(repr, missing[:3]))}{more}. Its keys must be the "
+                "paths as they are passed to fit."
+            )
+        return [artists[path] for path in paths]
 
 
 def make_stacked_pipeline(
@@ -125,7 +169,7 @@ def make_stacked_pipeline(
         Height and width of the images; None for what each backbone was made for.
     cv : int or splitter, default=5
         Folds of the out-of-fold predictions. An int makes random ones; to keep artists
-        apart in them, too, pass :class:`ArtistKFold`.
+        apart in them, too, pass an :class:`ArtistKFold` that knows the artists.
     head : classifier, default=None
         On each view, behind a ``StandardScaler``; None for logistic regression with
         ``C=0.01``.
@@ -167,7 +211,9 @@ def make_stacked_pipeline(
     Examples
     --------
     >>> from skart import ArtistKFold, make_stacked_pipeline
-    >>> pipe = make_stacked_pipeline(cv=ArtistKFold(4), cache="~/.cache/skart")
+    >>> artists = {"1.jpg": "Gris", "2.jpg": "Braque"}  # and so on
+    >>> folds = ArtistKFold(4, artists=artists)
+    >>> pipe = make_stacked_pipeline(cv=folds, cache="~/.cache/skart")
     >>> [name for name, _ in pipe.estimators]
     ['mixed2', 'mixed5', 'mixed8', 'handcrafted']
     """

@@ -76,6 +76,7 @@ def search(folder, n_most):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_repeats_no_finished_fit(tmp_path):
     assert search(tmp_path / "one", 4) == ["interrupted", "4"]
     results, n_fits = search(tmp_path / "one", 100)
@@ -86,7 +87,7 @@ def test_an_interrupted_search_repeats_no_finished_fit(tmp_path):
 
 def test_what_decides_on_a_fit(blobs, tmp_path):
     X, y = blobs
-    classifier = CachedClassifier(head(epochs=1), memory=tmp_path / "fits")
+    classifier = CachedClassifier(head(units=4, epochs=1), memory=tmp_path / "fits")
     first = clone(classifier).fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(clone(classifier).fit(X, y).predict_proba(X), first)
     for other in (
@@ -100,6 +101,57 @@ def test_what_decides_on_a_fit(blobs, tmp_path):
         CachedClassifier(head(), memory=None).fit(X, y)
 
 
+class Counted(LogisticRegression):
+    """A classifier of paths that counts its fits; it sees their names only."""
+
+    n_fits = 0
+
+    def fit(self, X, y):
+        Counted.n_fits += 1
+        return super().fit(np.array([[len(path)] for path in X]), y)
+
+
+def test_a_search_that_is_started_again_repeats_no_fit(tmp_path, blobs, monkeypatch):
+    monkeypatch.setattr(Weighted, "n_fits", 0)
+    cached = CachedClassifier(Weighted(), memory=tmp_path)
+    grid = GridSearchCV(cached, {"estimator__weights": [None, "x"]}, cv=2)
+    scores = clone(grid).fit(*blobs).cv_results_["mean_test_score"]
+    assert Weighted.n_fits == 5  # of 2 candidates in 2 folds, and the best on all
+    again = clone(grid).fit(*blobs).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(again, scores)
+    assert Weighted.n_fits == 5
+
+
+def test_files_that_changed_are_fitted_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(Counted, "n_fits", 0)
+    paths = [save_image(tmp_path / f"{i}.png", (20, 20), i) for i in range(4)]
+    cached = CachedClassifier(Counted(), memory=tmp_path / "fits")
+    for n_fits in (1, 1):
+        clone(cached).fit(paths, [0, 1, 0, 1])
+        assert Counted.n_fits == n_fits
+    save_image(tmp_path / "0.png", (30, 30))
+    clone(cached).fit(paths, [0, 1, 0, 1])
+    assert Counted.n_fits == 2
+
+
+class Broken(LogisticRegression):
+    @property
+    def classes_(self):
+        return self.no_such_attribute
+
+    @classes_.setter
+    def classes_(self, classes):
+        pass
+
+
+def test_errors_of_the_estimator_are_no_damage(blobs, tmp_path):
+    cached = CachedClassifier(Broken(), memory=tmp_path)
+    for _ in range(2):  # fitted, and found
+        with pytest.raises(AttributeError, match="no_such_attribute"):
+            clone(cached).fit(*blobs)
+
+
+@pytest.mark.slow
 def test_files_that_changed_are_other_samples(tmp_path):
     paths = [save_image(tmp_path / f"{i}.png", seed=i) for i in range(8)]
     movements = np.array(["Cubism", "Rococo"] * 4)

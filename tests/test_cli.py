@@ -390,7 +390,6 @@ from skart.cli._app import command
 @command
 def noisy():
     os.write(2, b"a notice of a C++ library\\n")
-    logging.getLogger("tensorflow").warning("5 calls triggered tf.function retracing")
     logging.getLogger("tensorflow").warning("another warning")
     warnings.warn("for the user")
     print("a remark")

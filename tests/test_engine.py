@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import read_only, rewritten, start
+from helpers import read_only, rewritten, save_image, start
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
+import skart
 from skart import (
     FeatureExtractor,
     FeatureStore,
     ImageLoader,
     ModelFileError,
-    _engine,
     load_model,
     make_transfer_pipeline,
     model_info,
@@ -24,7 +24,6 @@ from skart import (
 )
 from skart._engine import digest_model, find_engine
 from skart.cli import app
-from skart.commands import prediction
 from skart.commands.prediction import predict_images
 
 pytest.importorskip("ai_edge_litert", reason="skart[litert] is not installed")
@@ -46,7 +45,8 @@ def weights(tmp_path_factory):
 def fitted(paths, weights, labels=LABELS, **parameters):
     defaults = {"backbone": "MobileNetV2", "size": SIZE, "verbose": False}
     defaults |= {"units": 8, "epochs": 3, "random_state": 0, "scale": True}
-    defaults |= {"optimizer__learning_rate": 0.01}
+    # A network that is cut early is converted in a moment.
+    defaults |= {"optimizer__learning_rate": 0.01, "layer": "expanded_conv_project"}
     pooling = parameters.pop("pooling", "avg")
     pipe = make_transfer_pipeline(weights=weights, **(defaults | parameters))
     return pipe.set_params(features__pooling=pooling).fit(paths, labels)
@@ -92,17 +92,29 @@ def no_keras(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr(prediction, "load_pipeline", refuse)
+    monkeypatch.setattr("skart.persistence.load_model", refuse)
 
 
 @pytest.mark.parametrize(
     "parameters",
     [
         {"scale": False, "optimizer__learning_rate": 1e-5},
-        {"weights": None, "resize": "pad"},
-        {"backbone": "VGG16", "weights": None, "layer": "block3_pool", "size": 32},
-        {"backbone": "ResNet50V2", "weights": None, "units": (8, 8), "size": 64},
+        {"weights": None, "resize": "pad", "units": (8, 8)},
+        *(
+            pytest.param(parameters, marks=pytest.mark.slow)
+            for parameters in (
+                {"layer": None},
+                {
+                    "backbone": "VGG16",
+                    "weights": None,
+                    "layer": "block3_pool",
+                    "size": 32,
+                },
+                {"backbone": "ResNet50V2", "weights": None, "layer": None, "size": 64},
+            )
+        ),
     ],
+    ids=["unscaled", "pad", "MobileNetV2", "VGG16", "ResNet50V2"],
 )
 def test_the_graphs_give_what_keras_gives(parameters, weights, image_paths, tmp_path):
     resize = parameters.pop("resize", "crop")
@@ -144,18 +156,19 @@ finally:
 """
 
 
-@pytest.mark.parametrize("form", ["table", "csv", "json"])
+@pytest.mark.parametrize(
+    "form",
+    ["json", *(pytest.param(x, marks=pytest.mark.slow) for x in ("table", "csv"))],
+)
 def test_the_command_answers_the_same_without_tensorflow(
-    form, model, image_paths, tmp_path, monkeypatch
+    form, model, image_paths, tmp_path
 ):
     (tmp_path / "none.jpg").write_bytes(b"")
     paths = [*image_paths[5:8], str(tmp_path / "none.jpg")]
     arguments = [*("predict", str(model), *paths), *("--format", form, "--cache")]
-    arguments.append(str(model.parent / "cache"))
-    quick = start(PREDICT, *arguments)
+    quick = start(PREDICT, *arguments, model.parent / "cache")
     answer, told = quick.communicate()
-    monkeypatch.setattr(prediction, "_FEW", 0)
-    slow = CliRunner().invoke(app, arguments)
+    slow = CliRunner().invoke(app, [*arguments, str(tmp_path / "no graphs yet")])
     assert quick.returncode == slow.exit_code == 1, told
     assert told == slow.stderr and told.count("\n") == 1
     # Numbers differ by rounding.
@@ -210,12 +223,18 @@ def test_other_weights_are_refused_as_ever(model, weights, image_paths, tmp_path
         shutil.move(moved, weights)
 
 
-@pytest.mark.parametrize(
-    "name", ["_ENGINE_VERSION", "DECODER_VERSION", "EXTRACTOR_VERSION"]
-)
-def test_graphs_of_other_versions_are_left_alone(name, model, monkeypatch):
+@pytest.mark.parametrize("package", ["skart", "ai-edge-litert"])
+def test_graphs_of_other_versions_are_left_alone(package, model, monkeypatch):
     assert find(model) is not None
-    monkeypatch.setattr(_engine, name, 1000)
+    installed = importlib.metadata.version
+    if package == "skart":
+        monkeypatch.setattr(skart, "__version__", "1000")
+    else:
+        monkeypatch.setattr(
+            importlib.metadata,
+            "version",
+            lambda name: "1000" if name == package else installed(name),
+        )
     assert find(model) is None
 
 
@@ -231,11 +250,13 @@ def test_other_versions_are_told_as_ever(model, image_paths):
 
 def test_damaged_graphs_are_made_again(model, image_paths):
     file = model.parent / "cache" / "features-2.sqlite"
-    content = file.read_bytes()
-    # In the middle of the graph of the backbone, by far the largest value.
-    middle = len(content) // 2
-    file.write_bytes(content[:middle] + bytes(64) + content[middle + 64 :])
-    with pytest.warns(UserWarning, match="1 arrays in the feature store .* damaged"):
+    content = bytearray(file.read_bytes())
+    graphs = [match.start() for match in re.finditer(b"TFL3", content)]
+    assert graphs
+    for start_of_graph in graphs:
+        content[start_of_graph + 100] ^= 0x41
+    file.write_bytes(content)
+    with pytest.warns(UserWarning, match="arrays in the feature store .* damaged"):
         found, _ = predict(model, image_paths)
     np.testing.assert_allclose(found, keras(model, image_paths), atol=1e-6)
     assert find(model) is not None
@@ -243,7 +264,8 @@ def test_damaged_graphs_are_made_again(model, image_paths):
 
 def test_cut_stores_are_mended(model, image_paths):
     file = model.parent / "cache" / "features-2.sqlite"
-    file.write_bytes(file.read_bytes()[: 2**20])
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
     with pytest.warns(UserWarning, match="was damaged"):
         found, _ = predict(model, image_paths[:1])
     np.testing.assert_allclose(found, keras(model, image_paths[:1]), atol=1e-6)
@@ -273,20 +295,24 @@ def test_all_else_takes_the_ordinary_way(
     change, weights, image_paths, tmp_path, monkeypatch
 ):
     paths = image_paths[:1]
-    extractor = FeatureExtractor("MobileNetV2", weights=weights, verbose=False)
+    installed = importlib.metadata.version
+    extractor = FeatureExtractor(
+        "MobileNetV2", weights=weights, layer="Conv1", verbose=False
+    )
     pipe = fitted(image_paths, weights)
     if change == "head":
         pipe = make_pipeline(ImageLoader(SIZE), extractor, LogisticRegression())
         pipe.fit(image_paths, LABELS)
     elif change == "many":
-        monkeypatch.setattr(prediction, "_FEW", 2)
-        paths = image_paths[:3]
+        paths = [save_image(tmp_path / f"{i}.png", (20, 20), i) for i in range(33)]
     elif change == "litert":
 
         def missing(name):
-            raise importlib.metadata.PackageNotFoundError(name)
+            if name == "ai-edge-litert":
+                raise importlib.metadata.PackageNotFoundError(name)
+            return installed(name)
 
-        monkeypatch.setattr(_engine.importlib.metadata, "version", missing)
+        monkeypatch.setattr(importlib.metadata, "version", missing)
     else:
         pipe.set_params(**{f"features__{change}": "float16"})
     model = tmp_path / "m.skart"
@@ -295,6 +321,44 @@ def test_all_else_takes_the_ordinary_way(
     np.testing.assert_allclose(found, keras(model, paths), atol=1e-6)
     (section,) = FeatureStore(tmp_path / "cache").info()["sections"]
     assert "engine" not in section["identity"]
+
+
+def test_a_network_that_cannot_be_converted_is_told(
+    weights, image_paths, tmp_path, monkeypatch
+):
+    import tensorflow as tf
+
+    class Converter:
+        def convert(self):
+            raise RuntimeError("no such op\nand more")
+
+    monkeypatch.setattr(
+        tf.lite.TFLiteConverter,
+        "from_concrete_functions",
+        lambda functions, weights: Converter(),
+    )
+    model = tmp_path / "m.skart"
+    save_model(fitted(image_paths, weights), model)
+    with pytest.warns(
+        UserWarning, match=r"m.skart' can't be kept as a graph.*such op\)"
+    ):
+        found, _ = predict(model, image_paths[:1])
+    np.testing.assert_allclose(found, keras(model, image_paths[:1]), atol=1e-6)
+    assert find(model) is None
+
+
+def test_errors_of_skart_in_a_conversion_pass(
+    weights, image_paths, tmp_path, monkeypatch
+):
+    model = tmp_path / "m.skart"
+    save_model(fitted(image_paths, weights), model)
+
+    def buggy(name):
+        raise AttributeError("a bug")
+
+    monkeypatch.setattr("skart.networks.backbone.preprocess_input", buggy)
+    with pytest.raises(AttributeError, match="a bug"):
+        predict(model, image_paths[:1])
 
 
 def test_the_store_knows_its_graphs(model):

@@ -24,6 +24,8 @@ models = pytest.importorskip(
 )
 import keras_hub  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 TRANSFORMER = {"num_layers": 2, "num_heads": 2, "hidden_dim": 16}
 SCALE, OFFSET = [0.02, 0.03, 0.04], [-1.0, -2.0, -3.0]

@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -24,7 +25,7 @@ def paintings(tmp_path_factory):
         movements=["Neoplasticism", "Op Art", "Pointillism"],
         n_artists=3,
         n_per_artist=4,
-        size_range=(150, 300),
+        size_range=(64, 96),
         verbose=False,
     )
     return load_image_folder(root)
@@ -33,15 +34,16 @@ def paintings(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pipe(tmp_path_factory):
     return make_transfer_pipeline(
-        size=128,
-        layer="mixed0",
+        backbone="MobileNetV2",
+        size=64,
+        layer="expanded_conv_project",
         weights=None,
         scale=True,
         cache=tmp_path_factory.mktemp("features"),
         verbose=False,
-        units=64,
+        units=8,
         dropout=0.2,
-        epochs=20,
+        epochs=2,
         random_state=0,
     )
 
@@ -52,14 +54,35 @@ def test_fit_and_predict_on_paths(pipe, paintings, convert, integers):
     labels = paintings.labels
     if integers:
         labels = np.unique(labels, return_inverse=True)[1]
-    pipe.fit(convert(paintings.paths), convert(labels))
-    assert pipe.score(convert(paintings.paths), labels) > 0.8
-    again = pickle.loads(pickle.dumps(pipe))
+    pipe = clone(pipe).fit(convert(paintings.paths), convert(labels))
+    assert pipe.classes_.tolist() == np.unique(labels).tolist()
+    probabilities = pipe.predict_proba(convert(paintings.paths))
     np.testing.assert_array_equal(
-        again.predict_proba(paintings.paths), pipe.predict_proba(paintings.paths)
+        pipe.predict(convert(paintings.paths)), pipe.classes_[probabilities.argmax(1)]
     )
+    again = pickle.loads(pickle.dumps(pipe))
+    np.testing.assert_array_equal(again.predict_proba(paintings.paths), probabilities)
 
 
+@pytest.mark.slow
+def test_a_pipeline_learns(paintings, tmp_path):
+    pipe = make_transfer_pipeline(
+        size=128,
+        layer="mixed0",
+        weights=None,
+        scale=True,
+        cache=tmp_path,
+        verbose=False,
+        units=64,
+        dropout=0.2,
+        epochs=20,
+        random_state=0,
+    )
+    pipe.fit(paintings.paths, paintings.labels)
+    assert pipe.score(paintings.paths, paintings.labels) > 0.8
+
+
+@pytest.mark.slow
 def test_folds_with_artists_apart(pipe, paintings):
     scores = cross_val_score(
         pipe,
@@ -68,46 +91,38 @@ def test_folds_with_artists_apart(pipe, paintings):
         groups=paintings.artists,
         cv=StratifiedGroupKFold(3),
     )
-    assert scores.mean() > 0.6  # chance is 0.33
+    assert len(scores) == 3 and np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_search(pipe, paintings, n_jobs):
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_search(pipe, paintings, n_jobs, tmp_path):
+    pipe = clone(pipe).set_params(features__cache=tmp_path)
     search = RandomizedSearchCV(
         pipe,
-        head_search_space() | {"head__units": [16, 32]},
+        head_search_space() | {"head__units": [8, 16]},
         n_iter=2,
         cv=StratifiedGroupKFold(2),
         n_jobs=n_jobs,
         random_state=0,
     ).fit(paintings.paths, paintings.labels, groups=paintings.artists)
     assert set(search.best_params_) == set(head_search_space())
-    info = FeatureStore(pipe["features"].cache).info()
+    info = FeatureStore(tmp_path).info()
     assert info["arrays"] == info["writes"] == 36
 
 
 def test_stacking_and_calibration_over_paths(pipe, paintings):
-    linear = make_transfer_pipeline(
-        size=128,
-        layer="mixed0",
-        weights=None,
-        scale=True,
-        cache=pipe["features"].cache,
-        verbose=False,
-    ).set_params(head=LogisticRegression())
+    linear = clone(pipe).set_params(head=LogisticRegression())
     stack = StackingClassifier([("dense", pipe), ("linear", linear)], cv=2)
-    assert (
-        stack.fit(paintings.paths, paintings.labels).score(
-            paintings.paths, paintings.labels
-        )
-        > 0.8
-    )
-    calibrated = CalibratedClassifierCV(pipe, cv=2).fit(
+    stack.fit(paintings.paths, paintings.labels)
+    assert stack.predict_proba(paintings.paths).shape == (36, 3)
+    assert set(stack.predict(paintings.paths)) <= set(paintings.labels)
+    calibrated = CalibratedClassifierCV(linear, cv=2).fit(
         paintings.paths, paintings.labels
     )
     assert calibrated.predict_proba(paintings.paths).shape == (36, 3)
 
 
+@pytest.mark.slow
 def test_real_weights_and_paintings(inception_weights, tmp_path):
     import os
 

@@ -255,6 +255,7 @@ def test_two_movements_without_artists_or_mistakes(collection, tmp_path):
     assert page.table("The whole")[0] == ["measure", "value", "what it says"]
 
 
+@pytest.mark.slow
 def test_random_folds_alone_are_told(collection, tmp_path):
     paths, y, _ = collection
     codes = np.unique(y, return_inverse=True)[1]
@@ -306,6 +307,7 @@ def test_files_that_cannot_be_read_are_named(collection, evaluation, tmp_path):
     assert rows["no.jpg"][-1] == hashlib.sha256(b"no image").hexdigest()
 
 
+@pytest.mark.slow
 def test_mistakes_that_cannot_be_decoded_are_named(collection, evaluation, tmp_path):
     paths = collection[0].astype(object)
     for row in np.flatnonzero(~evaluation.correct):
@@ -317,6 +319,7 @@ def test_mistakes_that_cannot_be_decoded_are_named(collection, evaluation, tmp_p
     assert all("truncated" in row[-1] for row in rows[1:])
 
 
+@pytest.mark.slow
 def test_a_movement_that_the_test_set_lacks(collection, tmp_path):
     codes = np.arange(48) % 2
     evaluation = Evaluation(codes, guesses(codes, 3, 1), [0, 1, 2])
@@ -329,6 +332,7 @@ def test_no_file_can_be_read(evaluation, tmp_path):
     assert len(page.table("48 files")) == 49
 
 
+@pytest.mark.slow
 def test_thousands_of_files(collection, tmp_path):
     paths = np.resize(collection[0], 1200)
     codes = np.arange(1200) % 2
@@ -357,6 +361,7 @@ def test_bad_input(collection, evaluation, tmp_path):
     assert not file.exists()
 
 
+@pytest.mark.slow
 def test_tensorflow_is_not_imported():
     code = (
         "import sys; from skart._versions import list_versions; from skart.report "

@@ -104,16 +104,19 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         seen = _seen(X), _seen(_named_files(self.estimator)), list_versions()
         kept = fit.call_and_shelve(*given, seen)
         try:
-            self.estimator_ = kept.get()
-            self.classes_ = self.estimator_.classes_
-        except Exception as error:  # whatever a damaged pickle leads to
+            fitted = kept.get()
+            reason = f"it holds a {type(fitted).__name__}"
+        except Exception as error:  # a damaged pickle raises many kinds
+            fitted, reason = None, repr(error)
+        if not isinstance(fitted, type(self.estimator)):
             warnings.warn(
-                f"a fit in {folder!r} can't be read ({error!r}); it is done again",
+                f"a fit in {folder!r} can't be read ({reason}); it is done again",
                 stacklevel=2,
             )
             kept.clear()
-            self.estimator_ = fit(*given, seen)
-            self.classes_ = self.estimator_.classes_
+            fitted = fit(*given, seen)
+        self.estimator_ = fitted
+        self.classes_ = self.estimator_.classes_
         return self
 
     def predict(self, X):

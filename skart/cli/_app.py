@@ -106,11 +106,6 @@ def _hide_native_output():
     TensorFlow and LiteRT write notices about processors and drivers to file descriptor
     2, some of them whatever their log level is; Python gets a descriptor of its own.
     """
-    # Each network and each size of a last batch is traced once; TensorFlow counts these
-    # across networks and advises against it.
-    logging.getLogger("tensorflow").addFilter(
-        lambda record: "triggered tf.function retracing" not in str(record.msg)
-    )
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         return  # wanted
     sys.stderr = open(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding)

@@ -27,8 +27,8 @@ def run_cited(reproduction):
     -------
     results : dict of str to dict
         By name: accuracies of the ``train`` and the ``test`` part, in 0-1, and
-        ``minutes``; or, of a system that can't be trained on these paintings, why it
-        ``failed``, which is not kept.
+        ``minutes``; or, of a system that can't be trained on these paintings or lacks
+        its weights, why it ``failed``, which is not kept.
     """
     results = {}
     for name, system in CITED.items():
@@ -37,7 +37,7 @@ def run_cited(reproduction):
             results[name] = reproduction.keep(
                 f"cited-{name}", functools.partial(_run, reproduction, system)
             )
-        except Exception as error:  # whatever it is, the others are not to suffer
+        except (OSError, ValueError) as error:  # too few paintings, no weights
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             reproduction.say(f"{name} failed: {reason}")
             results[name] = {"failed": reason}

@@ -268,18 +268,24 @@ def build(name, input_shape=None, weights=None, seed=None):
 
 def _build(name, input_shape, weights):
     build = getattr(_application(name), name)
-    try:
-        with warnings.catch_warnings():
-            # Without the top, weights don't depend on the size of the images.
-            warnings.filterwarnings(
-                "ignore", "`input_shape` is undefined or non-square"
+    file = None if weights == "imagenet" else weights
+    with warnings.catch_warnings():
+        # Without the top, weights don't depend on the size of the images.
+        warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+        try:
+            network = build(
+                include_top=False,
+                weights=weights if file is None else None,
+                input_shape=input_shape,
             )
-            # Comes ahead of an error or, worse, of none: the weights don't fit.
-            warnings.filterwarnings("error", "Skipping nested container")
-            return build(include_top=False, weights=weights, input_shape=input_shape)
-    except Exception as error:  # Keras, h5py and urllib raise many kinds
-        url = re.search(r"URL fetch failure on (\S+):", str(error))
-        if url:
+        except ValueError as error:
+            raise ValueError(
+                f"{name} can't be built for images of shape {input_shape}: {error}"
+            ) from error
+        except Exception as error:  # Keras raises Exception itself
+            url = re.search(r"URL fetch failure on (\S+):", str(error))
+            if url is None:
+                raise
             folder = Path(
                 os.environ.get("KERAS_HOME", "~/.keras"), "models"
             ).expanduser()
@@ -288,16 +294,21 @@ def _build(name, input_shape, weights):
                 f"Put that file into {folder}, or pass a file of your own as weights; "
                 "weights=None draws random ones."
             ) from error
-        if weights not in ("imagenet", None) and "input size" not in str(error).lower():
-            hint = ""
-            if not str(weights).endswith(".weights.h5"):
-                hint = ". What Keras' save_weights wrote has to be named *.weights.h5"
-            raise ValueError(
-                f"weights={weights!r} don't fit {name} without its top: {error}{hint}"
-            ) from error
+    if file is None:
+        return network
+    try:
+        with warnings.catch_warnings():
+            # Comes ahead of an error or, worse, of none: the weights don't fit.
+            warnings.filterwarnings("error", "Skipping nested container")
+            network.load_weights(file)
+    except Exception as error:  # Keras and h5py raise many kinds for files that don't
+        hint = ""
+        if not file.endswith(".weights.h5"):
+            hint = ". What Keras' save_weights wrote has to be named *.weights.h5"
         raise ValueError(
-            f"{name} can't be built for images of shape {input_shape}: {error}"
+            f"weights={file!r} don't fit {name} without its top: {error}{hint}"
         ) from error
+    return network
 
 
 def _draw_weights(network, seed):

@@ -6,6 +6,8 @@ import os
 import zipfile
 from pathlib import Path
 
+from skart._versions import NAMES
+
 INFO = "skart.json"
 FORMAT = {"format": "skart model", "format_version": 1}
 
@@ -46,9 +48,74 @@ class ModelFileError(ValueError):
     """
 
 
+# What skart.json holds, and of which types; and the same of each backbone.
+_CONTENT = {
+    "created": str,
+    "versions": dict,
+    "model": str,
+    "classes": (list, type(None)),
+    "backbones": list,
+    "parameters": dict,
+    "notes": (dict, type(None)),
+}
+_BACKBONE = {
+    "step": str,
+    "backbone": str,
+    "weights": str,
+    "file": (str, type(None)),
+}
+
+
+def damaged(file, reason):
+    """Return the error for a file that is damaged.
+
+    Parameters
+    ----------
+    file : str or path
+        The file.
+    reason : str
+        What is wrong with it.
+
+    Returns
+    -------
+    error : ModelFileError
+        To be raised.
+    """
+    return ModelFileError(
+        f"{str(file)!r} can't be loaded, since it is damaged or no file by "
+        f"skart.save_model: {reason}"
+    )
+
+
+@contextlib.contextmanager
+def foreign_reader(file):
+    """Raise whatever a foreign reader raises as a ModelFileError.
+
+    It stands around calls of zipfile, json and skops only: they raise many kinds of
+    exceptions for damaged files. Those of skart's own code must pass as they are.
+
+    Parameters
+    ----------
+    file : str or path
+        The file that is read.
+    """
+    try:
+        yield
+    except (ModelFileError, Warning):
+        raise
+    except zipfile.BadZipFile as error:
+        with open(file, "rb") as raw:
+            begin = raw.read(8)
+        kinds = (_KINDS[prefix] for prefix in _KINDS if begin.startswith(prefix))
+        kind = next(kinds) if begin else "empty"
+        raise ModelFileError(f"{str(file)!r} is {kind}. {_WANTED}") from error
+    except Exception as error:
+        raise damaged(file, f"{type(error).__name__}: {error}") from error
+
+
 @contextlib.contextmanager
 def opened(file):
-    """Open a model file; whatever fails meanwhile says so of the file.
+    """Open a model file and check what it says of itself.
 
     Parameters
     ----------
@@ -62,44 +129,31 @@ def opened(file):
     archive : zipfile.ZipFile
         The same, as a zip.
     info : dict
-        What ``skart.json`` in it says.
+        The content of ``skart.json`` in it, of which names and types are checked.
 
     Raises
     ------
     ModelFileError
-        If it is no model file, or anything but a warning is raised meanwhile.
+        If it is no model file.
     OSError
-        If it isn't there or can't be read.
+        If it isn't there or can't be opened.
     """
     path = Path(file).expanduser()
-    name = repr(str(path))
     if not path.exists():
-        raise FileNotFoundError(f"{name} does not exist. {_WANTED}")
+        raise FileNotFoundError(f"{str(path)!r} does not exist. {_WANTED}")
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "no file"
         raise ModelFileError(
-            f"{name} is {kind}. Name a file by skart.save_model or skart train."
+            f"{str(path)!r} is {kind}. Name a file by skart.save_model or skart train."
         )
     with open(path, "rb") as raw:
-        try:
-            with zipfile.ZipFile(raw) as archive:
-                yield raw, archive, _read_info(archive, name)
-        except (ModelFileError, Warning):
-            raise
-        except zipfile.BadZipFile as error:
-            raw.seek(0)
-            begin = raw.read(8)
-            kinds = (_KINDS[prefix] for prefix in _KINDS if begin.startswith(prefix))
-            kind = next(kinds) if begin else "empty"
-            raise ModelFileError(f"{name} is {kind}. {_WANTED}") from error
-        except Exception as error:  # damage shows in many ways
-            raise ModelFileError(
-                f"{name} can't be loaded, since it is damaged or no file by "
-                f"skart.save_model: {type(error).__name__}: {error}"
-            ) from error
+        with foreign_reader(path):
+            archive = zipfile.ZipFile(raw)
+        with archive:
+            yield raw, archive, _read_info(archive, path)
 
 
-def _read_info(archive, name):
+def _read_info(archive, path):
     members = archive.namelist()
     if INFO not in members:
         kind = "a zip file"
@@ -108,21 +162,36 @@ def _read_info(archive, name):
         elif "model.weights.h5" in members:
             kind = "a Keras model, which keras.models.load_model may open"
         raise ModelFileError(
-            f"{name} is {kind}. Pass a file by skart.save_model or skart train."
+            f"{str(path)!r} is {kind}. Pass a file by skart.save_model or skart train."
         )
     # save_model compresses nothing; what is may be a bomb.
     size = os.fstat(archive.fp.fileno()).st_size
     if any(x.compress_type != zipfile.ZIP_STORED for x in archive.infolist()) or (
         sum(x.file_size for x in archive.infolist()) > size
     ):
-        raise ValueError("it is compressed")
-    info = json.loads(archive.read(INFO))
-    if info["format"] != FORMAT["format"]:
-        raise ValueError(f"its format is {info['format']!r}")
-    if info["format_version"] > FORMAT["format_version"]:
+        raise damaged(path, "it is compressed")
+    with foreign_reader(path):
+        info = json.loads(archive.read(INFO))
+    if not isinstance(info, dict) or info.get("format") != FORMAT["format"]:
+        raise damaged(path, f"{INFO} in it is not of the format {FORMAT['format']!r}")
+    version, versions = info.get("format_version"), info.get("versions")
+    if not isinstance(version, int) or not _has(versions, dict.fromkeys(NAMES, str)):
+        raise damaged(path, f"{INFO} in it doesn't tell by which versions")
+    if version > FORMAT["format_version"]:
         raise ModelFileError(
-            f"{name} was saved by skart {info['versions']['skart']} in format "
-            f"{info['format_version']}; this skart reads up to "
-            f"{FORMAT['format_version']}. Update skart."
+            f"{str(path)!r} was saved by skart {versions['skart']} in format "
+            f"{version}; this skart reads up to {FORMAT['format_version']}. Update "
+            "skart."
         )
+    if not _has(info, _CONTENT) or not all(
+        _has(backbone, _BACKBONE) for backbone in info["backbones"]
+    ):
+        raise damaged(path, f"{INFO} in it is not as save_model writes it")
     return info
+
+
+def _has(part, types):
+    """Return whether a dict holds values of these types under these names."""
+    return isinstance(part, dict) and all(
+        name in part and isinstance(part[name], kind) for name, kind in types.items()
+    )

@@ -1,5 +1,6 @@
 """Models are saved in files that are safe to open, and loaded."""
 
+import copy
 import inspect
 import os
 import warnings
@@ -17,17 +18,24 @@ from skart._presets import find_preset, is_address
 from skart._versions import compare_versions
 from skart._weights import identify_weights
 from skart.features import FeatureExtractor
-from skart.persistence._file import INFO, ModelFileError, opened
+from skart.persistence._file import (
+    INFO,
+    ModelFileError,
+    damaged,
+    foreign_reader,
+    opened,
+)
 from skart.persistence._info import describe_model
 from skart.persistence._parts import copy_model, join
 from skart.persistence._trust import (
     ESTIMATORS,
+    find_damage,
     find_unsafe_parameter,
     find_untrusted,
-    is_sound,
     trusted_types,
     untrusted_types,
 )
+from skart.stacking import ArtistKFold
 
 
 def save_model(model, file, *, notes=None):
@@ -35,8 +43,8 @@ def save_model(model, file, *, notes=None):
 
     It holds parameters, trained weights and what else was learned, but no code and no
     pickle. Of a frozen backbone it tells the name and which weights it had; they have
-    to be there where it is loaded. What belongs to the machine is left out: ``cache``
-    and ``memory`` are saved as None.
+    to be there where it is loaded. What belongs to the machine is left out: ``cache``,
+    ``memory`` and the ``artists`` of :class:`ArtistKFold` are saved as None.
 
     Parameters
     ----------
@@ -94,7 +102,7 @@ def save_model(model, file, *, notes=None):
     backbones = []
 
     def prepare(step, estimator):
-        _forget_caches(estimator)
+        _forget_the_machine(estimator)
         _check_savable(step, estimator)
         if _runs_backbone(estimator):
             backbones.append({"step": step, **_identify_backbone(estimator)})
@@ -160,44 +168,48 @@ def load_model(file, *, weights=None, cache=None):
         if not os.path.isfile(one):
             raise FileNotFoundError(f"weights={one!r} is no file of backbone weights")
     with opened(file) as (raw, archive, info):
-        changed = archive.testzip()
+        with foreign_reader(raw.name):
+            changed = archive.testzip()
         if changed is not None:
-            raise ValueError(f"{changed} in it has changed")
+            raise damaged(file, f"{changed} in it has changed")
         compare_versions(file, info["versions"])
         recorded = {entry["step"]: entry for entry in info["backbones"]}
         used = set()
 
         def settle(step, estimator):
             _add_later_parameters(estimator)
-            _forget_caches(estimator)
+            _forget_the_machine(estimator)
+            reason = find_damage(estimator)
+            if reason is not None:
+                raise ModelFileError(
+                    f"{str(file)!r} was not loaded: {step or 'the model'} in it "
+                    f"{reason}"
+                )
             name = find_unsafe_parameter(estimator)
             if name is not None:
                 raise ModelFileError(
                     f"{str(file)!r} was not loaded: {join(step, name)} in it is not "
                     "known to be safe"
                 )
-            if not is_sound(estimator):
-                raise ModelFileError(
-                    f"{str(file)!r} was not loaded: {step or 'the model'} in it counts "
-                    "other support vectors than it holds"
-                )
             if isinstance(
                 estimator,
                 (FeatureExtractor, skart.FineTuneClassifier, skart.HandcraftedFeatures),
             ):
                 estimator.cache = cache
-            trunk = getattr(estimator, "trunk_", {"backbone": None})
-            names = getattr(estimator, "backbone", None), trunk["backbone"]
+            names = [getattr(estimator, "backbone", None)]
+            names.append(getattr(estimator, "trunk_", {}).get("backbone"))
             if any(map(is_address, names)):
                 raise ModelFileError(
                     f"{str(file)!r} was not loaded: {join(step, 'backbone')} in it is "
                     "an address, from which anything may come"
                 )
             if _runs_backbone(estimator):
+                if step not in recorded:
+                    raise damaged(file, f"it doesn't tell the weights of {step}")
                 _settle_weights(file, estimator, recorded[step], weights)
                 used.add(estimator.weights)
 
-        model = copy_model(_load(file, raw), settle)
+        model = copy_model(_load(raw), settle)
         if not used.issuperset(weights):
             raise ModelFileError(
                 f"weights={sorted({*weights} - used)} are not of a backbone in "
@@ -246,10 +258,14 @@ def _add_later_parameters(estimator):
             setattr(estimator, name, parameter.default)
 
 
-def _forget_caches(estimator):
+def _forget_the_machine(estimator):
+    """Leave out folders of this machine, and paths that only fitting needs."""
     for name in ("cache", "keep", "memory"):  # nothing is kept without a cache
         if name in vars(estimator):
             setattr(estimator, name, None)
+    if isinstance(vars(estimator).get("cv"), ArtistKFold):
+        estimator.cv = copy.copy(estimator.cv)
+        estimator.cv.artists = None
 
 
 def _refuse_search(estimator):
@@ -339,13 +355,15 @@ def _settle_weights(file, estimator, recorded, files):
 
 
 def _dump(model, raw):
+    cause = None
     try:
         skops.io.dump(model, raw)
-        untrusted = untrusted_types(raw)
     except OSError:  # no room left
         raise
-    except Exception as error:  # what skops can't write fails in many ways
-        untrusted = [str(error)]
+    except Exception as error:  # skops raises many kinds for what it can't write
+        untrusted, cause = [str(error)], error
+    else:
+        untrusted = untrusted_types(raw)
     if not untrusted:
         return
 
@@ -363,19 +381,20 @@ def _dump(model, raw):
     raise TypeError(
         f"{type(model).__name__} can't be saved so that it is safe to open: it holds "
         f"{', '.join(untrusted)}"
-    )
+    ) from cause
 
 
-def _load(file, raw):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InconsistentVersionWarning)  # told by us
-            model = skops.io.load(raw, trusted=trusted_types())
-    except skops.io.exceptions.UntrustedTypesFoundException:
-        raise ModelFileError(
-            f"{str(file)!r} was not loaded: it holds "
-            f"{', '.join(untrusted_types(raw))}, not known to be safe"
-        ) from None
+def _load(raw):
+    trusted = trusted_types()
+    with foreign_reader(raw.name), warnings.catch_warnings():
+        warnings.simplefilter("ignore", InconsistentVersionWarning)  # told by us
+        try:
+            model = skops.io.load(raw, trusted=trusted)
+        except skops.io.exceptions.UntrustedTypesFoundException:
+            raise ModelFileError(
+                f"{str(raw.name)!r} was not loaded: it holds "
+                f"{', '.join(untrusted_types(raw))}, not known to be safe"
+            ) from None
     if not isinstance(model, BaseEstimator):
-        raise TypeError(f"a {type(model).__name__} is no estimator")
+        raise damaged(raw.name, f"a {type(model).__name__} is no estimator")
     return model

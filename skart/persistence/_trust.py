@@ -1,7 +1,8 @@
 """What a model file may hold."""
 
-import io
+import inspect
 
+import numpy as np
 import skops.io
 from sklearn.base import BaseEstimator
 
@@ -57,9 +58,12 @@ def untrusted_types(file):
     names : list of str
         With their modules.
     """
+    return _without_trusted(skops.io.get_untrusted_types(file=file))
+
+
+def _without_trusted(names):
     trusted = trusted_types()
-    found = skops.io.get_untrusted_types(file=file)
-    return [name for name in found if name not in trusted]
+    return [name for name in names if name not in trusted]
 
 
 def find_untrusted(value):
@@ -78,9 +82,10 @@ def find_untrusted(value):
     if value is None or isinstance(value, (str, bool, int, float)):
         return []
     try:
-        return untrusted_types(io.BytesIO(skops.io.dumps(value)))
-    except Exception:  # what skops can't write fails in many ways
+        names = skops.io.get_untrusted_types(data=skops.io.dumps(value))
+    except Exception:  # skops raises many kinds for what it can't write
         return [f"{type(value).__module__}.{type(value).__qualname__}"]
+    return _without_trusted(names)
 
 
 def find_unsafe_parameter(estimator):
@@ -107,23 +112,50 @@ def find_unsafe_parameter(estimator):
     return None
 
 
-def is_sound(estimator):
-    """Tell whether a support vector machine counts the vectors that it holds.
+def find_damage(estimator):
+    """Find out whether what an estimator holds can't have been saved by skart.
 
-    Its compiled part believes what it counts, and would read past their end.
+    It covers what loading itself relies on; an estimator checks the rest when it is
+    used.
 
     Parameters
     ----------
     estimator : estimator
-        Any.
+        From a file.
 
     Returns
     -------
-    sound : bool
-        True also of other estimators.
+    reason : str or None
+        What is wrong; None if nothing is.
     """
+    for name, parameter in inspect.signature(type(estimator)).parameters.items():
+        if parameter.kind is not parameter.VAR_KEYWORD and not hasattr(estimator, name):
+            return f"has no {name}"
+    if isinstance(estimator, (skart.FeatureExtractor, skart.FineTuneClassifier)):
+        if not isinstance(estimator.backbone, str):
+            return "has a backbone without a name"
+        if not isinstance(estimator.weights, (str, type(None))):
+            return "has weights without a name"
+    trunk = getattr(estimator, "trunk_", None)
+    if trunk is not None and not (
+        isinstance(estimator, skart.FineTuneClassifier)
+        and isinstance(trunk, dict)
+        and isinstance(trunk.get("backbone"), str)
+        and isinstance(trunk.get("cut"), (str, type(None)))
+    ):
+        return "has a trunk_ that is none"
+    if not _counts_its_vectors(estimator):
+        return "counts other support vectors than it holds"
+    return None
+
+
+def _counts_its_vectors(estimator):
+    """Return whether a support vector machine, if it is one, holds what it counts."""
+    # Its compiled part believes what it counts, and would read past their end.
     counted = getattr(estimator, "_n_support", None)
     if counted is None:
         return True
-    held = len(getattr(estimator, "support_vectors_", ()))
-    return bool((counted >= 0).all()) and int(counted.sum()) == held
+    if not isinstance(counted, np.ndarray) or counted.dtype.kind not in "iu":
+        return False
+    shape = getattr(getattr(estimator, "support_vectors_", None), "shape", None) or (0,)
+    return bool((counted >= 0).all()) and int(counted.sum()) == shape[0]
