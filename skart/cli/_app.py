@@ -4,7 +4,6 @@ import contextlib
 import faulthandler
 import functools
 import json
-import logging
 import os
 import re
 import sys
