@@ -89,14 +89,14 @@ def test_binary_roc_auc(blobs):
 def test_meta_estimators(blobs):
     X, y = blobs
     stack = StackingClassifier(
-        [("head", head()), ("linear", LogisticRegression())], cv=3
+        [("head", head()), ("linear", LogisticRegression())], cv=2
     ).fit(X, y)
     assert stack.score(X, y) > 0.9
-    calibrated = CalibratedClassifierCV(head(), cv=3).fit(X, y)
+    calibrated = CalibratedClassifierCV(head(), cv=2).fit(X, y)
     assert calibrated.score(X, y) > 0.9
     frozen = CalibratedClassifierCV(FrozenEstimator(head().fit(X, y))).fit(X, y)
     assert frozen.score(X, y) > 0.9
-    assert cross_val_predict(head(), X, y, cv=3, method="predict_proba").shape == (
+    assert cross_val_predict(head(), X, y, cv=2, method="predict_proba").shape == (
         120,
         3,
     )
