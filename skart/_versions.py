@@ -10,7 +10,7 @@ import skart
 EXTRACTOR_VERSION = 2
 
 # Other versions of these may compute something else.
-NAMES = ("skart", "keras", "scikit-learn", "tensorflow")
+COMPARED = ("skart", "keras", "scikit-learn", "tensorflow")
 
 _PACKAGES = ("keras", "numpy", "pillow", "scikit-learn", "skops", "tensorflow")
 
@@ -45,7 +45,7 @@ def compare_versions(file, recorded):
     here = list_versions()
     others = [
         f"{name} {recorded[name]} (here {here[name]})"
-        for name in NAMES
+        for name in COMPARED
         if recorded[name].split(".")[:2] != here[name].split(".")[:2]
     ]
     if others:

@@ -51,7 +51,7 @@ class FeatureStore:
     >>> from skart import FeatureStore
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     section = FeatureStore(folder).section({"of": "example"})
-    ...     section.write([b"digest of an image"], np.ones((1, 3), "float32"))
+    ...     n = section.write([b"digest of an image"], np.ones((1, 3), "float32"))
     ...     section.read([b"digest of an image", b"of another"])
     (array([[1., 1., 1.],
            [0., 0., 0.]], dtype=float32), array([ True, False]))

@@ -353,10 +353,11 @@ def test_errors_of_skart_in_a_conversion_pass(
     model = tmp_path / "m.skart"
     save_model(fitted(image_paths, weights), model)
 
-    def buggy(name):
+    def network(self, shape):
         raise AttributeError("a bug")
 
-    monkeypatch.setattr("skart.networks.backbone.preprocess_input", buggy)
+    monkeypatch.setattr(FeatureExtractor, "network", network)
+    load_model(model).predict(image_paths[:1])  # does without
     with pytest.raises(AttributeError, match="a bug"):
         predict(model, image_paths[:1])
 

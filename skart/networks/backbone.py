@@ -301,7 +301,7 @@ def _build(name, input_shape, weights):
             # Comes ahead of an error or, worse, of none: the weights don't fit.
             warnings.filterwarnings("error", "Skipping nested container")
             network.load_weights(file)
-    except Exception as error:  # Keras and h5py raise many kinds for files that don't
+    except Exception as error:  # Keras and h5py raise many kinds
         hint = ""
         if not file.endswith(".weights.h5"):
             hint = ". What Keras' save_weights wrote has to be named *.weights.h5"

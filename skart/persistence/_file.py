@@ -6,7 +6,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from skart._versions import NAMES
+from skart._versions import COMPARED
 
 INFO = "skart.json"
 FORMAT = {"format": "skart model", "format_version": 1}
@@ -175,7 +175,7 @@ def _read_info(archive, path):
     if not isinstance(info, dict) or info.get("format") != FORMAT["format"]:
         raise damaged(path, f"{INFO} in it is not of the format {FORMAT['format']!r}")
     version, versions = info.get("format_version"), info.get("versions")
-    if not isinstance(version, int) or not _has(versions, dict.fromkeys(NAMES, str)):
+    if not isinstance(version, int) or not _has(versions, dict.fromkeys(COMPARED, str)):
         raise damaged(path, f"{INFO} in it doesn't tell by which versions")
     if version > FORMAT["format_version"]:
         raise ModelFileError(

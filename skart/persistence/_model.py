@@ -196,8 +196,8 @@ def load_model(file, *, weights=None, cache=None):
                 (FeatureExtractor, skart.FineTuneClassifier, skart.HandcraftedFeatures),
             ):
                 estimator.cache = cache
-            names = [getattr(estimator, "backbone", None)]
-            names.append(getattr(estimator, "trunk_", {}).get("backbone"))
+            trunk = getattr(estimator, "trunk_", None) or {}
+            names = getattr(estimator, "backbone", None), trunk.get("backbone")
             if any(map(is_address, names)):
                 raise ModelFileError(
                     f"{str(file)!r} was not loaded: {join(step, 'backbone')} in it is "

@@ -1,0 +1,69 @@
+"""Model files that are made or changed by hand."""
+
+import json
+import zipfile
+
+import numpy as np
+import skops.io
+from sklearn.linear_model import LogisticRegression
+
+from skart import model_info, save_model
+
+
+def told(target, backbones=()):
+    """What skart.json says of a model, but for its backbones."""
+    template = target.with_name("template.skart")
+    save_model(LogisticRegression().fit(np.eye(2), [0, 1]), template)
+    return json.dumps(model_info(template) | {"backbones": list(backbones)})
+
+
+def forged(model, target, backbones=()):
+    """Write a file of skops with any estimator, as a model file."""
+    skops.io.dump(model, target)
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.writestr("skart.json", told(target, backbones))
+    return target
+
+
+def forged_schema(schema, target):
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("schema.json", json.dumps({"protocol": 2, **schema}))
+        archive.writestr("skart.json", told(target))
+    return target
+
+
+def read_schema(file):
+    with zipfile.ZipFile(file) as archive:
+        return archive.read("schema.json").decode()
+
+
+def node(module, name, loader, **more):
+    return {"__module__": module, "__class__": name, "__loader__": loader, **more}
+
+
+def text(value):
+    return node("builtins", "str", "JsonNode", content=json.dumps(value), is_json=True)
+
+
+def places(content, at=()):
+    """Yield the place of each value in JSON, as the keys that lead to it."""
+    yield at
+    if isinstance(content, (dict, list)):
+        keys = content if isinstance(content, dict) else range(len(content))
+        for key in keys:
+            yield from places(content[key], (*at, key))
+
+
+def put(content, at, value):
+    """Return JSON with another value in a place."""
+    if not at:
+        return value
+    content = content.copy()
+    content[at[0]] = put(content[at[0]], at[1:], value)
+    return content
+
+
+def find(content, at):
+    for key in at:
+        content = content[key]
+    return content
