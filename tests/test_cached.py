@@ -87,11 +87,11 @@ def test_an_interrupted_search_repeats_no_finished_fit(tmp_path):
 
 def test_what_decides_on_a_fit(blobs, tmp_path):
     X, y = blobs
-    classifier = CachedClassifier(head(units=4, epochs=1), memory=tmp_path / "fits")
+    classifier = CachedClassifier(LogisticRegression(), memory=tmp_path / "fits")
     first = clone(classifier).fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(clone(classifier).fit(X, y).predict_proba(X), first)
     for other in (
-        clone(classifier).set_params(estimator__units=8).fit(X, y),
+        clone(classifier).set_params(estimator__C=0.01).fit(X, y),
         clone(classifier).fit(X[1:], y[1:]),
         clone(classifier).fit(X, y, sample_weight=np.arange(len(y))),
     ):

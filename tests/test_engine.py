@@ -99,10 +99,10 @@ def no_keras(monkeypatch):
     "parameters",
     [
         {"scale": False, "optimizer__learning_rate": 1e-5},
-        {"weights": None, "resize": "pad", "units": (8, 8)},
         *(
             pytest.param(parameters, marks=pytest.mark.slow)
             for parameters in (
+                {"weights": None, "resize": "pad", "units": (8, 8)},
                 {"layer": None},
                 {
                     "backbone": "VGG16",
@@ -191,6 +191,7 @@ def test_another_model_of_the_same_name(model, weights, image_paths):
     assert find(model) is not None
 
 
+@pytest.mark.slow
 def test_another_pooling_has_a_graph_of_its_own(model, weights, image_paths):
     """Its features are as many."""
     other = model.with_name("other.skart")
@@ -262,6 +263,7 @@ def test_damaged_graphs_are_made_again(model, image_paths):
     assert find(model) is not None
 
 
+@pytest.mark.slow
 def test_cut_stores_are_mended(model, image_paths):
     file = model.parent / "cache" / "features-2.sqlite"
     content = file.read_bytes()
@@ -290,7 +292,16 @@ def test_nothing_is_made_where_there_is_no_store(model, tmp_path):
     assert not (model.parent / "cache").exists()
 
 
-@pytest.mark.parametrize("change", ["head", "dtype", "storage_dtype", "many", "litert"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "head",
+        pytest.param("dtype", marks=pytest.mark.slow),
+        "storage_dtype",
+        "many",
+        "litert",
+    ],
+)
 def test_all_else_takes_the_ordinary_way(
     change, weights, image_paths, tmp_path, monkeypatch
 ):

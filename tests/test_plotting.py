@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -8,10 +10,8 @@ from sklearn.model_selection import RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-import skart.images
-from skart import ImageLoader
+from skart import ImageLoader, UnreadableImageError
 from skart._survey import read_sizes
-from skart.datasets._pandora import _MOVEMENTS
 from skart.evaluation import Evaluation
 from skart.plotting import (
     HistoryDisplay,
@@ -52,15 +52,17 @@ def test_history():
 
 
 def test_confusion_matrix_with_long_names():
-    names = np.array([name for _, name, _, _ in _MOVEMENTS])
+    names = np.array(
+        [f"The {i}th of eighteen movements with long names" for i in range(18)]
+    )
     truth = np.repeat(names, 4)
     predicted = truth.copy()
-    predicted[0] = "Cubism"
+    predicted[0] = names[1]
     display = plot_confusion_matrix(truth, predicted)
     row = sorted(names).index(names[0])
     assert display.confusion_matrix[row, row] == 75
     assert display.text_[row, row].get_text() == "75"
-    assert display.text_[0, 1].get_text() == ""
+    assert display.text_[row, sorted(names).index(names[2])].get_text() == ""
     figure = display.figure_
     figure.canvas.draw()
     boxes = [label.get_window_extent() for label in display.ax_.get_yticklabels()]
@@ -91,16 +93,16 @@ def test_stages_of_a_history():
         HistoryDisplay.from_estimator(make_pipeline(DecisionTreeClassifier()))
 
 
-def test_sizes(image_paths, monkeypatch):
-    expected = []
-    for path in image_paths:
+def test_sizes(image_paths, tmp_path):
+    expected, whole = [], image_paths
+    image_paths = [tmp_path / f"{i}.jpg" for i in range(len(whole))]
+    for path, cut in zip(whole, image_paths, strict=True):
         with Image.open(path) as image:
             expected.append(image.size)
-
-    def undecoded(*args):
-        raise AssertionError("headers are enough")
-
-    monkeypatch.setattr(skart.images, "decode_image", undecoded)
+        # Headers are enough: the rest can't be decoded.
+        cut.write_bytes(Path(path).read_bytes()[:700])
+    with pytest.raises(UnreadableImageError):
+        np.asarray(ImageLoader(8).transform(image_paths))
     display = ImageSizeDisplay.from_paths(image_paths)
     assert list(zip(display.widths, display.heights, strict=True)) == expected
     assert display.axes_[0].collections[0].get_offsets().tolist() == [

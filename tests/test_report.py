@@ -327,6 +327,7 @@ def test_a_movement_that_the_test_set_lacks(collection, tmp_path):
     assert page.table("Each movement")[3][:3] == ["2", "0", "–"]
 
 
+@pytest.mark.slow
 def test_no_file_can_be_read(evaluation, tmp_path):
     page = write(tmp_path, evaluation, [f"gone/{i}.jpg" for i in range(48)])
     assert len(page.table("48 files")) == 49
