@@ -119,13 +119,13 @@ def test_callbacks(blobs):
 def test_weights(blobs):
     X, y = blobs
     few = np.r_[0:5, 40:80, 80:120]
-    base = head(epochs=1, random_state=0)
+    base = head(epochs=4)
     plain = base.fit(X[few], y[few]).predict_proba(X[few])[:, 0].mean()
     balanced = clone(base).set_params(class_weight="balanced").fit(X[few], y[few])
     assert balanced.predict_proba(X[few])[:, 0].mean() > plain
     weights = np.where(y == "Baroque", 50.0, 1.0)
-    heavy = clone(base).set_params(epochs=4).fit(X, y, sample_weight=weights)
-    light = clone(base).set_params(epochs=4).fit(X, y)
+    heavy = clone(base).fit(X, y, sample_weight=weights)
+    light = clone(base).fit(X, y)
     assert (
         heavy.predict_proba(X)[:, 0].mean() > light.predict_proba(X)[:, 0].mean() + 0.05
     )

@@ -236,7 +236,9 @@ class Black(keras.layers.Layer):
         return images * 0 if training else images
 
 
-@pytest.mark.parametrize("augment", ["light", "strong", Black()])
+@pytest.mark.parametrize(
+    "augment", ["light", pytest.param("strong", marks=pytest.mark.slow), Black()]
+)
 def test_augmentation(stripes, augment):
     X, y = stripes
     model = hybrid(
@@ -307,7 +309,10 @@ def test_the_next_batch_is_decoded_while_the_network_trains(paintings, monkeypat
     model.fit(images, ["a", "b"] * 12)
 
 
-@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
+)
 def test_half_precision(stripes, dtype):
     X, y = stripes
     model = hybrid(dtype=dtype, epochs=12, compile__run_eagerly=False).fit(X, y)
@@ -407,6 +412,7 @@ def test_the_space_is_the_reports():
         assert np.median(exponents) == pytest.approx(middle, abs=0.05)
 
 
+@pytest.mark.slow
 def test_epochs_as_the_resource_of_successive_halving(stripes):
     search = HalvingRandomSearchCV(
         hybrid(),

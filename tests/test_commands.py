@@ -222,6 +222,7 @@ def test_80_10_10():
     assert (counts["test"] == 1).all() and (counts["validation"] == 1).all()
 
 
+@pytest.mark.slow
 def test_a_cited_system_that_can_not_be_trained_is_a_row(make_folder, tmp_path):
     root = make_folder([f"{name}/{i}.jpg" for i in range(4) for name in "ab"])
     said = []

@@ -100,7 +100,7 @@ for name in sys.argv[1:]:
     ]
 
 before = look()
-model = fits["cnn"]().predict(images)
+fits[sys.argv[1]]()
 changed["fit"] = compare(before)
 print(json.dumps({"changed": changed, "spread": spread}))
 """
@@ -118,15 +118,13 @@ def run_script(*fits):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_process_state_and_replicas():
-    seen = run_script("head", "cnn")
+@pytest.mark.parametrize(
+    "fits", [["head"], pytest.param(["cnn", "fine-tuning"], marks=pytest.mark.slow)]
+)
+def test_process_state_and_replicas(fits):
+    seen = run_script(*fits)
     assert seen["changed"] == {"import": [], "fit": []}
-    assert [*map(set, seen["spread"].values())] == [{0}, {0}]
-
-
-@pytest.mark.slow
-def test_replicas_in_fine_tuning():
-    assert set(run_script("fine-tuning")["spread"]["fine-tuning"]) == {0}
+    assert [*map(set, seen["spread"].values())] == [{0}] * len(fits)
 
 
 @pytest.mark.slow
@@ -160,8 +158,11 @@ def fit_and_predict(classifier, X, y):
         DenseHeadClassifier(
             8, epochs=2, random_state=0, callbacks=[keras.callbacks.Callback()]
         ),
-        HybridCNNClassifier(
-            units=4, dropout=0.5, epochs=2, augment="light", random_state=0
+        pytest.param(
+            HybridCNNClassifier(
+                units=4, dropout=0.5, epochs=2, augment="light", random_state=0
+            ),
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["head", "head with callbacks", "cnn"],
