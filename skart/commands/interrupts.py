@@ -1,9 +1,9 @@
 """Ctrl-C: the first ends a command in order, the second at once.
 
-The first raises KeyboardInterrupt in the main thread, so that what is being written is
-finished or removed. It does not always arrive: Python ignores what is raised in a
-finalizer, of which training runs thousands, and TensorFlow may turn it into any other
-exception while it traces a graph. So the process remembers that it was interrupted.
+The first raises KeyboardInterrupt in the main thread, so that files that are being
+written are finished or removed. The exception may be lost: TensorFlow turns it into
+another one while it traces a graph, so commands call :func:`check_interrupt`. Python
+ignores it in a finalizer, of which training runs thousands, so it is raised again.
 """
 
 import _thread
@@ -21,10 +21,9 @@ MESSAGE = (
     "them; what was being trained begins anew. Ctrl-C again ends it at once."
 )
 
-_RAISE_AGAIN = b"\0"  # other bytes are numbers of signals
+_IGNORED = b"\0"  # other bytes are numbers of signals
 
 _announced = threading.Event()
-_announcing = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -36,30 +35,29 @@ def ending_in_order():
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    watched, watching = socket.socketpair()
-    watching.setblocking(False)
+    received, sent = socket.socketpair()
+    sent.setblocking(False)
+    usual_hook = sys.unraisablehook
 
-    def hear_of_ignored(unraisable):
+    def hook(unraisable):
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            watching.send(_RAISE_AGAIN)
+            sent.send(_IGNORED)
         else:
-            sys.__unraisablehook__(unraisable)
+            usual_hook(unraisable)
 
-    sys.unraisablehook = hear_of_ignored
+    sys.unraisablehook = hook
+    threading.Thread(target=_watch, args=[received, hook], daemon=True).start()
+    signal.set_wakeup_fd(sent.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, _interrupt)
-    signal.set_wakeup_fd(watching.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=[watched], daemon=True).start()
-    # Runs last: once Python frees its modules, no thread runs any more.
+    # Runs last: when Python frees its modules, the watching thread has stopped.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        # From here on there is nothing to interrupt, nor to announce.
-        signal.signal(signal.SIGINT, lambda *_: None)
-        interrupted = _announced.is_set()
-        _announced.set()
-        if interrupted:
+        signal.signal(signal.SIGINT, lambda *_: None)  # there is nothing to interrupt
+        if was_interrupted():
             sys.exit(130)
+        _announced.set()  # nor to announce
 
 
 def was_interrupted():
@@ -75,38 +73,34 @@ def check_interrupt():
 
 def _interrupt(*_):
     """Handle SIGINT in the main thread."""
-    _announce()
+    while not was_interrupted():  # Event.wait would deadlock on a second SIGINT
+        time.sleep(0.001)
     raise KeyboardInterrupt
 
 
-def _watch(watched):
-    """End the process on the second SIGINT, even while the main thread can't."""
-    n_left = 2
-    while n_left:
-        received = watched.recv(1)
-        if received == _RAISE_AGAIN:
-            while _hears_of_ignored():  # where it would be ignored, too
+def _watch(received, hook):
+    """Announce the first SIGINT; exit on the second, even if the main thread can't."""
+    n_signals = 0
+    while n_signals < 2:
+        byte = received.recv(1)
+        if byte == _IGNORED:
+            while _is_running(hook):  # there it would be ignored again
                 time.sleep(0.001)
-            n_left += 1  # since the next line is heard as a signal
+            n_signals -= 1  # the next line counts as a signal
             _thread.interrupt_main()
-        elif received[0] == signal.SIGINT:
-            n_left -= 1
-            _announce()
+        elif byte[0] == signal.SIGINT:
+            n_signals += 1
+            if not was_interrupted():
+                # Not by print, which the main thread may be in the middle of.
+                with contextlib.suppress(OSError, ValueError, AttributeError):  # closed
+                    os.write(sys.stderr.fileno(), f"{MESSAGE}\n".encode())
+                _announced.set()
     os._exit(130)
 
 
-def _hears_of_ignored():
-    """Return whether the main thread is in ``sys.unraisablehook``."""
+def _is_running(function):
+    """Return whether the main thread is in a function."""
     frame = sys._current_frames()[threading.main_thread().ident]
-    while frame is not None and frame.f_code is not sys.unraisablehook.__code__:
+    while frame is not None and frame.f_code is not function.__code__:
         frame = frame.f_back
     return frame is not None
-
-
-def _announce():
-    """Print the message, once."""
-    with _announcing, contextlib.suppress(OSError, AttributeError):  # closed
-        if not _announced.is_set():
-            _announced.set()
-            # Not by print, which may be what was interrupted.
-            os.write(sys.stderr.fileno(), f"{MESSAGE}\n".encode())
