@@ -1,14 +1,15 @@
 """Transfer models as graphs that predict without TensorFlow, which starts slowly.
 
-What a saved model computes, pixels to features to probabilities, is converted once and
-kept in the store of features, as two graphs of LiteRT [1]_: that of the backbone serves
-all models that stand on it. They are found by the digest of the model's file.
+A saved model is converted once, to two graphs of LiteRT [1]_ that are kept in the store
+of features: one from pixels to features, which models with the same backbone share, and
+one from features to probabilities. They are found by the digest of the model's file.
 
 References
 ----------
 .. [1] https://ai.google.dev/edge/litert
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -35,23 +36,23 @@ _GRAPH = hashlib.sha256(b"skart: graph").digest()
 
 
 class GraphError(Exception):
-    """A network that LiteRT can't convert or run."""
+    """Raised if LiteRT can't convert a network, or run a graph."""
 
 
 class Engine:
-    """Image files to probabilities.
+    """Predict from image files by graphs of LiteRT.
 
     Parameters
     ----------
     facts : dict
         ``classes``, and the parameters of ``decode_image`` as ``decoding``.
     graphs : list of bytes
-        Of LiteRT; each takes what the one before it gives.
+        Each takes the output of the one before it.
 
     Raises
     ------
     GraphError
-        If LiteRT can't run one of them.
+        If LiteRT can't load one of them.
     """
 
     def __init__(self, facts, graphs):
@@ -63,8 +64,11 @@ class Engine:
         self._steps = []
         # One image at a time keeps few cores busy.
         n_threads = min(4, os.cpu_count() or 1)
-        for graph in graphs:
-            self._steps.append(_start(Interpreter, graph, n_threads))
+        with _graph_errors("LiteRT can't run it"):
+            for graph in graphs:
+                step = Interpreter(model_content=graph, num_threads=n_threads)
+                step.allocate_tensors()
+                self._steps.append(step)
 
     def predict_proba(self, paths):
         """Predict the probability of each class.
@@ -80,6 +84,11 @@ class Engine:
             Zeros where an image can't be read.
         failures : dict of str to str
             Images that can't be read, with the reason.
+
+        Raises
+        ------
+        GraphError
+            If LiteRT can't run a graph.
         """
         probabilities = np.zeros((len(paths), len(self.classes)), np.float32)
         failures = {}
@@ -94,10 +103,11 @@ class Engine:
 
     def _run(self, pixels):
         values = pixels[None]
-        for step in self._steps:
-            step.set_tensor(step.get_input_details()[0]["index"], values)
-            step.invoke()
-            values = step.get_tensor(step.get_output_details()[0]["index"])
+        with _graph_errors("LiteRT can't run it"):
+            for step in self._steps:
+                step.set_tensor(step.get_input_details()[0]["index"], values)
+                step.invoke()
+                values = step.get_tensor(step.get_output_details()[0]["index"])
         return values[0]
 
 
@@ -141,7 +151,8 @@ def find_engine(digest, store, file, weights=None):
     Returns
     -------
     engine : Engine or None
-        None if nothing is kept, or the weights are not those that the model had.
+        None if nothing is kept that can be used, or the weights are not those that the
+        model had.
     """
     try:
         kept = _read(_model_section(store, digest)) if store.exists() else None
@@ -154,18 +165,20 @@ def find_engine(digest, store, file, weights=None):
             if found is None or found.hex() != facts["weights"]:
                 return None
         backbone = _read(store.section(facts["backbone"]))
-    except StoreError:  # which is told once features are looked up
-        return None
-    if backbone is None:
+        if backbone is None:
+            return None
+        engine = Engine(facts, [backbone, head])
+    except (GraphError, StoreError):  # the ordinary way of predicting reports it
         return None
     compare_versions(file, facts["versions"])
-    return Engine(facts, [backbone, head])
+    return engine
 
 
 def keep_engine(digest, store, file, pipe, images, probabilities):
-    """Convert a model that has just predicted, and keep it, if that can be done.
+    """Convert a model that has just predicted, and keep its graphs.
 
-    It is kept if it gives the same probabilities.
+    They are kept only if they give the same probabilities. A model that can't be
+    converted, or a store that can't be written to, is a warning.
 
     Parameters
     ----------
@@ -183,7 +196,6 @@ def keep_engine(digest, store, file, pipe, images, probabilities):
         What came out.
     """
     readable = [i for i, path in enumerate(images.paths) if path not in images.failures]
-    readable = readable[:1]  # is enough to compare
     if store.read_only or not readable or not _is_plain_transfer(pipe):
         return
     from skart.persistence import ModelFileError, model_info
@@ -194,24 +206,8 @@ def keep_engine(digest, store, file, pipe, images, probabilities):
         return
     if digest_model(file) != digest:
         return
-    (recorded,) = info["backbones"]
-    facts = {
-        "backbone": {
-            "engine": _version(),
-            "layer": pipe[1].layer,
-            "pooling": pipe[1].pooling,
-            **pipe[1]._identity(images),
-        },
-        "classes": pipe.classes_.tolist(),
-        "decoding": {
-            "size": images.size,
-            "resize": images.resize,
-            "max_pixels": images.max_pixels,
-        },
-        "versions": info["versions"],
-        "weights": recorded["weights"],
-        "weights_file": recorded["file"],
-    }
+    facts = _collect_facts(pipe, images, info)
+    compared = readable[:1]
     try:
         section = store.section(facts["backbone"])
         backbone = _read(section)
@@ -219,8 +215,8 @@ def keep_engine(digest, store, file, pipe, images, probabilities):
         if is_new:
             backbone = _convert_backbone(pipe[1], images)
         head = _convert_head(pipe)
-        found, _ = Engine(facts, [backbone, head]).predict_proba(images.paths[readable])
-        differs = np.abs(found - probabilities[readable]).max()
+        found, _ = Engine(facts, [backbone, head]).predict_proba(images.paths[compared])
+        differs = np.abs(found - probabilities[compared]).max()
         if not differs <= _TOLERANCE:  # not >, which is false of nan
             raise GraphError(f"its probabilities differ by {differs:.2g}")
         if is_new:
@@ -242,13 +238,35 @@ def _litert_version():
 
 
 def _version():
-    """Collect all that graphs depend on beside the model and the weights."""
+    """Collect all that graphs depend on besides the model and the weights."""
     return {
         "version": _ENGINE_VERSION,
         "skart": skart.__version__,
         "litert": _litert_version(),
         "decoder": DECODER_VERSION,
         "extractor": EXTRACTOR_VERSION,
+    }
+
+
+def _collect_facts(pipe, images, info):
+    """Collect what an engine needs besides its graphs."""
+    (recorded,) = info["backbones"]
+    return {
+        "backbone": {
+            "engine": _version(),
+            "layer": pipe[1].layer,
+            "pooling": pipe[1].pooling,
+            **pipe[1]._identity(images),
+        },
+        "classes": pipe.classes_.tolist(),
+        "decoding": {
+            "size": images.size,
+            "resize": images.resize,
+            "max_pixels": images.max_pixels,
+        },
+        "versions": info["versions"],
+        "weights": recorded["weights"],
+        "weights_file": recorded["file"],
     }
 
 
@@ -266,8 +284,8 @@ def _write(section, value):
 
 
 def _pack(facts, graph):
-    told = json.dumps(facts).encode()
-    return len(told).to_bytes(8) + told + graph
+    header = json.dumps(facts).encode()
+    return len(header).to_bytes(8) + header + graph
 
 
 def _unpack(packed):
@@ -285,7 +303,7 @@ def _is_plain_transfer(pipe):
         del kinds[2]
     return (
         kinds == [ImageLoader, FeatureExtractor, DenseHeadClassifier]
-        and find_preset(pipe[1].backbone) is None  # its preprocessing is no graph
+        and find_preset(pipe[1].backbone) is None  # not converted
         and pipe[1].pooling is not None
         and pipe[1].crops is None
         and not pipe[1].mirror
@@ -295,18 +313,14 @@ def _is_plain_transfer(pipe):
     )
 
 
-def _start(interpreter, graph, n_threads):
-    """Make an interpreter of a graph."""
+@contextlib.contextmanager
+def _graph_errors(problem):
+    """Raise what LiteRT or its converter raise as a GraphError."""
     try:
-        step = interpreter(model_content=graph, num_threads=n_threads)
-        step.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        raise GraphError(f"LiteRT can't run it: {_first_line(error)}") from error
-    return step
-
-
-def _first_line(error):
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+        yield
+    except Exception as error:  # they raise many kinds
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise GraphError(f"{problem}: {reason}") from error
 
 
 def _convert_backbone(extractor, images):
@@ -348,11 +362,9 @@ def _convert(function, network, shape, dtype):
     weights = tf.Module()
     weights.all = [weight.value for weight in network.weights]
     traced = of_one.get_concrete_function()
-    if not hasattr(tf, "lite"):  # which is deprecated
+    if not hasattr(tf, "lite"):  # it is deprecated
         raise GraphError(f"TensorFlow {tf.__version__} has no converter for LiteRT")
-    try:
+    with _graph_errors("it can't be converted"):
         return tf.lite.TFLiteConverter.from_concrete_functions(
             [traced], weights
         ).convert()
-    except Exception as error:  # the converter raises many kinds
-        raise GraphError(f"it can't be converted: {_first_line(error)}") from error

@@ -358,6 +358,23 @@ def test_a_network_that_cannot_be_converted_is_told(
     assert find(model) is None
 
 
+@pytest.mark.parametrize("method", ["allocate_tensors", "invoke"])
+def test_a_graph_that_cannot_be_run_is_reported(
+    method, model, image_paths, monkeypatch
+):
+    from ai_edge_litert.interpreter import Interpreter
+
+    def fail(self):
+        raise RuntimeError("no such op\nand more")
+
+    if method == "invoke":
+        shutil.rmtree(model.parent / "cache")
+    monkeypatch.setattr(Interpreter, method, fail)
+    with pytest.warns(UserWarning, match=r"LiteRT can't run it: .*no such op\)"):
+        found, _ = predict(model, image_paths[:1])
+    np.testing.assert_allclose(found, keras(model, image_paths[:1]), atol=1e-6)
+
+
 def test_errors_of_skart_in_a_conversion_pass(
     weights, image_paths, tmp_path, monkeypatch
 ):
