@@ -27,7 +27,7 @@ from skart._store_files import (
     MENDING_LOCK,
     TABLES,
     holds_store,
-    is_no_folder,
+    is_not_folder,
     is_own,
     was_store,
 )
@@ -59,7 +59,7 @@ class Database:
         self.root = root
         self.max_bytes = max_bytes
         self.file = root / f"features-{FORMAT}.sqlite"
-        self.is_shared = True  # between processes, perhaps
+        self.is_temporary = False
 
     @property
     def read_only(self):
@@ -103,7 +103,7 @@ class Database:
                 _prepare(connection, can_write=not (look or self.read_only))
                 if is_new and not look:
                     self._warn_of_other_formats()
-                if write and self.is_shared:
+                if write and not self.is_temporary:
                     warn_of_network(self.root)
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 if write:
@@ -181,7 +181,7 @@ class Database:
                 "to it. Mend it where it can be (skart cache verify --repair), or name "
                 "another folder as cache."
             )
-        with self._mending_alone():
+        with self._mending_lock():
             if self.inode() != inode:  # another process has done it meanwhile
                 return None
             new = self.file.with_name(f"{self.file.name}.new")
@@ -230,8 +230,8 @@ class Database:
         return [path for path in files if is_own(path)]
 
     @contextlib.contextmanager
-    def _mending_alone(self):
-        """Let one process or thread mend at a time, by SQLite's lock on a file."""
+    def _mending_lock(self):
+        """Hold a lock that one process or thread can have at a time."""
         try:
             lock = sqlite3.connect(
                 self.root / MENDING_LOCK, timeout=600, isolation_level=None
@@ -260,12 +260,12 @@ class Database:
             os.makedirs(self.root, exist_ok=True)
         except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
             for path in (self.root, *self.root.parents):
-                if is_no_folder(path):
+                if is_not_folder(path):
                     raise StoreError(
-                        f"the feature store {self.root} can't be made: {path} is no "
-                        "folder. Name a folder as cache."
+                        f"the feature store {self.root} can't be made: {path} is not "
+                        "a folder. Name a folder as cache."
                     ) from error
-            # Another process has deleted a folder that was there a moment ago.
+            # Another process has just deleted one of the folders.
             raise explain(None, self.root, replaced=True) from error
         except OSError as error:
             raise StoreError(
@@ -382,7 +382,7 @@ class Transaction:
         )
 
     def add(self, table, key, value):
-        """Write a value unless there is one; return whether it was written."""
+        """Write a value unless the key has one; return whether it was written."""
         done = self._connection.execute(
             f"INSERT OR IGNORE INTO {table} VALUES (?, ?)",
             (key, _seal(table, key, value)),

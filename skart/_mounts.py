@@ -7,18 +7,19 @@ import tempfile
 import warnings
 from pathlib import Path
 
-_TABLE = Path("/proc/self/mounts")  # of Linux; nothing is known elsewhere
+_TABLE = Path("/proc/self/mounts")  # Linux only
 
-_NETWORK = re.compile(
-    r"nfs\d?|cifs|smb\d?|smbfs|ncpfs|afs|auristorfs|9p|ceph|lustre|gpfs|beegfs|orangefs|"
-    r"pvfs2|panfs|glusterfs|fuse\.(sshfs|s3fs|gcsfuse|rclone|ceph(-fuse)?|glusterfs|"
-    r"curlftpfs|davfs2?|juicefs|cvmfs2?|moosefs|mfs)|davfs|gfs2|ocfs2"
+# Types of file systems, those in user space without "fuse.".
+_NETWORK = frozenset(
+    "9p afs auristorfs beegfs ceph ceph-fuse cifs curlftpfs cvmfs cvmfs2 davfs davfs2 "
+    "gcsfuse gfs2 glusterfs gpfs juicefs lustre mfs moosefs ncpfs nfs nfs3 nfs4 ocfs2 "
+    "orangefs panfs pvfs2 rclone s3fs smb2 smb3 smbfs sshfs".split()
 )
 
 
-@functools.cache  # each process warns once of each store
+@functools.cache  # once per store and process
 def warn_of_network(root):
-    """Warn if a store that is about to be written to is on a network file system.
+    """Warn if a store is on a network file system.
 
     Parameters
     ----------
@@ -65,12 +66,12 @@ def find_network_file_system(path, table=None):
         if len(fields) < 3:
             continue
         place, kind = Path(_unescape(fields[1])), fields[2]
-        # A later one hides an earlier one at the same place.
+        # A later mount hides an earlier one at the same place.
         if path.is_relative_to(place) and len(place.parts) >= depth:
             depth, found = len(place.parts), kind
-    return found if found and _NETWORK.fullmatch(found) else None
+    return found if found and found.removeprefix("fuse.") in _NETWORK else None
 
 
 def _unescape(text):
-    """Decode what the table escapes, such as spaces, as octal numbers."""
+    """Decode octal escapes, by which the table writes spaces, for instance."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

@@ -103,8 +103,8 @@ def explain(error, root, inode=None, *, replaced=False):
         )
     if code & 0xFF == sqlite3.SQLITE_BUSY:
         return StoreError(
-            f"{start} has been held by another process for a minute. Wait for it "
-            "or end it, or name another folder as cache."
+            f"{start} has been held by another process for a minute or longer. Wait "
+            "for it or end it, or name another folder as cache."
         )
     unsettled = code & 0xFF in _UNSETTLED
     return (UnsettledStoreError if unsettled else StoreError)(

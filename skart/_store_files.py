@@ -21,8 +21,8 @@ TABLES = {
 }
 MENDING_LOCK = "mending.lock"
 
-# What a store consists of, its other formats and what a killed process leaves. Earlier
-# code made a file [0-9a-f]{16}.lock for each section.
+# Files of a store, those of other formats and what a killed process leaves. Earlier
+# versions made a file [0-9a-f]{16}.lock for each section.
 _OWN_FILES = re.compile(
     r"(?P<data>features-\d+\.sqlite)(-journal|\.new|\.new-journal)?|"
     rf"[0-9a-f]{{16}}\.lock|{MENDING_LOCK}|(data|lock)\.mdb"
@@ -88,18 +88,18 @@ def was_store(file):
     )
 
 
-def is_no_folder(path):
-    """Return whether a path is there and is anything but a folder.
+def is_not_folder(path):
+    """Return whether a path exists and is not a folder.
 
     Parameters
     ----------
     path : Path
-        A path, which other processes may make and delete meanwhile.
+        A path, which other processes may make or delete at the same time.
 
     Returns
     -------
-    is_no_folder : bool
-        True also for a link that leads nowhere.
+    is_not_folder : bool
+        True also for a broken link.
     """
     try:
         return not stat.S_ISDIR(os.stat(path).st_mode)

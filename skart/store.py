@@ -75,7 +75,7 @@ class FeatureStore:
             A store in the system's folder for temporary files.
         """
         store = cls(tempfile.mkdtemp(prefix="skart-"))
-        store._database.is_shared = False
+        store._database.is_temporary = True
         weakref.finalize(store, shutil.rmtree, store.root, ignore_errors=True)
         return store
 

@@ -127,7 +127,7 @@ def test_a_full_store_is_told_and_stays_sound(tmp_path):
 
 def test_what_is_no_store_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match="file is no folder"):
+    with pytest.raises(StoreError, match="file is not a folder"):
         FeatureStore(tmp_path / "file").section(IDENTITY).missing(keys(1))
     notes = os.urandom(20000)
     (tmp_path / "features-2.sqlite").write_bytes(notes)
