@@ -71,26 +71,20 @@ class _File(io.BufferedReader):
         return super().read(n_bytes)
 
 
-# What says that an image file can't be read; anything else is an error of the program.
+# Exceptions that mean that an image file can't be read; others are bugs.
 UNREADABLE = (OSError, ValueError, MemoryError)
 
 
 @contextlib.contextmanager
 def decoder_errors():
-    """Raise what a decoder raises at a damaged file as one of ``UNREADABLE``.
-
-    Raises
-    ------
-    OSError
-        In the place of any other exception.
-    """
+    """Raise exceptions of a decoder that are not ``UNREADABLE`` as OSError."""
     try:
         yield
     except UNREADABLE:
         raise
     except Image.DecompressionBombError as error:
         raise OSError(str(error)) from error
-    except Exception as error:  # there are as many kinds as there are ways of damage
+    except Exception as error:  # decoders raise many kinds at damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OSError(f"a damaged file ({reason})") from error
 

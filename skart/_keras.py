@@ -1,7 +1,6 @@
-"""Keras, and what it needs where scikit-learn calls it.
+"""Keras, and functions around its calls.
 
-Importing this changes nothing in the process: TensorFlow's runtime is not initialised,
-its messages are shown as Keras itself shows them.
+Importing this module neither initialises TensorFlow's runtime nor hides its messages.
 """
 
 import contextlib
@@ -32,16 +31,17 @@ def predict_batch(network, batch):
     """
     with without_retracing_advice():
         outputs = network.predict_on_batch(batch)
-    # Under a strategy, every replica gets the whole batch, and all outputs come back.
+    # Under a tf.distribute strategy, each replica predicts the whole batch, and the
+    # outputs are joined.
     return keras.tree.map_structure(lambda x: np.asarray(x)[: len(batch)], outputs)
 
 
 @contextlib.contextmanager
 def without_retracing_advice():
-    """Leave out TensorFlow's advice on retracing, in this thread.
+    """Hide TensorFlow's warning of retracing, in this thread.
 
-    Each network is traced once for each size of a batch. TensorFlow counts these
-    across networks, and so advises against every cross-validation.
+    TensorFlow counts tracings across networks, and so warns in every cross-validation,
+    though each network is traced only once for each size of a batch.
     """
     thread = threading.get_ident()
 

@@ -17,7 +17,7 @@ _BLANK = hashlib.sha256(b"skart: unreadable").digest()
 
 
 def check_cache(cache):
-    """Refuse what can be no store.
+    """Validate the ``cache`` parameter.
 
     Parameters
     ----------
@@ -179,11 +179,11 @@ def missing_in_any(sections, digests):
 def compute_missing(
     X, digests, rows, compute, *, sections, store, batch_size, progress
 ):
-    """Decode images and compute what is missing of them, each content once.
+    """Decode images and compute features that the store lacks, each content once.
 
-    Nothing is locked meanwhile. What another process has stored since is not computed
-    again; where one works on the same images, the rest is done from another place on,
-    so that the two share the work and seldom compute the same batch.
+    The store is not locked meanwhile. Before each batch is computed, images that other
+    processes have stored by then are left out. If there are any, the rest is computed
+    from a random place on, so that two processes seldom compute the same batch.
 
     Parameters
     ----------
@@ -194,10 +194,10 @@ def compute_missing(
     rows : ndarray of int
         The images to be computed.
     compute : callable
-        Takes images of different digests, and these; stores what comes out, and returns
-        whether all of it was new to the store.
+        Takes images of different contents and their digests, stores their features, and
+        returns whether the store had none of them.
     sections : iterable of StoreSection
-        Where what is asked for is kept.
+        Sections that are to hold the features.
     store : FeatureStore
         Knows the files that it has seen.
     batch_size : int
@@ -213,7 +213,7 @@ def compute_missing(
         If a file changed after it was digested.
     """
     total = len(rows)
-    own = {_BLANK}  # digests that are in the store without another process
+    own = {_BLANK}  # digests that are no sign of another process
     while len(rows):
         n_done = 0
         others = False

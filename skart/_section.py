@@ -113,8 +113,8 @@ class StoreSection:
     def write(self, digests, arrays):
         """Store arrays in one transaction: all of them or, if it is killed, none.
 
-        An array that is stored already stays as it is: two processes may compute the
-        same one at the same moment.
+        Arrays that are stored already are kept: two processes may have computed the
+        same one.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class StoreSection:
         Returns
         -------
         n_new : int
-            Arrays that were not stored before.
+            Number of arrays that were not stored already.
 
         Raises
         ------

@@ -212,7 +212,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             Those of :meth:`transform`.
         """
         kinds, X = self._check_parameters(), check_images(X)
-        # The patches of all images may be too many for memory.
+        # The patches of all images may not fit into memory.
         store = open_store(self.cache) if "sift" in kinds else self._store()
         self._learn(X, kinds, store)
         return self._look(X, kinds, store)
@@ -257,6 +257,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             check_is_fitted(self, "vocabulary_")
 
     def _store(self):
+        """Return the store of ``cache``; None if there is none."""
         return None if self.cache is None else open_store(self.cache)
 
     def _identity(self, X, kind):

@@ -347,7 +347,7 @@ class LazyImages(LazyArray):
                     yield batch
         finally:
             pool.shutdown(cancel_futures=True)
-            # Also where the batches are left in the middle: no other would name these.
+            # Also if the caller leaves early: no later iteration names these images.
             if unreported and self.on_error == "blank":
                 warnings.warn(
                     f"{len(unreported)} of {len(self)} images can't be read; a black "

@@ -22,18 +22,18 @@ __all__ = ["ArtistKFold", "make_stacked_pipeline"]
 class ArtistKFold(StratifiedGroupKFold):
     """Stratified folds of paths that keep artists apart, also without ``groups``.
 
-    It is a :class:`sklearn.model_selection.StratifiedGroupKFold` that looks artists up
-    by path where no ``groups`` are passed:
+    A :class:`sklearn.model_selection.StratifiedGroupKFold` that looks artists up by
+    path if no ``groups`` are passed. Use it as ``cv`` of
     :class:`sklearn.ensemble.StackingClassifier` and
-    :class:`sklearn.calibration.CalibratedClassifierCV` pass none to their ``cv``.
+    :class:`sklearn.calibration.CalibratedClassifierCV`, which pass none.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2. Each movement should have as many artists.
     artists : dict of str or path to str, default=None
-        The artist of each path. It may hold more paths than are split. If None,
-        ``split`` needs ``groups``.
+        The artist of each path, and of further ones if wanted. If None, ``split`` needs
+        ``groups``.
     shuffle : bool, default=False
         Whether artists are shuffled first.
     random_state : int or RandomState, default=None
@@ -41,8 +41,8 @@ class ArtistKFold(StratifiedGroupKFold):
 
     Notes
     -----
-    :func:`save_model` does not save ``artists``, which only fitting needs: before
-    fitting a loaded model again, set its ``cv`` anew.
+    :func:`save_model` does not save ``artists``. Prediction does not need them; to fit
+    a loaded model again, set its ``cv`` first.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class ArtistKFold(StratifiedGroupKFold):
         y : array-like of shape (n_paintings,)
             Movements.
         groups : array-like of shape (n_paintings,), default=None
-            Artists. If None, those of ``artists``.
+            Artists. If None, they are looked up in ``artists``.
 
         Yields
         ------
@@ -79,16 +79,16 @@ class ArtistKFold(StratifiedGroupKFold):
         Raises
         ------
         ValueError
-            If there are neither ``artists`` nor ``groups``, a painting has no artist,
-            or a movement has only one.
+            If neither ``artists`` nor ``groups`` are given, a painting has no artist,
+            or all paintings of a movement are by one artist.
         TypeError
-            If ``artists`` is no dict, or X holds anything but paths.
+            If ``artists`` is not a dict, or X holds anything but paths.
         """
         if groups is None:
             groups = self._look_up(X)
         check_consistent_length(X, y)
         groups, y = check_groups(groups, X), np.asarray(y)
-        for movement in np.unique(y):  # encoded as an int inside of a stack
+        for movement in np.unique(y):  # a stack has encoded them as ints
             found = pd.unique(groups[y == movement])
             if len(found) == 1:
                 raise ValueError(

@@ -159,7 +159,7 @@ def test_their_figures_stand_beside_ours():
 
 
 class Reproduction:
-    """Stands for a reproduction whose experiments all raise."""
+    """A reproduction whose experiments all raise."""
 
     def __init__(self, error):
         self.error, self.said = error, []

@@ -171,7 +171,7 @@ def test_weights_are_downloaded_once(served, tmp_path):
         ((b"<p>Please log in", 16), "another file"),
     ],
 )
-def test_a_download_that_fails_leaves_all_as_it_was(served, tmp_path, answer, reason):
+def test_failed_download_changes_nothing(served, tmp_path, answer, reason):
     address, files = served
     if answer is not None:
         files["/a.h5"] = answer

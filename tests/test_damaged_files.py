@@ -112,14 +112,14 @@ def test_values_of_other_types_in_large_models(kind, image_paths, blobs, tmp_pat
     ("changes", "message"),
     [
         ({"format": "other"}, "is not of the format 'skart model'"),
-        ({"format_version": "1"}, "doesn't tell by which versions"),
-        ({"versions": {"skart": "1"}}, "doesn't tell by which versions"),
+        ({"format_version": "1"}, "lacks the versions it was saved with"),
+        ({"versions": {"skart": "1"}}, "lacks the versions it was saved with"),
         ({"format_version": 2}, "in format 2; this skart reads up to 1. Update"),
         ({"notes": [1]}, "skart.json in it is not as save_model writes it"),
         ({"backbones": [{"step": "features"}]}, "not as save_model writes it"),
     ],
 )
-def test_what_a_file_says_of_itself_is_checked(fitted, tmp_path, changes, message):
+def test_skart_json_is_checked(fitted, tmp_path, changes, message):
     file = tmp_path / "model.skart"
     save_model(fitted, file)
     content = json.dumps(model_info(file) | changes)
@@ -129,21 +129,21 @@ def test_what_a_file_says_of_itself_is_checked(fitted, tmp_path, changes, messag
             function(tmp_path / "changed")
 
 
-def test_a_backbone_of_which_nothing_is_told(tmp_path):
+def test_backbone_without_recorded_weights(tmp_path):
     model = make_pipeline(FeatureExtractor(weights=None), head())
-    with pytest.raises(ModelFileError, match="tell the weights of featureextractor"):
+    with pytest.raises(ModelFileError, match="lacks the weights of featureextractor"):
         load_model(forged(model, tmp_path / "forged"))
 
 
 @pytest.mark.parametrize("trunk", [None, "x", [], {"backbone": 1}])
-def test_a_trunk_where_there_is_none(tmp_path, trunk):
+def test_trunk_of_an_estimator_without_one(tmp_path, trunk):
     model = LogisticRegression()
     model.trunk_ = trunk
     forged(model, tmp_path / "forged")
     if trunk is None:
         assert load_model(tmp_path / "forged").trunk_ is None
     else:
-        with pytest.raises(ModelFileError, match="has a trunk_ that is none"):
+        with pytest.raises(ModelFileError, match="has an invalid trunk_"):
             load_model(tmp_path / "forged")
 
 

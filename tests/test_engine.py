@@ -334,7 +334,7 @@ def test_all_else_takes_the_ordinary_way(
     assert "engine" not in section["identity"]
 
 
-def test_a_network_that_cannot_be_converted_is_told(
+def test_network_that_cannot_be_converted_is_reported(
     weights, image_paths, tmp_path, monkeypatch
 ):
     import tensorflow as tf
@@ -359,9 +359,7 @@ def test_a_network_that_cannot_be_converted_is_told(
 
 
 @pytest.mark.parametrize("method", ["allocate_tensors", "invoke"])
-def test_a_graph_that_cannot_be_run_is_reported(
-    method, model, image_paths, monkeypatch
-):
+def test_graph_that_cannot_be_run_is_reported(method, model, image_paths, monkeypatch):
     from ai_edge_litert.interpreter import Interpreter
 
     def fail(self):

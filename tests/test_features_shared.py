@@ -28,7 +28,7 @@ def meanwhile(paths, todo):
     return images
 
 
-def test_others_go_on_while_images_are_computed(image_paths, tmp_path, work):
+def test_store_is_not_locked_while_images_are_computed(image_paths, tmp_path, work):
     """No lock is held: another thread computes, and stores, other images meanwhile."""
 
     def other():
@@ -48,7 +48,7 @@ def test_others_go_on_while_images_are_computed(image_paths, tmp_path, work):
     assert work()[1] == FeatureStore(tmp_path).info()["writes"] == 12
 
 
-def test_what_another_has_stored_meanwhile_is_not_computed(image_paths, tmp_path, work):
+def test_features_stored_by_others_are_not_computed(image_paths, tmp_path, work):
     images = ImageLoader(32).transform(image_paths)
     alone = shallow().transform(images)
     n_decoded, n_passed = work()

@@ -367,5 +367,5 @@ def test_a_support_vector_machine_that_counts_too_many(tmp_path):
     n_more = np.array([-50_000_000, 50_000_000], machine._n_support.dtype)
     machine._n_support = machine._n_support + n_more
     save_model(machine, tmp_path / "m.skart")
-    with pytest.raises(ModelFileError, match="counts other support vectors"):
+    with pytest.raises(ModelFileError, match="as many support vectors as it claims"):
         load_model(tmp_path / "m.skart")

@@ -247,7 +247,7 @@ def test_blank_policy(broken):
     assert array[[0, 2, 4, 6]].any(axis=(1, 2, 3)).all()
 
 
-def test_batches_that_are_left_early_name_their_blanks(broken):
+def test_unreadable_images_are_named_if_iteration_stops_early(broken):
     paths, bad = broken
     images = ImageLoader(32, on_error="blank").transform(paths)
     batches = images.iter_batches(4)

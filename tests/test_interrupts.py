@@ -117,7 +117,7 @@ main()
 
 @pytest.fixture
 def begin(tmp_path):
-    """Start a command, and give it once it is at work."""
+    """Start a command and return it once it has begun."""
     started = []
 
     def begin(body, preexec_fn=heed_interrupts, **options):

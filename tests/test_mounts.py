@@ -1,4 +1,4 @@
-"""A store on a network file system is told once, ahead of the first write."""
+"""Stores on network file systems: a warning, once, before the first write."""
 
 import tempfile
 import warnings
@@ -73,7 +73,7 @@ def network(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_it_is_told_once_and_works(network):
+def test_warning_is_issued_once(network):
     with pytest.warns(UserWarning, match=r"network file system \(nfs4\)") as told:
         for _ in range(2):
             section = FeatureStore(network / "store").section(IDENTITY)
@@ -86,7 +86,7 @@ def test_it_is_told_once_and_works(network):
         FeatureStore(network / "another").section(IDENTITY).write(keys(2), vectors(2))
 
 
-def test_an_extractor_tells_it(network):
+def test_warning_of_an_extractor(network):
     extractor = FeatureExtractor(
         "VGG16",
         weights=None,
@@ -99,7 +99,7 @@ def test_an_extractor_tells_it(network):
     assert len(told) == 1
 
 
-def test_who_only_reads_is_not_told(tmp_path, network):
+def test_reading_gives_no_warning(tmp_path, network):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         store = FeatureStore(network / "read")
@@ -109,7 +109,7 @@ def test_who_only_reads_is_not_told(tmp_path, network):
         assert done.exit_code == 0 and "network" not in done.stderr
 
 
-def test_a_temporary_store_is_no_danger(network, monkeypatch):
+def test_temporary_store_gives_no_warning(network, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(network))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""What can't be saved so that it is safe to open, and errors of skart's own."""
+"""Models that can't be saved safely, and errors in skart while saving."""
 
 import copy
 import pickle

@@ -207,7 +207,7 @@ def test_what_is_stored_stays(store):
     np.testing.assert_array_equal(arrays[2:], vectors(3)[2:] + 1)
 
 
-def test_a_folder_that_goes_while_it_is_made(store, monkeypatch):
+def test_folder_deleted_while_it_is_made(store, monkeypatch):
     """Another process makes the folder just before, and deletes it just after."""
     make, made = os.mkdir, []
 

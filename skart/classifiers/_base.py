@@ -403,9 +403,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
     def _bind_optimizer(self, network):
         """Make the optimizer, with its state for the weights of a network."""
         optimizer = self._make_optimizer()
-        # Two things in TensorFlow 2.21 keep a training graph, and with it the weights
-        # and the optimizer's state, from being freed with the network: the sum of the
-        # gradients over replicas, and variables that are made in the graph. Without a
+        # In TensorFlow 2.21, a network and its optimizer's state are not freed if the
+        # training graph sums gradients over replicas, or makes variables. Without a
         # strategy there is nothing to sum, and Keras has no public switch for it.
         if not tf.distribute.has_strategy():
             optimizer._all_reduce_sum_gradients = list

@@ -1,9 +1,8 @@
 """Optimizers and callbacks from routed parameters, as scikeras makes them.
 
 ``import scikeras`` replaces methods of ``keras.Model``, losses, metrics and optimizers
-for the whole process. Its module of utilities replaces nothing, so that alone is
-executed here, under a name of its own. The utilities are private, but scikeras is no
-longer released: version 0.13 is the last.
+for the whole process. Its module of utilities does not, so only that is executed here.
+The utilities are private, but they won't change: version 0.13 is the last of scikeras.
 """
 
 import importlib.util

@@ -100,16 +100,16 @@ def main():
 
 
 def _hide_native_output():
-    """Hide what C++ libraries write, so that the terminal shows skart's own words.
+    """Hide what C++ libraries write to the standard error.
 
-    TensorFlow and LiteRT write notices about processors and drivers to file descriptor
-    2, some of them whatever their log level is; Python gets a descriptor of its own.
+    TensorFlow and LiteRT write notices on processors and drivers to file descriptor 2,
+    some of them at any log level. Python keeps the terminal by another descriptor.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
-        return  # wanted
+        return
     sys.stderr = open(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    faulthandler.enable(sys.stderr)  # tells of a crash, whose message is hidden, too
+    faulthandler.enable(sys.stderr)  # messages of crashes are hidden, too
 
 
 def say(text="", **style):
@@ -125,7 +125,7 @@ def say(text="", **style):
     Raises
     ------
     KeyboardInterrupt
-        If the command was interrupted, and something went on nevertheless.
+        If the command was interrupted, but the exception was lost.
     """
     interrupts.check_interrupt()
     typer.secho(_printable(text), err=True, **style)
@@ -157,7 +157,7 @@ def manners():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
         except (ValueError, OSError, TypeError) as error:
-            if interrupts.was_interrupted():  # TensorFlow may have made it of that
+            if interrupts.was_interrupted():  # TensorFlow may have replaced it
                 raise typer.Exit(130) from None
             say(f"skart: {error}")
             if hasattr(error, "failures"):

@@ -183,12 +183,12 @@ def imagenet_is_at_hand(say=print):
     Parameters
     ----------
     say : callable, default=print
-        Tells the user of a download, and why it failed.
+        Takes messages on a download.
 
     Returns
     -------
     found : bool
-        Whether they are there now.
+        Whether the folder holds them.
     """
     from skart._keras import keras  # noqa: F401, makes the folder
 
@@ -204,18 +204,19 @@ def fetch(url, md5, folder, say=print):
     Parameters
     ----------
     url : str
-        Where it comes from; it keeps its name.
+        Address of the file, the last part of which becomes its name.
     md5 : str
-        Digest of what it must hold, hexadecimal.
+        Hexadecimal digest of its content.
     folder : path
-        Where it is kept. What is there already is replaced by a complete download only.
+        Where it is kept. Another file of that name is replaced once the download is
+        complete.
     say : callable, default=print
-        Tells the user of a download, and why it failed.
+        Takes messages on a download.
 
     Returns
     -------
     found : bool
-        Whether it is there now, and complete.
+        Whether the folder holds the file.
     """
     file = folder / url.rpartition("/")[2]
     if file.is_file():
@@ -229,7 +230,7 @@ def fetch(url, md5, folder, say=print):
         say(f"The download failed: {error}")
         return False
     if hashlib.md5(content).hexdigest() != md5:
-        say("The download failed: what came is incomplete, or another file")
+        say("The download failed: it is incomplete, or another file")
         return False
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(file) as part:
@@ -238,7 +239,7 @@ def fetch(url, md5, folder, say=print):
 
 
 def _download(url):
-    """Download a file into memory, as long as anything comes within 10 s."""
+    """Download a file into memory; raise TimeoutError after 10 s without data."""
     content = bytearray()
     with (
         urlopen(url, timeout=10) as response,

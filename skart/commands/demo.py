@@ -39,7 +39,7 @@ def run(data, out, *, weights=None, layer=None, n_candidates=6, epochs=30, seed=
         Folder for figures, predictions and features.
     weights : str, path or None, default=None
         File of InceptionV3 weights, ``"imagenet"`` or ``"random"``; None takes ImageNet
-        weights if they can be had, else random ones.
+        weights if Keras has them or they can be downloaded, else random ones.
     layer : str, default=None
         Layer that features are taken from; None for the last.
     n_candidates : int, default=6

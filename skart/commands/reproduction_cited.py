@@ -37,7 +37,7 @@ def run_cited(reproduction):
             results[name] = reproduction.keep(
                 f"cited-{name}", functools.partial(_run, reproduction, system)
             )
-        except (OSError, ValueError) as error:  # too few paintings, no weights
+        except (OSError, ValueError) as error:  # such as too few paintings
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             reproduction.say(f"{name} failed: {reason}")
             results[name] = {"failed": reason}

@@ -38,7 +38,7 @@ _SIZES = {
     "Xception": 299,
 }
 
-# Two threads that need the same network load it once.
+# Threads that need the same network share one.
 _loading = threading.Lock()
 
 
@@ -124,14 +124,14 @@ def load_shared_backbone(name, stamp, **options):
     name : str
         A network of ``keras.applications``.
     stamp : hashable
-        Changes with the files that the weights are read from.
+        Identifies the state of the files that the weights are read from.
     **options : object
         As :func:`load_backbone` takes them; hashable.
 
     Returns
     -------
     network : keras.Model
-        One of the last two that were loaded, or a new one.
+        The network. The last two are kept.
     """
     with _loading:
         return _load_backbone(name, stamp, **options)

@@ -1,4 +1,4 @@
-"""What is a model file, and what is none: checked ahead of anything else."""
+"""Model files are opened and checked, ahead of what they hold."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ _WANTED = "Pass a file by skart.save_model or skart train."
 
 _COMPRESSED = "compressed, as pickles by joblib are; skart does not open it"
 
-# What a file is instead, by its first bytes.
+# What a file that is no zip is instead, by its first bytes.
 _KINDS = {
     b"\x80": "a pickle, which can run code when opened; skart does not open it",
     b"\x1f\x8b": _COMPRESSED,
@@ -48,7 +48,7 @@ class ModelFileError(ValueError):
     """
 
 
-# What skart.json holds, and of which types; and the same of each backbone.
+# Names in skart.json and the types of their values, and those of each backbone.
 _CONTENT = {
     "created": str,
     "versions": dict,
@@ -89,10 +89,10 @@ def damaged(file, reason):
 
 @contextlib.contextmanager
 def foreign_reader(file):
-    """Raise whatever a foreign reader raises as a ModelFileError.
+    """Raise what zipfile, json or skops raise at a damaged file as a ModelFileError.
 
-    It stands around calls of zipfile, json and skops only: they raise many kinds of
-    exceptions for damaged files. Those of skart's own code must pass as they are.
+    Use it around calls of these only: they raise many kinds of exceptions, and those of
+    skart's own code must not be taken for damage.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def foreign_reader(file):
 
 @contextlib.contextmanager
 def opened(file):
-    """Open a model file and check what it says of itself.
+    """Open a model file and check its ``skart.json``.
 
     Parameters
     ----------
@@ -129,23 +129,21 @@ def opened(file):
     archive : zipfile.ZipFile
         The same, as a zip.
     info : dict
-        The content of ``skart.json`` in it, of which names and types are checked.
+        The content of ``skart.json``; its names and types are checked.
 
     Raises
     ------
     ModelFileError
         If it is no model file.
     OSError
-        If it isn't there or can't be opened.
+        If it does not exist or can't be opened.
     """
     path = Path(file).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r} does not exist. {_WANTED}")
     if not path.is_file():
-        kind = "a folder" if path.is_dir() else "no file"
-        raise ModelFileError(
-            f"{str(path)!r} is {kind}. Name a file by skart.save_model or skart train."
-        )
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise ModelFileError(f"{str(path)!r} is {kind}. {_WANTED}")
     with open(path, "rb") as raw:
         with foreign_reader(path):
             archive = zipfile.ZipFile(raw)
@@ -154,6 +152,7 @@ def opened(file):
 
 
 def _read_info(archive, path):
+    """Read and check ``skart.json``."""
     members = archive.namelist()
     if INFO not in members:
         kind = "a zip file"
@@ -161,10 +160,8 @@ def _read_info(archive, path):
             kind = f"a skops file without {INFO}, which skops.io.load may open"
         elif "model.weights.h5" in members:
             kind = "a Keras model, which keras.models.load_model may open"
-        raise ModelFileError(
-            f"{str(path)!r} is {kind}. Pass a file by skart.save_model or skart train."
-        )
-    # save_model compresses nothing; what is may be a bomb.
+        raise ModelFileError(f"{str(path)!r} is {kind}. {_WANTED}")
+    # save_model does not compress: a compressed file may be a zip bomb.
     size = os.fstat(archive.fp.fileno()).st_size
     if any(x.compress_type != zipfile.ZIP_STORED for x in archive.infolist()) or (
         sum(x.file_size for x in archive.infolist()) > size
@@ -176,7 +173,7 @@ def _read_info(archive, path):
         raise damaged(path, f"{INFO} in it is not of the format {FORMAT['format']!r}")
     version, versions = info.get("format_version"), info.get("versions")
     if not isinstance(version, int) or not _has(versions, dict.fromkeys(COMPARED, str)):
-        raise damaged(path, f"{INFO} in it doesn't tell by which versions")
+        raise damaged(path, f"{INFO} in it lacks the versions it was saved with")
     if version > FORMAT["format_version"]:
         raise ModelFileError(
             f"{str(path)!r} was saved by skart {versions['skart']} in format "

@@ -102,7 +102,7 @@ def save_model(model, file, *, notes=None):
     backbones = []
 
     def prepare(step, estimator):
-        _forget_the_machine(estimator)
+        _clear_local_parameters(estimator)
         _check_savable(step, estimator)
         if _runs_backbone(estimator):
             backbones.append({"step": step, **_identify_backbone(estimator)})
@@ -171,14 +171,14 @@ def load_model(file, *, weights=None, cache=None):
         with foreign_reader(raw.name):
             changed = archive.testzip()
         if changed is not None:
-            raise damaged(file, f"{changed} in it has changed")
+            raise damaged(file, f"{changed} in it has changed since it was saved")
         compare_versions(file, info["versions"])
         recorded = {entry["step"]: entry for entry in info["backbones"]}
         used = set()
 
         def settle(step, estimator):
             _add_later_parameters(estimator)
-            _forget_the_machine(estimator)
+            _clear_local_parameters(estimator)
             reason = find_damage(estimator)
             if reason is not None:
                 raise ModelFileError(
@@ -205,7 +205,7 @@ def load_model(file, *, weights=None, cache=None):
                 )
             if _runs_backbone(estimator):
                 if step not in recorded:
-                    raise damaged(file, f"it doesn't tell the weights of {step}")
+                    raise damaged(file, f"{INFO} in it lacks the weights of {step}")
                 _settle_weights(file, estimator, recorded[step], weights)
                 used.add(estimator.weights)
 
@@ -258,8 +258,8 @@ def _add_later_parameters(estimator):
             setattr(estimator, name, parameter.default)
 
 
-def _forget_the_machine(estimator):
-    """Leave out folders of this machine, and paths that only fitting needs."""
+def _clear_local_parameters(estimator):
+    """Set parameters that hold folders or paths of this machine to None."""
     for name in ("cache", "keep", "memory"):  # nothing is kept without a cache
         if name in vars(estimator):
             setattr(estimator, name, None)

@@ -113,29 +113,28 @@ def find_unsafe_parameter(estimator):
 
 
 def find_damage(estimator):
-    """Find out whether what an estimator holds can't have been saved by skart.
+    """Return what is wrong with an estimator from a file, as far as loading goes.
 
-    It covers what loading itself relies on; an estimator checks the rest when it is
-    used.
+    Only what loading relies on is checked; estimators check the rest when used.
 
     Parameters
     ----------
     estimator : estimator
-        From a file.
+        An estimator, as skops read it.
 
     Returns
     -------
     reason : str or None
-        What is wrong; None if nothing is.
+        End of a sentence that begins with its name; None if nothing is wrong.
     """
     for name, parameter in inspect.signature(type(estimator)).parameters.items():
         if parameter.kind is not parameter.VAR_KEYWORD and not hasattr(estimator, name):
             return f"has no {name}"
     if isinstance(estimator, (skart.FeatureExtractor, skart.FineTuneClassifier)):
         if not isinstance(estimator.backbone, str):
-            return "has a backbone without a name"
+            return "has a backbone that is not a name"
         if not isinstance(estimator.weights, (str, type(None))):
-            return "has weights without a name"
+            return "has weights that are not the name of a file"
     trunk = getattr(estimator, "trunk_", None)
     if trunk is not None and not (
         isinstance(estimator, skart.FineTuneClassifier)
@@ -143,15 +142,15 @@ def find_damage(estimator):
         and isinstance(trunk.get("backbone"), str)
         and isinstance(trunk.get("cut"), (str, type(None)))
     ):
-        return "has a trunk_ that is none"
+        return "has an invalid trunk_"
     if not _counts_its_vectors(estimator):
-        return "counts other support vectors than it holds"
+        return "does not hold as many support vectors as it claims"
     return None
 
 
 def _counts_its_vectors(estimator):
-    """Return whether a support vector machine, if it is one, holds what it counts."""
-    # Its compiled part believes what it counts, and would read past their end.
+    """Return whether a support vector machine has as many vectors as it claims."""
+    # Its compiled part relies on that number, and would read past their end.
     counted = getattr(estimator, "_n_support", None)
     if counted is None:
         return True
