@@ -119,8 +119,8 @@ print(f"accuracy: {search.best_score_:.1%}")
 # Several views under one head
 # ----------------------------
 # Each layer, and the hand-made features, have a head of their own; a last one learns
-# from out-of-fold predictions whom to trust. ``ArtistKFold`` keeps artists apart there,
-# where no ``groups`` arrive.
+# from out-of-fold predictions which of them to trust. ``ArtistKFold`` keeps artists
+# apart there: a stack passes no ``groups`` to its folds.
 # From eighty paintings it has little to learn: with so few, take the best view.
 stack = make_stacked_pipeline(
     layers=["mixed2", "mixed5"],

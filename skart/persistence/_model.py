@@ -43,8 +43,8 @@ def save_model(model, file, *, notes=None):
 
     It holds parameters, trained weights and what else was learned, but no code and no
     pickle. Of a frozen backbone it tells the name and which weights it had; they have
-    to be there where it is loaded. What belongs to the machine is left out: ``cache``,
-    ``memory`` and the ``artists`` of :class:`ArtistKFold` are saved as None.
+    to be there where it is loaded. Folders and paths of this machine are left out:
+    ``cache``, ``memory`` and the ``artists`` of :class:`ArtistKFold` are saved as None.
 
     Parameters
     ----------
