@@ -107,7 +107,7 @@ def _load(image, size, max_pixels):
         )
     with decoder_errors():
         if image.format == "TIFF":
-            # Pillow would hold a limit of its own against the size, ahead of loading.
+            # Otherwise Pillow would check the size against a limit of its own.
             size = image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
             image.im = Image.new(image.mode, size, None).im
         image.load()

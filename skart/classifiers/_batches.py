@@ -39,7 +39,7 @@ class Samples:
 class Batches(keras.utils.PyDataset):
     """Some samples by the batch, in a new order each epoch.
 
-    Keras reads the next batch in another thread while the network trains on one.
+    Keras reads batches ahead in another thread while the network trains.
 
     Parameters
     ----------

@@ -127,14 +127,14 @@ def check_training(classifier):
 
 
 def derive_seed(random_state, epochs_done):
-    """Draw the seed of a fit; one that goes on shuffles and drops out anew.
+    """Compute the seed of a fit; one that continues another gets a seed of its own.
 
     Parameters
     ----------
     random_state : int, RandomState or None
-        That of the classifier, which is not drawn from.
+        That of the classifier. It is copied, not drawn from.
     epochs_done : int
-        Epochs that its network was trained before.
+        Epochs that its network has been trained for.
 
     Returns
     -------

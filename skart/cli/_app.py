@@ -113,7 +113,7 @@ def _hide_native_output():
 
 
 def say(text="", **style):
-    """Tell the user something beside the answer, unless the command was interrupted.
+    """Print a message to the standard error, unless the command was interrupted.
 
     Parameters
     ----------

@@ -298,7 +298,7 @@ def _build(name, input_shape, weights):
         return network
     try:
         with warnings.catch_warnings():
-            # Comes ahead of an error or, worse, of none: the weights don't fit.
+            # If weights don't fit, Keras may only warn.
             warnings.filterwarnings("error", "Skipping nested container")
             network.load_weights(file)
     except Exception as error:  # Keras and h5py raise many kinds

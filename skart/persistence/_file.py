@@ -1,4 +1,4 @@
-"""Model files are opened and checked, ahead of what they hold."""
+"""Opening a model file, and checking that it is one."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ _WANTED = "Pass a file by skart.save_model or skart train."
 
 _COMPRESSED = "compressed, as pickles by joblib are; skart does not open it"
 
-# What a file that is no zip is instead, by its first bytes.
+# What a file that is not a zip file is, by its first bytes.
 _KINDS = {
     b"\x80": "a pickle, which can run code when opened; skart does not open it",
     b"\x1f\x8b": _COMPRESSED,

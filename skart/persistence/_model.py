@@ -387,7 +387,8 @@ def _dump(model, raw):
 def _load(raw):
     trusted = trusted_types()
     with foreign_reader(raw.name), warnings.catch_warnings():
-        warnings.simplefilter("ignore", InconsistentVersionWarning)  # told by us
+        # compare_versions has warned.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
         try:
             model = skops.io.load(raw, trusted=trusted)
         except skops.io.exceptions.UntrustedTypesFoundException:
