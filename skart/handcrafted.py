@@ -1,5 +1,6 @@
 """Images to features that were designed by hand, each kind computed once an image."""
 
+import contextlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -336,8 +337,9 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         with (
             show_progress(len(X), "hand-made features", self.verbose) as progress,
             Parallel(self.n_jobs, prefer="threads") as workers,
+            contextlib.closing(iter_batches(X, fitting_batch_size(X))) as batches,
         ):
-            for images in iter_batches(X, fitting_batch_size(X)):
+            for images in batches:
                 described = workers(
                     delayed(_describe)(image, [*changes]) for image in images
                 )
