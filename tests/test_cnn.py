@@ -1,5 +1,7 @@
+import json
 import math
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -65,6 +67,12 @@ def hybrid(**parameters):
     # A few steps of so small a network take less time than tracing a graph.
     defaults["compile__run_eagerly"] = True
     return HybridCNNClassifier(**(defaults | parameters))
+
+
+def test_layers_have_different_seeds(stripes):
+    model = hybrid(augment="light", epochs=1).fit(*stripes).model_
+    seeds = re.findall(r'"seed": (\d+)', json.dumps(model.get_config()))
+    assert len(seeds) > 8 and len(set(seeds)) == len(seeds)
 
 
 @pytest.mark.slow

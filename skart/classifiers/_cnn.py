@@ -3,6 +3,7 @@
 from skart import networks
 from skart._keras import dtype_policy
 from skart.classifiers._image_classifier import ImageClassifier
+from skart.classifiers._training import derive_seed
 
 
 class _FromScratch(ImageClassifier):
@@ -57,7 +58,8 @@ class _FromScratch(ImageClassifier):
     def _build_network(self, n_classes, seed):
         augment = self.augment
         if augment is not None:
-            augment = networks.make_augmentation(augment, seed)
+            # Not the seed of the network, whose layers would draw the same numbers.
+            augment = networks.make_augmentation(augment, derive_seed(seed, 0))
         options = self._dense_layers()
         if self.dropout is not None:
             options["dropout"] = self.dropout
