@@ -315,7 +315,7 @@ def _is_plain_transfer(pipe):
 
 @contextlib.contextmanager
 def _graph_errors(problem):
-    """Raise what LiteRT or its converter raise as a GraphError."""
+    """Raise exceptions of LiteRT or its converter as GraphError."""
     try:
         yield
     except Exception as error:  # they raise many kinds
