@@ -491,5 +491,5 @@ def test_memory_does_not_grow_with_fits(stripes):
     for _ in range(20):
         clone(model).fit(*stripes)
         used.append(int(statm.read_text().split()[1]) * 4096 / 2**20)
-    # Weights and Adam's state are 20 MiB a fit.
-    assert used[-1] - used[4] < 40
+    # Weights and Adam's state are 20 MiB a fit: 300 MiB if they were not freed.
+    assert used[-1] - used[4] < 100

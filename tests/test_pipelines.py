@@ -107,7 +107,8 @@ def test_search(pipe, paintings, n_jobs, tmp_path):
     ).fit(paintings.paths, paintings.labels, groups=paintings.artists)
     assert set(search.best_params_) == set(head_search_space())
     info = FeatureStore(tmp_path).info()
-    assert info["arrays"] == info["writes"] == 36
+    # Processes that start together may compute some paintings twice.
+    assert info["arrays"] == 36 <= info["writes"] <= 36 * n_jobs
 
 
 def test_stacking_and_calibration_over_paths(pipe, paintings):
