@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import ImageFile
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -18,7 +19,6 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 
-import skart.images
 from skart import (
     AlexNetClassifier,
     HybridCNNClassifier,
@@ -291,11 +291,11 @@ def test_an_adapted_layer_keeps_what_it_knows(stripes):
 
 def test_the_next_batch_is_decoded_while_the_network_trains(paintings, monkeypatch):
     decoding = threading.Semaphore(0)
-    original = skart.images.decode_image
+    prepare = ImageFile.ImageFile.load_prepare
 
-    def telling(path, *args):
+    def release_and_prepare(image):
         decoding.release()
-        return original(path, *args)
+        return prepare(image)
 
     class Waiting(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -303,7 +303,7 @@ def test_the_next_batch_is_decoded_while_the_network_trains(paintings, monkeypat
             for _ in range(n_images):
                 assert decoding.acquire(timeout=60), f"batch {batch} waits for decoding"
 
-    monkeypatch.setattr(skart.images, "decode_image", telling)
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", release_and_prepare)
     images = ImageLoader(24).transform(paintings.paths[:24])
     model = hybrid(epochs=1, callbacks=Waiting())
     model.fit(images, ["a", "b"] * 12)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing
+from sklearn.model_selection import train_test_split
 
 from skart import ImageLoader, LazyImages, UnreadableImageError
 from skart.images import check_images
@@ -77,9 +77,10 @@ def test_indexing(image_paths):
         assert isinstance(view, LazyImages)
         expected = array[:0] if isinstance(key, list) and not key else array[key]
         np.testing.assert_array_equal(np.asarray(view), expected)
-    np.testing.assert_array_equal(
-        np.asarray(_safe_indexing(images, np.array([2, 0]))), array[[2, 0]]
-    )
+    train, test = train_test_split(images, test_size=4, random_state=0)
+    rows, others = train_test_split(np.arange(12), test_size=4, random_state=0)
+    np.testing.assert_array_equal(np.asarray(train), array[rows])
+    np.testing.assert_array_equal(np.asarray(test), array[others])
     with pytest.raises(IndexError):
         images[12]
     with pytest.raises(IndexError, match="first axis"):
