@@ -298,7 +298,11 @@ def test_the_next_batch_is_decoded_while_the_network_trains(paintings, monkeypat
         return prepare(image)
 
     class Waiting(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
+        def on_train_begin(self, logs=None):
+            while decoding.acquire(blocking=False):  # Keras has looked at two batches
+                pass
+
+        def on_train_batch_end(self, batch, logs=None):
             n_images = [16, 8, 0][batch]  # of this batch and the next
             for _ in range(n_images):
                 assert decoding.acquire(timeout=60), f"batch {batch} waits for decoding"

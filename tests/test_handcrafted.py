@@ -162,6 +162,7 @@ def test_vectors_of_another_version_of_a_descriptor_are_not_read(image_paths, tm
     features("hsv", cache=store).transform(images)
     (section,) = store.info()["sections"]
     identity = section["identity"]
+    assert identity["version"] == KINDS["hsv"].version
     store.clear()
     digests = store.digest_files(image_paths[:2])
     older = identity | {"version": identity["version"] - 1}
