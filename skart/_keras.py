@@ -4,12 +4,14 @@ Importing this module neither initialises TensorFlow's runtime nor hides its mes
 """
 
 import contextlib
+import gc
 import logging
 import os
 import threading
 
 import keras
 import numpy as np
+from tensorflow.python.eager import context
 
 _home = os.getpid()
 
@@ -34,6 +36,16 @@ def predict_batch(network, batch):
     # Under a tf.distribute strategy, each replica predicts the whole batch, and the
     # outputs are joined.
     return keras.tree.map_structure(lambda x: np.asarray(x)[: len(batch)], outputs)
+
+
+def free_networks():
+    """Free the memory, a GPU's too, of networks that are no longer used."""
+    # Networks are held in reference cycles.
+    gc.collect()
+    # TensorFlow keeps what it compiled for a network, about 3 MiB, after that is freed.
+    # The public way to its cache, keras.utils.clear_session, also resets the names of
+    # layers and other state of the process.
+    context.context().clear_kernel_cache()
 
 
 @contextlib.contextmanager
@@ -95,6 +107,7 @@ def dtype_policy(name):
 __all__ = [
     "check_process",
     "dtype_policy",
+    "free_networks",
     "keras",
     "predict_batch",
     "without_retracing_advice",

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 
 import matplotlib
 import numpy as np
@@ -98,6 +99,15 @@ def n_passes(monkeypatch):
 def work(count_decodes, n_passes):
     """Return a function that counts decoded files, and images a network has seen."""
     return lambda: (len(count_decodes), n_passes())
+
+
+@pytest.fixture
+def global_generators():
+    """Restore the states of Python's and NumPy's global generators."""
+    states = random.getstate(), np.random.get_state()
+    yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,13 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / error)
 
 
+def assert_near(found, expected):
+    """Check that features are equal, but for the rounding of another processor."""
+    # A network adds thousands of float32 numbers, of eps 1e-7, in tens of layers.
+    atol = 1e-4 * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=atol)
+
+
 def head(**parameters):
     """A head that is quickly trained."""
     defaults = {"units": 16, "dropout": 0.1, "epochs": 6, "random_state": 0}

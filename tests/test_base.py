@@ -5,7 +5,6 @@ import pickle
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -273,14 +272,15 @@ def test_samples_of_weight_zero_are_absent_from_the_split(blobs):
 def test_learning_rate_schedules(blobs, schedule):
     model = head(epochs=4, learning_rate_schedule=schedule, warm_start=True)
     rates = model.fit(*blobs).history_["learning_rate"]
+    done = np.arange(4) / 4
     expected = {
-        "cosine": [1, 0.8536, 0.5, 0.1464],
-        "linear": [1, 0.75, 0.5, 0.25],
-        "exponential": [1, 0.3162, 0.1, 0.0316],
+        "cosine": (1 + np.cos(np.pi * done)) / 2,
+        "linear": 1 - done,
+        "exponential": 0.01**done,
     }
-    np.testing.assert_allclose(rates, 0.01 * np.array(expected[schedule]), rtol=1e-3)
+    np.testing.assert_allclose(rates, 0.01 * expected[schedule], rtol=1e-5)
     model.fit(*blobs)  # begins anew
-    np.testing.assert_allclose(model.history_["learning_rate"], rates * 2, rtol=1e-6)
+    np.testing.assert_allclose(model.history_["learning_rate"], rates * 2, rtol=1e-5)
 
 
 def test_what_we_set_is_not_passed_on():
@@ -290,11 +290,10 @@ def test_what_we_set_is_not_passed_on():
         DenseHeadClassifier().set_params(fit__epochs=3)
 
 
-def test_seeds(blobs):
+def test_seeds(blobs, global_generators):
     X, y = blobs
     random.seed(1)
     np.random.seed(2)
-    keras.utils.set_random_seed(3)
     states = random.getstate(), np.random.get_state()[1].copy()
     one = head(random_state=5).fit(X, y).predict_proba(X)
     assert random.getstate() == states[0]
@@ -339,18 +338,3 @@ def test_groups_through_metadata_routing(blobs):
             model, *blobs, cv=GroupKFold(3), params={"groups": artists}
         )
     assert scores.mean() > 0.8
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_fits():
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        pytest.skip("needs Linux's /proc")
-    generator = np.random.default_rng(0)
-    X, y = generator.normal(size=(64, 4096)).astype("f4"), np.arange(64) % 4
-    used = []
-    for _ in range(8):
-        DenseHeadClassifier(512, epochs=1, random_state=0).fit(X, y)
-        used.append(int(statm.read_text().split()[1]) * 4096 / 2**20)
-    # Weights and Adam's state are 24 MiB a fit.
-    assert used[-1] - used[2] < 24

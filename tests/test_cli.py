@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -324,9 +323,9 @@ def reproduce(folder, out, **options):
 @pytest.mark.slow
 def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
     process = reproduce(drawn, tmp_path / "out")
-    while not (tmp_path / "out/hybrid.json").exists():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
+    lines = iter(process.stderr.readline, "")
+    # What is run first, vgg-lite and hybrid, is finished.
+    assert any(line.startswith("Frozen InceptionV3: features") for line in lines)
     process.kill()
     process.communicate()
     finished = {

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import ImageFile
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -20,7 +21,6 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 
-import skart.images
 from skart import (
     AlexNetClassifier,
     HybridCNNClassifier,
@@ -299,19 +299,23 @@ def test_an_adapted_layer_keeps_what_it_knows(stripes):
 
 def test_the_next_batch_is_decoded_while_the_network_trains(paintings, monkeypatch):
     decoding = threading.Semaphore(0)
-    original = skart.images.decode_image
+    prepare = ImageFile.ImageFile.load_prepare
 
-    def telling(path, *args):
+    def release_and_prepare(image):
         decoding.release()
-        return original(path, *args)
+        return prepare(image)
 
     class Waiting(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
+        def on_train_begin(self, logs=None):
+            while decoding.acquire(blocking=False):  # Keras has looked at two batches
+                pass
+
+        def on_train_batch_end(self, batch, logs=None):
             n_images = [16, 8, 0][batch]  # of this batch and the next
             for _ in range(n_images):
                 assert decoding.acquire(timeout=60), f"batch {batch} waits for decoding"
 
-    monkeypatch.setattr(skart.images, "decode_image", telling)
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", release_and_prepare)
     images = ImageLoader(24).transform(paintings.paths[:24])
     model = hybrid(epochs=1, callbacks=Waiting())
     model.fit(images, ["a", "b"] * 12)
@@ -457,7 +461,7 @@ import numpy as np
 from skart import HybridCNNClassifier, ImageLoader
 paths = {paths!r} * {times}
 X = ImageLoader({size}).transform(paths)
-model = HybridCNNClassifier(units=8, epochs=1, batch_size=8, dtype={dtype!r})
+model = HybridCNNClassifier(units=8, epochs=1, batch_size=8)
 model.fit(X, np.arange(len(paths)) % 2).predict(X[:8])
 """
 
@@ -465,20 +469,9 @@ model.fit(X, np.arange(len(paths)) % 2).predict(X[:8])
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss")
 def test_memory_does_not_grow_with_the_data(image_paths):
-    used = [
-        peak(TRAIN.format(paths=image_paths, times=n, size=160, dtype="float32"))
-        for n in (5, 50)
-    ]
+    used = [peak(TRAIN.format(paths=image_paths, times=n, size=160)) for n in (5, 50)]
     # The larger set is 44 MiB in uint8 and 176 in float32.
     assert used[1] - used[0] < 100
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss")
-@pytest.mark.parametrize("dtype, limit", [("float32", 4096), ("mixed_bfloat16", 3072)])
-def test_memory_at_the_reports_size(image_paths, dtype, limit):
-    code = TRAIN.format(paths=image_paths, times=2, size=500, dtype=dtype)
-    assert peak(code) < limit
 
 
 @pytest.mark.slow
@@ -486,10 +479,10 @@ def test_memory_does_not_grow_with_fits(stripes):
     statm = Path("/proc/self/statm")
     if not statm.exists():
         pytest.skip("needs Linux's /proc")
-    model = hybrid(pooling="flatten", units=128, epochs=1, compile__run_eagerly=False)
+    model = hybrid(pooling="flatten", units=512, epochs=1, compile__run_eagerly=False)
     used = []
     for _ in range(20):
         clone(model).fit(*stripes)
         used.append(int(statm.read_text().split()[1]) * 4096 / 2**20)
-    # Weights and Adam's state are 20 MiB a fit: 300 MiB if they were not freed.
-    assert used[-1] - used[4] < 100
+    # Weights and Adam's state are 80 MiB a fit, what TensorFlow compiles is 3.
+    assert used[-1] - used[4] < 30

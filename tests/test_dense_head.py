@@ -247,12 +247,12 @@ def test_epochs_as_one_graph_are_those_of_keras(blobs, parameters):
     assert keras_own.model_.train_function is not None
     assert list(fast.history_) == list(keras_own.history_)
     for name, values in fast.history_.items():
-        np.testing.assert_allclose(values, keras_own.history_[name], atol=1e-4)
+        np.testing.assert_allclose(values, keras_own.history_[name], atol=1e-3)
     if "class_weight" not in parameters:  # both go on from where they are
         fast.partial_fit(X, y)
         keras_own.partial_fit(X, y)
     np.testing.assert_allclose(
-        fast.predict_proba(X), keras_own.predict_proba(X), atol=1e-4
+        fast.predict_proba(X), keras_own.predict_proba(X), atol=1e-3
     )
 
 

@@ -19,7 +19,10 @@ from skart.descriptors import (
 )
 from skart.descriptors._table import KINDS
 
-GENERATOR = np.random.default_rng(0)
+
+def random_integers(*args, **options):
+    """The same integers, whichever tests were run before."""
+    return np.random.default_rng(0).integers(*args, **options)
 
 
 def flat(*colour, size=(64, 64)):
@@ -49,10 +52,10 @@ ODD = {
     "white": flat(255),
     "red": flat(255, 0, 0),
     "one pixel": flat(7, size=(1, 1)),
-    "noise": GENERATOR.integers(0, 256, (41, 40, 3), dtype=np.uint8),
+    "noise": random_integers(0, 256, (41, 40, 3), dtype=np.uint8),
     "chequers": grey_image(np.indices((64, 64)).sum(axis=0) % 2 * 255),
     "stripes": stripes(2),
-    "a strip": GENERATOR.integers(0, 256, (3, 3000, 3), dtype=np.uint8),
+    "a strip": random_integers(0, 256, (3, 3000, 3), dtype=np.uint8),
     "one bright pixel": np.pad(flat(255, size=(1, 1)), [(30, 30), (30, 30), (0, 0)]),
 }
 
@@ -126,7 +129,7 @@ def by_windows(colours, n_colours):
 
 def test_color_structure_counts_windows():
     palette = np.array([(255, 0, 0), (0, 0, 255), (10, 10, 10), (250, 250, 250)])
-    colours = GENERATOR.integers(0, 4, (5, 4)).repeat(5, axis=0).repeat(7, axis=1)
+    colours = random_integers(0, 4, (5, 4)).repeat(5, axis=0).repeat(7, axis=1)
     structure = color_structure(palette[colours].astype(np.uint8))
     expected = by_windows(colours, 4)
     np.testing.assert_allclose(
@@ -149,7 +152,7 @@ def test_color_structure_tells_dabs_from_fields():
 def test_color_structure_has_a_cell_for_each_colour():
     one_each = {
         int(color_structure(flat(*colour)).argmax())
-        for colour in GENERATOR.integers(0, 256, (400, 3))
+        for colour in random_integers(0, 256, (400, 3))
     }
     greys = [int(color_structure(flat(level)).argmax()) for level in range(0, 256, 32)]
     assert greys == list(range(8))
@@ -160,7 +163,7 @@ def test_color_structure_has_a_cell_for_each_colour():
 
 
 def test_color_structure_thins_out_large_images():
-    image = GENERATOR.integers(0, 256, (800, 800, 3), dtype=np.uint8)
+    image = random_integers(0, 256, (800, 800, 3), dtype=np.uint8)
     np.testing.assert_array_equal(
         color_structure(image), color_structure(image[::4, ::4].copy())
     )
@@ -225,7 +228,7 @@ def test_lbp():
 
 
 def test_ltp_by_its_definition():
-    levels = GENERATOR.integers(100, 130, (20, 20))
+    levels = random_integers(100, 130, (20, 20))
     circle = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)]
     upper, lower = [], []
     for row in range(1, 19):
@@ -255,7 +258,7 @@ def test_ltp_by_its_definition():
 
 
 def test_ltp_passes_over_noise():
-    noisy = grey_image(GENERATOR.integers(126, 130, (64, 64)))
+    noisy = grey_image(random_integers(126, 130, (64, 64)))
     np.testing.assert_array_equal(ltp(noisy), ltp(flat()))
     assert lbp(noisy)[8] < 0.5
 
@@ -269,7 +272,7 @@ def test_glcm():
     across = dict(zip(names, glcm(stripes(8)), strict=True))
     assert across["contrast_4_range"] == pytest.approx(31**2)
     # Two levels that are paired at random: four pairs, equally frequent.
-    random = grey_image(GENERATOR.integers(0, 2, (400, 400)) * 255)
+    random = grey_image(random_integers(0, 2, (400, 400)) * 255)
     vector = dict(zip(names, glcm(random), strict=True))
     assert vector["energy_1_mean"] == pytest.approx(0.5, abs=0.01)
     assert vector["contrast_2_mean"] == pytest.approx(31**2 / 2, rel=0.02)
@@ -324,7 +327,7 @@ def test_hog_sees_where_edges_are():
 
 
 def test_sift_does_not_see_the_turn():
-    image = np.kron(GENERATOR.integers(0, 256, (12, 12, 1)), np.ones((14, 14, 3)))
+    image = np.kron(random_integers(0, 256, (12, 12, 1)), np.ones((14, 14, 3)))
     image = np.array(
         Image.fromarray(image.astype(np.uint8)).resize((160, 160)), np.uint8
     )

@@ -43,9 +43,9 @@ def fit_and_predict(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_a_new_process_predicts_the_same_bit_for_bit(name):
+def test_a_new_process_predicts_the_same_bit_for_bit(name, global_generators):
     # This process has fitted others before, and orders its sets in another way.
-    np.random.seed(hash(name) % 2**32)
+    np.random.seed(1)
     path = [Path(skart.__file__).parents[1], Path(__file__).parent]
     environment = {
         **os.environ,

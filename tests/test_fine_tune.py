@@ -18,7 +18,6 @@ from skart import (
     FineTuneClassifier,
     ImageLoader,
 )
-from skart.networks import backbone
 
 pytestmark = pytest.mark.usefixtures("toy_backbone")
 
@@ -208,15 +207,15 @@ def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch, n_passes):
     shades = np.random.default_rng(0).integers(0, 256, (24, 1, 1, 3), np.uint8)
     X, y = np.broadcast_to(shades, (24, 500, 500, 3)), np.arange(24) % 2
     model = fine_tune(cache=tmp_path, epochs=1)
-    preprocess = backbone.preprocess
+    predict = keras.Model.predict_on_batch
 
-    def interrupted(name, images):
+    def interrupted(network, images):
         if n_passes() >= 8:
             raise KeyboardInterrupt
-        return preprocess(name, images)
+        return predict(network, images)
 
     with monkeypatch.context() as patch:
-        patch.setattr(backbone, "preprocess", interrupted)
+        patch.setattr(keras.Model, "predict_on_batch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, y)
     assert FeatureStore(tmp_path).info()["arrays"] == 8

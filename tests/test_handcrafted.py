@@ -1,4 +1,3 @@
-import itertools
 import pickle
 import re
 import shutil
@@ -18,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
 
 from skart import (
     FeatureExtractor,
@@ -146,17 +146,34 @@ def test_without_a_cache_no_file_is_made(image_paths, tmp_path, monkeypatch):
     np.testing.assert_array_equal(found, stored)
 
 
-def test_what_decides_on_vectors_keeps_them_apart(image_paths, tmp_path, monkeypatch):
+def test_what_decides_on_vectors_keeps_them_apart(image_paths, tmp_path):
     store = FeatureStore(tmp_path)
     for n, loading in enumerate([{"size": 64}, {"size": 96}, {"resize": "pad"}]):
         images = ImageLoader(**({"size": 64} | loading)).transform(image_paths[:2])
         stored = features("hsv", cache=store).transform(images)
         np.testing.assert_array_equal(stored, features("hsv").transform(images))
         assert store.info()["arrays"] == 2 * n + 2
-    changed = KINDS["hsv"]._replace(function=lambda image: -hsv(image), version=99)
-    monkeypatch.setitem(KINDS, "hsv", changed)
-    new = features("hsv", cache=store).transform(images)
-    np.testing.assert_array_equal(new, -stored)
+
+
+def test_vectors_of_another_version_of_a_descriptor_are_not_read(image_paths, tmp_path):
+    store = FeatureStore(tmp_path)
+    images = load(image_paths[:2])
+    expected = features("hsv").transform(images)
+    features("hsv", cache=store).transform(images)
+    (section,) = store.info()["sections"]
+    identity = section["identity"]
+    assert identity["version"] == KINDS["hsv"].version
+    store.clear()
+    digests = store.digest_files(image_paths[:2])
+    older = identity | {"version": identity["version"] - 1}
+    store.section(older).write(digests, expected + 1)
+    found = features("hsv", cache=store).transform(images)
+    np.testing.assert_array_equal(found, expected)
+    # Those of this version are read.
+    store.clear()
+    store.section(identity).write(digests, expected + 1)
+    found = features("hsv", cache=store).transform(images)
+    np.testing.assert_array_equal(found, expected + 1)
 
 
 def test_each_content_is_computed_once(folder_of_images, tmp_path):
@@ -427,8 +444,12 @@ def test_conventions(image_paths):
 
 
 def test_progress_of_long_work(image_paths, capsys, monkeypatch):
-    clock = itertools.count()
-    monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))  # a second a look
+    init = tqdm.__init__
+
+    def init_without_delay(progress, *args, **options):
+        init(progress, *args, **(options | {"delay": 0}))
+
+    monkeypatch.setattr(tqdm, "__init__", init_without_delay)
     features("hsv", verbose=True).transform(load(image_paths))
     assert "hand-made features: 100%" in capsys.readouterr().err
     features("hsv").transform(load(image_paths[:7]))

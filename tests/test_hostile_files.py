@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import joblib
@@ -329,17 +330,16 @@ def victim(blobs, tmp_path_factory):
 
 
 @pytest.fixture
-def unsafe_keras():
-    """Keras with its safe mode switched off."""
-    from keras.src.backend.common import global_state
-
-    keras.config.enable_unsafe_deserialization()
-    yield
-    global_state.set_global_attribute("safe_mode_saving", None)
+def call_unsafely():
+    """Return a function that calls another where Keras' safe mode is switched off."""
+    # The mode is one thread's own, and can't be switched on again.
+    switch_off = keras.config.enable_unsafe_deserialization
+    with ThreadPoolExecutor(1, initializer=switch_off) as pool:
+        yield lambda *args, **options: pool.submit(*args, **options).result()
 
 
 @pytest.mark.parametrize("name", list(hostile_layers("")))
-def test_networks_of_attackers(name, victim, tmp_path, unsafe_keras):
+def test_networks_of_attackers(name, victim, tmp_path, call_unsafely):
     marker = tmp_path / "marker"
     file, content = victim
     description = json.loads(json.loads(content))
@@ -351,21 +351,30 @@ def test_networks_of_attackers(name, victim, tmp_path, unsafe_keras):
     file = rewritten(file, tmp_path / "forged", {"schema.json": forged})
     marker.unlink(missing_ok=True)
     with pytest.raises(ModelFileError, match=f"network's description.*{name}"):
-        load_model(file)
+        call_unsafely(load_model, file)
     with pytest.raises(ValueError, match="network's description"):
-        skops.io.load(file, trusted=[DenseHeadClassifier])
+        call_unsafely(skops.io.load, file, trusted=[DenseHeadClassifier])
     assert not marker.exists()
     if name == "keras.layers.Lambda":  # it was armed
-        keras.models.model_from_json(hostile)
+        call_unsafely(keras.models.model_from_json, hostile)
         assert marker.exists()
 
 
 def test_a_support_vector_machine_that_counts_too_many(tmp_path):
     machine = SVC().fit(np.eye(6), [0, 1] * 3)
-    save_model(machine, tmp_path / "sound.skart")
-    load_model(tmp_path / "sound.skart")
-    n_more = np.array([-50_000_000, 50_000_000], machine._n_support.dtype)
-    machine._n_support = machine._n_support + n_more
-    save_model(machine, tmp_path / "m.skart")
+    file = tmp_path / "sound.skart"
+    save_model(machine, file)
+    load_model(file)
+    with zipfile.ZipFile(file) as archive:
+        arrays = {
+            name: np.load(io.BytesIO(archive.read(name)))
+            for name in archive.namelist()
+            if name.endswith(".npy")
+        }
+    counts = machine.n_support_
+    (name,) = (name for name, x in arrays.items() if np.array_equal(x, counts))
+    buffer = io.BytesIO()
+    np.save(buffer, counts + np.array([-50_000_000, 50_000_000], counts.dtype))
+    rewritten(file, tmp_path / "m.skart", {name: buffer.getvalue()})
     with pytest.raises(ModelFileError, match="as many support vectors as it claims"):
         load_model(tmp_path / "m.skart")

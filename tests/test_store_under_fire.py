@@ -242,12 +242,11 @@ def test_stores_of_other_formats_are_told_and_kept(tmp_path):
     future.root.rmdir()
     as_it_was = (tmp_path / "features-3.sqlite").read_bytes()
     store = FeatureStore(tmp_path)
-    with pytest.warns(
-        UserWarning, match="of skart, in data.mdb and features-3"
-    ) as told:
+    found = "of skart, in data.mdb and features-3"
+    with pytest.warns(UserWarning, match=found) as told:
         store.section(IDENTITY).write(keys(2), vectors(2))
         store.section(IDENTITY).read(keys(2))
-    assert len(told) == 1
+    assert sum(found in str(x.message) for x in told) == 1
     assert (tmp_path / "features-3.sqlite").read_bytes() == as_it_was
     assert [Path(x).name for x in store.info()["other_formats"]] == [
         *("data.mdb", "features-3.sqlite")

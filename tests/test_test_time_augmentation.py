@@ -70,8 +70,8 @@ def test_an_image_and_its_mirror_image_are_alike(fitted, image_paths):
     assert np.abs(predict(fitted, None, mirrored) - alone).max() > 1e-4
     for kind in ("mirror", "mirror+crops"):
         one, other = (predict(fitted, kind, X) for X in (images, mirrored))
-        np.testing.assert_allclose(one, other, rtol=0, atol=2e-6)
-        assert np.abs(one - alone).max() > 1e-5
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+        assert np.abs(one - alone).max() > 1e-4
 
 
 def test_it_is_the_mean_of_the_views(fitted, image_paths):
@@ -87,7 +87,7 @@ def test_it_is_the_mean_of_the_views(fitted, image_paths):
     for kind, probabilities in expected.items():
         found = predict(fitted, kind, lazy)
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, probabilities, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(found, probabilities, rtol=0, atol=1e-5)
         labels = fitted.classes_[found.argmax(axis=1)]
         assert fitted.predict(lazy).tolist() == labels.tolist()
 
@@ -130,7 +130,7 @@ def test_pickles_and_model_files(fitted, image_paths, tmp_path):
     loaded = load_model(tmp_path / "model.skart")
     assert loaded[-1].test_time_augmentation == "mirror+crops"
     np.testing.assert_allclose(
-        loaded.predict_proba(image_paths), expected, rtol=0, atol=2e-6
+        loaded.predict_proba(image_paths), expected, rtol=0, atol=1e-5
     )
 
 

@@ -5,7 +5,6 @@ validation and a constructor that scikit-learn 1.7 and later reject.
 """
 
 import functools
-import gc
 import inspect
 import math
 
@@ -22,6 +21,7 @@ from sklearn.utils.validation import (
 
 from skart._keras import (
     check_process,
+    free_networks,
     keras,
     predict_batch,
     without_retracing_advice,
@@ -294,9 +294,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
     def _forget(self):
         for name in ("model_", "classes_", "history_", "_compiled_with"):
             self.__dict__.pop(name, None)
-        # Networks are held in reference cycles: without this, the last ones stay in
-        # memory (a GPU's, too) until Python happens to look for cycles.
-        gc.collect()
+        free_networks()
 
     def _training_inputs(self, X, classes, go_on):
         """Give what the network is trained on, in the place of checked X."""
