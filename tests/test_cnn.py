@@ -476,5 +476,5 @@ def test_memory_does_not_grow_with_fits(stripes):
     for _ in range(20):
         clone(model).fit(*stripes)
         used.append(int(statm.read_text().split()[1]) * 4096 / 2**20)
-    # Graphs are 3 MiB a fit; weights and Adam's state are 80.
+    # Of 15 fits: a graph of each is 3 MiB; weights and Adam's state would be 80.
     assert used[-1] - used[4] < 15 * 12
