@@ -225,33 +225,37 @@ def test_a_fit_that_fails_early_leaves_the_last_one(blobs):
     with pytest.raises(ValueError, match="at least two classes"):
         model.set_params(validation_split=0).fit(X[:, :3], np.zeros(120))
     np.testing.assert_array_equal(model.predict_proba(X), before)
-    for name, value in {"units": 0, "optimizer": "adamm", "callbacks": [print]}.items():
-        with pytest.raises((ValueError, TypeError)):
+    for name, value, error, message in (
+        ("units", 0, ValueError, "units must be"),
+        ("optimizer", "adamm", ValueError, "adamm"),
+        ("callbacks", [print], TypeError, "callbacks must be"),
+    ):
+        with pytest.raises(error, match=message):
             clone(model).set_params(**{name: value}).fit(X, y)
         refitted = copy.copy(model).set_params(**{name: value})
-        with pytest.raises((ValueError, TypeError)):
+        with pytest.raises(error, match=message):
             refitted.fit(X, y)
         np.testing.assert_array_equal(refitted.predict_proba(X), before)
 
 
 @pytest.mark.parametrize(
-    "parameters, error",
+    "parameters, error, message",
     [
-        ({"callbacks": [print]}, TypeError),
-        ({"optimizer": "adamm"}, ValueError),
-        ({"optimizer__learning_rat": 1}, ValueError),
+        ({"callbacks": [print]}, TypeError, "callbacks must be"),
+        ({"optimizer": "adamm"}, ValueError, "adamm"),
+        ({"optimizer__learning_rat": 1}, ValueError, "learning_rat"),
     ],
 )
-def test_a_fit_that_fails_fails_again(blobs, parameters, error):
+def test_a_fit_that_fails_fails_again(blobs, parameters, error, message):
     model = head(warm_start=True, **parameters)
     for _ in range(2):
-        with pytest.raises(error):
+        with pytest.raises(error, match=message):
             model.fit(*blobs)
         with pytest.raises(NotFittedError):
             model.predict(blobs[0])
     model = head().fit(*blobs).set_params(**parameters)
     for _ in range(2):
-        with pytest.raises(error):
+        with pytest.raises(error, match=message):
             model.partial_fit(*blobs)
 
 

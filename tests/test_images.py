@@ -263,7 +263,7 @@ def test_unreadable_images_are_named_if_iteration_stops_early(broken):
 def test_a_repaired_file_is_no_failure_any_more(broken):
     paths, bad = broken
     images = ImageLoader(32, on_error="blank").transform([bad[1]])
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="1 of 1 images can't be read"):
         np.asarray(images)
     Path(bad[1]).write_bytes(Path(paths[0]).read_bytes())
     with warnings.catch_warnings():

@@ -82,7 +82,7 @@ assert child.exitcode == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_it_outlives_the_process_and_a_pickle(store):
+def test_store_survives_fork_and_pickle(store):
     finish(start(FORK, store.root))
     again = pickle.loads(pickle.dumps(store))
     arrays, found = again.section(IDENTITY).read([*keys(2), *keys(1, 5)])
@@ -138,7 +138,7 @@ def test_a_full_store_is_told_and_stays_sound(tmp_path):
     assert section.read(keys(3))[1].all()
 
 
-def test_what_is_no_store_is_refused(tmp_path):
+def test_files_that_are_not_stores(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="file is not a folder"):
         FeatureStore(tmp_path / "file").section(IDENTITY).missing(keys(1))

@@ -100,7 +100,7 @@ def test_damage_never_gives_a_wrong_vector(sound, tmp_path, kind, width, n_round
         np.testing.assert_array_equal(arrays[found], truth[found])
 
 
-def test_what_can_be_read_is_saved(sound, tmp_path):
+def test_repair_keeps_readable_arrays(sound, tmp_path):
     data = bytearray(sound[2000])
     data[20 * 4096 : 21 * 4096] = random.Random(0).randbytes(4096)
     (tmp_path / "features-2.sqlite").write_bytes(data)

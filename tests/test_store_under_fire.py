@@ -233,7 +233,7 @@ def test_an_empty_read_only_folder(tmp_path):
         assert not report["problems"] and not report["repaired"]
 
 
-def test_stores_of_other_formats_are_told_and_kept(tmp_path):
+def test_stores_of_other_formats_warn_and_are_kept(tmp_path):
     for name in ("data.mdb", "lock.mdb"):
         (tmp_path / name).write_bytes(bytes(4096) + b"skart store 1")
     future = FeatureStore(tmp_path / "made")
