@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers import needs_bfloat16
 from PIL import ImageFile
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -247,6 +248,7 @@ class Black(keras.layers.Layer):
 @pytest.mark.parametrize(
     "augment", ["light", pytest.param("strong", marks=pytest.mark.slow), Black()]
 )
+@needs_bfloat16
 def test_augmentation(stripes, augment):
     X, y = stripes
     model = hybrid(
@@ -323,7 +325,10 @@ def test_next_batch_is_decoded_while_training(paintings, monkeypatch):
 
 @pytest.mark.parametrize(
     "dtype",
-    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
+    [
+        pytest.param("mixed_bfloat16", marks=needs_bfloat16),
+        pytest.param("mixed_float16", marks=pytest.mark.slow),
+    ],
 )
 def test_half_precision(stripes, dtype):
     X, y = stripes

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import head
+from helpers import head, needs_bfloat16
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier
@@ -273,6 +273,7 @@ def test_what_only_keras_can_do_it_does(blobs, parameters):
     assert trained.model_.train_function is not None
 
 
+@needs_bfloat16
 def test_half_precision_is_keras_own(blobs):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

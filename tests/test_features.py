@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from helpers import assert_near, finish, save_image, shallow, start
+from helpers import assert_near, finish, needs_bfloat16, save_image, shallow, start
 from PIL import ImageFile
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -118,6 +118,7 @@ def test_networks_of_keras_hub_go_by_their_whole_address(tmp_path):
     assert short_name(f"keras_hub:{tmp_path / 'dino'}") == "keras_hub:dino"
 
 
+@needs_bfloat16
 def test_what_decides_on_features_keeps_them_apart(image_paths, tmp_path):
     ways = [
         ({}, {}),

@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from helpers import needs_bfloat16
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
@@ -122,7 +123,9 @@ def test_stage_two_starts_where_stage_one_ended(stripes, parameters):
     assert np.abs(model.predict_proba(X) - expected).max() > 1e-4
 
 
-@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param("mixed_bfloat16", marks=needs_bfloat16), "mixed_float16"]
+)
 def test_half_precision(stripes, dtype):
     X, y = stripes
     model = fine_tune(
