@@ -94,6 +94,7 @@ def test_tables(page):
 
 
 def test_figures(page):
+    plt.close("all")  # figures of other tests
     section = page.section("Figures")
     drawing, ax = plt.subplots(figsize=(5, 4))
     ax.plot([1, 2])

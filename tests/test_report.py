@@ -70,6 +70,7 @@ def evaluation(collection):
 @pytest.fixture(scope="module")
 def html(collection, evaluation, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
+    plt.close("all")  # figures of other tests
     assert write_report(path, evaluation, collection[0], verbose=False) == path
     assert plt.get_fignums() == []
     return path.read_text("utf-8")
