@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 
 from skart._messages import check_groups, check_paths
 from skart.pipelines import STYLE_LAYERS
@@ -86,11 +87,14 @@ class ArtistKFold(StratifiedGroupKFold):
         """
         if groups is None:
             groups = self._look_up(X)
+        y = column_or_1d(y)
         check_consistent_length(X, y)
-        groups, y = check_groups(groups, X), np.asarray(y)
-        for movement in np.unique(y):  # a stack has encoded them as ints
+        check_classification_targets(y)
+        groups = check_groups(groups, X)
+        for movement in np.unique(y):
             found = pd.unique(groups[y == movement])
             if len(found) == 1:
+                # A stack has encoded the movements as ints, so name the artist, too.
                 raise ValueError(
                     "artists can't be kept apart: all paintings of movement "
                     f"{movement} are by one artist, {str(found[0])!r}. Leave the "
@@ -114,7 +118,7 @@ class ArtistKFold(StratifiedGroupKFold):
             )
         artists = {os.fspath(path): artist for path, artist in self.artists.items()}
         paths = check_paths("X", X)
-        missing = [path for path in paths if pd.isna(artists.get(path))]
+        missing = [path for path in paths if _is_blank(artists.get(path))]
         if missing:
             more = ", ..." if len(missing) > 3 else ""
             raise ValueError(
@@ -123,6 +127,11 @@ class ArtistKFold(StratifiedGroupKFold):
                 "paths as they are passed to fit."
             )
         return [artists[path] for path in paths]
+
+
+def _is_blank(artist):
+    """Return whether an artist is missing, as empty cells of a table are."""
+    return artist.strip() == "" if isinstance(artist, str) else pd.isna(artist)
 
 
 def make_stacked_pipeline(

@@ -415,6 +415,19 @@ def test_a_command_shows_no_native_output(level):
     assert done.stdout == "the answer\n" and done.returncode == 0
 
 
+@pytest.mark.parametrize(("closed", "shown"), [(1, "a remark"), (2, "the answer")])
+def test_a_command_runs_with_a_closed_stream(closed, shown):
+    code = f"import os; os.close({closed}); os.execv({sys.executable!r}, " + (
+        f"[{sys.executable!r}, '-c', {NOISY!r}])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0
+    assert (done.stdout + done.stderr).splitlines()[-1] == shown
+
+
 def test_demo(tmp_path):
     make_paintings(
         tmp_path / "paintings",

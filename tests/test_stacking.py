@@ -147,10 +147,10 @@ PATHS = ["1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"]
             "for 4 of 5 paths: '2.jpg', .*'4.jpg', ",
         ),
         (
-            dict.fromkeys(PATHS, "Gris") | {"2.jpg": None},
+            dict.fromkeys(PATHS, "Gris") | {"2.jpg": None, "3.jpg": " "},
             PATHS,
             ValueError,
-            "for 1 of 5 paths: '2.jpg'. Its keys must be the paths as",
+            "for 2 of 5 paths: '2.jpg', '3.jpg'. Its keys must be the paths as",
         ),
         (
             dict(

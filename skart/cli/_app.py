@@ -92,6 +92,9 @@ CACHE = Path("~/.cache/skart")
 
 def main():
     """Run the command."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by some daemons
+            setattr(sys, name, open(os.devnull, "w"))
     _hide_native_output()
     for stream in (sys.stdout, sys.stderr):  # names of files may be no Unicode
         stream.reconfigure(errors="backslashreplace")
