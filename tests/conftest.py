@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from helpers import save_image
 from PIL import ImageFile
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 matplotlib.use("Agg")
 
@@ -68,6 +71,12 @@ def blobs():
     return features.astype(np.float32), np.array(["Baroque", "Cubism", "Fauvism"])[
         codes
     ]
+
+
+@pytest.fixture(scope="session")
+def fitted(blobs):
+    """A small pipeline without a network, fitted on ``blobs``; read only."""
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(*blobs)
 
 
 @pytest.fixture(scope="session")

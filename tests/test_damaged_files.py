@@ -23,12 +23,6 @@ from skart import (
 )
 
 
-@pytest.fixture(scope="module")
-def fitted(blobs):
-    """A small pipeline, without a network, and what it was fitted on."""
-    return make_pipeline(StandardScaler(), LogisticRegression()).fit(*blobs)
-
-
 def test_damage(fitted, blobs, tmp_path):
     file, damaged = tmp_path / "model.skart", tmp_path / "damaged"
     save_model(fitted, file)

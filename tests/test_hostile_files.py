@@ -21,9 +21,8 @@ from model_files import find, forged, forged_schema, node, places, read_schema, 
 from PIL import Image
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
 from skart import (
@@ -34,12 +33,6 @@ from skart import (
     model_info,
     save_model,
 )
-
-
-@pytest.fixture(scope="module")
-def fitted(blobs):
-    """A small pipeline, without a network, and what it was fitted on."""
-    return make_pipeline(StandardScaler(), LogisticRegression()).fit(*blobs)
 
 
 def test_other_files(fitted, tmp_path):

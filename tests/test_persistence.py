@@ -119,12 +119,6 @@ def files(models, tmp_path_factory):
     return Made(make)
 
 
-@pytest.fixture(scope="module")
-def fitted(blobs):
-    """A small pipeline, without a network, and what it was fitted on."""
-    return make_pipeline(StandardScaler(), LogisticRegression()).fit(*blobs)
-
-
 PREDICT = """
 import sys
 import numpy as np

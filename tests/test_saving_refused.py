@@ -25,12 +25,6 @@ from skart import (
 )
 
 
-@pytest.fixture(scope="module")
-def fitted(blobs):
-    """A small pipeline, without a network, and what it was fitted on."""
-    return make_pipeline(StandardScaler(), LogisticRegression()).fit(*blobs)
-
-
 @keras.saving.register_keras_serializable("test_saving_refused")
 class Shift(keras.layers.Layer):
     def call(self, images):
