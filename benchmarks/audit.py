@@ -22,7 +22,8 @@ import joblib
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from skart.datasets import audit, load_image_folder, make_paintings
+from skart.audit import audit
+from skart.datasets import load_image_folder, make_paintings
 
 
 def crop(image, share):

@@ -19,7 +19,8 @@ import keras
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 
-from skart import HybridCNNClassifier, ImageLoader, VGGLiteClassifier
+from skart import HybridCNNClassifier, ImageLoader
+from skart.classifiers import VGGLiteClassifier
 from skart.datasets import load_image_folder, make_paintings
 
 MOVEMENTS = [

@@ -18,7 +18,8 @@ import numpy as np
 from common import describe_machine
 from sklearn.model_selection import RandomizedSearchCV
 
-from skart import DenseHeadClassifier, FeatureExtractor, ImageLoader, head_search_space
+from skart import DenseHeadClassifier, FeatureExtractor, ImageLoader
+from skart.model_selection import head_search_space
 
 SIZE = 32
 

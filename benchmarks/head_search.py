@@ -17,7 +17,8 @@ import numpy as np
 from scikeras.wrappers import KerasClassifier
 from sklearn.model_selection import ParameterSampler, StratifiedKFold
 
-from skart import DenseHeadClassifier, head_search_space
+from skart import DenseHeadClassifier
+from skart.model_selection import head_search_space
 
 
 def build(units, dropout, meta):

@@ -37,7 +37,11 @@ def search_heads(images, labels, store):
     X = generator.random((len(labels), N_FEATURES), np.float32)
     head = skart.DenseHeadClassifier(units=64, epochs=1)
     RandomizedSearchCV(
-        head, skart.head_search_space(""), n_iter=3, cv=4, random_state=0
+        head,
+        skart.model_selection.head_search_space(""),
+        n_iter=3,
+        cv=4,
+        random_state=0,
     ).fit(X, labels)
 
 

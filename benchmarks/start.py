@@ -18,7 +18,9 @@ from common import describe_machine, spread, time_in_turn
 
 SKART = "from skart.cli import main; main()"
 # As where LiteRT isn't installed.
-WITH_KERAS = f"import skart._engine as e; e._litert_version = lambda: None; {SKART}"
+WITH_KERAS = (
+    f"import skart.persistence._engine as e; e._litert_version = lambda: None; {SKART}"
+)
 
 COMMANDS = {
     "`python -c pass`": ["-c", "pass"],

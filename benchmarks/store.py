@@ -23,13 +23,8 @@ from common import describe_machine, spread, time_in_turn
 from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
-from skart import (
-    DenseHeadClassifier,
-    FeatureExtractor,
-    FeatureStore,
-    ImageLoader,
-    head_search_space,
-)
+from skart import DenseHeadClassifier, FeatureExtractor, FeatureStore, ImageLoader
+from skart.model_selection import head_search_space
 
 N_MOVEMENTS = 18
 SIZE = 75

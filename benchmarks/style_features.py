@@ -25,18 +25,16 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skart import (
-    ArtistKFold,
     FeatureExtractor,
     FeatureStore,
     HandcraftedFeatures,
-    HeadSearch,
     ImageLoader,
     descriptors,
     make_cnn_pipeline,
     make_stacked_pipeline,
 )
-from skart.cited import CITED, cited_pipeline
 from skart.datasets import load_image_folder, make_paintings
+from skart.model_selection import CITED, ArtistKFold, HeadSearch, cited_pipeline
 
 LAYERS = ["mixed2", "mixed5", "mixed8"]
 POOLINGS = ["avg", "max", "std", "avg+std", "gram", "avg+std+gram"]

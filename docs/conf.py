@@ -65,7 +65,7 @@ numpydoc_xref_aliases = {
     "Evaluation": "skart.evaluation.Evaluation",
     "FeatureStore": "skart.FeatureStore",
     "LazyFeatures": "skart.features.LazyFeatures",
-    "LazyImages": "skart.LazyImages",
+    "LazyImages": "skart.images.LazyImages",
     "Pipeline": "sklearn.pipeline.Pipeline",
     "RandomizedSearchCV": "sklearn.model_selection.RandomizedSearchCV",
     "StoreSection": "skart.store.StoreSection",

@@ -19,9 +19,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 
-from skart import ImageLoader, head_search_space, make_transfer_pipeline
+from skart import ImageLoader, make_transfer_pipeline
 from skart.datasets import load_image_folder, make_paintings
 from skart.evaluation import evaluate
+from skart.model_selection import head_search_space
 from skart.networks import make_augmentation
 from skart.plotting import (
     HistoryDisplay,

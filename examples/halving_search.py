@@ -13,8 +13,9 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import HalvingRandomSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
-from skart import HybridCNNClassifier, ImageLoader, cnn_search_space
+from skart import HybridCNNClassifier, ImageLoader
 from skart.datasets import load_image_folder, make_paintings
+from skart.model_selection import cnn_search_space
 
 folder = tempfile.TemporaryDirectory()
 root = make_paintings(

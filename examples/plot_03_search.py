@@ -18,8 +18,9 @@ import matplotlib.pyplot as plt
 from scipy.stats import loguniform
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 
-from skart import head_search_space, make_transfer_pipeline
+from skart import make_transfer_pipeline
 from skart.datasets import load_image_folder, make_paintings
+from skart.model_selection import head_search_space
 from skart.plotting import SearchDisplay
 
 root = make_paintings(

@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.model_selection import GroupKFold
 
-from skart.datasets import audit, load_image_folder, make_paintings
+from skart.audit import audit
+from skart.datasets import load_image_folder, make_paintings
 
 root = make_paintings(
     "skart-gallery/paintings",

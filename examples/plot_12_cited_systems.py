@@ -16,9 +16,8 @@ import os
 import matplotlib.pyplot as plt
 from sklearn.model_selection import StratifiedGroupKFold
 
-from skart import cited_pipeline
-from skart.cited import CITED
 from skart.datasets import load_image_folder, make_paintings
+from skart.model_selection import CITED, cited_pipeline
 
 for name, system in CITED.items():
     print(f"{name:17} {system.published}")

@@ -25,14 +25,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skart import (
-    ArtistKFold,
     FeatureExtractor,
     HandcraftedFeatures,
-    HeadSearch,
     ImageLoader,
     make_stacked_pipeline,
 )
 from skart.datasets import load_image_folder, make_paintings
+from skart.model_selection import ArtistKFold, HeadSearch
 
 root = make_paintings(
     "skart-gallery/paintings",

@@ -80,7 +80,8 @@ def work(connection):
     """Decode the files that are named, one after another; tell what went wrong."""
     import resource
 
-    from skart import ImageLoader, UnreadableImageError
+    from skart import ImageLoader
+    from skart.images import UnreadableImageError
 
     warnings.simplefilter("ignore")
 

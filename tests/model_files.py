@@ -7,7 +7,8 @@ import numpy as np
 import skops.io
 from sklearn.linear_model import LogisticRegression
 
-from skart import model_info, save_model
+from skart import save_model
+from skart.persistence import model_info
 
 
 def told(target, backbones=()):

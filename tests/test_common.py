@@ -14,16 +14,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy_backbone import CUT
 
 from skart import (
-    AlexNetClassifier,
     DenseHeadClassifier,
     FeatureExtractor,
     FineTuneClassifier,
     HandcraftedFeatures,
     HybridCNNClassifier,
     ImageLoader,
-    SqueezeNetClassifier,
-    VGGLiteClassifier,
 )
+from skart.classifiers import AlexNetClassifier, SqueezeNetClassifier, VGGLiteClassifier
 
 # Estimators of 2-D features: scikit-learn's own checks, all of them.
 FAILURES = {

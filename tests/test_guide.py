@@ -196,21 +196,25 @@ def test_the_walk_through_of_contributing(blobs, monkeypatch):
         for made in vars(module).copy().values():
             if getattr(made, "__module__", None) != name:
                 continue
-            if isinstance(made, type):  # as its name in skart/__init__.py would
-                monkeypatch.setattr(skart, made.__name__, made, raising=False)
-            elif made.__name__.startswith("test_"):
+            if made.__name__.startswith("test_"):
                 made(blobs)
+            else:  # as its name in the package's stub would
+                package = importlib.import_module(name.rpartition(".")[0])
+                monkeypatch.setattr(package, made.__name__, made, raising=False)
     assert [name.partition(".")[0] for name in names] == ["skart", "skart", "tests"]
 
 
 @pytest.fixture(scope="module")
 def public():
     """All public names of skart."""
-    names = {}
-    for module in ("classifiers", "datasets", "evaluation", "plotting", "report"):
-        module = importlib.import_module(f"skart.{module}")
-        names.update({name: getattr(module, name) for name in module.__all__})
-    return names | {name: getattr(skart, name) for name in skart.__all__}
+    packages = [skart, *(getattr(skart, name) for name in skart.__all__)]
+    return {
+        name: getattr(package, name)
+        for package in packages
+        if hasattr(package, "__path__")
+        for name in package.__all__
+        if callable(getattr(package, name))
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)

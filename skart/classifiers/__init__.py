@@ -1,21 +1,5 @@
 """What is trained: features or images to movements."""
 
-from skart.classifiers._cached import CachedClassifier
-from skart.classifiers._cnn import (
-    AlexNetClassifier,
-    HybridCNNClassifier,
-    SqueezeNetClassifier,
-    VGGLiteClassifier,
-)
-from skart.classifiers._dense_head import DenseHeadClassifier
-from skart.classifiers._fine_tune import FineTuneClassifier
+import lazy_loader as lazy
 
-__all__ = [
-    "AlexNetClassifier",
-    "CachedClassifier",
-    "DenseHeadClassifier",
-    "FineTuneClassifier",
-    "HybridCNNClassifier",
-    "SqueezeNetClassifier",
-    "VGGLiteClassifier",
-]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -19,15 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skart._keras import (
-    check_process,
-    free_networks,
-    keras,
-    predict_batch,
-    without_retracing_advice,
-)
-from skart._lazy import fitting_batch_size, iter_batches
-from skart._messages import check_groups
+from skart._utils._validation import check_groups
 from skart.classifiers._batches import Batches, Samples
 from skart.classifiers._docs import complete
 from skart.classifiers._labels import check_labels, encode, find_classes, weigh
@@ -42,7 +34,15 @@ from skart.classifiers._training import (
     make_scheduler,
 )
 from skart.classifiers._validation import check_held_out, split_validation
-from skart.networks.description import describe, rebuild
+from skart.images._lazy import fitting_batch_size, iter_batches
+from skart.networks._keras import (
+    check_process,
+    free_networks,
+    keras,
+    predict_batch,
+    without_retracing_advice,
+)
+from skart.networks._serialization import describe, rebuild
 
 
 class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator):

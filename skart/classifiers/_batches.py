@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from skart._keras import keras
-from skart._lazy import iter_batches
+from skart.images._lazy import iter_batches
+from skart.networks._keras import keras
 
 
 @dataclasses.dataclass

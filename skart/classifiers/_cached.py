@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skart._versions import list_versions
+from skart._utils._versions import list_versions
 
 
 class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):

@@ -1,9 +1,9 @@
 """Images to movements: networks trained from scratch."""
 
 from skart import networks
-from skart._keras import dtype_policy
 from skart.classifiers._image_classifier import ImageClassifier
 from skart.classifiers._training import derive_seed
+from skart.networks._keras import dtype_policy
 
 
 class _FromScratch(ImageClassifier):
@@ -118,7 +118,7 @@ class HybridCNNClassifier(_FromScratch):
     --------
     VGGLiteClassifier : The report's baseline.
     cnn_search_space : What the report searched.
-    skart.networks.hybrid_cnn : The network as a plain function.
+    skart.networks._hybrid_cnn : The network as a plain function.
 
     References
     ----------
@@ -172,7 +172,7 @@ class VGGLiteClassifier(_FromScratch):
     See Also
     --------
     HybridCNNClassifier : The report's own network.
-    skart.networks.vgg_lite : The network as a plain function.
+    skart.networks._vgg_lite : The network as a plain function.
 
     References
     ----------
@@ -182,7 +182,8 @@ class VGGLiteClassifier(_FromScratch):
     Examples
     --------
     >>> from sklearn.pipeline import Pipeline
-    >>> from skart import ImageLoader, VGGLiteClassifier
+    >>> from skart import ImageLoader
+    >>> from skart.classifiers import VGGLiteClassifier
     >>> pipe = Pipeline([("load", ImageLoader(500)), ("cnn", VGGLiteClassifier())])
     >>> pipe.set_params(cnn__optimizer__learning_rate=1e-3, cnn__batch_norm=True)
     Pipeline(...)
@@ -223,7 +224,7 @@ class AlexNetClassifier(_FromScratch):
     See Also
     --------
     SqueezeNetClassifier : A fiftieth of the parameters.
-    skart.networks.alexnet : The network as a plain function.
+    skart.networks._alexnet : The network as a plain function.
 
     References
     ----------
@@ -232,7 +233,7 @@ class AlexNetClassifier(_FromScratch):
 
     Examples
     --------
-    >>> from skart import AlexNetClassifier
+    >>> from skart.classifiers import AlexNetClassifier
     >>> AlexNetClassifier("flatten", augment="light", optimizer__learning_rate=1e-4)
     AlexNetClassifier(augment='light', optimizer__learning_rate=0.0001,
                       pooling='flatten')
@@ -270,7 +271,7 @@ class SqueezeNetClassifier(_FromScratch):
     See Also
     --------
     AlexNetClassifier : What it was measured against.
-    skart.networks.squeezenet : The network as a plain function.
+    skart.networks._squeezenet : The network as a plain function.
 
     References
     ----------
@@ -279,7 +280,7 @@ class SqueezeNetClassifier(_FromScratch):
 
     Examples
     --------
-    >>> from skart import SqueezeNetClassifier
+    >>> from skart.classifiers import SqueezeNetClassifier
     >>> SqueezeNetClassifier("max", batch_norm=True, learning_rate_schedule="cosine")
     SqueezeNetClassifier(batch_norm=True, learning_rate_schedule='cosine',
                          pooling='max')

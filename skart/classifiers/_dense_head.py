@@ -2,8 +2,8 @@
 
 from skart.classifiers._base import BaseKerasClassifier
 from skart.classifiers._epochs import can_run_epochs, run_epochs
+from skart.networks import dense_head
 from skart.networks._parts import check_dense
-from skart.networks.dense_head import dense_head
 
 
 class DenseHeadClassifier(BaseKerasClassifier):

@@ -13,7 +13,7 @@ import typing
 
 import tensorflow as tf
 
-from skart._keras import keras
+from skart.networks._keras import keras
 
 _TUNED = ("learning_rate", "beta_1", "beta_2", "epsilon")
 

@@ -10,22 +10,16 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from skart._keras import keras, predict_batch
-from skart._lazy import fitting_batch_size, iter_batches
-from skart._weights import identify_weights
 from skart.classifiers._dense_head import DenseHeadClassifier
 from skart.classifiers._image_classifier import ImageClassifier
 from skart.classifiers._training import derive_seed
 from skart.features import FeatureExtractor
-from skart.networks.augmentation import make_augmentation
-from skart.networks.backbone import count_features
-from skart.networks.tail import (
-    Preprocess,
-    check_cut,
-    cut_points,
-    load_tail,
-    unfreeze,
-)
+from skart.images._lazy import fitting_batch_size, iter_batches
+from skart.networks import cut_points, load_tail, make_augmentation, unfreeze
+from skart.networks._backbones import count_features
+from skart.networks._keras import keras, predict_batch
+from skart.networks._tail import Preprocess, check_cut
+from skart.networks._weights import identify_weights
 
 
 class FineTuneClassifier(ImageClassifier):

@@ -3,13 +3,13 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skart._keras import predict_batch
-from skart._lazy import iter_batches
-from skart._messages import check_choice
+from skart._utils._validation import check_choice
 from skart.classifiers._base import BaseKerasClassifier
 from skart.classifiers._views import KINDS, make_views, see
-from skart.images import check_images
-from skart.networks.augmentation import make_augmentation
+from skart.images._lazy import iter_batches
+from skart.images._loader import check_images
+from skart.networks import make_augmentation
+from skart.networks._keras import predict_batch
 
 
 class ImageClassifier(BaseKerasClassifier):

@@ -5,7 +5,7 @@ import inspect
 
 from sklearn.base import BaseEstimator
 
-from skart._messages import suggest
+from skart._utils._validation import suggest
 
 # Parameters with these prefixes go on to what Keras builds or does with them.
 _ROUTED_PREFIXES = ("optimizer", "compile", "fit", "callbacks")

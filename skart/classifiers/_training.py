@@ -7,8 +7,8 @@ import numbers
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skart._keras import keras
-from skart._messages import check_choice
+from skart._utils._validation import check_choice
+from skart.networks._keras import keras
 
 # Share of the learning rate after a share of the epochs.
 SCHEDULES = {

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skart._keras import keras
-from skart._windows import make_windows
+from skart.images._crops import make_windows
+from skart.networks._keras import keras
 
 # What a classifier of images takes as test_time_augmentation.
 KINDS = (None, "mirror", "crops", "mirror+crops")

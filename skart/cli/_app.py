@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 import skart
-from skart.commands import interrupts
+from skart.cli import _interrupts as interrupts
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -46,10 +46,11 @@ def audit(
     if html is not None and html == csv:
         raise ValueError(f"--html and --csv are the same file, {html}")
 
-    from skart._files import written_whole
-    from skart._messages import visible
-    from skart.commands.collection import Collection
-    from skart.datasets import audit, list_images
+    from skart._utils._files import written_whole
+    from skart._utils._validation import visible
+    from skart.audit import audit
+    from skart.cli._collection import Collection
+    from skart.datasets import list_images
 
     # Also what lies outside of a movement, and what is laid out otherwise.
     paths = list_images(data) if data.is_dir() else None

@@ -47,7 +47,7 @@ def demo(
         skart demo --data my_paintings --weights inception_v3.weights.h5
     """
     with manners():
-        from skart.commands.demo import run
+        from skart.cli._demo_work import run
 
         run(
             data,

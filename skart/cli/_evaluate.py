@@ -60,7 +60,7 @@ def evaluate(
     if predictions is not None:
         check_out(predictions, force=force, option="--predictions")
 
-    from skart.commands.assessment import assess
+    from skart.cli._assessment import assess
 
     assessed = assess(
         model,

@@ -45,7 +45,7 @@ def predict(
 
         skart predict model.skart *.jpg --top-k 1 --format json
     """
-    from skart.commands.prediction import predict_images
+    from skart.cli._prediction import predict_images
 
     paths, skipped = [], Counter()
     for image in images:

@@ -41,8 +41,8 @@ def profile(
 
         skart profile paintings/ --format json | jq .movements
     """
-    from skart.commands.collection import Collection
-    from skart.commands.profile import describe, draw
+    from skart.cli._collection import Collection
+    from skart.cli._profiles import describe, draw
 
     collection = Collection(data, least=1)
     answer, table = describe(collection)

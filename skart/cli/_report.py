@@ -50,7 +50,7 @@ def report(
         skart report model.skart paintings/ --out collection.html --title "Our prints"
     """
     check_out(out, force=force, suffix=".html")
-    from skart.commands.assessment import assess, write_assessment
+    from skart.cli._assessment import assess, write_assessment
 
     assessed = assess(
         model,

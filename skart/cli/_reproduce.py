@@ -105,18 +105,18 @@ def reproduce(
             "Pandora_18k/"
         )
 
-    from skart.commands.collection import Collection, choose_weights
-    from skart.commands.reported import compare, written
-    from skart.commands.reproduction import Reproduction
-    from skart.commands.reproduction_cited import (
+    from skart.cli._collection import Collection, choose_weights
+    from skart.datasets import make_paintings
+    from skart.reproduction._cited import (
         CAVEAT,
         compare_cited,
         run_cited,
         written_cited,
     )
-    from skart.commands.reproduction_page import write_page
-    from skart.commands.reproduction_settings import QUICK, Settings
-    from skart.datasets import make_paintings
+    from skart.reproduction._experiments import Reproduction
+    from skart.reproduction._page import write_page
+    from skart.reproduction._reported import compare, written
+    from skart.reproduction._settings import QUICK, Settings
 
     weights = choose_weights(weights, say, fall_back=quick)
     if data is None:

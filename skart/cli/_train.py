@@ -103,8 +103,8 @@ def train(
     if weights is not None and model not in ("transfer", "fine-tune"):
         raise ValueError(f"--weights {weights}: {model} is trained from scratch")
 
-    from skart.commands.collection import Collection, choose_weights
-    from skart.commands.training import make_pipeline, train_and_save
+    from skart.cli._collection import Collection, choose_weights
+    from skart.cli._training import make_pipeline, train_and_save
 
     weights = choose_weights(weights, say)
     step("Paintings", f"from {data}")

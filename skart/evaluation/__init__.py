@@ -5,7 +5,6 @@ predictions that each painting got from a model that had not seen it, and all th
 follows from them.
 """
 
-from skart.evaluation._cross_validation import evaluate
-from skart.evaluation._evaluation import Evaluation
+import lazy_loader as lazy
 
-__all__ = ["Evaluation", "evaluate"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_consistent_length
 
-from skart._messages import check_groups
+from skart._utils._validation import check_groups
 from skart.evaluation._evaluation import Evaluation
 
 

@@ -16,7 +16,7 @@ from sklearn.metrics import (
 )
 from sklearn.utils import check_consistent_length
 
-from skart._messages import check_groups
+from skart._utils._validation import check_groups
 from skart.evaluation._bootstrap import class_scores, resample_confusion, whole_scores
 
 

@@ -5,8 +5,8 @@ import numbers
 
 import numpy as np
 
-from skart._keras import keras
-from skart._messages import check_choice
+from skart._utils._validation import check_choice
+from skart.networks._keras import keras
 
 layers = keras.layers
 

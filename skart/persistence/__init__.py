@@ -8,7 +8,6 @@ References
 .. [1] https://skops.readthedocs.io/en/stable/persistence.html
 """
 
-from skart.persistence._file import ModelFileError
-from skart.persistence._model import load_model, model_info, save_model
+import lazy_loader as lazy
 
-__all__ = ["ModelFileError", "load_model", "model_info", "save_model"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

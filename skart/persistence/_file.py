@@ -6,7 +6,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from skart._versions import COMPARED
+from skart._utils._versions import COMPARED
 
 INFO = "skart.json"
 FORMAT = {"format": "skart model", "format_version": 1}

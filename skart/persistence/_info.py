@@ -5,7 +5,7 @@ import json
 
 from sklearn.base import BaseEstimator
 
-from skart._versions import list_versions
+from skart._utils._versions import list_versions
 from skart.persistence._file import FORMAT
 from skart.persistence._parts import flatten
 

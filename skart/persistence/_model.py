@@ -13,11 +13,12 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 import skart
-from skart._files import written_whole
-from skart._presets import find_preset, is_address
-from skart._versions import compare_versions
-from skart._weights import identify_weights
+from skart._utils._files import written_whole
+from skart._utils._versions import compare_versions
 from skart.features import FeatureExtractor
+from skart.model_selection import ArtistKFold
+from skart.networks._presets import find_preset, is_address
+from skart.networks._weights import identify_weights
 from skart.persistence._file import (
     INFO,
     ModelFileError,
@@ -28,14 +29,12 @@ from skart.persistence._file import (
 from skart.persistence._info import describe_model
 from skart.persistence._parts import copy_model, join
 from skart.persistence._trust import (
-    ESTIMATORS,
     find_damage,
     find_unsafe_parameter,
     find_untrusted,
     trusted_types,
     untrusted_types,
 )
-from skart.stacking import ArtistKFold
 
 
 def save_model(model, file, *, notes=None):
@@ -76,7 +75,8 @@ def save_model(model, file, *, notes=None):
     --------
     >>> import tempfile
     >>> from sklearn.datasets import make_blobs
-    >>> from skart import DenseHeadClassifier, load_model, model_info, save_model
+    >>> from skart import DenseHeadClassifier, load_model, save_model
+    >>> from skart.persistence import model_info
     >>> X, y = make_blobs(60, 8, centers=3, random_state=0)
     >>> head = DenseHeadClassifier(units=16, epochs=3, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -251,7 +251,7 @@ def model_info(file):
 
 def _add_later_parameters(estimator):
     """Give skart's own estimators the parameters that they had not when saved."""
-    if not type(estimator).__module__.startswith("skart."):
+    if not _is_ours(estimator):
         return
     for name, parameter in inspect.signature(type(estimator)).parameters.items():
         if parameter.default is not parameter.empty and name not in vars(estimator):
@@ -286,8 +286,8 @@ def _check_savable(step, estimator):
             f"model is fitted: set_params({join(step, name)}=None), or a name where "
             "one is allowed. Or pickle the model."
         )
-    if type(estimator).__name__ in ESTIMATORS and hasattr(estimator, "model_"):
-        from skart.networks.description import check_description, describe
+    if _is_ours(estimator) and hasattr(estimator, "model_"):
+        from skart.networks._serialization import check_description, describe
 
         try:
             check_description(describe(estimator.model_))
@@ -297,6 +297,10 @@ def _check_savable(step, estimator):
                 f"{error}. Fit it with augment='light', 'strong' or None, or pickle "
                 "the model."
             ) from error
+
+
+def _is_ours(estimator):
+    return type(estimator).__module__.startswith("skart.")
 
 
 def _runs_backbone(estimator):

@@ -1,6 +1,7 @@
 """What a model file may hold."""
 
 import inspect
+import operator
 
 import numpy as np
 import skops.io
@@ -11,21 +12,21 @@ from skart.persistence._parts import flatten
 
 # Beside what skops trusts: our estimators ...
 ESTIMATORS = (
-    "AlexNetClassifier",
-    "DenseHeadClassifier",
-    "FeatureExtractor",
-    "FineTuneClassifier",
-    "HandcraftedFeatures",
-    "HybridCNNClassifier",
-    "ImageLoader",
-    "SqueezeNetClassifier",
-    "VGGLiteClassifier",
+    "classifiers.AlexNetClassifier",
+    "classifiers.DenseHeadClassifier",
+    "classifiers.FineTuneClassifier",
+    "classifiers.HybridCNNClassifier",
+    "classifiers.SqueezeNetClassifier",
+    "classifiers.VGGLiteClassifier",
+    "features.FeatureExtractor",
+    "features.HandcraftedFeatures",
+    "images.ImageLoader",
+    "model_selection.ArtistKFold",
+    "model_selection.BoostedSVC",
 )
 # ... what they are made of; and, of scikit-learn's ensembles and calibrated
 # classifiers, plain holders of arrays and estimators, which are private there.
 _HOLDERS = (
-    "skart.cited.BoostedSVC",
-    "skart.stacking.ArtistKFold",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
@@ -41,7 +42,7 @@ def trusted_types():
     names : list of str
         With their modules.
     """
-    ours = [getattr(skart, name) for name in ESTIMATORS]
+    ours = [operator.attrgetter(name)(skart) for name in ESTIMATORS]
     return [*_HOLDERS, *(f"{one.__module__}.{one.__name__}" for one in ours)]
 
 

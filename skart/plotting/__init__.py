@@ -1,25 +1,5 @@
 """Figures, as scikit-learn makes them: numbers in ``__init__``, drawing in ``plot``."""
 
-from skart.plotting._paintings import (
-    ImageSizeDisplay,
-    MistakesDisplay,
-    SamplesDisplay,
-)
-from skart.plotting._results import (
-    HistoryDisplay,
-    SearchDisplay,
-    plot_confusion_matrix,
-    plot_coverage,
-    plot_reliability,
-)
+import lazy_loader as lazy
 
-__all__ = [
-    "HistoryDisplay",
-    "ImageSizeDisplay",
-    "MistakesDisplay",
-    "SamplesDisplay",
-    "SearchDisplay",
-    "plot_confusion_matrix",
-    "plot_coverage",
-    "plot_reliability",
-]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

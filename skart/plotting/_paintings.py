@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.utils import check_consistent_length, check_random_state
 
-from skart._survey import read_sizes
 from skart.images import ImageLoader
+from skart.images._headers import read_sizes
 from skart.plotting._names import as_label
 
 # Room for names of 14 characters a line, in inches.

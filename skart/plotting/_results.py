@@ -133,7 +133,7 @@ class SearchDisplay:
 
     See Also
     --------
-    skart.head_search_space : What the report searched.
+    skart.model_selection.head_search_space : What the report searched.
     """
 
     def __init__(self, results):

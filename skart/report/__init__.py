@@ -1,5 +1,5 @@
 """All that came out of an evaluation, on one page to read, print and mail."""
 
-from skart.report._report import write_report
+import lazy_loader as lazy
 
-__all__ = ["write_report"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
-from skart.report._words import count
+from skart.report._text import count
 
 # More than this is a file to open elsewhere, not a table to read.
 _MOST_FILES_SHOWN = 1000

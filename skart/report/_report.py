@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 
-from skart._page import FIGURE_STYLE, Page, check_target
-from skart._survey import survey_files
-from skart._versions import list_versions
+from skart._utils._versions import list_versions
+from skart.images._headers import survey_files
+from skart.report._html import FIGURE_STYLE, Page, check_target
 from skart.report._paintings import fill_files, fill_mistakes, fill_paintings
 from skart.report._provenance import describe_steps, list_parameters
 from skart.report._results import fill_confidence, fill_results, fill_training
-from skart.report._words import count, in_short, model_card
+from skart.report._text import count, in_short, model_card
 
 
 def write_report(

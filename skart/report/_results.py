@@ -10,7 +10,7 @@ from skart.plotting import (
     plot_coverage,
     plot_reliability,
 )
-from skart.report._words import count, how_sure, with_interval
+from skart.report._text import count, how_sure, with_interval
 
 _MEANINGS = {
     "accuracy": "share of the paintings whose movement it names",

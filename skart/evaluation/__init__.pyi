@@ -1,0 +1,2 @@
+from ._cross_validation import evaluate as evaluate
+from ._evaluation import Evaluation as Evaluation

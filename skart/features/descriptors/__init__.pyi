@@ -1,0 +1,14 @@
+from ._colour import color_layout as color_layout
+from ._colour import color_structure as color_structure
+from ._colour import hsv as hsv
+from ._colour import luminance as luminance
+from ._colour_names import color_names as color_names
+from ._edges import edge_direction as edge_direction
+from ._edges import hog as hog
+from ._gunsel import gunsel as gunsel
+from ._local import sift as sift
+from ._texture import gabor as gabor
+from ._texture import glcm as glcm
+from ._texture import lbp as lbp
+from ._texture import ltp as ltp
+from ._topography import topography as topography

@@ -1,0 +1,263 @@
+"""Texture: what small neighbourhoods of light and dark look like."""
+
+import functools
+import itertools
+
+import numpy as np
+import scipy.fft
+import skimage
+
+from skart.features.descriptors._pixels import check_image, grey, grey_levels
+
+# Points and radius of lbp, and at which size of the picture.
+_RINGS = ((8, 1, 1), (16, 2, 1), (24, 3, 0.5))
+_TOLERANCE = 5  # of ltp, in levels of 255
+_GREYS = 32
+_DISTANCES = (1, 2, 4)
+_ANGLES = tuple(np.arange(4) * np.pi / 4)
+_PROPERTIES = (
+    "contrast",
+    "dissimilarity",
+    "homogeneity",
+    "energy",
+    "correlation",
+    "entropy",
+)
+_N_SCALES, _N_DIRECTIONS = 4, 6
+_LOWEST, _HIGHEST = 0.05, 0.4  # frequencies of gabor, in cycles a pixel
+_MARGIN = 20
+
+GLCM_NAMES = tuple(
+    f"{name}_{distance}_{how}"
+    for name in _PROPERTIES
+    for how in ("mean", "range")
+    for distance in _DISTANCES
+)
+GABOR_NAMES = tuple(
+    f"{how}_{scale}_{180 * direction // _N_DIRECTIONS}"
+    for how in ("mean", "std")
+    for scale in range(_N_SCALES)
+    for direction in range(_N_DIRECTIONS)
+)
+
+
+def lbp(image):
+    """Brushwork close up: which neighbours of a pixel are darker than it is.
+
+    Local binary patterns [1]_, rotation invariant and uniform, on circles of radius 1,
+    2 and 3 with 8, 16 and 24 points; the largest in the image at half its size, where
+    it costs a quarter and sees twice as far. A pattern is uniform if the points that
+    are darker than the middle stand together on the circle; all others share a number.
+    Pixels whose circle leaves the image don't count.
+
+    Parameters
+    ----------
+    image : array-like of shape (height, width, 3), dtype uint8
+        RGB.
+
+    Returns
+    -------
+    vector : ndarray of shape (54,), dtype float32
+        For each circle of p points the shares of uniform patterns with 0 to p points
+        that are no darker, then the share of all others.
+
+    References
+    ----------
+    .. [1] Ojala, Pietikäinen, Mäenpää. "Multiresolution gray-scale and rotation
+       invariant texture classification with local binary patterns". IEEE Transactions
+       on Pattern Analysis and Machine Intelligence 24(7), 2002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skart.features.descriptors import lbp
+    >>> lbp(np.full((32, 32, 3), 128, np.uint8))[8]  # none of the 8 is darker
+    np.float32(1.0)
+    """
+    light = 255 * grey(check_image(image))
+    shares = []
+    for n_points, radius, size in _RINGS:
+        levels = np.rint(_halved(light) if size == 0.5 else light).astype(np.uint8)
+        patterns = skimage.feature.local_binary_pattern(
+            levels, n_points, radius, "uniform"
+        )[radius:-radius, radius:-radius]
+        counts = np.bincount(patterns.astype(np.intp).ravel(), minlength=n_points + 2)
+        shares.append(counts / patterns.size)
+    return np.concatenate(shares).astype(np.float32)
+
+
+def ltp(image):
+    """Brushwork close up, without the noise: who is clearly lighter or darker.
+
+    Local ternary patterns [1]_: of the 8 neighbours of a pixel, those that are lighter
+    by at least 5 levels of 255 make the upper pattern, those that are darker by at
+    least 5 the lower one. Each has 58 uniform patterns (see :func:`lbp`; here with
+    their orientation), and a last number for all others.
+
+    Parameters
+    ----------
+    image : array-like of shape (height, width, 3), dtype uint8
+        RGB.
+
+    Returns
+    -------
+    vector : ndarray of shape (118,), dtype float32
+        Shares of pixels: 59 upper patterns, 59 lower ones. The first of each is the
+        share of those without any such neighbour.
+
+    References
+    ----------
+    .. [1] Tan, Triggs. "Enhanced local texture feature sets for face recognition under
+       difficult lighting conditions". IEEE Transactions on Image Processing 19(6),
+       2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skart.features.descriptors import ltp
+    >>> ltp(np.full((32, 32, 3), 128, np.uint8))[[0, 59]]
+    array([1., 1.], dtype=float32)
+    """
+    levels = grey_levels(check_image(image)).astype(np.int16)
+    height, width = levels.shape
+    centre = levels[1:-1, 1:-1]
+    upper = np.zeros(centre.shape, np.uint8)
+    lower = np.zeros(centre.shape, np.uint8)
+    # Once around the pixel, so that neighbouring bits are neighbouring points.
+    circle = [(0, 1), (0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (1, 2), (0, 2)]
+    for bit, (row, column) in enumerate(circle):
+        there = levels[row : row + height - 2, column : column + width - 2]
+        upper |= (there >= centre + _TOLERANCE).astype(np.uint8) << bit
+        lower |= (there <= centre - _TOLERANCE).astype(np.uint8) << bit
+    bins, n_bins = _uniform_patterns()
+    counts = [
+        np.bincount(bins[part].ravel(), minlength=n_bins) for part in (upper, lower)
+    ]
+    return (np.concatenate(counts) / centre.size).astype(np.float32)
+
+
+def glcm(image):
+    """Grain: how levels of light follow each other over a few pixels.
+
+    Properties of grey-level co-occurrence matrices after Haralick [1]_: for pairs of
+    pixels 1, 2 and 4 apart, in 4 directions, with the luminance in 32 levels. Of each
+    the mean and the range over the directions are taken, as in [1]_.
+
+    Parameters
+    ----------
+    image : array-like of shape (height, width, 3), dtype uint8
+        RGB.
+
+    Returns
+    -------
+    vector : ndarray of shape (36,), dtype float32
+        Contrast, dissimilarity, homogeneity, energy (1 for one level, less the more
+        pairs there are), correlation (1 for one level) and entropy: of each 3 means
+        and 3 ranges.
+
+    References
+    ----------
+    .. [1] Haralick, Shanmugam, Dinstein. "Textural features for image classification".
+       IEEE Transactions on Systems, Man, and Cybernetics 3(6), 1973.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skart.features.descriptors import glcm
+    >>> glcm(np.full((32, 32, 3), 128, np.uint8))[:3]  # no contrast
+    array([0., 0., 0.], dtype=float32)
+    """
+    levels = grey_levels(check_image(image)) // (256 // _GREYS)
+    pairs = skimage.feature.graycomatrix(
+        levels, _DISTANCES, _ANGLES, levels=_GREYS, symmetric=True, normed=True
+    )
+    numbers = []
+    for name in _PROPERTIES:
+        found = skimage.feature.graycoprops(pairs, name)
+        numbers += [found.mean(axis=1), np.ptp(found, axis=1)]
+    return np.concatenate(numbers).astype(np.float32)
+
+
+def gabor(image):
+    """Strokes: how strongly waves of 4 widths run in 6 directions.
+
+    Gabor filters after [1]_: each passes waves about one width and one direction, from
+    2.5 to 20 pixels of the image at half its size, where the filters cost a quarter;
+    they divide frequencies among them so that neighbours meet at half their height.
+    They are applied by Fourier transform, with mirrored margins.
+
+    Parameters
+    ----------
+    image : array-like of shape (height, width, 3), dtype uint8
+        RGB.
+
+    Returns
+    -------
+    vector : ndarray of shape (48,), dtype float32
+        Means of the 24 filters' amplitudes, coarse waves first, each in steps of 30
+        degrees from waves that run from left to right; then the standard deviations.
+
+    References
+    ----------
+    .. [1] Manjunath, Ma. "Texture features for browsing and retrieval of image data".
+       IEEE Transactions on Pattern Analysis and Machine Intelligence 18(8), 1996.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skart.features.descriptors import gabor
+    >>> stripes = np.zeros((64, 64, 3), np.uint8)
+    >>> stripes[:, ::8] = stripes[:, 1::8] = stripes[:, 2::8] = 255
+    >>> int(gabor(stripes)[12:18].argmax())  # 4 pixels at half size, left to right
+    0
+    """
+    light = grey(check_image(image)).astype(np.float32)
+    half = _halved(light)
+    sides = [scipy.fft.next_fast_len(side + 2 * _MARGIN) for side in half.shape]
+    margins = [
+        (_MARGIN, long - side - _MARGIN)
+        for long, side in zip(sides, half.shape, strict=True)
+    ]
+    waves = scipy.fft.fft2(np.pad(half, margins, mode="symmetric"))
+    amplitudes = np.abs(scipy.fft.ifft2(waves * _gabor_filters(*sides)))
+    inner = tuple(slice(_MARGIN, _MARGIN + side) for side in half.shape)
+    amplitudes = amplitudes[(slice(None), *inner)]
+    means, deviations = amplitudes.mean((1, 2)), amplitudes.std((1, 2))
+    return np.concatenate([means, deviations]).astype(np.float32)
+
+
+def _halved(light):
+    """Take means of 2 x 2 pixels."""
+    height, width = (side // 2 for side in light.shape)
+    fields = light[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
+    return fields.mean((1, 3), dtype=light.dtype)
+
+
+@functools.cache
+def _uniform_patterns():
+    """Give each uniform pattern of 8 bits a number, and all others the last."""
+    patterns = np.arange(256, dtype=np.uint8)
+    turned = patterns << 1 | patterns >> 7
+    uniform = np.bitwise_count(patterns ^ turned) <= 2
+    n_uniform = int(uniform.sum())
+    return np.where(uniform, np.cumsum(uniform) - 1, n_uniform), n_uniform + 1
+
+
+@functools.lru_cache(maxsize=4)
+def _gabor_filters(height, width):
+    """Make the filters in the frequency domain, ``(24, height, width)``."""
+    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)
+    ratio = (_HIGHEST / _LOWEST) ** (1 / (_N_SCALES - 1))
+    filters = []
+    for scale, direction in itertools.product(range(_N_SCALES), range(_N_DIRECTIONS)):
+        centre = _LOWEST * ratio**scale
+        angle = np.pi * direction / _N_DIRECTIONS
+        # Half the height is reached at these distances along and across.
+        along = centre * (ratio - 1) / (ratio + 1)
+        across = np.tan(np.pi / 2 / _N_DIRECTIONS) * np.sqrt(centre**2 - along**2)
+        u = np.cos(angle) * columns - np.sin(angle) * rows - centre
+        v = np.sin(angle) * columns + np.cos(angle) * rows
+        filters.append(0.5 ** ((u / along) ** 2 + (v / across) ** 2))
+    filters = np.array(filters, np.float32)
+    filters[:, 0, 0] = 0  # an even brightness is no wave
+    return filters

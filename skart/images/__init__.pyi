@@ -1,0 +1,3 @@
+from ._loader import ImageLoader as ImageLoader
+from ._loader import LazyImages as LazyImages
+from ._loader import UnreadableImageError as UnreadableImageError

@@ -1,0 +1,12 @@
+from ._cited import BoostedSVC as BoostedSVC
+from ._cited import cited_pipeline as cited_pipeline
+from ._cited_systems import CITED as CITED
+from ._cited_systems import CitedSystem as CitedSystem
+from ._pipelines import cnn_search_space as cnn_search_space
+from ._pipelines import head_search_space as head_search_space
+from ._pipelines import make_cnn_pipeline as make_cnn_pipeline
+from ._pipelines import make_fine_tune_pipeline as make_fine_tune_pipeline
+from ._pipelines import make_transfer_pipeline as make_transfer_pipeline
+from ._search import HeadSearch as HeadSearch
+from ._stacking import ArtistKFold as ArtistKFold
+from ._stacking import make_stacked_pipeline as make_stacked_pipeline

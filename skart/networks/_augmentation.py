@@ -1,0 +1,149 @@
+"""Alterations of images while training, from Keras' own layers."""
+
+import copy
+
+from skart._utils._validation import suggest
+from skart.networks._keras import dtype_policy, keras
+from skart.networks._parts import layer_seeds
+
+layers = keras.layers
+
+
+# Pixels are moved, not mixed: a bilinear resampling blurs the brushwork while training,
+# and the network then fails on sharp images.
+_NEAREST = {"interpolation": "nearest"}
+
+
+def _light(seeds):
+    return [
+        layers.RandomFlip("horizontal", seed=next(seeds)),
+        layers.RandomTranslation(0.05, 0.05, seed=next(seeds), **_NEAREST),
+        layers.RandomZoom(0.1, seed=next(seeds), **_NEAREST),
+        layers.RandomRotation(0.02, seed=next(seeds), **_NEAREST),
+    ]
+
+
+def _strong(seeds):
+    return [
+        *_light(seeds),
+        layers.RandomColorJitter(
+            value_range=(0, 255),
+            brightness_factor=0.2,
+            contrast_factor=0.2,
+            saturation_factor=(0.35, 0.65),  # 0 is grey, 0.5 as it is
+            hue_factor=0.05,
+            seed=next(seeds),
+        ),
+        layers.RandAugment(
+            value_range=(0, 255),
+            num_ops=2,
+            factor=0.3,
+            seed=next(seeds),
+            **_NEAREST,
+        ),
+    ]
+
+
+_KINDS = {"light": _light, "strong": _strong}
+
+
+def make_augmentation(augment, seed=None):
+    """Make the layer that alters images in 0-255 while training.
+
+    Parameters
+    ----------
+    augment : {"light", "strong"} or keras.Layer
+        ``"light"`` changes what a photographer of the painting might have changed:
+        mirrored left to right, shifted by up to 5 %, zoomed by up to 10 %, turned by up
+        to 7 degrees. ``"strong"`` also changes brightness, contrast, saturation and
+        hue, and applies two operations of RandAugment [1]_. A layer is copied.
+    seed : int, default=None
+        Seed of ``"light"`` and ``"strong"``; a layer keeps its own. If None, Keras
+        draws one from Python's global generator.
+
+    Returns
+    -------
+    layer : keras.Layer
+        Leaves images alone unless it is training. Computes in float32, whatever the
+        network does: half precision is too coarse for the coordinates of pixels.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If it is neither a name nor a layer, or a layer that Keras can't copy.
+
+    See Also
+    --------
+    skart.HybridCNNClassifier : Takes its names as ``augment``.
+
+    References
+    ----------
+    .. [1] Cubuk, Zoph, Shlens, Le. "RandAugment: Practical automated data augmentation
+       with a reduced search space". NeurIPS 2020.
+    """
+    if isinstance(augment, keras.Layer):
+        try:
+            # What can't be made from its description can't be unpickled later.
+            keras.saving.deserialize_keras_object(
+                keras.saving.serialize_keras_object(augment)
+            )
+            layer = copy.deepcopy(augment)  # with its weights, if it has any
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"augment={augment!r} can't be copied: {error} Write it as a class, "
+                "decorated with @keras.saving.register_keras_serializable()."
+            ) from error
+        return WhileTraining(layer)
+    if not isinstance(augment, str):
+        raise TypeError(
+            f"augment must be a Keras layer, one of {tuple(_KINDS)} or None; got "
+            f"{augment!r}"
+        )
+    if augment not in _KINDS:
+        raise ValueError(
+            f"augment must be a Keras layer or None, or named; got {augment!r}."
+            f"{suggest(augment, _KINDS)}"
+        )
+    with dtype_policy("float32"):
+        return WhileTraining(
+            keras.Sequential(
+                _KINDS[augment](layer_seeds(seed)), name=f"augment_{augment}"
+            )
+        )
+
+
+@keras.saving.register_keras_serializable("skart")
+class WhileTraining(keras.layers.Wrapper):
+    """Alter images while training, and leave them alone otherwise.
+
+    Parameters
+    ----------
+    layer : keras.Layer
+        Images in 0-255 to images of the same shape.
+    **options : object
+        Of ``keras.Layer``.
+    """
+
+    def __init__(self, layer, **options):
+        super().__init__(layer, **{"dtype": "float32", **options})
+
+    def build(self, input_shape):
+        """Build the layer, and check that it keeps the shape."""
+        super().build(input_shape)
+        images = keras.KerasTensor(input_shape, dtype="float32")
+        output_shape = tuple(self.layer.compute_output_spec(images).shape)
+        if output_shape != tuple(input_shape):
+            raise ValueError(
+                f"augment must leave images of shape {tuple(input_shape[1:])} so; "
+                f"{self.layer!r} makes {output_shape[1:]} of them"
+            )
+
+    def call(self, images, training=False):
+        """Alter images."""
+        return self.layer(images) if training else images
+
+    def compute_output_shape(self, input_shape):
+        """Give the shape of the images."""
+        return input_shape

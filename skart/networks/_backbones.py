@@ -1,0 +1,395 @@
+"""Pretrained networks of keras.applications, cut where features are taken."""
+
+import functools
+import inspect
+import os
+import re
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from skart._utils._validation import suggest
+from skart.networks import _keras_hub as hub
+from skart.networks._folding import fold_batch_norm
+from skart.networks._keras import dtype_policy, keras
+from skart.networks._pooling import POOLINGS, count_gram
+from skart.networks._presets import find_preset
+
+# What keras.applications takes images of by default, where that isn't 224 x 224.
+_SIZES = {
+    "EfficientNetB1": 240,
+    "EfficientNetB2": 260,
+    "EfficientNetB3": 300,
+    "EfficientNetB4": 380,
+    "EfficientNetB5": 456,
+    "EfficientNetB6": 528,
+    "EfficientNetB7": 600,
+    "EfficientNetV2B1": 240,
+    "EfficientNetV2B2": 260,
+    "EfficientNetV2B3": 300,
+    "EfficientNetV2S": 384,
+    "EfficientNetV2M": 480,
+    "EfficientNetV2L": 480,
+    "InceptionResNetV2": 299,
+    "InceptionV3": 299,
+    "NASNetLarge": 331,
+    "Xception": 299,
+}
+
+# Threads that need the same network share one.
+_loading = threading.Lock()
+
+
+def load_backbone(
+    name="InceptionV3",
+    *,
+    input_shape=(299, 299, 3),
+    weights="imagenet",
+    seed=0,
+    layer=None,
+    pooling="avg",
+    outputs=None,
+    dtype="float32",
+):
+    """Build a frozen network, preprocessed images -> features.
+
+    Batch normalisation, whose statistics are frozen, is folded into the convolutions.
+
+    Parameters
+    ----------
+    name : str, default="InceptionV3"
+        A network of ``keras.applications``, or ``"keras_hub:"`` and a preset of
+        keras-hub, or a folder that holds one.
+    input_shape : (int, int, int), default=(299, 299, 3)
+        Height, width and channels of the images.
+    weights : "imagenet", str, path or None, default="imagenet"
+        ImageNet weights from Keras' cache or its download; or a file of weights
+        without the top (``.weights.h5`` or ``.h5``); or None for random weights that
+        keep the variance of the activations [1]_.
+    seed : int, default=0
+        Seed of the random weights; unused otherwise.
+    layer : str, default=None
+        Layer whose output is taken; None for the last.
+    pooling : {"avg", "max", "std", "gram", None}, default="avg"
+        What becomes a vector of the maps: mean, maximum or standard deviation of each
+        channel, or their compressed Gram matrix; None gives the maps.
+    outputs : sequence of (str, str), default=None
+        Several layers and poolings, in place of the two above, for several outputs of
+        one pass.
+    dtype : {"float32", "bfloat16", "float16"}, default="float32"
+        What the network computes in; its weights and pooled outputs stay float32.
+
+    Returns
+    -------
+    network : keras.Model
+        ``(n, height, width, 3)`` -> ``(n, d)``, or ``(n, h, w, c)`` without pooling;
+        -> a list of them for several outputs.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown (with near ones), the images are too small for the
+        network, or the file's weights don't fit it.
+    OSError
+        If ImageNet weights are neither cached nor can be downloaded.
+
+    See Also
+    --------
+    skart.FeatureExtractor : Runs it once for each image, and keeps what comes out.
+    preprocess : Images to what it expects.
+    load_tail : The part behind a cut, to be trained on.
+
+    References
+    ----------
+    .. [1] He, Zhang, Ren, Sun. "Delving Deep into Rectifiers". ICCV 2015.
+    """
+    with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
+        network = build(name, input_shape, weights, seed)
+        outputs = [
+            _pool(_output_of(network, one, name), how, one)
+            for one, how in outputs or [(layer, pooling)]
+        ]
+        if len(outputs) == 1:
+            (outputs,) = outputs
+        return fold_batch_norm(keras.Model(network.inputs, outputs))
+
+
+def load_shared_backbone(name, stamp, **options):
+    """Load a backbone, or return the one that was loaded for the same parameters.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+    stamp : hashable
+        Identifies the state of the files that the weights are read from.
+    **options : object
+        As :func:`load_backbone` takes them; hashable.
+
+    Returns
+    -------
+    network : keras.Model
+        The network. The last two are kept.
+    """
+    with _loading:
+        return _load_backbone(name, stamp, **options)
+
+
+@functools.lru_cache(maxsize=2)
+def _load_backbone(name, stamp, **options):
+    return load_backbone(name, **options)
+
+
+def preprocess(name, images):
+    """Images to what a network expects, by its own ``preprocess_input``.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+    images : ndarray of shape (n, height, width, 3)
+        RGB in 0-255.
+
+    Returns
+    -------
+    inputs : ndarray of shape (n, height, width, 3), dtype float32
+        A new array.
+
+    See Also
+    --------
+    load_backbone : Takes what comes out.
+    """
+    images = images.astype(np.float32)
+    if find_preset(name) is not None:
+        return hub.preprocess(name, images)
+    return preprocess_input(name)(images)
+
+
+def preprocess_input(name):
+    """Find the function that turns images in 0-255 into what a network expects.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+
+    Returns
+    -------
+    preprocess_input : callable
+        Takes arrays, which it may overwrite, and tensors.
+    """
+    return _application(name).preprocess_input
+
+
+def default_size(name):
+    """Tell for which images a network was made.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+
+    Returns
+    -------
+    size : int
+        Height and width in pixels.
+    """
+    if find_preset(name) is not None:
+        return hub.default_size(name)
+    _application(name)
+    return _SIZES.get(name, 224)
+
+
+def count_features(name, outputs=((None, "avg"),)):
+    """Count the numbers of feature vectors, without loading any weights.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+    outputs : sequence of (str, str), default=((None, "avg"),)
+        Layers and poolings; see :func:`load_backbone`.
+
+    Returns
+    -------
+    n_features : list of int
+        Length of each vector.
+    """
+    network = build(name)
+    counts = []
+    for layer, pooling in outputs:
+        n_channels = _output_of(network, layer, name).shape[-1]
+        counts.append(count_gram(n_channels) if pooling == "gram" else n_channels)
+    return counts
+
+
+def _application(name):
+    """Find the module that defines a network of keras.applications."""
+    networks = {
+        key: inspect.getmodule(build)
+        for key, build in vars(keras.applications).items()
+        if key[0].isupper()
+    }
+    if name not in networks:
+        raise ValueError(
+            f"backbone must name a network of keras.applications; got {name!r}."
+            f"{suggest(name, networks)}"
+        )
+    return networks[name]
+
+
+def build(name, input_shape=None, weights=None, seed=None):
+    """Build a whole network without its top; the parameters of load_backbone.
+
+    Parameters
+    ----------
+    name : str
+        A network of ``keras.applications``.
+    input_shape : (int, int, int), default=None
+        None for images of any size.
+    weights : "imagenet", str, path or None, default=None
+        None for random ones.
+    seed : int, default=None
+        Seed of the random weights; None leaves them as Keras draws them.
+
+    Returns
+    -------
+    network : keras.Model
+        Not frozen.
+    """
+    make = _build if find_preset(name) is None else hub.build
+    network = make(name, input_shape, weights and str(weights))
+    if weights is None and seed is not None:
+        _draw_weights(network, seed)
+    return network
+
+
+def _build(name, input_shape, weights):
+    build = getattr(_application(name), name)
+    file = None if weights == "imagenet" else weights
+    with warnings.catch_warnings():
+        # Without the top, weights don't depend on the size of the images.
+        warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+        try:
+            network = build(
+                include_top=False,
+                weights=weights if file is None else None,
+                input_shape=input_shape,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"{name} can't be built for images of shape {input_shape}: {error}"
+            ) from error
+        except Exception as error:  # Keras raises Exception itself
+            url = re.search(r"URL fetch failure on (\S+):", str(error))
+            if url is None:
+                raise
+            folder = Path(
+                os.environ.get("KERAS_HOME", "~/.keras"), "models"
+            ).expanduser()
+            raise OSError(
+                f"the ImageNet weights of {name} can't be downloaded from {url[1]}. "
+                f"Put that file into {folder}, or pass a file of your own as weights; "
+                "weights=None draws random ones."
+            ) from error
+    if file is None:
+        return network
+    try:
+        with warnings.catch_warnings():
+            # If weights don't fit, Keras may only warn.
+            warnings.filterwarnings("error", "Skipping nested container")
+            network.load_weights(file)
+    except Exception as error:  # Keras and h5py raise many kinds
+        hint = ""
+        if not file.endswith(".weights.h5"):
+            hint = ". What Keras' save_weights wrote has to be named *.weights.h5"
+        raise ValueError(
+            f"weights={file!r} don't fit {name} without its top: {error}{hint}"
+        ) from error
+    return network
+
+
+def _draw_weights(network, seed):
+    # Keras' own initial weights (Glorot's) halve the variance at each ReLU: after the
+    # 48 layers of InceptionV3, features differ in the sixth digit only. They also
+    # depend on the backend, while NumPy's generator gives the same ones everywhere.
+    generator = np.random.default_rng(seed)
+    for layer in network.layers:
+        for weight in layer.weights:
+            if not weight.name.endswith("kernel"):
+                # Of transformers, the class token and where a patch is.
+                if weight.trainable and np.ptp(weight) > 0:
+                    values = generator.standard_normal(weight.shape, dtype=np.float32)
+                    weight.assign(values * np.float32(0.02))
+                continue
+            fan_in = np.prod(weight.shape[:-1])
+            if isinstance(layer, keras.layers.DepthwiseConv2D) or (
+                weight.name == "depthwise_kernel"
+            ):
+                fan_in = np.prod(weight.shape[:2])  # each channel for itself
+            values = generator.standard_normal(weight.shape, dtype=np.float32)
+            weight.assign(values * np.float32(np.sqrt(2 / fan_in)))
+
+
+def _output_of(network, layer, name):
+    if find_preset(name) is not None:
+        outputs = hub.list_outputs(network, layers_by_name(network))
+    elif layer is None:
+        return network.output
+    else:
+        layers = layers_by_name(network)
+        outputs = {name: one.output for name, one in layers.items()}
+    if layer not in outputs:
+        names = filter(None, outputs)
+        raise ValueError(
+            f"layer must name a layer of {name}; got {layer!r}.{suggest(layer, names)}"
+        )
+    return outputs[layer]
+
+
+def layers_by_name(network):
+    """Find layers by the names they have in the first network that a process builds.
+
+    Keras numbers layers without a name of their own across all networks: what is
+    ``conv2d`` in the first InceptionV3 is ``conv2d_94`` in the second.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A network of ``keras.applications``, whole.
+
+    Returns
+    -------
+    layers : dict of str to keras.Layer or keras.Operation
+        In no particular order.
+    """
+    numbers = {}
+    for layer in network.operations:
+        kind, _, number = layer.name.rpartition("_")
+        if not number.isdecimal():
+            kind, number = layer.name, 0
+        if kind.replace("_", "") == type(layer).__name__.lower():
+            numbers.setdefault(kind, {})[int(number)] = layer
+    named = {layer.name: layer for layer in network.operations}
+    for kind, layers in numbers.items():
+        for layer in layers.values():
+            del named[layer.name]
+        for number, layer in layers.items():
+            number -= min(layers)
+            named[f"{kind}_{number}" if number else kind] = layer
+    return named
+
+
+def _pool(output, pooling, layer):
+    if pooling is None:
+        return output
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling must be one of {tuple(POOLINGS)}; got {pooling!r}")
+    if len(output.shape) != 4:
+        raise ValueError(
+            f"layer={layer!r} gives arrays of shape {tuple(output.shape[1:])}, no maps "
+            "to pool: pass pooling=None"
+        )
+    return POOLINGS[pooling](dtype="float32")(output)

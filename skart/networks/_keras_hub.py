@@ -1,0 +1,199 @@
+"""Image encoders of keras-hub: vision transformers and convolutional networks."""
+
+import functools
+import json
+import os
+
+import numpy as np
+
+from skart.networks._keras import keras
+from skart.networks._presets import find_preset
+from skart.networks._weights import stamp_preset
+
+
+def build(name, input_shape=None, weights=None):
+    """Build an image encoder of keras-hub.
+
+    Of CLIP and SigLIP it is the part that sees, without the part that reads.
+
+    Parameters
+    ----------
+    name : str
+        ``"keras_hub:"`` and a preset or a folder.
+    input_shape : (int, int, int), default=None
+        Height, width and channels of the images; None for those it was made for.
+    weights : "imagenet", str or None, default=None
+        The preset's own; or a file with those of its whole network; or None for those
+        that Keras draws.
+
+    Returns
+    -------
+    network : keras.Model
+        Not frozen; preprocessed images to maps, tokens or a vector.
+
+    Raises
+    ------
+    ImportError
+        If keras-hub is missing.
+    ValueError
+        If it is no image encoder, takes images of another size, or can't be loaded.
+    OSError
+        If it can't be downloaded or read.
+    """
+    hub, preset = _import_hub(name), find_preset(name)
+    # Of some networks, the name stands ahead of each layer's.
+    options = {"dtype": keras.config.dtype_policy(), "name": None}
+    try:
+        network = hub.models.Backbone.from_preset(
+            preset, load_weights=weights == "imagenet", **options
+        )
+        if weights not in (None, "imagenet"):
+            network.load_weights(weights)
+    except Exception as error:  # Keras, h5py, kagglehub and others raise many kinds
+        kind = OSError if isinstance(error, OSError) else ValueError
+        raise kind(
+            f"{name} with weights={weights!r} can't be loaded by keras-hub: {error}"
+        ) from error
+    encoder = getattr(network, "vision_encoder", network)
+    inputs = encoder.inputs
+    ends = _is_tensor(encoder.output) or hasattr(encoder, "pyramid_outputs")
+    if len(inputs) != 1 or inputs[0].shape[3:] != (3,) or not ends:
+        raise ValueError(
+            f"{name} is no image encoder: it takes "
+            f"{[tuple(one.shape[1:]) for one in inputs]}. Name a preset of ViT, "
+            "DINOv2, CLIP, SigLIP or a convolutional network."
+        )
+    size = inputs[0].shape[1:3]
+    if input_shape is not None and None not in size and size != input_shape[:2]:
+        raise ValueError(
+            f"{name} takes images of {size[0]} x {size[1]} pixels; got "
+            f"{input_shape[0]} x {input_shape[1]}. Pass ImageLoader the size {size}."
+        )
+    if input_shape is not None and None in size:
+        options["image_shape"] = tuple(input_shape)
+    if encoder is network and "image_shape" not in options:
+        return network
+    # A copy of an encoder lets go of the other half of the network.
+    copied = type(encoder).from_config(encoder.get_config() | options)
+    copied.set_weights(encoder.get_weights())
+    return copied
+
+
+def list_outputs(network, layers):
+    """List what features can be taken of.
+
+    Parameters
+    ----------
+    network : keras.Model
+        By :func:`build`.
+    layers : dict of str to keras.Layer
+        Its layers.
+
+    Returns
+    -------
+    outputs : dict of str or None to KerasTensor
+        Maps of each layer, of each stage that the network names, of ``"class_token"``
+        where it has one, and of its end as None. The tokens of a transformer are maps
+        of one column, ``(n, tokens, 1, d)``, without the class token and registers.
+    """
+    stages = getattr(network, "pyramid_outputs", {})
+    last = network.output if _is_tensor(network.output) else [*stages.values()][-1]
+    found = {name: layer.output for name, layer in layers.items()} | stages
+    found = {x: _as_maps(network, y) for x, y in found.items() if _is_tensor(y)}
+    if _has_extra(network, last):
+        found["class_token"] = keras.layers.Reshape((1, 1, -1))(last[:, 0])
+    return found | {None: _as_maps(network, last)}
+
+
+def _is_tensor(output):
+    return isinstance(output, keras.KerasTensor) and len(output.shape) in (2, 3, 4)
+
+
+def _as_maps(network, output):
+    if len(output.shape) == 2:
+        return keras.layers.Reshape((1, 1, output.shape[1]))(output)
+    if len(output.shape) == 3:
+        if _has_extra(network, output):
+            output = output[:, -_count_patches(network) :]
+        n_tokens, n_channels = output.shape[1:]
+        return keras.layers.Reshape((n_tokens or -1, 1, n_channels))(output)
+    return output
+
+
+def _has_extra(network, output):
+    """Tell whether other tokens stand ahead of the patches': the class's, registers."""
+    n_patches = _count_patches(network)
+    return n_patches and len(output.shape) == 3 and output.shape[1] > n_patches
+
+
+def _count_patches(network):
+    patch = getattr(network, "patch_size", None)
+    if patch is None or None in network.image_shape:
+        return 0
+    height, width = (patch, patch) if isinstance(patch, int) else patch
+    return (network.image_shape[0] // height) * (network.image_shape[1] // width)
+
+
+def preprocess(name, images):
+    """Scale images as the preset's ImageConverter does; their size stays.
+
+    Parameters
+    ----------
+    name : str
+        ``"keras_hub:"`` and a preset or a folder.
+    images : ndarray of shape (n, height, width, 3), dtype float32
+        RGB in 0-255.
+
+    Returns
+    -------
+    inputs : ndarray of shape (n, height, width, 3), dtype float32
+        A new array.
+    """
+    converter = _load_converter(name, stamp_preset(name))
+    return np.asarray(converter(images), np.float32)
+
+
+def default_size(name):
+    """Tell for which images a network was made.
+
+    Parameters
+    ----------
+    name : str
+        ``"keras_hub:"`` and a preset or a folder.
+
+    Returns
+    -------
+    size : int
+        Height and width in pixels.
+    """
+    return build(name).inputs[0].shape[1] or 224
+
+
+@functools.lru_cache(maxsize=2)
+def _load_converter(name, stamp):
+    hub, preset = _import_hub(name), find_preset(name)
+    file = os.path.join(preset, "image_converter.json")
+    try:
+        if os.path.isfile(file):  # from_preset knows none for an encoder alone
+            with open(file, encoding="utf-8") as content:
+                converter = keras.saving.deserialize_keras_object(json.load(content))
+        else:
+            converter = hub.layers.ImageConverter.from_preset(preset)
+    except Exception as error:  # as above
+        raise ValueError(
+            f"{name} doesn't tell how images are scaled ({error}). Save the preset's "
+            "ImageConverter into its folder, too, by its save_to_preset."
+        ) from error
+    converter.image_size = None
+    return converter
+
+
+def _import_hub(name):
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ImportError(
+            f"backbone={name!r} needs keras-hub, which can't be imported ({error}). "
+            "Run: pip install 'skart[hub]'"
+        ) from error
+    return keras_hub

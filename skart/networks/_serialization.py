@@ -1,0 +1,158 @@
+"""Networks as JSON, and back: also from a file that nobody vouches for."""
+
+import json
+
+from skart.networks._keras import keras
+
+# Private: Keras has no public way to switch its safe mode on again.
+from keras.src.saving.serialization_lib import SafeModeScope  # isort: skip
+
+# What networks of keras.applications and of skart are built of. None of it holds code,
+# reads files or names functions; a layer that does must not be added.
+_BUILDING_BLOCKS = {
+    "keras": {"DTypePolicy", "Sequential"},
+    "keras.initializers": {
+        "GlorotUniform",
+        "HeNormal",
+        "Ones",
+        "VarianceScaling",
+        "Zeros",
+    },
+    "keras.layers": {
+        "Activation",
+        "Add",
+        "AveragePooling2D",
+        "BatchNormalization",
+        "Concatenate",
+        "Conv2D",
+        "Cropping2D",
+        "Dense",
+        "DepthwiseConv2D",
+        "Dropout",
+        "Flatten",
+        "GlobalAveragePooling2D",
+        "GlobalMaxPooling2D",
+        "Identity",
+        "InputLayer",
+        "LayerNormalization",
+        "MaxPooling2D",
+        "Multiply",
+        "Normalization",
+        "RandAugment",
+        "RandomColorJitter",
+        "RandomFlip",
+        "RandomRotation",
+        "RandomTranslation",
+        "RandomZoom",
+        "ReLU",
+        "Rescaling",
+        "Reshape",
+        "SeparableConv2D",
+        "Softmax",
+        "ZeroPadding2D",
+    },
+    "keras.src.applications.convnext": {"LayerScale"},
+    "keras.src.applications.inception_resnet_v2": {"CustomScaleLayer"},
+    "keras.src.models.functional": {"Functional"},
+    "keras.src.ops.numpy": {"Add", "Multiply"},
+    "skart.networks._augmentation": {"WhileTraining"},
+    "skart.networks._tail": {"Preprocess"},
+}
+
+
+def describe(network):
+    """Describe a network: its layers, not its weights.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Compiled or not: how it and networks in it were compiled is left out.
+
+    Returns
+    -------
+    description : str
+        JSON.
+    """
+
+    def forget(part):
+        part.pop("compile_config", None)
+        return part
+
+    return json.dumps(json.loads(network.to_json(), object_hook=forget))
+
+
+def rebuild(description, *, trusted=False):
+    """Build a network from its description.
+
+    Parameters
+    ----------
+    description : str
+        JSON, by :func:`describe`.
+    trusted : bool, default=False
+        Whether any class that Keras knows may be built, as far as Keras' safe mode
+        lets it; else layers only that networks of ``keras.applications`` and of skart
+        are made of, in safe mode even where it was switched off.
+
+    Returns
+    -------
+    network : keras.Model
+        Not compiled, its weights drawn anew.
+
+    Raises
+    ------
+    ValueError
+        If it isn't trusted and names anything else.
+    """
+    if trusted:
+        return keras.models.model_from_json(description)
+    check_description(description)
+    with SafeModeScope(safe_mode=True):
+        return keras.models.model_from_json(description)
+
+
+def check_description(description):
+    """Check that a network is made of known layers only.
+
+    Parameters
+    ----------
+    description : str
+        JSON, by :func:`describe`.
+
+    Raises
+    ------
+    ValueError
+        If it names any other class or function.
+    """
+    _check(json.loads(description))
+
+
+def _check(part):
+    if isinstance(part, dict):
+        if "class_name" in part:
+            _check_object(part)
+        if part.get("compile_config"):
+            raise ValueError("a network's description tells how it was compiled")
+        for name, value in part.items():
+            _check(name)
+            _check(value)
+    elif isinstance(part, list):
+        for value in part:
+            _check(value)
+    elif isinstance(part, str) and ">" in part:
+        # Keras looks these up among the classes and functions that were registered.
+        if part not in ("skart>WhileTraining", "skart>Preprocess"):
+            raise ValueError(f"a network's description names {part!r}")
+
+
+def _check_object(part):
+    module, name = part.get("module"), part["class_name"]
+    if name == "__keras_tensor__" and set(part) == {"class_name", "config"}:
+        return
+    known = isinstance(module, str) and name in _BUILDING_BLOCKS.get(module, ())
+    # What is registered under this name has precedence over the class.
+    registered = part.get("registered_name") in (None, name, f"skart>{name}")
+    if not (known and registered):
+        raise ValueError(
+            f"a network's description names {module}.{name}, which is no layer of "
+            "keras.applications or skart"
+        )

@@ -1,0 +1,1 @@
+from ._report import write_report as write_report

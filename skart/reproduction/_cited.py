@@ -1,0 +1,124 @@
+"""The systems that came before the report, on the paintings of a reproduction."""
+
+import functools
+
+import pandas as pd
+
+from skart.model_selection import CITED, cited_pipeline
+
+CAVEAT = (
+    "What came before the report, trained on the same paintings and tested with the "
+    "same. None of them is a copy, and their published figures were measured on other "
+    "paintings unless it says Pandora18K, and are left out where they aren't known for "
+    "certain: skart.model_selection.CITED tells where they are from, what is taken "
+    "over and what is not."
+)
+
+
+def run_cited(reproduction):
+    """Run the cited systems that are not finished yet.
+
+    Parameters
+    ----------
+    reproduction : Reproduction
+        The paintings, and where finished ones are kept, as ``cited-NAME.json``.
+
+    Returns
+    -------
+    results : dict of str to dict
+        By name: accuracies of the ``train`` and the ``test`` part, in 0-1, and
+        ``minutes``; or, of a system that can't be trained on these paintings or lacks
+        its weights, why it ``failed``, which is not kept.
+    """
+    results = {}
+    for name, system in CITED.items():
+        reproduction.say(f"\n{name}: {system.reference}")
+        try:
+            results[name] = reproduction.keep(
+                f"cited-{name}", functools.partial(_run, reproduction, system)
+            )
+        except (OSError, ValueError) as error:  # such as too few paintings
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reproduction.say(f"{name} failed: {reason}")
+            results[name] = {"failed": reason}
+    return results
+
+
+def compare_cited(results):
+    """Put the published figures beside ours.
+
+    Parameters
+    ----------
+    results : dict of str to dict
+        By :func:`run_cited`.
+
+    Returns
+    -------
+    table : DataFrame, a row a system
+        ``published``, ``train`` and ``test`` in percent; ``measured on`` and ``source``
+        of the published figure; ``minutes``; and why it ``failed``.
+    """
+    rows = {}
+    for name, result in results.items():
+        system = CITED[name]
+        rows[name] = {
+            "published": system.figure,
+            "measured on": system.measured_on,
+            "source": system.source,
+            "train": 100 * result["train"] if "train" in result else None,
+            "test": 100 * result["test"] if "test" in result else None,
+            "minutes": result.get("minutes"),
+            "failed": result.get("failed"),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.rename_axis("system")
+
+
+def written_cited(table):
+    """Write the table's figures as a person would.
+
+    Parameters
+    ----------
+    table : DataFrame
+        By :func:`compare_cited`.
+
+    Returns
+    -------
+    table : DataFrame of str, a row a system
+        What was published and on which paintings, and the test accuracy here, or why
+        there is none.
+    """
+    rows = {}
+    for name, row in table.iterrows():
+        published, failed = pd.notna(row["published"]), isinstance(row["failed"], str)
+        rows[name] = {
+            "published": f"{row['published']:g} %" if published else "not certain",
+            "measured on": row["measured on"] if published else "",
+            "here": row["failed"] if failed else f"{row['test']:.1f} %",
+            "minutes": "" if failed else f"{row['minutes']:.2g}",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("system")
+
+
+def _run(reproduction, system):
+    settings = reproduction.settings
+    pipe = cited_pipeline(
+        system.name,
+        size=settings.descriptor_size if system.kinds else settings.pretrained_size,
+        weights=reproduction.weights,
+        cache=reproduction.out / "features",
+        on_error=reproduction.on_error,
+        random_state=reproduction.seed,
+    )
+    if system.kinds:
+        pipe.set_params(features__n_jobs=-1)
+    paths, labels = reproduction.collection.paths, reproduction.collection.labels
+    train, test = reproduction.part == "train", reproduction.part == "test"
+    pipe.fit(paths[train], labels[train])
+    reproduction.save(f"cited-{system.name}", pipe, paths[train])
+    result = {
+        part: float(pipe.score(paths[rows], labels[rows]))
+        for part, rows in (("train", train), ("test", test))
+    }
+    reproduction.say(f"{system.name}: test {result['test']:.1%}")
+    return result

@@ -1,0 +1,418 @@
+"""The report's experiments in its order, each kept once it is finished.
+
+Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford CS231n report,
+2017.
+"""
+
+import dataclasses
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import PredefinedSplit
+
+from skart._utils._files import written_whole
+from skart._utils._versions import list_versions
+from skart.classifiers import DenseHeadClassifier
+from skart.cli._training import digest_paintings, note_search, random_search
+from skart.datasets._pandora18k import N_PUBLISHED
+from skart.evaluation import evaluate
+from skart.model_selection import (
+    cnn_search_space,
+    head_search_space,
+    make_cnn_pipeline,
+    make_fine_tune_pipeline,
+    make_transfer_pipeline,
+)
+from skart.networks._keras import keras
+from skart.networks._weights import identify_weights
+from skart.persistence import save_model
+from skart.reproduction._reported import REPORTED_HEAD
+from skart.reproduction._settings import Settings, split
+
+
+class Reproduction:
+    """The experiments on one collection, in a folder that keeps what is finished.
+
+    Parameters
+    ----------
+    collection : Collection
+        The paintings.
+    out : str or path
+        Folder of results, models and features.
+    settings : Settings
+        How large the experiments are.
+    weights : "imagenet", str, path or None
+        Of InceptionV3; None for random ones.
+    on_error : {"raise", "blank"}, default="raise"
+        See :class:`skart.ImageLoader`.
+    seed : int, default=0
+        Of the split, of all networks and of the searches.
+    say : callable, default=print
+        Tells the user what goes on.
+
+    Attributes
+    ----------
+    part : ndarray of str, shape (n_paintings,)
+        ``"train"``, ``"validation"`` or ``"test"``: 80, 10 and 10 % of each movement.
+    made_with : dict
+        All that decides on the results.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds a reproduction of other paintings or with other settings.
+    """
+
+    def __init__(
+        self,
+        collection,
+        out,
+        settings,
+        *,
+        weights,
+        on_error="raise",
+        seed=0,
+        say=print,
+    ):
+        self.collection = collection
+        self.out = Path(out)
+        self.settings = settings
+        self.weights = weights
+        self.on_error = on_error
+        self.seed = seed
+        self.say = say
+        self.part = split(collection.labels, seed)
+        self.made_with = self._claim_folder()
+
+    def run(self):
+        """Run what is not finished yet.
+
+        Returns
+        -------
+        results : dict of str to dict
+            What came out, by experiment, in the report's order: the keys of ``TITLES``
+            and, where artists are known, ``"leakage"``.
+        """
+        experiments = {
+            "vgg-lite": self._vgg_lite,
+            "hybrid": self._hybrid,
+            "reported-head": self._reported_head,
+            "transfer": self._transfer,
+            "fine-tune": self._fine_tune,
+        }
+        if self.collection.artists_known:
+            experiments["leakage"] = self._leakage
+        results = {}
+        for name, experiment in experiments.items():
+            results[name] = self.keep(name, lambda run=experiment: run(results))
+        return results
+
+    def keep(self, name, experiment):
+        """Run an experiment, or read what came out if it is finished.
+
+        Parameters
+        ----------
+        name : str
+            Of its file, without the suffix.
+        experiment : callable
+            Gives a dict of plain values.
+
+        Returns
+        -------
+        result : dict
+            What it gave, and the ``minutes`` that it took.
+        """
+        file = self.out / f"{name}.json"
+        if file.exists():
+            self.say(f"{name}: finished before")
+            return json.loads(file.read_text(encoding="utf-8"))
+        started = time.monotonic()
+        result = experiment()
+        result["minutes"] = (time.monotonic() - started) / 60
+        write_json(file, result)
+        return result
+
+    def save(self, name, pipe, paths):
+        """Save a model beside the results.
+
+        Parameters
+        ----------
+        name : str
+            Of its file, without the suffix.
+        pipe : Pipeline
+            Fitted.
+        paths : ndarray of str
+            What it was trained on.
+        """
+        notes = {"digests": digest_paintings(paths, self.out / "features")}
+        save_model(pipe, self.out / f"{name}.skart", notes=notes)
+
+    @property
+    def is_pandora18k(self):
+        """Whether the paintings are those of the report, so that figures compare."""
+        differences = self.collection.differences
+        if differences is None:
+            return False
+        n_movements = len(np.unique(self.collection.labels))
+        n_missing = abs(len(self.collection.frame) - N_PUBLISHED)
+        return n_movements == 18 and n_missing <= 0.01 * N_PUBLISHED
+
+    def describe(self):
+        """Tell what the experiments were run on: a str of some sentences."""
+        counts = {part: int(np.sum(self.part == part)) for part in np.unique(self.part)}
+        sentences = [
+            f"{len(self.part):,} paintings of {len(np.unique(self.collection.labels))} "
+            f"movements: {counts['train']:,} to train on, {counts['validation']:,} to "
+            f"choose by and {counts['test']:,} to test with, drawn at random."
+        ]
+        if self.is_pandora18k:
+            sentences.append("They are those of the report.")
+            if self.settings != Settings():
+                sentences.append("But the settings are not: figures hardly compare.")
+            if self.collection.differences:
+                sentences.append(f"But: {'; '.join(self.collection.differences)}.")
+        else:
+            sentences.append(
+                "They are not Pandora18K, on which the report's figures were measured: "
+                "nothing is compared."
+            )
+        if self.weights is None:
+            sentences.append(
+                "InceptionV3 has random weights: its results say nothing of a "
+                "pretrained network's."
+            )
+        elif self.weights != "imagenet":
+            sentences.append(
+                f"InceptionV3 has the weights of {Path(self.weights).name}, not those "
+                "of ImageNet that the report used."
+            )
+        return " ".join(sentences)
+
+    def _claim_folder(self):
+        # By their bytes, wherever they lie.
+        frame = self.collection.frame.assign(
+            part=self.part,
+            path=digest_paintings(self.collection.paths, self.out / "features"),
+        )
+        manifest = frame.to_csv(index=False)
+        made_with = {
+            "paintings": hashlib.sha256(
+                manifest.encode(errors="backslashreplace")
+            ).hexdigest(),
+            "weights": identify_weights(self.weights),
+            "on_error": self.on_error,
+            "seed": self.seed,
+            **dataclasses.asdict(self.settings),
+            **list_versions(),
+        }
+        file = self.out / "settings.json"
+        self.out.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            write_json(file, made_with)
+            return made_with
+        before = json.loads(file.read_text(encoding="utf-8"))
+        changed = [
+            f"{name} {before.get(name)} (now {value})"
+            for name, value in made_with.items()
+            if value != before.get(name)
+        ]
+        if changed:
+            raise ValueError(
+                f"{str(self.out)!r} holds a reproduction of other paintings or with "
+                f"other settings: {', '.join(changed)}. Name another folder as --out, "
+                "or delete this one."
+            )
+        return made_with
+
+    def _vgg_lite(self, _):
+        self.say("\nVGG-lite: the report's baseline")
+        pipe = self._network("vgg-lite", epochs=self.settings.epochs, patience=8)
+        return self._fit("vgg-lite", pipe)
+
+    def _hybrid(self, _):
+        n = self.settings.n_networks
+        self.say(
+            f"\nHybrid CNN: random search over {n} networks, then the best of them"
+        )
+        pipe = self._network("hybrid", epochs=self.settings.search_epochs)
+        search = self._search(pipe, cnn_search_space(), n)
+        pipe.set_params(
+            **search.best_params_, cnn__epochs=self.settings.epochs, cnn__patience=8
+        )
+        return self._fit("hybrid", pipe, search)
+
+    def _reported_head(self, _):
+        self.say("\nFrozen InceptionV3: features once, then the report's best head")
+        pipe = self._frozen(patience=10).set_params(**REPORTED_HEAD)
+        return self._fit("reported-head", pipe)
+
+    def _transfer(self, _):
+        n = self.settings.n_heads
+        self.say(f"\nFrozen InceptionV3: random search over {n} heads")
+        pipe = self._frozen()
+        search = self._search(pipe, head_search_space(), n)
+        pipe.set_params(**search.best_params_, head__patience=10)
+        return self._fit("transfer", pipe, search)
+
+    def _fine_tune(self, results):
+        self.say("\nFine-tuning: a head stopped early, then the last Inception module")
+        # The best head, before it has learned its training paintings by heart.
+        head = DenseHeadClassifier(
+            epochs=self.settings.head_epochs,
+            validation_split=0.1,
+            patience=3,
+            random_state=self.seed,
+            **_without_prefix(results["transfer"]["best"]),
+        )
+        pipe = make_fine_tune_pipeline(
+            head,
+            size=self.settings.pretrained_size,
+            on_error=self.on_error,
+            weights=self.weights,
+            unfreeze_from="mixed9",
+            cache=self.out / "features",
+            epochs=self.settings.fine_tune_epochs,
+            validation_split=0.1,
+            patience=3,
+            random_state=self.seed,
+            verbose=1,
+        )
+        result = self._fit("fine-tune", pipe)
+        history = pd.DataFrame(result["history"]).query("stage == 1")
+        result["before"] = history.loc[history["val_loss"].idxmin(), "val_accuracy"]
+        return result
+
+    def _leakage(self, results):
+        self.say("\nWhat the report did not ask: random folds and artists kept apart")
+        pipe = self._frozen(validation_split=0).set_params(
+            **results["transfer"]["best"],
+            # Until the weights that were kept.
+            head__epochs=1 + int(np.argmin(results["transfer"]["history"]["val_loss"])),
+        )
+        evaluation = evaluate(
+            pipe,
+            self.collection.paths,
+            self.collection.labels,
+            groups=self.collection.groups,
+            random_state=self.seed,
+        )
+        return {"gap": evaluation.leakage_gap.to_dict()}
+
+    def _network(self, kind, **options):
+        return make_cnn_pipeline(
+            kind,
+            size=self.settings.size,
+            on_error=self.on_error,
+            random_state=self.seed,
+            **{"validation_split": 0.1, "verbose": 1, **options},
+        )
+
+    def _frozen(self, **head):
+        return make_transfer_pipeline(
+            size=self.settings.pretrained_size,
+            on_error=self.on_error,
+            weights=self.weights,
+            scale=self.weights is None,
+            cache=self.out / "features",
+            random_state=self.seed,
+            **{"epochs": self.settings.head_epochs, "validation_split": 0.1, **head},
+        )
+
+    def _search(self, pipe, space, n_candidates):
+        """Search on the validation paintings, as the report did."""
+        paths, labels, held_out = self._seen()
+        name = pipe.steps[-1][0]
+        pipe = pipe.set_params(**{f"{name}__validation_split": 0})
+        search = random_search(
+            pipe,
+            space,
+            paths,
+            labels,
+            n_candidates=n_candidates,
+            cv=PredefinedSplit(np.where(held_out, 0, -1)),
+            seed=self.seed,
+        )
+        pipe.set_params(**{f"{name}__validation_split": 0.1})
+        return search
+
+    def _fit(self, name, pipe, search=None):
+        """Train on the training paintings, watched on the validation paintings."""
+        paths, labels, held_out = self._seen()
+        step = pipe.steps[-1][0]
+        timer = EpochTimer()
+        pipe.set_params(**{f"{step}__callbacks": timer})
+        pipe.fit(paths, labels, **{f"{step}__held_out": held_out})
+        pipe.set_params(**{f"{step}__callbacks": None})
+        self.save(name, pipe, paths)
+        classifier = pipe[-1]
+        result = {
+            "epochs": len(timer.seconds),
+            "seconds_per_epoch": float(np.median(timer.seconds)),
+            "parameters": int(
+                sum(np.prod(x.shape) for x in classifier.model_.trainable_weights)
+            ),
+            "best": {} if search is None else _plain(search.best_params_),
+            "search": None if search is None else note_search(search.cv_results_),
+            "history": _plain(classifier.history_),
+            "classes": classifier.classes_.tolist(),
+        }
+        for part in ("train", "validation", "test"):
+            rows = self.part == part
+            truth = self.collection.labels[rows]
+            probabilities = pipe.predict_proba(self.collection.paths[rows])
+            predicted = classifier.classes_[probabilities.argmax(axis=1)]
+            result[part] = float(np.mean(predicted == truth))
+        result["y_true"] = truth.tolist()
+        result["probabilities"] = probabilities.round(6).tolist()
+        self.say(
+            f"{name}: validation {result['validation']:.1%}, test {result['test']:.1%}"
+        )
+        return result
+
+    def _seen(self):
+        """Give training and validation paintings, and which are the latter."""
+        rows = self.part != "test"
+        labels = self.collection.labels[rows]
+        return self.collection.paths[rows], labels, self.part[rows] == "validation"
+
+
+class EpochTimer(keras.callbacks.Callback):
+    """Take the time of each epoch, validation included."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Stop the clock."""
+        self.seconds.append(time.monotonic() - self._started)
+
+
+def write_json(file, content):
+    """Write a JSON file: all of it or, if that fails, nothing.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        The file.
+    content : dict
+        Plain values.
+    """
+    with written_whole(file) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _without_prefix(params):
+    return {name.partition("__")[2]: value for name, value in params.items()}
+
+
+def _plain(values):
+    return json.loads(json.dumps(values, default=lambda value: value.tolist()))

@@ -1,0 +1,490 @@
+import json
+import math
+import pickle
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers import needs_bfloat16
+from PIL import ImageFile
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+)
+from sklearn.pipeline import Pipeline
+
+from skart import HybridCNNClassifier, ImageLoader
+from skart.classifiers import AlexNetClassifier, SqueezeNetClassifier, VGGLiteClassifier
+from skart.datasets import load_image_folder, make_paintings
+from skart.images import UnreadableImageError
+from skart.model_selection import cnn_search_space
+
+
+def draw(folder, n_per_artist):
+    root = make_paintings(
+        folder,
+        movements=["Op Art", "Pointillism", "Color Field"],
+        n_artists=6,
+        n_per_artist=n_per_artist,
+        size_range=(80, 160),
+        verbose=False,
+    )
+    return load_image_folder(root)
+
+
+@pytest.fixture(scope="module")
+def paintings(tmp_path_factory):
+    """Three movements of six painters each, 36 paintings; read only."""
+    return draw(tmp_path_factory.mktemp("paintings"), 2)
+
+
+@pytest.fixture(scope="module")
+def stripes():
+    """24 images of plain colours and of stripes, as an array; read only."""
+    generator = np.random.default_rng(0)
+    X = np.zeros((24, 24, 24, 3), np.uint8)
+    X[:] = generator.integers(0, 256, (24, 1, 1, 3))
+    X[12:, ::2] = 0
+    return X, np.repeat(["plain", "striped"], 12)
+
+
+def hybrid(**parameters):
+    """A network that is quickly trained."""
+    defaults = {"units": 16, "epochs": 2, "batch_size": 8, "random_state": 0}
+    # A few steps of so small a network take less time than tracing a graph.
+    defaults["compile__run_eagerly"] = True
+    return HybridCNNClassifier(**(defaults | parameters))
+
+
+def test_layers_have_different_seeds(stripes):
+    model = hybrid(augment="light", epochs=1).fit(*stripes).model_
+    seeds = re.findall(r'"seed": (\d+)', json.dumps(model.get_config()))
+    assert len(seeds) > 8 and len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.slow
+def test_it_learns_from_other_painters(tmp_path):
+    paintings = draw(tmp_path, 6)
+    splitter = GroupShuffleSplit(1, test_size=0.3, random_state=0)
+    train, test = next(splitter.split(paintings.paths, groups=paintings.artists))
+    pipe = Pipeline(
+        [
+            ("load", ImageLoader(48, cache="disk")),
+            (
+                "cnn",
+                HybridCNNClassifier(
+                    batch_norm=True,
+                    epochs=15,
+                    batch_size=8,
+                    learning_rate_schedule="cosine",
+                    optimizer__learning_rate=2e-3,
+                    random_state=0,
+                ),
+            ),
+        ]
+    )
+    pipe.fit(paintings.paths[train], paintings.labels[train])
+    assert (
+        pipe.score(paintings.paths[test], paintings.labels[test]) > 0.6
+    )  # chance: 0.33
+
+
+def test_streaming_is_training_in_memory(paintings):
+    images = ImageLoader(32).transform(paintings.paths)
+    model = hybrid(validation_split=0.2, augment="light", compile__run_eagerly=False)
+    streamed = model.fit(images, paintings.labels, groups=paintings.artists)
+    streamed = streamed.model_.get_weights(), streamed.history_
+    for X in (np.asarray(images), np.asarray(images, np.float32)):
+        model.fit(X, paintings.labels, groups=paintings.artists)
+        assert model.history_ == streamed[1]
+        for one, other in zip(streamed[0], model.model_.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("cache", [None, "disk"])
+def test_what_is_decoded(paintings, count_decodes, cache):
+    # One thread, so that the order is that of the batches.
+    images = ImageLoader(24, cache=cache, n_threads=1).transform(paintings.paths)
+    model = hybrid(epochs=3).fit(images, paintings.labels)
+    paths = count_decodes
+    if cache is None:
+        # Keras looks at two batches beforehand, for their shape.
+        assert len(paths) <= 3 * len(images) + 3 * model.batch_size
+        first = paths[-2 * len(images) : -len(images)]
+        second = paths[-len(images) :]
+        assert sorted(first) == sorted(second) == sorted(paintings.paths)
+        assert first != second  # shuffled anew
+    else:
+        assert sorted(paths) == sorted(paintings.paths)
+
+
+def test_unreadable_files(paintings, tmp_path):
+    broken = [tmp_path / f"{name}.jpg" for name in "ab"]
+    for path in broken:
+        path.write_bytes(b"no image")
+    paths = [str(broken[0]), *paintings.paths, str(broken[1])]
+    labels = ["Op Art", *paintings.labels, "Op Art"]
+    with pytest.raises(UnreadableImageError, match="2 of 38 images") as caught:
+        hybrid().fit(ImageLoader(24).transform(paths), labels)
+    assert set(caught.value.failures) == set(map(str, broken))
+    images = ImageLoader(24, on_error="blank").transform(paths)
+    with pytest.warns(UserWarning, match="can't be read") as warned:
+        hybrid().fit(images, labels)
+    reported = [str(warning.message) for warning in warned]
+    for path in broken:  # once, not at each epoch
+        assert sum(str(path) in message for message in reported) == 1
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda X: X / 255, "looks like 0-1"),
+        (lambda X: X.astype(int) * 2, "must lie in 0-255; got values in 0-"),
+        (lambda X: X - 128.0, "must lie in 0-255"),
+        (lambda X: X[0], r"shape \(n, height, width, 3\)"),
+        (lambda X: X[..., :1], r"shape \(n, height, width, 3\)"),
+        (lambda X: X.reshape(24, -1), r"shape \(n, height, width, 3\)"),
+        (lambda X: np.array(["a.jpg"] * 24), "put ImageLoader"),
+        (lambda X: X[:5], "inconsistent numbers of samples"),
+        (lambda X: X[:, :1], "hybrid_cnn needs images of at least 2 x 2"),
+    ],
+)
+def test_bad_images(stripes, make, message):
+    X, y = stripes
+    with pytest.raises(ValueError, match=message):
+        hybrid().fit(make(X), y)
+
+
+def test_images_of_another_size(stripes):
+    model = hybrid(epochs=1).fit(*stripes)
+    assert model.image_shape_ == (24, 24, 3)
+    with pytest.raises(ValueError, match="trained on images of 24 x 24 pixels; got 20"):
+        model.predict(stripes[0][:, :20])
+
+
+@pytest.mark.parametrize(
+    "make, smallest",
+    [(VGGLiteClassifier, 16), (SqueezeNetClassifier, 31), (AlexNetClassifier, 67)],
+)
+def test_images_that_are_too_small(make, smallest):
+    X = np.zeros((4, smallest - 1, 100, 3), np.uint8)
+    message = f"at least {smallest} x {smallest} pixels; got {smallest - 1} x 100"
+    with pytest.raises(ValueError, match=message):
+        make().fit(X, [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    "parameters, message",
+    [
+        ({"pooling": "sum"}, "pooling must be one of"),
+        ({"units": 0}, "units must be"),
+        ({"dropout": 1}, "dropout must be"),
+        ({"augment": "lite"}, "augment must be .* Did you mean 'light'"),
+        ({"dtype": "bfloat16"}, "dtype must be one of .*mixed_bfloat16"),
+        ({"pooling": "flatten", "max_weights": 1000}, "at most max_weights=1,000"),
+        ({"max_weights": "many"}, "max_weights must be"),
+        ({"units": (2000, 200_000)}, "400,592,000 weights in its dense layers"),
+        ({"batch_norm": "no"}, "batch_norm must be"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"patience": 1.5, "validation_split": 0.2}, "patience must be"),
+        ({"validation_split": "0.2"}, "validation_split must be"),
+        ({"class_weight": "balance"}, "class_weight must be"),
+        ({"class_weight": {"plain": -1}}, "class_weight of 'plain' must be"),
+        ({"verbose": 3}, "verbose must be"),
+        (
+            {
+                "optimizer__learning_rate": keras.optimizers.schedules.CosineDecay(
+                    1, 9
+                ),
+                "learning_rate_schedule": "cosine",
+            },
+            "pass one of them",
+        ),
+    ],
+)
+def test_bad_parameters(stripes, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        hybrid(**parameters).fit(*stripes)
+
+
+def test_tunables_reach_the_network(stripes):
+    model = hybrid(pooling="flatten", units=(8, 4), dropout=0.3, epochs=1).fit(*stripes)
+    kinds = [type(layer).__name__ for layer in model.model_.layers]
+    assert "Flatten" in kinds
+    dense = [x for x in model.model_.layers if isinstance(x, keras.layers.Dense)]
+    assert [layer.units for layer in dense] == [8, 4, 2]
+    rates = [x.rate for x in model.model_.layers if isinstance(x, keras.layers.Dropout)]
+    assert rates == [0.3, 0.3, 0.3]
+    default = HybridCNNClassifier(epochs=1).fit(*stripes).model_
+    assert [x.units for x in default.layers if isinstance(x, keras.layers.Dense)] == [
+        256,
+        64,
+        2,
+    ]
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Black(keras.layers.Layer):
+    """Black images while training."""
+
+    def call(self, images, training=False):
+        return images * 0 if training else images
+
+
+@pytest.mark.parametrize(
+    "augment", ["light", pytest.param("strong", marks=pytest.mark.slow), Black()]
+)
+@needs_bfloat16
+def test_augmentation(stripes, augment):
+    X, y = stripes
+    model = hybrid(
+        augment=augment, dtype="mixed_bfloat16", compile__run_eagerly=False
+    ).fit(X, y)
+    layer = model.model_.layers[1]
+    images = np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3))
+    images = images.astype(np.float32)
+    altered = np.asarray(layer(images, training=True))
+    assert altered.min() >= 0 and altered.max() <= 255
+    assert np.abs(altered - images).mean() > 1
+    assert layer.compute_dtype == "float32"
+    np.testing.assert_array_equal(layer(images, training=False), images)
+    probabilities = model.predict_proba(X)
+    np.testing.assert_array_equal(model.predict_proba(X), probabilities)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(X), probabilities)
+    assert type(again.model_.layers[1]) is type(layer)
+    if isinstance(augment, Black):
+        assert layer is not augment
+        np.testing.assert_allclose(altered, 0)
+
+
+def test_augmentation_that_is_none(stripes):
+    with pytest.raises(TypeError, match="augment must be a Keras layer"):
+        hybrid(augment=3).fit(*stripes)
+    with pytest.raises(
+        TypeError, match="(?s)augment=.* can't be copied.* @keras.saving"
+    ):
+        hybrid(augment=keras.layers.Lambda(lambda x: x)).fit(*stripes)
+    with pytest.raises(ValueError, match="augment must leave images of shape"):
+        hybrid(augment=keras.layers.Resizing(20, 20)).fit(*stripes)
+
+
+def test_augmentation_that_heeds_no_training(stripes):
+    X, y = stripes
+    model = hybrid(augment=keras.layers.Rescaling(0.0)).fit(X, y)
+    probabilities = model.predict_proba(X)
+    assert np.ptp(probabilities[:, 0]) > 0  # all images were black while training
+
+
+def test_an_adapted_layer_keeps_what_it_knows(stripes):
+    X, y = stripes
+    adapted = keras.layers.Normalization()
+    adapted.adapt(X.astype(np.float32))
+    model = hybrid(augment=adapted).fit(X, y)
+    copied = model.model_.layers[1].layer
+    np.testing.assert_allclose(copied.mean, adapted.mean)
+
+
+def test_next_batch_is_decoded_while_training(paintings, monkeypatch):
+    decoding = threading.Semaphore(0)
+    prepare = ImageFile.ImageFile.load_prepare
+
+    def release_and_prepare(image):
+        decoding.release()
+        return prepare(image)
+
+    class Waiting(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            while decoding.acquire(blocking=False):  # Keras has looked at two batches
+                pass
+
+        def on_train_batch_end(self, batch, logs=None):
+            n_images = [16, 8, 0][batch]  # of this batch and the next
+            for _ in range(n_images):
+                assert decoding.acquire(timeout=60), f"batch {batch} waits for decoding"
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", release_and_prepare)
+    images = ImageLoader(24).transform(paintings.paths[:24])
+    model = hybrid(epochs=1, callbacks=Waiting())
+    model.fit(images, ["a", "b"] * 12)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        pytest.param("mixed_bfloat16", marks=needs_bfloat16),
+        pytest.param("mixed_float16", marks=pytest.mark.slow),
+    ],
+)
+def test_half_precision(stripes, dtype):
+    X, y = stripes
+    model = hybrid(dtype=dtype, epochs=12, compile__run_eagerly=False).fit(X, y)
+    assert model.model_.layers[2].compute_dtype == dtype.removeprefix("mixed_")
+    assert {weight.dtype for weight in model.model_.get_weights()} == {
+        np.dtype(np.float32)
+    }
+    probabilities = model.predict_proba(X)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert model.score(X, y) > 0.75  # chance: 0.5
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_divergence_is_an_error(stripes):
+    X, y = stripes
+    for parameters in (
+        {"optimizer__learning_rate": 1e30, "epochs": 5},
+        {"optimizer__learning_rate": math.nan, "epochs": 1, "batch_size": 24},
+    ):
+        model = hybrid(optimizer="sgd", **parameters)
+        with pytest.raises(ValueError, match="(?s)diverged.* Lower optimizer__learn"):
+            model.fit(X, y)
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_forked_process_is_told_apart(stripes):
+    # In a process of its own, which has no threads that a fork could leave locked.
+    code = """
+import multiprocessing, sys
+import numpy as np
+from skart import HybridCNNClassifier
+
+def fit(queue):
+    try:
+        HybridCNNClassifier().fit(np.zeros((4, 8, 8, 3), np.uint8), [0, 0, 1, 1])
+    except RuntimeError as error:
+        queue.put(str(error))
+
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+process = context.Process(target=fit, args=(queue,), daemon=True)
+process.start()
+print(queue.get(timeout=60))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
+    assert "can't compute in a process that was forked" in done.stdout, done.stderr
+
+
+def test_history_and_early_stopping(stripes, capsys):
+    X, y = stripes
+    shuffled = np.random.default_rng(0).permutation(y)
+    model = hybrid(epochs=40, validation_split=0.25, patience=1, verbose=1)
+    model.fit(X, shuffled)
+    assert set(model.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    n_epochs = len(model.history_["val_loss"])
+    assert n_epochs == np.argmin(model.history_["val_loss"]) + 2 < 40
+    assert capsys.readouterr().out.count("val_accuracy") == n_epochs
+
+
+def test_search(stripes, tmp_path):
+    search = RandomizedSearchCV(
+        hybrid(epochs=1), cnn_search_space(""), n_iter=2, cv=2, random_state=0
+    ).fit(*stripes)
+    units = search.best_estimator_.units
+    dense = search.best_estimator_.model_.layers
+    assert (
+        units == tuple(x.units for x in dense if isinstance(x, keras.layers.Dense))[:2]
+    )
+    optimizer = search.best_estimator_.model_.optimizer
+    assert optimizer.epsilon == search.best_params_["optimizer__epsilon"]
+
+
+def test_the_space_is_the_reports():
+    space = cnn_search_space()
+    drawn = {
+        name: space[f"cnn__optimizer__{name}"].rvs(2000, random_state=0)
+        for name in ("learning_rate", "beta_1", "beta_2", "epsilon")
+    }
+    bounds = {
+        "learning_rate": (10**-3.5, 10**-2.5),
+        "beta_1": (0.9, 0.999),
+        "beta_2": (0.9, 0.999),
+        "epsilon": (1e-9, 1e-7),
+    }
+    for name, (low, high) in bounds.items():
+        assert low <= drawn[name].min() < low * 1.02
+        assert high * 0.98 < drawn[name].max() <= high
+    for name in ("learning_rate", "epsilon"):  # uniform in the exponent
+        exponents = np.log10(drawn[name])
+        middle = np.log10(bounds[name]).mean()
+        assert np.median(exponents) == pytest.approx(middle, abs=0.05)
+
+
+@pytest.mark.slow
+def test_epochs_as_the_resource_of_successive_halving(stripes):
+    search = HalvingRandomSearchCV(
+        hybrid(),
+        {"optimizer__learning_rate": [1e-3, 1e-2]},
+        resource="epochs",
+        n_candidates=2,
+        min_resources=1,
+        max_resources=2,
+        factor=2,
+        cv=2,
+        random_state=0,
+    ).fit(*stripes)
+    assert search.n_resources_ == [1, 2]
+    assert len(search.best_estimator_.history_["loss"]) == 2
+
+
+def peak(code):
+    """Run code in a process of its own; its peak resident memory in MiB."""
+    report = (
+        "\nimport resource\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code + report],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout.split()[-1])
+
+
+TRAIN = """
+import numpy as np
+from skart import HybridCNNClassifier, ImageLoader
+paths = {paths!r} * {times}
+X = ImageLoader({size}).transform(paths)
+model = HybridCNNClassifier(units=8, epochs=1, batch_size=8)
+model.fit(X, np.arange(len(paths)) % 2).predict(X[:8])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss")
+def test_memory_does_not_grow_with_the_data(image_paths):
+    used = [peak(TRAIN.format(paths=image_paths, times=n, size=160)) for n in (5, 50)]
+    # The larger set is 44 MiB in uint8 and 176 in float32.
+    assert used[1] - used[0] < 100
+
+
+# Weights and Adam's state of the first are 80 MiB a fit; what TensorFlow compiles for
+# either is 3 MiB.
+@pytest.mark.slow
+@pytest.mark.parametrize(("units", "n_fits", "most"), [(512, 20, 300), (8, 40, 35)])
+def test_memory_does_not_grow_with_fits(stripes, units, n_fits, most):
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("needs Linux's /proc")
+    model = hybrid(pooling="flatten", units=units, epochs=1, compile__run_eagerly=False)
+    used = []
+    for _ in range(n_fits):
+        clone(model).fit(*stripes)
+        used.append(int(statm.read_text().split()[1]) * 4096 / 2**20)
+    assert used[-1] - used[4] < most

@@ -1,0 +1,307 @@
+import pickle
+import random
+
+import joblib
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import head, needs_bfloat16
+from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    RandomizedSearchCV,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skart import DenseHeadClassifier
+from skart.model_selection import head_search_space
+
+
+@pytest.fixture(scope="module")
+def fitted(blobs):
+    """A fitted head; read only."""
+    return head(validation_split=0.2).fit(*blobs)
+
+
+def test_the_network_is_the_reports():
+    X = np.random.default_rng(0).normal(size=(40, 2048)).astype("f4")
+    model = DenseHeadClassifier(epochs=1).fit(X, np.arange(40) % 18).model_
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == ["Dropout", "Dense", "Dropout", "Dense"]
+    assert model.count_params() == 2049 * 650 + 651 * 18
+    assert model.layers[0].rate == 0.7
+
+
+def test_it_is_a_classifier_alone_and_in_a_pipeline():
+    assert is_classifier(DenseHeadClassifier())
+    assert is_classifier(make_pipeline(StandardScaler(), DenseHeadClassifier()))
+
+
+def test_class_sorted_folders_are_cross_validated_in_strata(blobs):
+    # Without stratified folds each fold would lack a class, and the scores be near 0.
+    assert cross_val_score(head(), *blobs, cv=3).min() > 0.9
+
+
+def test_probabilities_follow_the_classes(blobs, fitted):
+    X, y = blobs
+    assert fitted.classes_.tolist() == ["Baroque", "Cubism", "Fauvism"]
+    probabilities = fitted.predict_proba(X)
+    assert probabilities.shape == (120, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert (fitted.classes_[probabilities.argmax(axis=1)] == fitted.predict(X)).all()
+    assert fitted.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        list,
+        pd.Series,
+        lambda y: np.array(y, dtype=object),
+        lambda y: pd.Series(y, dtype="category"),
+        lambda y: np.unique(y, return_inverse=True)[1] * 7 - 3,
+    ],
+)
+def test_kinds_of_labels(blobs, convert):
+    X, y = blobs[0], convert(blobs[1])
+    model = head().fit(pd.DataFrame(X).rename(columns=str), y)
+    assert set(model.predict(pd.DataFrame(X).rename(columns=str))) == set(y)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr", "roc_auc_ovo"])
+def test_scores_from_probabilities(blobs, scoring):
+    scores = cross_val_score(head(), *blobs, cv=3, scoring=scoring)
+    assert (scores > (-0.4 if scoring == "neg_log_loss" else 0.95)).all()
+
+
+def test_binary_roc_auc(blobs):
+    X, y = blobs[0][:80], blobs[1][:80]
+    assert cross_val_score(head(), X, y, cv=3, scoring="roc_auc").min() > 0.95
+    assert head().fit(X, y).predict_proba(X).shape == (80, 2)
+
+
+def test_meta_estimators(blobs):
+    X, y = blobs
+    stack = StackingClassifier(
+        [("head", head()), ("linear", LogisticRegression())], cv=2
+    ).fit(X, y)
+    assert stack.score(X, y) > 0.9
+    calibrated = CalibratedClassifierCV(head(), cv=2).fit(X, y)
+    assert calibrated.score(X, y) > 0.9
+    frozen = CalibratedClassifierCV(FrozenEstimator(head().fit(X, y))).fit(X, y)
+    assert frozen.score(X, y) > 0.9
+    assert cross_val_predict(head(), X, y, cv=2, method="predict_proba").shape == (
+        120,
+        3,
+    )
+
+
+def test_search_over_routed_parameters(blobs):
+    search = RandomizedSearchCV(
+        head(),
+        head_search_space(prefix="") | {"units": [8, 16]},
+        n_iter=3,
+        cv=2,
+        random_state=0,
+    ).fit(*blobs)
+    best = search.best_estimator_
+    rate = search.best_params_["optimizer__learning_rate"]
+    assert float(best.model_.optimizer.learning_rate) == pytest.approx(rate)
+    assert best.model_.optimizer.beta_1 == search.best_params_["optimizer__beta_1"]
+
+
+def test_clone_keeps_and_fit_changes_no_parameter(blobs):
+    stop = keras.callbacks.EarlyStopping(monitor="loss", patience=3)
+    optimizer = keras.optimizers.SGD(0.1)
+    model = DenseHeadClassifier(
+        16, epochs=2, optimizer=optimizer, callbacks=[stop], fit__steps_per_epoch=2
+    )
+    parameters = model.get_params()
+    assert parameters["fit__steps_per_epoch"] == 2
+    model.fit(*blobs)
+    assert model.get_params() == parameters
+    assert parameters["optimizer"] is optimizer and not optimizer.built
+    cloned = clone(head(optimizer__beta_1=0.8))
+    assert cloned.get_params() == head(optimizer__beta_1=0.8).get_params()
+
+
+def test_misspelt_parameters(blobs):
+    with pytest.raises(TypeError, match="'droput'. Did you mean 'dropout'"):
+        DenseHeadClassifier(droput=0.5)
+    with pytest.raises(TypeError, match="optimiser__learning_rate"):
+        DenseHeadClassifier(optimiser__learning_rate=0.5)
+    with pytest.raises(ValueError, match="'unit'. Did you mean 'units'"):
+        DenseHeadClassifier().set_params(unit=3)
+    with pytest.raises(ValueError, match="learning_rat"):
+        DenseHeadClassifier(optimizer__learning_rat=0.5).fit(*blobs)
+
+
+@pytest.mark.parametrize(
+    "parameters, message",
+    [
+        ({"epochs": 0}, "epochs must be"),
+        ({"learning_rate_schedule": "cosin"}, "learning_rate_schedule must be"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"validation_split": 1.0}, "validation_split must be"),
+        ({"patience": 3}, "pass validation_split"),
+        ({"optimizer": "adamm"}, "adamm"),
+        ({"units": 0}, "units"),
+        ({"dropout": 1.5}, "dropout"),
+    ],
+)
+def test_bad_parameters(blobs, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        head(**parameters).fit(*blobs)
+
+
+def test_bad_data(blobs):
+    X, y = blobs
+    with pytest.raises(ValueError, match="two classes"):
+        head().fit(X[:40], y[:40])
+    with pytest.raises(ValueError, match="NaN"):
+        head().fit(np.full_like(X, np.nan), y)
+    with pytest.raises(ValueError, match="16 features"):
+        head().fit(X, y).predict(X[:, :5])
+    with pytest.raises(ValueError, match="no label for 1 of 120 .* position 0"):
+        head().fit(X, [None, *y[1:]])
+    with pytest.raises(TypeError, match="callbacks must be"):
+        head(callbacks=[print]).fit(X, y)
+
+
+def test_history_and_early_stopping(blobs):
+    noisy = blobs[0], np.random.default_rng(0).permutation(blobs[1])
+    model = head(epochs=60, validation_split=0.25, patience=2).fit(*noisy)
+    assert set(model.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    losses = model.history_["val_loss"]
+    assert 3 <= len(losses) < 60
+    assert len(losses) - 1 - np.argmin(losses) == 2
+    # The best weights are back.
+    again = head(epochs=int(np.argmin(losses)) + 1, validation_split=0.25).fit(*noisy)
+    np.testing.assert_allclose(
+        model.predict_proba(blobs[0]), again.predict_proba(blobs[0]), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("way", ["pickle", "joblib"])
+def test_round_trips(blobs, fitted, tmp_path, way):
+    X, y = blobs
+    if way == "pickle":
+        data = pickle.dumps(fitted)
+        again = pickle.loads(data)
+        weights = sum(weight.nbytes for weight in fitted.model_.get_weights())
+        assert len(data) < 2 * weights + 10_000  # no optimizer's state, no data
+    else:
+        joblib.dump(fitted, tmp_path / "head.joblib")
+        again = joblib.load(tmp_path / "head.joblib")
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    assert again.history_ == fitted.history_
+    state = random.getstate()
+    twin = pickle.loads(pickle.dumps(fitted))
+    assert random.getstate() == state
+    for model in (again, twin):  # dropout, too, is that of the seed
+        model.partial_fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), twin.predict_proba(X))
+    # A parameter that was changed after the fit does not bend what was learned.
+    changed = pickle.loads(pickle.dumps(again)).set_params(units=99)
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(changed)).predict_proba(X), again.predict_proba(X)
+    )
+
+
+def test_several_layers(blobs):
+    model = head(units=(16, 8)).fit(*blobs)
+    assert [layer.units for layer in model.model_.layers[1::2]] == [16, 8, 3]
+
+
+def test_verbose_prints_a_line_an_epoch(blobs, capsys):
+    head(epochs=2).fit(*blobs)
+    assert capsys.readouterr() == ("", "")
+    head(epochs=2, verbose=1).fit(*blobs)
+    assert capsys.readouterr().out.count("loss") >= 2
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"validation_split": 0.2, "patience": 2, "learning_rate_schedule": "cosine"},
+        {"units": (12, 8), "dropout": 0.0, "class_weight": "balanced"},
+        {"batch_size": 50, "optimizer__beta_1": 0.8, "optimizer__epsilon": 1e-3},
+    ],
+    ids=["plain", "validation", "deep", "adam"],
+)
+def test_epochs_as_one_graph_are_those_of_keras(blobs, parameters):
+    X, y = blobs
+    weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    fast = head(epochs=8, **parameters).fit(X, y, sample_weight=weights)
+    # A callback of the user's sees each batch: Keras trains.
+    keras_own = head(epochs=8, callbacks=[keras.callbacks.Callback()], **parameters)
+    keras_own.fit(X, y, sample_weight=weights)
+    assert fast.model_.train_function is None
+    assert keras_own.model_.train_function is not None
+    assert list(fast.history_) == list(keras_own.history_)
+    for name, values in fast.history_.items():
+        np.testing.assert_allclose(values, keras_own.history_[name], atol=1e-3)
+    if "class_weight" not in parameters:  # both go on from where they are
+        fast.partial_fit(X, y)
+        keras_own.partial_fit(X, y)
+    np.testing.assert_allclose(
+        fast.predict_proba(X), keras_own.predict_proba(X), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"optimizer": "adamw"},
+        {"optimizer__clipnorm": 1.0},
+        {"optimizer__learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 9)},
+        {"compile__loss": keras.losses.SparseCategoricalCrossentropy(reduction="sum")},
+        {"optimizer__learning_rate": lambda: 1e-3},
+        {"fit__steps_per_epoch": 2},
+    ],
+    ids=["optimizer", "clipped", "schedule", "loss", "callable", "fit"],
+)
+def test_what_only_keras_can_do_it_does(blobs, parameters):
+    trained = head(units=4, epochs=1, **parameters).fit(*blobs)
+    assert trained.model_.train_function is not None
+
+
+@needs_bfloat16
+def test_half_precision_is_keras_own(blobs):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        trained = head(units=4, epochs=1).fit(*blobs)
+    finally:
+        keras.config.set_dtype_policy(before)
+    # Its last layer is in float32 all the same.
+    assert trained.model_.train_function is not None
+
+
+def test_epochs_of_large_features_are_those_of_keras(capsys):
+    # 40 MB: more than goes through one graph.
+    X = np.random.default_rng(0).normal(size=(600, 16_384)).astype("f4")
+    y = np.arange(600) % 3
+    options = {"epochs": 2, "validation_split": 0.3, "optimizer__learning_rate": 1e-4}
+    parts = head(verbose=1, **options).fit(X, y)
+    n_steps = -(-420 // parts.batch_size)
+    assert capsys.readouterr().out.count(f"{n_steps}/{n_steps} - ") == 2
+    keras_own = head(callbacks=[keras.callbacks.Callback()], **options).fit(X, y)
+    assert parts.model_.train_function is None
+    assert keras_own.model_.train_function is not None
+    for name, values in keras_own.history_.items():
+        np.testing.assert_allclose(parts.history_[name], values, rtol=1e-3)
+
+
+def test_a_head_that_diverges(blobs):
+    diverging = head(epochs=5, optimizer__learning_rate=1e30)
+    with pytest.raises(ValueError, match="diverged: after epoch 1 the loss"):
+        diverging.fit(blobs[0] * 1e20, blobs[1])

@@ -1,0 +1,60 @@
+"""The same seed, data and machine give the same predictions, in every process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skart
+from skart import DenseHeadClassifier
+
+SMALL = {"epochs": 2, "batch_size": 4, "random_state": 0, "validation_split": 0.2}
+PARAMETERS = {
+    "DenseHeadClassifier": {"units": 8},
+    "HybridCNNClassifier": {"units": 8, "augment": "light"},
+    "VGGLiteClassifier": {"units": 8, "augment": "light"},
+    "SqueezeNetClassifier": {"augment": "light"},
+    "AlexNetClassifier": {"units": 8, "augment": "light"},
+    "FineTuneClassifier": {
+        "head": DenseHeadClassifier(units=8, epochs=1),
+        "backbone": "VGG16",
+        "weights": None,
+        "unfreeze_from": "block5_conv3",
+        "verbose": 0,
+    },
+}
+
+
+def fit_and_predict(name):
+    """Fit with a seed, and give probabilities and losses, all their bits."""
+    generator = np.random.default_rng(0)
+    y = np.array(["Rococo", "Cubism", "Baroque"] * 8)
+    X = generator.integers(0, 256, (24, 68, 68, 3), np.uint8)
+    if name == "DenseHeadClassifier":
+        X = generator.normal(size=(24, 16)).astype("f4")
+    classifier = getattr(skart, name)(**SMALL, **PARAMETERS[name]).fit(X, y)
+    probabilities = classifier.predict_proba(X)
+    assert probabilities.shape == (24, 3)
+    return f"{probabilities.tobytes().hex()} {classifier.history_['loss']}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_new_process_predicts_the_same_bit_for_bit(name, global_generators):
+    # This process has fitted others before, and orders its sets in another way.
+    np.random.seed(1)
+    path = [Path(skart.__file__).parents[1], Path(__file__).parents[1]]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "PYTHONHASHSEED": "1",
+    }
+    script = f"from test_determinism import *; print(fit_and_predict({name!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == fit_and_predict(name)

@@ -1,0 +1,278 @@
+"""Ctrl-C: the first ends a command in order, the second at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers import start
+from PIL import Image
+
+import skart
+from skart import FeatureStore
+from skart.datasets import make_paintings
+
+# Seconds after which a test that hangs is ended; nothing is measured.
+GUARD = 300
+
+
+def heed_interrupts():
+    # Where tests run in the background, a shell has interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+COMMAND = """
+import atexit, hashlib, pathlib, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from skart._utils._files import written_whole
+from skart.cli import main
+from skart.cli._app import command, say
+
+folder = pathlib.Path(sys.argv.pop())
+atexit.register((folder / "ended in order").touch)
+
+def wait():
+    print("begun")
+    while True:
+        time.sleep(0.01)
+
+def save():
+    with written_whole(folder / "saved") as part:
+        part.write_text("half")
+        wait()
+
+def save_afterwards():
+    try:
+        wait()
+    except KeyboardInterrupt:
+        with written_whole(folder / "saved") as part:
+            part.write_text("whole")
+
+def turn_into(error):
+    try:
+        wait()
+    except KeyboardInterrupt:
+        raise error
+
+def lose_in_a_finalizer():
+    class Lost:
+        def __del__(self):
+            wait()
+    Lost()
+    while True:
+        time.sleep(0.01)
+
+def swallow():
+    try:
+        turn_into(AssertionError("Nesting violated"))
+    except Exception:
+        say("going on")
+    while True:
+        time.sleep(0.01)
+
+def search():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import KFold
+    from skart.cli._training import random_search
+
+    class Interrupted(LogisticRegression):
+        n_fits = 0
+
+        def fit(self, X, y):
+            Interrupted.n_fits += 1
+            if Interrupted.n_fits == 2:  # scikit-learn takes it for a bad candidate
+                turn_into(AssertionError("Nesting violated"))
+            return super().fit(X, y)
+
+    X, y, space = [[0.0], [1.0]] * 4, [0, 1] * 4, {"C": range(1, 10**6)}
+    random_search(Interrupted(), space, X, y, n_candidates=10**5, cv=KFold(2))
+
+def compute():
+    try:
+        print("begun")
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+    finally:  # if the first interrupt came ahead of it
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+
+def join():
+    with ThreadPoolExecutor() as pool:
+        pool.submit(threading.Event().wait)
+        wait()
+
+def leave_a_thread():
+    ThreadPoolExecutor().submit(threading.Event().wait)
+    wait()
+
+@command
+def run():
+    BODY
+
+sys.argv[1:] = ["run"]
+main()
+"""
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """Start a command and return it once it has begun."""
+    started = []
+
+    def begin(body, preexec_fn=heed_interrupts, **options):
+        script = COMMAND.replace("BODY", body)
+        process = start(script, tmp_path, preexec_fn=preexec_fn, **options)
+        started.append(process)
+        assert process.stderr.readline() == "begun\n"
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("wait()", []),
+        ("save()", []),
+        ("save_afterwards()", ["saved"]),
+        ("lose_in_a_finalizer()", []),
+        ("swallow()", []),
+        ("turn_into(AssertionError('Nesting violated'))", []),
+        ("turn_into(ValueError('of TensorFlow'))", []),
+        ("turn_into(BaseExceptionGroup('', [KeyboardInterrupt()]))", []),
+    ],
+)
+def test_first_interrupt_ends_in_order(body, left, begin, tmp_path):
+    process = begin(body)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=GUARD)
+    assert process.returncode == 130, stderr
+    (line,) = stderr.split("\n")[1:-1]
+    assert line.startswith("skart: interrupted. Features computed so far are kept")
+    assert line.endswith("Ctrl-C again ends it at once.")
+    assert not stdout
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == ["ended in order", *left]
+    assert all((tmp_path / name).read_text() == "whole" for name in left)
+
+
+@pytest.mark.slow
+def test_interrupted_fit_is_no_bad_candidate(begin, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    process = begin("search()")
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=GUARD)[1]
+    assert process.returncode == 130 and stderr.startswith("\nskart: interrupted. ")
+
+
+@pytest.mark.parametrize("body", ["compute()", "join()", "leave_a_thread()"])
+def test_second_interrupt_ends_at_once(body, begin, tmp_path):
+    process = begin(body)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == "\n"
+    assert process.stderr.readline().startswith("skart: interrupted. ")
+    assert process.poll() is None  # what it waits for never ends
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=GUARD) == ("", "")
+    assert process.returncode == 130
+    assert not (tmp_path / "ended in order").exists()
+
+
+def test_ignored_interrupts_stay_ignored(begin):
+    process = begin(
+        "print('begun'); input(); return 'done'",
+        lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        stdin=subprocess.PIPE,
+    )
+    process.send_signal(signal.SIGINT)
+    assert process.communicate("\n", timeout=GUARD) == ("done\n", "")
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Paintings of two movements."""
+    return make_paintings(
+        tmp_path_factory.mktemp("drawn") / "paintings",
+        movements=["Neoplasticism", "Op Art"],
+        n_artists=4,
+        n_per_artist=3,
+        size_range=(100, 200),
+        verbose=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Paintings that take seconds to decode."""
+    folder = tmp_path_factory.mktemp("large")
+    picture = Image.effect_noise((500, 500), 60).resize((9000, 9000)).convert("RGB")
+    picture.save(folder / "picture.png", compress_level=1)
+    for movement in ("Cubism", "Fauvism"):
+        for i in range(4):
+            path = folder / "paintings" / movement / f"Painter {i}" / "a.png"
+            path.parent.mkdir(parents=True)
+            os.link(folder / "picture.png", path)
+    return folder / "paintings"
+
+
+TRANSFER = ("--weights", "random", "--layer", "mixed2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("folder", "arguments", "moment"),
+    [
+        ("drawn", (*TRANSFER, "--size", "80"), "Paintings: "),
+        ("large", (*TRANSFER, "--size", "299"), FeatureStore.exists),
+        ("drawn", (*TRANSFER, "--size", "299"), lambda store: store.info()["arrays"]),
+        ("drawn", (*TRANSFER, "--size", "80"), "| 1/300000 "),
+        ("drawn", ("--model", "vgg-lite", "--size", "64"), "Search: "),
+        ("drawn", ("--model", "vgg-lite", "--size", "64"), "Epoch 1/"),
+        ("drawn", ("--model", "vgg-lite", "--size", "64"), "Epoch 3/"),
+    ],
+    ids=[
+        *("start", "decoding", "extraction", "search"),
+        *("a network is built", "training begins", "training"),
+    ],
+)
+def test_interrupts_of_training(folder, arguments, moment, request, tmp_path):
+    log, store = tmp_path / "log", FeatureStore(tmp_path / "cache")
+    command = ["train", request.getfixturevalue(folder), *arguments]
+    # A search that never ends: it is at work, whatever the moment.
+    command += ["--search", "100000", "--cache", tmp_path / "cache"]
+    with (
+        open(log, "w") as output,
+        subprocess.Popen(
+            [sys.executable, "-c", "from skart.cli import main; main()"]
+            + [*command, "--out", tmp_path / "model.skart"],
+            env={**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])},
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            preexec_fn=heed_interrupts,
+        ) as process,
+    ):
+        give_up = time.monotonic() + GUARD
+        while not (
+            moment in log.read_text() if isinstance(moment, str) else moment(store)
+        ):
+            assert process.poll() is None and time.monotonic() < give_up, (
+                log.read_text()
+            )
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        try:
+            status = process.wait(timeout=GUARD)
+        finally:
+            process.kill()
+    said = log.read_text()
+    assert status == 130, said
+    assert said.count("interrupted. Features computed so far are kept") == 1
+    assert "Traceback" not in said
+    assert not (tmp_path / "model.skart").exists()
+    report = store.verify()
+    assert not report["damaged"] and not report["problems"]
