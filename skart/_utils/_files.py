@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files atomically."""
 
 import contextlib
 import os
@@ -8,20 +8,9 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def written_whole(path):
-    """Write a file beside its place and put it there in the end, unless that fails.
-
-    Parameters
-    ----------
-    path : str or path
-        The file. One that is there is replaced, and keeps its mode; links are followed.
-        What is no file, such as a pipe, is written to as it is.
-
-    Yields
-    ------
-    part : pathlib.Path
-        What to write to.
-    """
+def atomic_write(path):
+    """Yield a temporary path that replaces `path` if the block succeeds."""
+    # A file keeps its mode; links are followed; a pipe is written to directly.
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         yield path

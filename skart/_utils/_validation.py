@@ -1,30 +1,70 @@
-"""Error messages in one voice: what was received, what is allowed, what to do next."""
+"""Checks of parameters and data, with errors that say what is allowed."""
 
 import difflib
-import numbers
 import os
 import re
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_consistent_length
+
+# Private, but the way in which every scikit-learn estimator checks its parameters.
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import check_consistent_length
+
+__all__ = [
+    "HasMethods",
+    "Integral",
+    "Interval",
+    "Options",
+    "Real",
+    "StrOptions",
+    "check_groups",
+    "check_paths",
+    "suggest",
+    "validate",
+    "validate_params",
+    "visible",
+]
+
+
+def validate_params(estimator):
+    """Validate the parameters of an estimator against its `_parameter_constraints`."""
+    validate(
+        type(estimator).__name__,
+        estimator.get_params(deep=False),
+        estimator._parameter_constraints,
+    )
+
+
+def validate(caller, params, constraints):
+    """Validate parameters, a dict, against constraints; suggest a near option."""
+    try:
+        validate_parameter_constraints(constraints, params, caller_name=caller)
+    except InvalidParameterError as error:
+        name = re.search("'(.*?)'", str(error))[1]
+        options = [
+            option
+            for constraint in constraints[name]
+            if isinstance(constraint, Options)
+            for option in constraint.options
+            if isinstance(option, str)
+        ]
+        near = difflib.get_close_matches(str(params[name]), options, n=1)
+        if not near:
+            raise
+        raise InvalidParameterError(f"{error} Did you mean {near[0]!r}?") from None
 
 
 def suggest(received, allowed):
-    """Name the allowed value that was probably meant.
-
-    Parameters
-    ----------
-    received : object
-        What the user gave.
-    allowed : iterable of str
-        What is allowed.
-
-    Returns
-    -------
-    hint : str
-        ``" Did you mean 'x'?"``; else the allowed values, as far as they are few.
-    """
+    """Return the allowed value that was probably meant, or all of them, as a hint."""
     allowed = sorted(allowed)
     near = difflib.get_close_matches(str(received), allowed, n=1)
     if near:
@@ -35,79 +75,21 @@ def suggest(received, allowed):
 
 
 def check_choice(name, value, allowed):
-    """Return a parameter's value if it is one of those allowed.
-
-    Parameters
-    ----------
-    name : str
-        The parameter.
-    value : object
-        What the user gave.
-    allowed : tuple
-        What is allowed.
-
-    Returns
-    -------
-    value : object
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is not allowed.
-    """
+    """Return a value if it is one of those allowed; else raise ValueError."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}; got {value!r}")
     return value
 
 
 def check_count(name, value):
-    """Return a parameter's value if it is a positive int.
-
-    Parameters
-    ----------
-    name : str
-        The parameter.
-    value : object
-        What the user gave.
-
-    Returns
-    -------
-    value : int
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else.
-    """
-    if not isinstance(value, numbers.Integral) or value < 1:
+    """Return a value as an int if it is a positive one; else raise ValueError."""
+    if not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} must be a positive int; got {value!r}")
     return int(value)
 
 
 def check_paths(name, value):
-    """Return a parameter's paths as a list of str.
-
-    Parameters
-    ----------
-    name : str
-        The parameter.
-    value : array-like of str or path, shape (n_paintings,)
-        What the user gave.
-
-    Returns
-    -------
-    paths : list of str
-        The paths, in order.
-
-    Raises
-    ------
-    TypeError
-        If it holds anything but paths.
-    ValueError
-        If it is not one-dimensional, or empty.
-    """
+    """Return a 1-D array-like of paths as a list of str; else raise an error."""
     if isinstance(value, (str, bytes, os.PathLike)):
         raise TypeError(
             f"{name} must be a list or array of paths; got one path, {str(value)!r}"
@@ -131,25 +113,7 @@ def check_paths(name, value):
 
 
 def check_groups(groups, X):
-    """Check that each sample has a group.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_samples,) or None
-        Artists.
-    X : sequence
-        Samples.
-
-    Returns
-    -------
-    groups : ndarray of shape (n_samples,) or None
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If one is missing.
-    """
+    """Return groups as an array, or None; raise ValueError if a sample has none."""
     if groups is None:
         return None
     check_consistent_length(X, groups)
@@ -163,18 +127,7 @@ def check_groups(groups, X):
 
 
 def visible(value):
-    r"""Make control characters visible, so that none can pass for the end of a name.
-
-    Parameters
-    ----------
-    value : object
-        What is to be shown.
-
-    Returns
-    -------
-    text : str
-        As it prints, with ``\n`` for a line break and so on.
-    """
+    r"""Return a value as text, with control characters escaped: ``\n`` and so on."""
     return re.sub(
         r"[\x00-\x1f\x7f-\x9f]",
         lambda match: match[0].encode("unicode_escape").decode(),

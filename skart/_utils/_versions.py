@@ -1,4 +1,4 @@
-"""The versions of what computes."""
+"""Versions of skart and of the packages it computes with."""
 
 import importlib.metadata
 import platform
@@ -6,23 +6,17 @@ import warnings
 
 import skart
 
-# Raise it when a change changes features: those stored under another are left alone.
+# Increment it when features change: stored ones of other versions are ignored.
 EXTRACTOR_VERSION = 2
 
-# Other versions of these may compute something else.
+# Other versions of these may compute other values.
 COMPARED = ("skart", "keras", "scikit-learn", "tensorflow")
 
 _PACKAGES = ("keras", "numpy", "pillow", "scikit-learn", "skops", "tensorflow")
 
 
 def list_versions():
-    """List the versions of what computes, without importing it.
-
-    Returns
-    -------
-    versions : dict of str to str
-        By package, and of Python; ``"unknown"`` where another distribution stands in.
-    """
+    """Return the versions of the packages that compute, without importing them."""
     versions = {"skart": skart.__version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -33,15 +27,7 @@ def list_versions():
 
 
 def compare_versions(file, recorded):
-    """Warn if a file was saved with other versions, but for patch releases.
-
-    Parameters
-    ----------
-    file : str or path
-        Its name.
-    recorded : dict of str to str
-        The versions it was saved with.
-    """
+    """Warn if a file was saved with other versions, apart from patch releases."""
     here = list_versions()
     others = [
         f"{name} {recorded[name]} (here {here[name]})"

@@ -46,7 +46,7 @@ def audit(
     if html is not None and html == csv:
         raise ValueError(f"--html and --csv are the same file, {html}")
 
-    from skart._utils._files import written_whole
+    from skart._utils._files import atomic_write
     from skart._utils._validation import visible
     from skart.audit import audit
     from skart.cli._collection import Collection
@@ -73,7 +73,7 @@ def audit(
         found.to_html(html)
         say(f"saved {html}")
     if csv is not None:
-        with written_whole(csv) as part:
+        with atomic_write(csv) as part:
             found.table.to_csv(part, index=False, errors="backslashreplace")
         say(f"saved {csv}")
     unreadable = int((found.table["problem"] == "unreadable").any())

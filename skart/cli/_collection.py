@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from tqdm.auto import tqdm
 
-from skart._utils._files import written_whole
+from skart._utils._files import atomic_write
 from skart._utils._validation import visible
 from skart.datasets import load_catalogue, load_pandora18k
 from skart.datasets._folder import read_folder
@@ -231,7 +231,7 @@ def fetch(url, md5, folder, say=print):
         say("The download failed: it is incomplete, or another file")
         return False
     folder.mkdir(parents=True, exist_ok=True)
-    with written_whole(file) as part:
+    with atomic_write(file) as part:
         part.write_bytes(content)
     return True
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 import skart
-from skart._utils._files import written_whole
+from skart._utils._files import atomic_write
 from skart._utils._versions import compare_versions
 from skart.features import FeatureExtractor
 from skart.model_selection import ArtistKFold
@@ -109,7 +109,7 @@ def save_model(model, file, *, notes=None):
 
     model = copy_model(model, prepare)
     info = describe_model(model, backbones, notes)
-    with written_whole(file) as part, open(part, "xb+") as raw:
+    with atomic_write(file) as part, open(part, "xb+") as raw:
         _dump(model, raw)
         with zipfile.ZipFile(raw, "a") as archive:
             archive.writestr(INFO, info)

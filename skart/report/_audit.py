@@ -9,7 +9,7 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from skart._utils._files import written_whole
+from skart._utils._files import atomic_write
 from skart.images._decode import decode_image
 from skart.images._formats import UNREADABLE, explain
 
@@ -145,7 +145,7 @@ def write_page(audit, path, *, max_clusters):
         others=others,
     )
     # Names that are no valid Unicode can't be written as they are.
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8", errors="replace")
 
 

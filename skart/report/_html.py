@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from PIL import Image
 
-from skart._utils._files import written_whole
+from skart._utils._files import atomic_write
 from skart._utils._validation import visible
 
 # Drawings grow with what is in them: above this they are smaller as pixels.
@@ -127,7 +127,7 @@ class Page:
             If it can't be written.
         """
         path = check_target(path)
-        with written_whole(path) as part:
+        with atomic_write(path) as part:
             part.write_bytes(_encode(self.render()))
         return path
 

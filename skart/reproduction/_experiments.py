@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import PredefinedSplit
 
-from skart._utils._files import written_whole
+from skart._utils._files import atomic_write
 from skart._utils._versions import list_versions
 from skart.classifiers import DenseHeadClassifier
 from skart.cli._training import digest_paintings, note_search, random_search
@@ -406,7 +406,7 @@ def write_json(file, content):
     content : dict
         Plain values.
     """
-    with written_whole(file) as part:
+    with atomic_write(file) as part:
         part.write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -357,7 +357,7 @@ def test_page_is_escaped_and_loads_nothing(drawn, tmp_path):
     assert "http" not in page and 'src="f' not in page
 
 
-def test_a_page_is_written_whole_or_not_at_all(image_paths, tmp_path, monkeypatch):
+def test_a_page_is_atomic_write_or_not_at_all(image_paths, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space left on device")
 

@@ -27,7 +27,7 @@ def heed_interrupts():
 COMMAND = """
 import atexit, hashlib, pathlib, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
-from skart._utils._files import written_whole
+from skart._utils._files import atomic_write
 from skart.cli import main
 from skart.cli._app import command, say
 
@@ -40,7 +40,7 @@ def wait():
         time.sleep(0.01)
 
 def save():
-    with written_whole(folder / "saved") as part:
+    with atomic_write(folder / "saved") as part:
         part.write_text("half")
         wait()
 
@@ -48,7 +48,7 @@ def save_afterwards():
     try:
         wait()
     except KeyboardInterrupt:
-        with written_whole(folder / "saved") as part:
+        with atomic_write(folder / "saved") as part:
             part.write_text("whole")
 
 def turn_into(error):
