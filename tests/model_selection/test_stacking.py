@@ -1,14 +1,10 @@
 import json
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
-    RandomizedSearchCV,
-    StratifiedGroupKFold,
     cross_val_score,
 )
 
@@ -19,7 +15,8 @@ from skart import (
     make_transfer_pipeline,
     save_model,
 )
-from skart.model_selection import ArtistKFold, 
+from skart.datasets import load_image_folder, make_paintings
+from skart.model_selection import ArtistKFold
 
 LAYERS = ["Conv1", "expanded_conv_project"]
 
@@ -164,7 +161,10 @@ def test_bad_views(parameters, error, message):
 
 def test_further_backbones(tmp_path):
     stack = make_stacked_pipeline(
-        backbone="VGG16", weights=None, backbones={"MobileNetV2": None}, descriptors=None
+        backbone="VGG16",
+        weights=None,
+        backbones={"MobileNetV2": None},
+        descriptors=None,
     )
     pipes = dict(stack.estimators)
     assert list(pipes) == ["VGG16", "MobileNetV2"]
