@@ -70,10 +70,12 @@ class CitedSystem:
     ----------
     name : str
         Name for :func:`make_cited_pipeline`.
-    title, authors, venue : str
-        Title, last names of the authors, and venue of the publication.
+    title, authors : str
+        Title and last names of the authors.
     year : int
         Year of the publication.
+    venue : str
+        Journal or conference.
     states : str
         Method according to the publication.
     taken_over : str
