@@ -15,7 +15,6 @@ import numpy as np
 from common import describe_machine
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
-    RandomizedSearchCV,
     StratifiedGroupKFold,
     StratifiedKFold,
     cross_val_score,
@@ -34,7 +33,12 @@ from skart import (
     make_stacked_pipeline,
 )
 from skart.datasets import load_image_folder, make_paintings
-from skart.model_selection import CITED, ArtistKFold, HeadSearch, cited_pipeline
+from skart.model_selection import (
+    CITED,
+    ArtistKFold,
+    make_cited_pipeline,
+    make_head_search,
+)
 
 LAYERS = ["mixed2", "mixed5", "mixed8"]
 POOLINGS = ["avg", "max", "std", "avg+std", "gram", "avg+std+gram"]
@@ -139,38 +143,39 @@ def systems(args, accuracy, store):
     print("| system | random folds | painters apart |")
     print("|---|---|---|")
     for name in CITED:
-        model = cited_pipeline(name, weights=args.weights, cache=store)
-        row(f'`cited_pipeline("{name}")`', accuracy.of(model))
+        model = make_cited_pipeline(name, weights=args.weights, cache=store)
+        row(f'`make_cited_pipeline("{name}")`', accuracy.of(model))
     options = {"weights": args.weights, "cache": store}
     row("`make_stacked_pipeline()`", accuracy.of(make_stacked_pipeline(**options)))
     folds = ArtistKFold(4, artists=accuracy.artists)
     stack = make_stacked_pipeline(**options, cv=folds)
     row("`make_stacked_pipeline(cv=ArtistKFold(4, artists=...))`", accuracy.of(stack))
-    stack = make_stacked_pipeline(**options, cv=folds, kinds=None)
+    stack = make_stacked_pipeline(**options, cv=folds, descriptors=None)
     row("the same without hand-made features", accuracy.of(stack))
     print()
 
 
 def search(args, accuracy, store):
-    presets = HeadSearch(preset="style", cache=store, options={"weights": args.weights})
-    found = RandomizedSearchCV(
-        presets.pipeline,
-        presets.space,
+    found = make_head_search(
+        "style",
+        cache=store,
         n_iter=args.candidates,
         cv=accuracy.apart,
         random_state=0,
-        refit=False,
-    ).fit(accuracy.paths, accuracy.labels)
+        weights=args.weights,
+    )
+    found.set_params(refit=False).fit(accuracy.paths, accuracy.labels)
     results = found.cv_results_
     order = np.argsort(results["rank_test_score"], kind="stable")
     print("| layer | pooling | head | painters apart |")
     print("|---|---|---|---|")
     for i in order[:5]:
         candidate = results["params"][i]
-        kind = type(candidate.get("head", presets.pipeline[-1])).__name__
+        kind = type(candidate["head"]).__name__
         layer = " + ".join(np.ravel(candidate["features__layer"]))
+        pooling = " + ".join(np.ravel(candidate["features__pooling"]))
         score = results["mean_test_score"][i]
-        print(f"| {layer} | {candidate['features__pooling']} | {kind} | {score:.1%} |")
+        print(f"| {layer} | {pooling} | {kind} | {score:.1%} |")
     print()
 
 

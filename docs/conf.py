@@ -57,9 +57,16 @@ autodoc_default_options = {"member-order": "bysource"}
 autosummary_generate = True
 numpydoc_show_class_members = False  # the template lists them
 numpydoc_xref_param_type = True
+# Sections, their order, and parameters as in the signature.
+numpydoc_validation_checks = {
+    *("GL06", "GL07", "GL08", "PR01", "PR02", "PR03", "PR04", "PR07", "RT03"),
+    *("SS03", "SS05", "SS06", "YD01"),
+}
+# Its parameters are those of SVC.
+numpydoc_validation_exclude = {r"\.BoostedSVC$"}
 numpydoc_xref_ignore = "all"
 numpydoc_xref_aliases = {
-    "Audit": "skart.datasets.Audit",
+    "Audit": "skart.audit.Audit",
     "DataFrame": "pandas.DataFrame",
     "DenseHeadClassifier": "skart.DenseHeadClassifier",
     "Evaluation": "skart.evaluation.Evaluation",

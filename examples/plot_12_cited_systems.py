@@ -3,7 +3,7 @@ What came before
 ================
 
 The report cites systems of colours, edges and visual words, made by hand, and others on
-a network's features. ``cited_pipeline`` makes each as a pipeline of paths.
+a network's features. ``make_cited_pipeline`` makes each as a pipeline of paths.
 """
 
 # %%
@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 from sklearn.model_selection import StratifiedGroupKFold
 
 from skart.datasets import load_image_folder, make_paintings
-from skart.model_selection import CITED, cited_pipeline
+from skart.model_selection import CITED, make_cited_pipeline
 
 for name, system in CITED.items():
     print(f"{name:17} {system.published}")
@@ -49,7 +49,7 @@ paintings = load_image_folder(root)
 
 def make(name):
     """A small system."""
-    return cited_pipeline(
+    return make_cited_pipeline(
         name,
         size=128,
         weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
@@ -74,7 +74,7 @@ _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 bars = ax.barh(
     list(scores),
     list(scores.values()),
-    color=["C0" if CITED[name].kinds else "C1" for name in scores],
+    color=["C0" if CITED[name].descriptors else "C1" for name in scores],
 )
 ax.bar_label(bars, fmt="{:.0%}", padding=4)
 ax.axvline(1 / 6, color="grey", linestyle="--", linewidth=1)

@@ -17,7 +17,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
-    RandomizedSearchCV,
     StratifiedGroupKFold,
     cross_val_score,
 )
@@ -31,7 +30,7 @@ from skart import (
     make_stacked_pipeline,
 )
 from skart.datasets import load_image_folder, make_paintings
-from skart.model_selection import ArtistKFold, HeadSearch
+from skart.model_selection import ArtistKFold, make_head_search
 
 root = make_paintings(
     "skart-gallery/paintings",
@@ -99,17 +98,21 @@ ax.legend(frameon=False, ncols=2, loc="lower left")
 # %%
 # Search
 # ------
-# ``HeadSearch`` has a pipeline and a space for ``RandomizedSearchCV``: layer, statistic
-# and head. No candidate runs the network again.
-style = HeadSearch(
-    preset="style",
+# ``make_head_search`` returns a ``RandomizedSearchCV`` over layer, statistic and head.
+# One pass over the paintings serves all candidates.
+search = make_head_search(
+    "style",
     layers=["mixed2", "mixed5"],
     cache="skart-gallery/features",
-    options={"weights": weights, "size": 160, "verbose": False, "epochs": 5},
+    n_iter=4,
+    cv=folds,
+    random_state=0,
+    weights=weights,
+    size=160,
+    verbose=False,
+    epochs=5,
 )
-search = RandomizedSearchCV(
-    style.pipeline, style.space, n_iter=4, cv=folds, random_state=0, refit=False
-).fit(paths, labels)
+search.set_params(refit=False).fit(paths, labels)
 for name, value in search.best_params_.items():
     print(f"{name}: {value}")
 print(f"accuracy: {search.best_score_:.1%}")
@@ -124,7 +127,7 @@ print(f"accuracy: {search.best_score_:.1%}")
 stack = make_stacked_pipeline(
     layers=["mixed2", "mixed5"],
     weights=weights,
-    kinds=["color_layout", "color_structure", "edge_direction"],
+    descriptors=["color_layout", "color_structure", "edge_direction"],
     pooling="avg",
     size=160,
     cv=ArtistKFold(2, artists=dict(zip(paths, artists, strict=True))),

@@ -34,11 +34,11 @@ _SMALL = {
     r"HybridCNNClassifier\(": "HybridCNNClassifier(compile__run_eagerly=True, ",
     r"\bunfreeze_from=": 'backbone="MobileNetV2", weights=None, unfreeze_from=',
     r'"InceptionV3"': '"MobileNetV2"',
-    r"\bHeadSearch\(": 'HeadSearch(backbone="MobileNetV2", layers=["Conv1"], '
-    'options={"weights": None, "size": 32}, ',
+    r"make_head_search\(": 'make_head_search(backbone="MobileNetV2", layers=["Conv1"], '
+    "weights=None, size=32, ",
     r"make_stacked_pipeline\(": (
         'make_stacked_pipeline(backbone="MobileNetV2", weights=None, layers=["Conv1"], '
-        'kinds=["hsv"], size=32, '
+        'descriptors=["hsv"], size=32, '
     ),
     r"\bcrops=5": "crops=5, crop_size=32",
     r'"mixed2"': '"Conv1"',

@@ -20,7 +20,6 @@ from skart.model_selection import (
     make_fine_tune_pipeline,
     make_transfer_pipeline,
 )
-from skart.model_selection._pipelines import NETWORKS
 from skart.persistence import save_model
 from skart.store import FeatureStore
 
@@ -332,7 +331,7 @@ def _search_space(pipe):
     if name == "model":
         return head_search_space("model__head__")
     space = cnn_search_space()
-    if type(classifier).__name__ == NETWORKS["squeezenet"]:
+    if classifier.network == "squeezenet":
         del space["cnn__units"]
     return space
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Ready-made pipelines, searches and their spaces, stacks, and splitters."""
 
 import lazy_loader as lazy
 

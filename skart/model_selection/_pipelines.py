@@ -1,31 +1,11 @@
-"""Ready-made pipelines and the report's search spaces."""
+"""Ready-made pipelines: paths in, movements out."""
 
-import itertools
+import inspect
 
-from scipy.stats import loguniform, randint, uniform
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skart._utils._validation import check_choice
-
-__all__ = [
-    "cnn_search_space",
-    "head_search_space",
-    "make_cnn_pipeline",
-    "make_fine_tune_pipeline",
-    "make_transfer_pipeline",
-]
-
-# Where style lies: the highest layers in benchmarks, and those to join.
-STYLE_LAYERS = {"InceptionV3": ("mixed2", "mixed5", "mixed8")}
-
-# Networks trained from scratch, by the names that make_cnn_pipeline knows.
-NETWORKS = {
-    "hybrid": "HybridCNNClassifier",
-    "vgg-lite": "VGGLiteClassifier",
-    "squeezenet": "SqueezeNetClassifier",
-    "alexnet": "AlexNetClassifier",
-}
+from skart._utils._validation import suggest
 
 
 def make_transfer_pipeline(
@@ -37,68 +17,70 @@ def make_transfer_pipeline(
     pooling="avg",
     crops=None,
     crop_size=None,
-    mirror=False,
-    join="mean",
-    keep=None,
-    dtype=None,
+    horizontal_flip=False,
+    crop_pooling="mean",
+    dtype="float32",
     cache=None,
     scale=False,
     on_error="raise",
     verbose=True,
     **head,
 ):
-    """Make the report's transfer-learning classifier: paths in, movements out.
+    """Make the report's transfer-learning pipeline.
 
-    ``ImageLoader`` -> ``FeatureExtractor`` -> ``DenseHeadClassifier``, as the steps
-    ``load``, ``features`` and ``head``.
+    The steps are ``load`` (:class:`ImageLoader`), ``features``
+    (:class:`FeatureExtractor`), optionally ``scale``, and ``head``
+    (:class:`DenseHeadClassifier`).
 
     Parameters
     ----------
     size : int or (int, int), default=None
-        Height and width of the images in pixels. None is what the backbone was made
-        for, 299 for InceptionV3; with ``crops``, a third more, 398.
+        Height and width of the images in pixels. If None, the default size of the
+        backbone, 299 for InceptionV3; with ``crops``, a third more, 398.
     backbone : str, default="InceptionV3"
         See :class:`FeatureExtractor`.
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
-    layer : str or sequence of str, default=None
+    layer : str or list of str, default=None
         See :class:`FeatureExtractor`.
-    pooling : str, default="avg"
+    pooling : str, list of str or None, default="avg"
         See :class:`FeatureExtractor`.
     crops : {1, 5, 9, None}, default=None
         See :class:`FeatureExtractor`.
     crop_size : int or (int, int), default=None
         See :class:`FeatureExtractor`.
-    mirror : bool, default=False
+    horizontal_flip : bool, default=False
         See :class:`FeatureExtractor`.
-    join : {"mean", "max", "concat"}, default="mean"
+    crop_pooling : {"mean", "max", "concat"}, default="mean"
         See :class:`FeatureExtractor`.
-    keep : dict, default=None
-        See :class:`FeatureExtractor`.
-    dtype : {"float32", "bfloat16", "float16"}, default=None
+    dtype : {"float32", "bfloat16", "float16"}, default="float32"
         See :class:`FeatureExtractor`.
     cache : str, path or FeatureStore, default=None
-        See :class:`FeatureExtractor`; None computes features anew at each fit.
+        See :class:`FeatureExtractor`. If None, each fit computes the features anew.
     scale : bool, default=False
-        Whether features are standardised ahead of the head, as a step ``scale``. With
-        pretrained weights the head does as well without; with ``weights=None`` it
-        learns next to nothing unless they are.
+        If True, standardize the features ahead of the head.
     on_error : {"raise", "blank"}, default="raise"
         See :class:`ImageLoader`.
     verbose : bool, default=True
-        Whether extraction shows a progress bar.
+        If True, show a progress bar during extraction.
     **head : dict
         Parameters of :class:`DenseHeadClassifier`.
 
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
-        Not fitted.
+        Unfitted pipeline.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is unknown.
 
     See Also
     --------
-    head_search_space : What to search.
-    make_fine_tune_pipeline : Trains a part of the network, too.
+    skart.model_selection.head_search_space : Distributions to search.
+    make_head_search : Search layers, poolings and heads.
+    make_fine_tune_pipeline : Train a part of the network as well.
 
     Examples
     --------
@@ -107,12 +89,12 @@ def make_transfer_pipeline(
     >>> list(pipe.named_steps)
     ['load', 'features', 'head']
     """
-    # Here, so that a search space costs no import of Keras.
+    # Imported here, so that importing a search space doesn't import Keras.
     from skart.classifiers import DenseHeadClassifier
     from skart.features import FeatureExtractor
     from skart.images import ImageLoader
-    from skart.networks._backbones import default_size
 
+    _check_names(make_transfer_pipeline, head, DenseHeadClassifier)
     extractor = FeatureExtractor(
         backbone,
         weights=weights,
@@ -120,34 +102,36 @@ def make_transfer_pipeline(
         pooling=pooling,
         crops=crops,
         crop_size=crop_size,
-        mirror=mirror,
-        join=join,
-        keep=keep,
+        horizontal_flip=horizontal_flip,
+        crop_pooling=crop_pooling,
         dtype=dtype,
         cache=cache,
         verbose=verbose,
     )
     if size is None:
+        from skart.networks._backbones import default_size
+
         size = default_size(backbone)
         size = size if crops is None else size * 4 // 3
     steps = [
         ("load", ImageLoader(size, on_error=on_error)),
         ("features", extractor),
-        ("scale", StandardScaler()) if scale else None,
+        ("scale", StandardScaler()),
         ("head", DenseHeadClassifier(**head)),
     ]
-    return Pipeline([step for step in steps if step is not None])
+    return Pipeline([step for step in steps if scale or step[0] != "scale"])
 
 
 def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):
-    """Make the report's last classifier: a pretrained network that is trained on.
+    """Make the report's fine-tuning pipeline.
 
-    ``ImageLoader`` -> ``FineTuneClassifier``, as the steps ``load`` and ``model``.
+    The steps are ``load`` (:class:`ImageLoader`) and ``model``
+    (:class:`FineTuneClassifier`).
 
     Parameters
     ----------
     head : DenseHeadClassifier, default=None
-        What is trained first; see :class:`FineTuneClassifier`.
+        Head that is trained first. See :class:`FineTuneClassifier`.
     size : int or (int, int), default=299
         Height and width of the images in pixels.
     on_error : {"raise", "blank"}, default="raise"
@@ -158,11 +142,16 @@ def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
-        Not fitted.
+        Unfitted pipeline.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is unknown.
 
     See Also
     --------
-    make_transfer_pipeline : The network stays frozen.
+    make_transfer_pipeline : Keep the network frozen.
 
     Examples
     --------
@@ -174,144 +163,74 @@ def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):
     from skart.classifiers import FineTuneClassifier
     from skart.images import ImageLoader
 
+    _check_names(make_fine_tune_pipeline, model, FineTuneClassifier)
     loader = ImageLoader(size, on_error=on_error)
     return Pipeline([("load", loader), ("model", FineTuneClassifier(head, **model))])
 
 
 def make_cnn_pipeline(
-    network="hybrid", *, size=500, on_error="raise", cache="disk", **cnn
+    network="hybrid", *, size=500, on_error="raise", cache_pixels=True, **cnn
 ):
-    """Make a network that is trained from scratch: paths in, movements out.
+    """Make a pipeline with a network that is trained from scratch.
 
-    ``ImageLoader`` -> a classifier of images, as the steps ``load`` and ``cnn``.
+    The steps are ``load`` (:class:`ImageLoader`) and ``cnn``
+    (:class:`CNNClassifier`).
 
     Parameters
     ----------
-    network : {"hybrid", "vgg-lite", "squeezenet", "alexnet"}, default="hybrid"
-        :class:`HybridCNNClassifier`, the report's own; :class:`VGGLiteClassifier`, its
-        baseline; :class:`SqueezeNetClassifier` or :class:`AlexNetClassifier`.
+    network : {"hybrid", "vgg_lite", "squeezenet", "alexnet"} or callable, \
+default="hybrid"
+        See :class:`CNNClassifier`.
     size : int or (int, int), default=500
         Height and width of the images in pixels; the report's are 500.
     on_error : {"raise", "blank"}, default="raise"
         See :class:`ImageLoader`.
-    cache : "disk" or None, default="disk"
-        See :class:`ImageLoader`: each image is decoded in the first epoch only.
+    cache_pixels : bool, default=True
+        See :class:`ImageLoader`. If True, images are decoded in the first epoch only.
     **cnn : dict
-        Parameters of the classifier.
+        Parameters of :class:`CNNClassifier`.
 
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
-        Not fitted.
+        Unfitted pipeline.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is unknown.
 
     See Also
     --------
-    make_transfer_pipeline : With a pretrained network instead.
-    cnn_search_space : What to search.
+    make_transfer_pipeline : Use a pretrained network instead.
+    skart.model_selection.cnn_search_space : Distributions to search.
 
     Examples
     --------
     >>> from skart import make_cnn_pipeline
-    >>> pipe = make_cnn_pipeline("vgg-lite", size=128, epochs=10)
-    >>> type(pipe[-1]).__name__
-    'VGGLiteClassifier'
+    >>> pipe = make_cnn_pipeline("vgg_lite", size=128, epochs=10)
+    >>> list(pipe.named_steps)
+    ['load', 'cnn']
     """
-    from skart import classifiers
+    from skart.classifiers import CNNClassifier
     from skart.images import ImageLoader
 
-    check_choice("network", network, tuple(NETWORKS))
-    loader = ImageLoader(size, on_error=on_error, cache=cache)
-    classifier = getattr(classifiers, NETWORKS[network])
-    return Pipeline([("load", loader), ("cnn", classifier(**cnn))])
+    _check_names(make_cnn_pipeline, cnn, CNNClassifier)
+    loader = ImageLoader(size, on_error=on_error, cache_pixels=cache_pixels)
+    return Pipeline([("load", loader), ("cnn", CNNClassifier(network, **cnn))])
 
 
-def head_search_space(prefix="head__"):
-    """Give the distributions from which the report's randomized search draws heads.
-
-    Learning rate, Adam's betas, units and dropout are drawn at random [1]_. The report
-    does not print the ranges of units and dropout, nor that of a head's learning rate;
-    these hold its best head (1.95e-5, 650 units, dropout 0.7).
-
-    Parameters
-    ----------
-    prefix : str, optional
-        Name of the pipeline's step and two underscores: ``"head__"`` by default;
-        ``""`` for a head alone.
-
-    Returns
-    -------
-    space : dict of str to distribution
-        For :class:`sklearn.model_selection.RandomizedSearchCV`, as its
-        ``param_distributions``.
-
-    See Also
-    --------
-    make_transfer_pipeline : A pipeline to search.
-    cnn_search_space : The same for networks trained from scratch.
-
-    References
-    ----------
-    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
-       CS231n report, 2017.
-
-    Examples
-    --------
-    >>> from skart.model_selection import head_search_space
-    >>> sorted(head_search_space())[:2]
-    ['head__dropout', 'head__optimizer__beta_1']
-    """
-    space = {
-        "units": randint(100, 1001),
-        "dropout": uniform(0.2, 0.6),
-        "optimizer__learning_rate": loguniform(1e-5, 3e-3),
-        "optimizer__beta_1": uniform(0.9, 0.099),
-        "optimizer__beta_2": uniform(0.9, 0.099),
-    }
-    return {prefix + name: distribution for name, distribution in space.items()}
-
-
-def cnn_search_space(prefix="cnn__"):
-    """Give the distributions from which the report's randomized search draws networks.
-
-    The learning rate is 10 ** U(-3.5, -2.5), Adam's betas are U(0.9, 0.999) and its
-    epsilon is 10 ** U(-9, -7) [1]_. The report also searches dropout and the widths of
-    the dense layers, without their ranges.
-
-    Parameters
-    ----------
-    prefix : str, optional
-        Name of the pipeline's step and two underscores: ``"cnn__"`` by default;
-        ``""`` for a network alone.
-
-    Returns
-    -------
-    space : dict of str to distribution
-        For :class:`sklearn.model_selection.RandomizedSearchCV`, over a
-        :class:`HybridCNNClassifier`, :class:`VGGLiteClassifier` or
-        :class:`AlexNetClassifier`; SqueezeNet has no ``units``.
-
-    See Also
-    --------
-    make_cnn_pipeline : A pipeline to search.
-    head_search_space : The same for heads.
-
-    References
-    ----------
-    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
-       CS231n report, 2017.
-
-    Examples
-    --------
-    >>> from skart.model_selection import cnn_search_space
-    >>> sorted(cnn_search_space(prefix=""))[:3]
-    ['dropout', 'optimizer__beta_1', 'optimizer__beta_2']
-    """
-    space = {
-        "units": list(itertools.product((64, 128, 256, 512), (32, 64, 128))),
-        "dropout": uniform(0, 0.5),
-        "optimizer__learning_rate": loguniform(10**-3.5, 10**-2.5),
-        "optimizer__beta_1": uniform(0.9, 0.099),
-        "optimizer__beta_2": uniform(0.9, 0.099),
-        "optimizer__epsilon": loguniform(1e-9, 1e-7),
-    }
-    return {prefix + name: distribution for name, distribution in space.items()}
+def _check_names(function, options, classifier):
+    """Raise TypeError if an option is no parameter of the function or classifier."""
+    names = [
+        name
+        for called in (function, classifier)
+        for name, parameter in inspect.signature(called).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    for name in options:
+        # The classifier checks nested names, such as optimizer__learning_rate.
+        if name not in names and "__" not in name:
+            raise TypeError(
+                f"{function.__name__} has no parameter {name!r}.{suggest(name, names)}"
+            )

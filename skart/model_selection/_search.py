@@ -1,149 +1,261 @@
-"""What to search where style lies: layers, statistics of them, crops, and heads."""
+"""Search spaces of the report, and a search over layers, poolings and heads."""
 
-import dataclasses
+import itertools
 
-from scipy.stats import loguniform
+from scipy.stats import loguniform, randint, uniform
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RandomizedSearchCV
 from sklearn.svm import SVC
 
 from skart._utils._validation import check_choice
-from skart.model_selection._pipelines import (
-    STYLE_LAYERS,
-    head_search_space,
-    make_transfer_pipeline,
-)
+from skart.model_selection._pipelines import make_transfer_pipeline
+from skart.model_selection._shared_pass import precompute_shared
 
-__all__ = ["HeadSearch"]
+# The best layers for style in benchmarks; joined, they are better still.
+STYLE_LAYERS = {"InceptionV3": ("mixed2", "mixed5", "mixed8")}
 
 _POOLINGS = {
     "layers": ["avg"],
-    "style": ["avg", "std", "avg+std", "gram"],
-    "thorough": ["avg", "max", "std", "avg+std", "gram", "avg+std+gram"],
+    "style": ["avg", "std", ("avg", "std"), "gram"],
+    "thorough": ["avg", "max", "std", ("avg", "std"), "gram", ("avg", "std", "gram")],
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class HeadSearch:
-    """A search over layer, pooling and head in which each painting runs once.
+def head_search_space(prefix="head__"):
+    """Return the distributions of the report's randomized search over heads.
 
-    It gives what :class:`sklearn.model_selection.RandomizedSearchCV` takes: a pipeline,
-    paths in and movements out, and the space to search. Whichever candidate comes
-    first, its pass through the network keeps the features of all others
-    (``FeatureExtractor(keep=...)``), so that the search costs one pass for each window
-    of a painting, and then the heads.
+    Learning rate, Adam's betas, units and dropout are drawn at random [1]_. The report
+    gives no ranges for units and dropout, nor for the learning rate of a head; these
+    contain its best head (1.95e-5, 650 units, dropout 0.7).
+
+    Parameters
+    ----------
+    prefix : str, default="head__"
+        Name of the pipeline's step and two underscores; ``""`` for a head alone.
+
+    Returns
+    -------
+    space : dict of str to distribution
+        ``param_distributions`` of :class:`sklearn.model_selection.RandomizedSearchCV`.
+
+    See Also
+    --------
+    skart.make_transfer_pipeline : A pipeline to search.
+    cnn_search_space : The same for networks trained from scratch.
+
+    References
+    ----------
+    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
+       CS231n report, 2017.
+
+    Examples
+    --------
+    >>> from skart.model_selection import head_search_space
+    >>> sorted(head_search_space())[:2]
+    ['head__dropout', 'head__optimizer__beta_1']
+    """
+    space = {
+        "units": randint(100, 1001),
+        "dropout": uniform(0.2, 0.6),
+        "optimizer__learning_rate": loguniform(1e-5, 3e-3),
+        "optimizer__beta_1": uniform(0.9, 0.099),
+        "optimizer__beta_2": uniform(0.9, 0.099),
+    }
+    return {prefix + name: distribution for name, distribution in space.items()}
+
+
+def cnn_search_space(prefix="cnn__"):
+    """Return the distributions of the report's randomized search over networks.
+
+    The learning rate is 10 ** U(-3.5, -2.5), Adam's betas are U(0.9, 0.999) and its
+    epsilon is 10 ** U(-9, -7) [1]_. The report also searches dropout and the widths of
+    the dense layers, but gives no ranges.
+
+    Parameters
+    ----------
+    prefix : str, default="cnn__"
+        Name of the pipeline's step and two underscores; ``""`` for a network alone.
+
+    Returns
+    -------
+    space : dict of str to distribution
+        ``param_distributions`` of :class:`sklearn.model_selection.RandomizedSearchCV`
+        for a :class:`CNNClassifier`. SqueezeNet has no ``units``.
+
+    See Also
+    --------
+    skart.make_cnn_pipeline : A pipeline to search.
+    head_search_space : The same for heads.
+
+    References
+    ----------
+    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
+       CS231n report, 2017.
+
+    Examples
+    --------
+    >>> from skart.model_selection import cnn_search_space
+    >>> sorted(cnn_search_space(prefix=""))[:3]
+    ['dropout', 'optimizer__beta_1', 'optimizer__beta_2']
+    """
+    space = {
+        "units": list(itertools.product((64, 128, 256, 512), (32, 64, 128))),
+        "dropout": uniform(0, 0.5),
+        "optimizer__learning_rate": loguniform(10**-3.5, 10**-2.5),
+        "optimizer__beta_1": uniform(0.9, 0.099),
+        "optimizer__beta_2": uniform(0.9, 0.099),
+        "optimizer__epsilon": loguniform(1e-9, 1e-7),
+    }
+    return {prefix + name: distribution for name, distribution in space.items()}
+
+
+def make_head_search(
+    preset="style",
+    *,
+    cache,
+    backbone="InceptionV3",
+    layers=None,
+    n_iter=20,
+    cv=None,
+    scoring=None,
+    n_jobs=None,
+    random_state=None,
+    **pipeline,
+):
+    """Make a randomized search over layers, poolings and heads.
+
+    ``fit`` computes the features of all candidates in one pass over the paintings (one
+    for each crop with ``preset="thorough"``), and then searches the heads.
 
     Parameters
     ----------
     preset : {"layers", "style", "thorough"}, default="style"
-        ``"layers"``: each layer, and all of them joined, under the report's dense head.
-        ``"style"``: with mean, standard deviation, both, and the Gram matrix; under a
-        dense head, logistic regression or a support-vector machine. ``"thorough"``:
-        with maxima and all statistics joined, and from one, five or nine crops, which
-        are nine passes.
+        What is searched:
+
+        - ``"layers"``: each layer, and all of them joined, under the report's dense
+          head.
+        - ``"style"``: also the mean, the standard deviation, both, or the Gram matrix
+          of each channel; under a dense head, logistic regression or a support vector
+          machine.
+        - ``"thorough"``: also maxima, all statistics joined, and 1, 5 or 9 crops.
+    cache : str, path or FeatureStore
+        See :class:`FeatureExtractor`.
     backbone : str, default="InceptionV3"
         See :class:`FeatureExtractor`.
-    layers : sequence of str, default=None
-        Layers to search; None for ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
-        InceptionV3. Those of other backbones are to be named.
-    cache : str, path or FeatureStore
-        Where features are kept.
-    options : dict, default={}
-        What else :func:`make_transfer_pipeline` takes: ``weights``, ``size``,
-        ``crop_size``, ``dtype``, ``on_error``, ``verbose``, and parameters of the dense
-        head.
+    layers : list of str, default=None
+        Layers to search. If None, ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
+        InceptionV3; those of other backbones must be named.
+    n_iter : int, default=20
+        Number of candidates.
+    cv : int, splitter or iterable, default=None
+        See :class:`sklearn.model_selection.RandomizedSearchCV`. To keep artists apart,
+        use :class:`sklearn.model_selection.StratifiedGroupKFold` and pass ``groups`` to
+        ``fit``.
+    scoring : str or callable, default=None
+        See :class:`sklearn.model_selection.RandomizedSearchCV`.
+    n_jobs : int, default=None
+        See :class:`sklearn.model_selection.RandomizedSearchCV`.
+    random_state : int or RandomState, default=None
+        Seed of the candidates.
+    **pipeline : dict
+        Further parameters of :func:`make_transfer_pipeline`, such as ``weights`` and
+        ``size``, and of the dense head.
 
-    Attributes
-    ----------
-    pipeline : sklearn.pipeline.Pipeline
-        The steps ``load``, ``features``, ``scale`` and ``head``; a new one each time.
-    space : list of dict
-        For ``param_distributions``: one for each kind of head.
+    Returns
+    -------
+    search : sklearn.model_selection.RandomizedSearchCV
+        Unfitted search. Its pipeline has the steps ``load``, ``features``, ``scale``
+        and ``head``.
 
     Raises
     ------
     ValueError
-        If the preset is unknown, layers are to be named, or ``options`` holds what is
-        the search's own; by ``pipeline``, if a layer is unknown.
+        If the preset or a layer is unknown, or ``layers`` is None for a backbone
+        without default.
     TypeError
-        If there is no cache.
+        If ``cache`` is None, or a parameter is unknown or set by the search.
 
     See Also
     --------
-    head_search_space : The head alone, as the report searched.
-    make_stacked_pipeline : Several layers under heads of their own.
+    skart.model_selection.head_search_space : Distributions of the dense head.
+    make_stacked_pipeline : A head for each layer.
 
     Examples
     --------
-    >>> from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
-    >>> from skart.model_selection import HeadSearch
-    >>> search = HeadSearch(preset="style", cache="~/.cache/skart")
-    >>> RandomizedSearchCV(
-    ...     search.pipeline, search.space, n_iter=60, cv=StratifiedGroupKFold(4)
+    >>> from sklearn.model_selection import StratifiedGroupKFold
+    >>> from skart import make_head_search
+    >>> search = make_head_search(
+    ...     "style", cache="~/.cache/skart", n_iter=60, cv=StratifiedGroupKFold(4)
     ... )
-    RandomizedSearchCV(...)
+    >>> list(search.estimator.named_steps)
+    ['load', 'features', 'scale', 'head']
     """
+    from skart.networks._backbones import count_features
 
-    cache: object
-    preset: str = "style"
-    backbone: str = "InceptionV3"
-    layers: tuple = None
-    options: dict = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self):
-        check_choice("preset", self.preset, tuple(_POOLINGS))
-        if self.cache is None:
-            raise TypeError("cache must be a folder or a FeatureStore; got None")
-        if self.layers is None and self.backbone not in STYLE_LAYERS:
-            raise ValueError(
-                f"layers of {self.backbone} must be named: "
-                f"skart.networks.cut_points({self.backbone!r}) lists them"
-            )
-        given = {"backbone", "cache", "crops", "keep", "layer", "pooling", "scale"}
-        if given & set(self.options):
-            raise ValueError(
-                f"options can't hold {', '.join(sorted(given & set(self.options)))}: "
-                "these are the search's own"
-            )
-        if isinstance(self.layers, str):
-            raise ValueError(f"layers must be a list of names; got {self.layers!r}")
-
-    @property
-    def pipeline(self):
-        """The pipeline to search, not fitted."""
-        from skart.networks._backbones import count_features
-
-        # A candidate that fails costs a search nothing but a warning.
-        count_features(self.backbone, [(layer, "avg") for layer in self._layers()])
-        kept = {"layer": self._layers(), "pooling": _POOLINGS[self.preset]}
-        crops = 1 if self.preset == "thorough" else None
-        return make_transfer_pipeline(
-            backbone=self.backbone,
-            cache=self.cache,
-            crops=crops,
-            keep=kept,
-            scale=True,
-            **self.options,
+    check_choice("preset", preset, tuple(_POOLINGS))
+    if cache is None:
+        raise TypeError("cache must be a folder or a FeatureStore; got None")
+    if layers is None and backbone not in STYLE_LAYERS:
+        raise ValueError(
+            f"layers of {backbone} must be named: "
+            f"skart.networks.cut_points({backbone!r}) lists them"
         )
-
-    @property
-    def space(self):
-        """What to draw candidates from."""
-        layers = self._layers()
-        features = {
-            "features__layer": layers + ([tuple(layers)] if len(layers) > 1 else []),
-            "features__pooling": _POOLINGS[self.preset],
-        }
-        if self.preset == "thorough":
-            features["features__crops"] = [1, 5, 9]
-        dense = {**features, **head_search_space()}
-        if self.preset == "layers":
-            return [dense]
+    if isinstance(layers, str):
+        raise TypeError(f"layers must be a list of names; got {layers!r}")
+    layers = list(layers or STYLE_LAYERS[backbone])
+    searched = {"crops", "layer", "pooling", "scale"} & set(pipeline)
+    if searched:
+        raise TypeError(
+            f"make_head_search sets {', '.join(sorted(searched))} itself. To search "
+            "others, change param_distributions of the search."
+        )
+    # A candidate that fails is only a warning of the search.
+    count_features(backbone, [(layer, "avg") for layer in layers])
+    estimator = make_transfer_pipeline(
+        backbone=backbone,
+        cache=cache,
+        crops=1 if preset == "thorough" else None,
+        scale=True,
+        **pipeline,
+    )
+    features = {
+        "features__layer": layers + ([tuple(layers)] if len(layers) > 1 else []),
+        "features__pooling": _POOLINGS[preset],
+    }
+    if preset == "thorough":
+        features["features__crops"] = [1, 5, 9]
+    space = [features | {"head": [estimator["head"]]} | head_search_space()]
+    if preset != "layers":
         linear = LogisticRegression(max_iter=2000)
-        return [
-            dense | {"head": [self.pipeline[-1]]},
+        space += [
             features | {"head": [linear], "head__C": loguniform(1e-4, 1e1)},
             features | {"head": [SVC()], "head__C": loguniform(1e-1, 1e3)},
         ]
+    return _SharedPassSearchCV(
+        estimator,
+        space,
+        n_iter=n_iter,
+        cv=cv,
+        scoring=scoring,
+        n_jobs=n_jobs,
+        random_state=random_state,
+    )
 
-    def _layers(self):
-        return list(self.layers or STYLE_LAYERS[self.backbone])
+
+class _SharedPassSearchCV(RandomizedSearchCV):
+    """Randomized search that computes the features of all candidates in one pass."""
+
+    def fit(self, X, y=None, **params):
+        """Compute features, then run the search, as `RandomizedSearchCV` does."""
+        spaces = self.param_distributions
+        candidates = []
+        for space in [spaces] if isinstance(spaces, dict) else spaces:
+            names = [name for name in space if "features__" in name]
+            for values in itertools.product(*(space[name] for name in names)):
+                candidate = clone(self.estimator)
+                candidates.append(
+                    candidate.set_params(**dict(zip(names, values, strict=True)))
+                )
+        precompute_shared(candidates, X)
+        return super().fit(X, y, **params)

@@ -1,137 +1,13 @@
-"""Several views of a painting, each with a head of its own, under a last head."""
+"""A stack of heads on several views of a painting."""
 
-import os
-from collections.abc import Mapping
-
-import numpy as np
-import pandas as pd
 from sklearn.base import clone
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
-from skart._utils._validation import check_groups, check_paths
-from skart.model_selection._pipelines import STYLE_LAYERS
-
-__all__ = ["ArtistKFold", "make_stacked_pipeline"]
-
-
-class ArtistKFold(StratifiedGroupKFold):
-    """Stratified folds of paths that keep artists apart, also without ``groups``.
-
-    A :class:`sklearn.model_selection.StratifiedGroupKFold` that looks artists up by
-    path if no ``groups`` are passed. Use it as ``cv`` of
-    :class:`sklearn.ensemble.StackingClassifier` and
-    :class:`sklearn.calibration.CalibratedClassifierCV`, which pass none.
-
-    Parameters
-    ----------
-    n_splits : int, default=5
-        Number of folds, at least 2. Each movement should have as many artists.
-    artists : dict of str or path to str, default=None
-        The artist of each path, and of further ones if wanted. If None, ``split`` needs
-        ``groups``.
-    shuffle : bool, default=False
-        Whether artists are shuffled first.
-    random_state : int or RandomState, default=None
-        Seed for ``shuffle=True``.
-
-    Notes
-    -----
-    :func:`save_model` does not save ``artists``. Prediction does not need them; to fit
-    a loaded model again, set its ``cv`` first.
-
-    Examples
-    --------
-    >>> from skart.model_selection import ArtistKFold
-    >>> paths = ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
-    >>> artists = ["Gris", "Braque", "Derain", "Marquet"]
-    >>> folds = ArtistKFold(2, artists=dict(zip(paths, artists)))
-    >>> train, test = next(folds.split(paths, ["Cubism"] * 2 + ["Fauvism"] * 2))
-    >>> len(train), len(test)
-    (2, 2)
-    """
-
-    def __init__(self, n_splits=5, *, artists=None, shuffle=False, random_state=None):
-        super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
-        self.artists = artists
-
-    def split(self, X, y, groups=None):
-        """Generate indices to split paths into training and test set.
-
-        Parameters
-        ----------
-        X : array-like of str or path, shape (n_paintings,)
-            Paths. With ``groups``, anything of this length.
-        y : array-like of shape (n_paintings,)
-            Movements.
-        groups : array-like of shape (n_paintings,), default=None
-            Artists. If None, they are looked up in ``artists``.
-
-        Yields
-        ------
-        train, test : ndarray of int
-            Indices of the paintings.
-
-        Raises
-        ------
-        ValueError
-            If neither ``artists`` nor ``groups`` are given, a painting has no artist,
-            or all paintings of a movement are by one artist.
-        TypeError
-            If ``artists`` is not a dict, or X holds anything but paths.
-        """
-        if groups is None:
-            groups = self._look_up(X)
-        y = column_or_1d(y)
-        check_consistent_length(X, y)
-        check_classification_targets(y)
-        groups = check_groups(groups, X)
-        for movement in np.unique(y):
-            found = pd.unique(groups[y == movement])
-            if len(found) == 1:
-                # A stack has encoded the movements as ints, so name the artist, too.
-                raise ValueError(
-                    "artists can't be kept apart: all paintings of movement "
-                    f"{movement} are by one artist, {str(found[0])!r}. Leave the "
-                    "movement out, or pass an int as cv for random folds."
-                )
-        return super().split(X, y, groups)
-
-    def _look_up(self, X):
-        """Return the artist of each path."""
-        if self.artists is None:
-            raise ValueError(
-                "ArtistKFold needs the artist of each painting: pass "
-                "artists=dict(zip(paintings.paths, paintings.artists)), or groups to "
-                "fit or split"
-            )
-        if not isinstance(self.artists, Mapping):
-            raise TypeError(
-                "artists must be a dict of artists by path, such as "
-                "dict(zip(paintings.paths, paintings.artists)); got "
-                f"{type(self.artists).__name__}"
-            )
-        artists = {os.fspath(path): artist for path, artist in self.artists.items()}
-        paths = check_paths("X", X)
-        missing = [path for path in paths if _is_blank(artists.get(path))]
-        if missing:
-            more = ", ..." if len(missing) > 3 else ""
-            raise ValueError(
-                f"artists names no artist for {len(missing)} of {len(paths)} paths: "
-                f"{', '.join(map(repr, missing[:3]))}{more}. Its keys must be the "
-                "paths as they are passed to fit."
-            )
-        return [artists[path] for path in paths]
-
-
-def _is_blank(artist):
-    """Return whether an artist is missing, as empty cells of a table are."""
-    return artist.strip() == "" if isinstance(artist, str) else pd.isna(artist)
+from skart.model_selection._search import STYLE_LAYERS
+from skart.model_selection._shared_pass import precompute_shared
 
 
 def make_stacked_pipeline(
@@ -140,78 +16,79 @@ def make_stacked_pipeline(
     backbone="InceptionV3",
     weights="imagenet",
     backbones=None,
-    kinds=("color_layout", "hsv", "color_structure", "lbp", "edge_direction"),
-    pooling="avg+std",
+    descriptors=("color_layout", "hsv", "color_structure", "lbp", "edge_direction"),
+    pooling=("avg", "std"),
     size=None,
     cv=5,
     head=None,
     final=None,
-    dtype=None,
+    dtype="float32",
     cache=None,
     on_error="raise",
     random_state=0,
     verbose=True,
 ):
-    """Make a stack of heads on layers, backbones and hand-made features: paths in.
+    """Make a stack of heads on layers, backbones and hand-crafted features.
 
-    Each view of a painting has a head of its own. A last head learns from their
-    probabilities, out of fold [1]_, how far each can be trusted for which movement.
-    With ``cache``, all layers of a backbone come from one pass.
+    Each view of a painting has its own head. A final classifier learns from their
+    out-of-fold probabilities [1]_. With ``cache``, all layers of a backbone are
+    computed in one pass.
 
     Parameters
     ----------
-    layers : sequence of str, default=None
-        A head stands on each; None for ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
-        InceptionV3, the last layer of others.
+    layers : list of str, default=None
+        Layers with a head each. If None, ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
+        InceptionV3, or the last layer of another backbone.
     backbone : str, default="InceptionV3"
         See :class:`FeatureExtractor`.
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
     backbones : dict of str to (str, path or None), default=None
-        Further backbones and their weights; a head stands on the last layer of each.
-    kinds : sequence of str, default=("color_layout", "hsv", "color_structure", ...)
-        A head stands on these hand-made features, all joined; see
-        :class:`HandcraftedFeatures`. None leaves them out.
-    pooling : str, default="avg+std"
+        Further backbones and their weights, with a head each on the last layer.
+    descriptors : list of str or None, \
+default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
+        Hand-crafted features, joined under one head: see
+        :class:`HandcraftedFeatures`. If None, there are none.
+    pooling : str or list of str, default=("avg", "std")
         See :class:`FeatureExtractor`.
     size : int or (int, int), default=None
-        Height and width of the images; None for what each backbone was made for.
+        Height and width of the images. If None, the default size of each backbone.
     cv : int or splitter, default=5
-        Folds of the out-of-fold predictions. An int makes random ones; to keep artists
-        apart in them, too, pass an :class:`ArtistKFold` that knows the artists.
+        Folds of the out-of-fold predictions. An int makes random folds; to keep artists
+        apart, pass an :class:`ArtistKFold`.
     head : classifier, default=None
-        On each view, behind a ``StandardScaler``; None for logistic regression with
+        Head of each view, after a ``StandardScaler``. If None, logistic regression with
         ``C=0.01``.
     final : classifier, default=None
-        On the probabilities; None for logistic regression.
-    dtype : {"float32", "bfloat16", "float16"}, default=None
+        Final classifier. If None, logistic regression.
+    dtype : {"float32", "bfloat16", "float16"}, default="float32"
         See :class:`FeatureExtractor`.
     cache : str, path or FeatureStore, default=None
-        See :class:`FeatureExtractor`. Without it, each fold computes features anew.
+        See :class:`FeatureExtractor`. If None, each fold computes the features anew.
     on_error : {"raise", "blank"}, default="raise"
         See :class:`ImageLoader`.
     random_state : int, default=0
-        Of random weights and of the default heads.
+        Seed of random weights and of the default heads.
     verbose : bool, default=True
-        Whether extraction shows progress bars.
+        If True, show progress bars during extraction.
+
+    Returns
+    -------
+    stack : sklearn.ensemble.StackingClassifier
+        Unfitted stack. Its estimators are named after the layers and backbones, and
+        ``"handcrafted"``.
 
     Raises
     ------
     TypeError
-        If ``layers`` is no sequence of names, or ``backbones`` no dict.
+        If ``layers`` is not a list of names, or ``backbones`` is not a dict.
     ValueError
-        If two views have one name, or a name has two underscores in a row, which
-        scikit-learn keeps for parameters.
-
-    Returns
-    -------
-    pipeline : sklearn.ensemble.StackingClassifier
-        Not fitted. Its estimators have the names of the layers and backbones, and
-        ``"handcrafted"``.
+        If two views have the same name, or a name contains two underscores in a row,
+        which scikit-learn reserves for parameters.
 
     See Also
     --------
-    make_transfer_pipeline : One view.
+    make_transfer_pipeline : A single view.
 
     References
     ----------
@@ -223,8 +100,8 @@ def make_stacked_pipeline(
     >>> from skart import make_stacked_pipeline
     >>> artists = {"1.jpg": "Gris", "2.jpg": "Braque"}  # and so on
     >>> folds = ArtistKFold(4, artists=artists)
-    >>> pipe = make_stacked_pipeline(cv=folds, cache="~/.cache/skart")
-    >>> [name for name, _ in pipe.estimators]
+    >>> stack = make_stacked_pipeline(cv=folds, cache="~/.cache/skart")
+    >>> [name for name, _ in stack.estimators]
     ['mixed2', 'mixed5', 'mixed8', 'handcrafted']
     """
     from skart.features import FeatureExtractor, HandcraftedFeatures
@@ -240,64 +117,74 @@ def make_stacked_pipeline(
     if isinstance(layers, str) or not all(
         layer is None or isinstance(layer, str) for layer in layers
     ):
-        raise TypeError(f"layers must be a sequence of names; got {layers!r}")
+        raise TypeError(f"layers must be a list of names; got {layers!r}")
     if not isinstance(backbones, (dict, type(None))):
         raise TypeError(
             f"backbones must be a dict of weights by backbone; got {backbones!r}"
         )
     views = [(layer or backbone, backbone, weights, layer) for layer in layers]
     views += [(name, name, file, None) for name, file in (backbones or {}).items()]
-    _check_names([view[0] for view in views] + ["handcrafted"] * bool(kinds))
-    keep = None
-    if cache is not None:
-        keep = {"layer": list(layers), "pooling": [pooling]}
-    members = {}
-    for name, network, file, layer in views:
-        extractor = FeatureExtractor(
-            network,
-            weights=file,
-            layer=layer,
-            pooling=pooling,
-            keep=keep if network == backbone else None,
-            dtype=dtype,
-            cache=cache,
-            random_state=random_state,
-            verbose=verbose,
+    shared = {"cache": cache, "random_state": random_state, "verbose": verbose}
+    members = [
+        (
+            name,
+            default_size(network),
+            FeatureExtractor(
+                network,
+                weights=file,
+                layer=layer,
+                pooling=pooling,
+                dtype=dtype,
+                **shared,
+            ),
         )
-        members[name] = size or default_size(network), extractor
-    if kinds:
-        by_hand = HandcraftedFeatures(
-            kinds, cache=cache, random_state=random_state, verbose=verbose
+        for name, network, file, layer in views
+    ]
+    if descriptors:
+        handcrafted = HandcraftedFeatures(descriptors, **shared)
+        members.append(("handcrafted", default_size(backbone), handcrafted))
+    _check_names([name for name, _, _ in members])
+    estimators = [
+        (
+            name,
+            Pipeline(
+                [
+                    ("load", ImageLoader(size or default, on_error=on_error)),
+                    ("features", features),
+                    ("scale", StandardScaler()),
+                    ("head", clone(head)),
+                ]
+            ),
         )
-        members["handcrafted"] = size or default_size(backbone), by_hand
-    return StackingClassifier(
-        [
-            (
-                name,
-                Pipeline(
-                    [
-                        ("load", ImageLoader(pixels, on_error=on_error)),
-                        ("features", features),
-                        ("scale", StandardScaler()),
-                        ("head", clone(head)),
-                    ]
-                ),
-            )
-            for name, (pixels, features) in members.items()
-        ],
-        final,
-        cv=cv,
-        stack_method="predict_proba",
-    )
+        for name, default, features in members
+    ]
+    return SharedPassStack(estimators, final, cv=cv, stack_method="predict_proba")
+
+
+class SharedPassStack(StackingClassifier):
+    """Stack that computes the features of all its pipelines in one pass."""
+
+    def fit(self, X, y, **params):
+        """Compute features, then fit, as `StackingClassifier` does."""
+        precompute_shared([pipeline for _, pipeline in self.estimators], X)
+        return super().fit(X, y, **params)
+
+    def transform(self, X):
+        """Compute features, then transform, as `StackingClassifier` does."""
+        precompute_shared(self.estimators_, X)
+        return super().transform(X)
 
 
 def _check_names(names):
+    """Raise ValueError unless the names of the views are distinct and allowed."""
     if not names:
-        raise ValueError("there is nothing to stack: pass layers, backbones or kinds")
+        raise ValueError(
+            "there is nothing to stack: pass layers, backbones or descriptors"
+        )
     for name in names:
         if names.count(name) > 1 or "__" in name:
             raise ValueError(
                 f"{name!r} can't be the name of one view: layers, backbones and "
-                "'handcrafted' must differ, and have no two underscores in a row; got "
-                f"{names}"
+                "'handcrafted' must differ, and contain no two underscores in a row; "
+                f"got {names}"
             )

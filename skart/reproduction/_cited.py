@@ -4,7 +4,7 @@ import functools
 
 import pandas as pd
 
-from skart.model_selection import CITED, cited_pipeline
+from skart.model_selection import CITED, make_cited_pipeline
 
 CAVEAT = (
     "What came before the report, trained on the same paintings and tested with the "
@@ -102,15 +102,17 @@ def written_cited(table):
 
 def _run(reproduction, system):
     settings = reproduction.settings
-    pipe = cited_pipeline(
+    pipe = make_cited_pipeline(
         system.name,
-        size=settings.descriptor_size if system.kinds else settings.pretrained_size,
+        size=settings.descriptor_size
+        if system.descriptors
+        else settings.pretrained_size,
         weights=reproduction.weights,
         cache=reproduction.out / "features",
         on_error=reproduction.on_error,
         random_state=reproduction.seed,
     )
-    if system.kinds:
+    if system.descriptors:
         pipe.set_params(features__n_jobs=-1)
     paths, labels = reproduction.collection.paths, reproduction.collection.labels
     train, test = reproduction.part == "train", reproduction.part == "test"

@@ -13,7 +13,12 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 
-from skart import FeatureStore, make_transfer_pipeline
+from skart import (
+    FeatureStore,
+    make_cnn_pipeline,
+    make_fine_tune_pipeline,
+    make_transfer_pipeline,
+)
 from skart.datasets import load_image_folder, make_paintings
 from skart.model_selection import head_search_space
 
@@ -143,3 +148,17 @@ def test_real_weights_and_paintings(inception_weights, tmp_path):
     again = pickle.loads(pickle.dumps(pipe))
     np.testing.assert_array_equal(again.predict(real.paths), pipe.predict(real.paths))
     assert FeatureStore(tmp_path).info()["writes"] == 29
+
+
+@pytest.mark.parametrize(
+    ("make", "parameters", "message"),
+    [
+        (make_transfer_pipeline, {"poolin": "max"}, "'poolin'. Did you mean 'pooling'"),
+        (make_transfer_pipeline, {"unit": 8}, "'unit'. Did you mean 'units'"),
+        (make_fine_tune_pipeline, {"siz": 8}, "'siz'. Did you mean 'size'"),
+        (make_cnn_pipeline, {"cache_pixel": True}, "Did you mean 'cache_pixels'"),
+    ],
+)
+def test_unknown_parameters_are_named(make, parameters, message):
+    with pytest.raises(TypeError, match=f"{make.__name__} has no parameter.*{message}"):
+        make(**parameters)
