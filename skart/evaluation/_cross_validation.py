@@ -22,6 +22,7 @@ _PARAMETER_CONSTRAINTS = {
     "random_folds": ["boolean"],
     "params": [dict, None],
     "n_jobs": [Integral, None],
+    "random_state": [Integral],
 }
 
 
@@ -240,6 +241,8 @@ def _fit_and_predict(estimator, X, y, train, test, classes, scoring, params):
 
 def _is_aligned(value, n_samples):
     """Return whether a parameter of `fit` has one item per sample."""
-    return pd.api.types.is_list_like(value) and (
-        not isinstance(value, (dict, set)) and len(value) == n_samples
+    return (
+        hasattr(value, "__len__")
+        and not isinstance(value, (str, bytes, dict, set))
+        and len(value) == n_samples
     )

@@ -43,6 +43,11 @@ def fill_results(section, evaluation, intervals, scores, *, periods=None):
         f"{'paintings' if evaluation.groups is None else 'artists'} resampled 1,000 "
         "times with replacement",
     )
+    if evaluation.fold_scores is not None:
+        section.table(
+            evaluation.fold_scores.rename_axis("fold").reset_index(),
+            caption="Additional scores of each fold",
+        )
     table = scores[["paintings"]].copy()
     for name in ("recall", "precision", "f1"):
         columns = (scores[name], scores[f"{name}_low"], scores[f"{name}_high"])
@@ -65,9 +70,9 @@ def fill_results(section, evaluation, intervals, scores, *, periods=None):
     confused = evaluation.most_confused()
     if len(confused):
         section.table(
-            confused.rename(columns={"share": "of the movement"}),
+            confused.rename(columns={"share": "share of the movement"}),
             caption="Most confused movements",
-            formats={"of the movement": ".1%"},
+            formats={"share of the movement": ".1%"},
         )
     if periods is not None and len(confused):
         section.table(

@@ -57,7 +57,7 @@ def describe_confidence(evaluation, intervals):
         return "The classifier returns no probabilities, so its confidence is unknown."
     confidence, accuracy = evaluation.confidence.mean(), evaluation.metrics["accuracy"]
     low, high = intervals.loc["accuracy"]
-    verdict = "both agree within the confidence interval"
+    verdict = "the mean confidence is within the confidence interval of the accuracy"
     if not low <= confidence <= high:
         verdict = "overconfident" if confidence > accuracy else "underconfident"
         verdict = f"the classifier is {verdict}"

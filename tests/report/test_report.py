@@ -406,7 +406,8 @@ def test_report_of_a_cross_validated_pipeline(image_paths, tmp_path):
         ]
     )
     y = np.array(["Op Art", "Pop Art"] * 6)
-    evaluation = evaluate(pipe, image_paths, y, cv=2)
+    evaluation = evaluate(pipe, image_paths, y, cv=2, scoring="jaccard_macro")
     page = write(tmp_path, evaluation, image_paths, estimator=pipe)
     assert "ImageLoader → FunctionTransformer → LogisticRegression" in page.text
+    assert page.table("Additional scores")[0] == ["fold", "jaccard_macro"]
     assert dict(page.table("Parameters of the classifier")[1:])["load__size"] == "16"
