@@ -210,9 +210,14 @@ def _number_folds(splits, n_samples):
             f"position {place} is in {counts[place]}. Pass a splitter such as "
             "StratifiedGroupKFold, or predictions on a test set to Evaluation."
         )
-    folds = np.empty(n_samples, int)
-    for fold, (_, test) in enumerate(splits):
+    folds = np.full(n_samples, -1)
+    for fold, (train, test) in enumerate(splits):
         folds[test] = fold
+        if (folds[train] == fold).any():
+            raise ValueError(
+                f"the training and test set of fold {fold} of cv overlap; pass "
+                "disjoint ones"
+            )
     return folds
 
 

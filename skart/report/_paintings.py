@@ -8,7 +8,7 @@ import pandas as pd
 
 from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
-from skart.plotting._paintings import select_mistakes
+from skart.plotting._mistakes import select_mistakes
 from skart.report._text import count
 
 _MAX_FILES_SHOWN = 1000

@@ -326,6 +326,9 @@ def test_cv_is_a_number_of_folds_a_splitter_or_an_iterable(collection):
     assert mixed.artists_apart is False and mixed.random_folds is None
     with pytest.raises(ValueError, match="exactly one test fold"):
         evaluate(model, X, y, cv=ShuffleSplit(2))
+    everything = np.arange(300)
+    with pytest.raises(ValueError, match="training and test set of fold 0 of cv"):
+        evaluate(model, X, y, cv=[(everything, everything)])
 
 
 def test_scoring_is_computed_in_each_fold(collection):
