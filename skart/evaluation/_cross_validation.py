@@ -140,13 +140,15 @@ def evaluate(
     if groups is not None:
         _warn_about_single_artists(y, groups)
 
+    scorer = None if scoring is None else check_scoring(estimator, scoring)
     run = functools.partial(
         _cross_validate,
         estimator,
         X,
         y,
         groups=groups,
-        scoring=scoring,
+        scorer=scorer,
+        score_name=scoring if isinstance(scoring, str) else "score",
         params=params or {},
         n_jobs=n_jobs,
         random_state=random_state,
@@ -172,7 +174,17 @@ def _warn_about_single_artists(y, groups):
 
 
 def _cross_validate(
-    estimator, X, y, splits, *, groups, scoring, params, n_jobs, random_state
+    estimator,
+    X,
+    y,
+    splits,
+    *,
+    groups,
+    scorer,
+    score_name,
+    params,
+    n_jobs,
+    random_state,
 ):
     """Return the evaluation of the out-of-fold predictions."""
     places = np.arange(len(y))
@@ -181,11 +193,17 @@ def _cross_validate(
     classes = np.unique(y)
     results = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_predict)(
-            clone(estimator), X, y, train, test, classes, scoring, params
+            clone(estimator), X, y, train, test, classes, scorer, params
         )
         for train, test in splits
     )
     predictions, has_probabilities, scores = zip(*results, strict=True)
+    fold_scores = None
+    if scorer is not None:
+        fold_scores = pd.DataFrame(
+            score if isinstance(score, dict) else {score_name: score}
+            for score in scores
+        )
     order = np.argsort(np.concatenate([test for _, test in splits]))
     name = "probabilities" if all(has_probabilities) else "y_pred"
     return Evaluation(
@@ -194,7 +212,7 @@ def _cross_validate(
         classes=classes,
         groups=groups,
         folds=folds,
-        fold_scores=None if scoring is None else pd.DataFrame(scores),
+        fold_scores=fold_scores,
         random_state=random_state,
     )
 
@@ -221,7 +239,7 @@ def _number_folds(splits, n_samples):
     return folds
 
 
-def _fit_and_predict(estimator, X, y, train, test, classes, scoring, params):
+def _fit_and_predict(estimator, X, y, train, test, classes, scorer, params):
     """Return the predictions of a fold, whether they are probabilities, and scores."""
     params = {
         name: _safe_indexing(value, train) if _is_aligned(value, len(y)) else value
@@ -236,12 +254,8 @@ def _fit_and_predict(estimator, X, y, train, test, classes, scoring, params):
         predicted[:, np.searchsorted(classes, estimator.classes_)] = found
     else:
         predicted = estimator.predict(X_test)
-    scores = None
-    if scoring is not None:
-        scores = check_scoring(estimator, scoring)(estimator, X_test, y[test])
-        if not isinstance(scores, dict):
-            scores = {scoring if isinstance(scoring, str) else "score": scores}
-    return predicted, has_probabilities, scores
+    score = None if scorer is None else scorer(estimator, X_test, y[test])
+    return predicted, has_probabilities, score
 
 
 def _is_aligned(value, n_samples):

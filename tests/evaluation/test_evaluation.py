@@ -208,6 +208,8 @@ def test_invalid_data_raises(collection):
     X, y, artists = collection
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         evaluate(LogisticRegression(), X, y, groups=artists[:5])
+    with pytest.raises(ValueError, match="'scoring' parameter"):
+        evaluate(LogisticRegression(), X, y, scoring="acuracy")
     with pytest.raises(ValueError, match="no label at position 2"):
         evaluate(LogisticRegression(), X, [*y[:2], None, *y[3:]])
     with pytest.raises(ValueError, match="a column for each of 2 classes"):
