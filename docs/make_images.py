@@ -25,14 +25,14 @@ from skart.evaluation import evaluate
 from skart.model_selection import head_search_space
 from skart.networks import make_augmentation
 from skart.plotting import (
+    ConfusionDisplay,
+    CoverageDisplay,
     HistoryDisplay,
     ImageSizeDisplay,
     MistakesDisplay,
+    ReliabilityDisplay,
     SamplesDisplay,
     SearchDisplay,
-    plot_confusion_matrix,
-    plot_coverage,
-    plot_reliability,
 )
 
 IMAGES = Path(__file__).parent / "images"
@@ -120,11 +120,11 @@ def draw_results(paintings, folder):
     evaluation = evaluate(
         pipe, paintings.paths, paintings.labels, groups=paintings.artists
     )
-    display = plot_confusion_matrix(evaluation.y_true, evaluation.y_pred)
+    display = ConfusionDisplay.from_evaluation(evaluation)
     save("confusion.png", display.figure_, dpi=70)
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    plot_reliability(evaluation.correct, evaluation.confidence, ax=axes[0])
-    plot_coverage(evaluation, ax=axes[1])
+    ReliabilityDisplay.from_evaluation(evaluation, ax=axes[0])
+    CoverageDisplay.from_evaluation(evaluation, ax=axes[1])
     save("confidence.png", figure, dpi=70)
     display = MistakesDisplay.from_predictions(
         paintings.paths,

@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from skart import load_model, make_transfer_pipeline, save_model
 from skart.datasets import load_image_folder, make_paintings
-from skart.plotting import SamplesDisplay, plot_confusion_matrix
+from skart.plotting import ConfusionDisplay, SamplesDisplay
 
 root = make_paintings(
     "skart-gallery/paintings",
@@ -80,7 +80,7 @@ print(f"accuracy on painters it has not seen {accuracy:.0%}; chance {1 / 6:.0%}"
 
 # %%
 # Where it errs, a row a movement.
-plot_confusion_matrix(paintings.labels, predicted)
+ConfusionDisplay.from_predictions(paintings.labels, predicted)
 plt.show()
 
 # %%

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from skart import make_cnn_pipeline
 from skart.datasets import load_image_folder, make_paintings
-from skart.plotting import HistoryDisplay, plot_confusion_matrix
+from skart.plotting import ConfusionDisplay, HistoryDisplay
 
 root = make_paintings(
     "skart-gallery/small",
@@ -65,5 +65,5 @@ HistoryDisplay.from_estimator(pipe)
 predicted = pipe.predict(paintings.paths[test])
 accuracy = (predicted == paintings.labels[test]).mean()
 print(f"accuracy {accuracy:.0%}; chance 25%")
-plot_confusion_matrix(paintings.labels[test], predicted)
+ConfusionDisplay.from_predictions(paintings.labels[test], predicted)
 plt.show()

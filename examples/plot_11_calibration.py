@@ -21,7 +21,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from skart import make_transfer_pipeline
 from skart.datasets import load_image_folder, make_paintings
 from skart.evaluation import evaluate
-from skart.plotting import plot_coverage, plot_reliability
+from skart.plotting import CoverageDisplay, ReliabilityDisplay
 
 root = make_paintings(
     "skart-gallery/paintings",
@@ -60,13 +60,13 @@ evaluations = {
         paintings.paths,
         paintings.labels,
         groups=paintings.artists,
-        n_splits=3,
+        cv=3,
         random_folds=False,
     )
     for name, classifier in (("as it is", pipe), ("calibrated", calibrated))
 }
 for name, evaluation in evaluations.items():
-    figures = evaluation.metrics[["accuracy", "log loss", "calibration error"]]
+    figures = evaluation.metrics[["accuracy", "log_loss", "calibration_error"]]
     print(name, figures.round(2).to_dict())
 
 # %%
@@ -75,7 +75,7 @@ for name, evaluation in evaluations.items():
 # On the dotted line, of ten answers given with a confidence of 80 % eight are right.
 _, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
 for ax, (name, evaluation) in zip(axes, evaluations.items(), strict=True):
-    plot_reliability(evaluation.correct, evaluation.confidence, ax=ax)
+    ReliabilityDisplay.from_evaluation(evaluation, ax=ax)
     ax.set_title(name)
 
 # %%
@@ -88,5 +88,5 @@ good = table[table["accuracy"] >= 0.9]
 if len(good):
     threshold, share, accuracy = good.iloc[-1]
     print(f"{share:.0%} answered above {threshold:.0%}: {accuracy:.0%} are right")
-plot_coverage(evaluations["calibrated"])
+CoverageDisplay.from_evaluation(evaluations["calibrated"])
 plt.show()

@@ -54,6 +54,7 @@ _SMALL = {
     r'n_words": \[.*?\]': 'n_words": [2, 3]',
     r"KFold\(\d+": "KFold(2",
     r"n_splits=\d+": "n_splits=2",
+    r"\bcv=\d+": "cv=2",
     r"n_candidates=\d+": "n_candidates=1",
     r"(min|max)_resources=\d+": r"\1_resources=1",
     r"n_artists=\d+": 'movements=["Cubism", "Pop Art"], n_artists=1',

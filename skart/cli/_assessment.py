@@ -130,8 +130,8 @@ def _test(pipe, info, collection, chosen, seed):
     paths = frame["path"].to_numpy(dtype=object)
     evaluation = Evaluation(
         frame["movement"],
-        pipe.predict_proba(paths),
-        pipe.classes_,
+        probabilities=pipe.predict_proba(paths),
+        classes=pipe.classes_,
         groups=frame["artist"] if collection.artists_known else None,
         random_state=seed,
     )
@@ -170,7 +170,7 @@ def _cross_validate(pipe, info, collection, n_folds, seed, say):
         collection.paths,
         collection.labels,
         groups=groups,
-        n_splits=n_folds,
+        cv=n_folds,
         params=params,
         random_state=seed,
     )

@@ -23,7 +23,7 @@ from skart.cli._interrupts import check_interrupt
 from skart.datasets import make_paintings
 from skart.evaluation import Evaluation
 from skart.model_selection import head_search_space, make_transfer_pipeline
-from skart.plotting import HistoryDisplay, SamplesDisplay, plot_confusion_matrix
+from skart.plotting import ConfusionDisplay, HistoryDisplay, SamplesDisplay
 
 _N_FOLDS = 3
 
@@ -114,8 +114,8 @@ def run(data, out, *, weights=None, layer=None, n_candidates=6, epochs=30, seed=
     _say("Test", f"on {len(test)} paintings that nothing above has seen")
     evaluation = Evaluation(
         test["movement"],
-        best.predict_proba(test["path"]),
-        best.classes_,
+        probabilities=best.predict_proba(test["path"]),
+        classes=best.classes_,
         groups=test["artist"],
     )
     test = test.assign(
@@ -130,9 +130,7 @@ def run(data, out, *, weights=None, layer=None, n_candidates=6, epochs=30, seed=
     figures = {
         "samples.png": samples.figure_,
         "learning-curves.png": HistoryDisplay.from_estimator(best).figure_,
-        "confusion-matrix.png": plot_confusion_matrix(
-            test["movement"], test["predicted"]
-        ).figure_,
+        "confusion-matrix.png": ConfusionDisplay.from_evaluation(evaluation).figure_,
     }
     for name, figure in figures.items():
         figure.savefig(out / name, dpi=120, bbox_inches="tight")
@@ -175,7 +173,7 @@ def _report(evaluation, trained_on):
             f"\n  most confused: {pair.movement} taken for {pair.predicted} "
             f"{pair.paintings} times of {pair.paintings / pair.share:.0f}"
         )
-    if evaluation.correct.all():
+    if evaluation.metrics["accuracy"] == 1:
         typer.echo("\n  no movement was taken for another")
 
 

@@ -122,4 +122,7 @@ def figures(collection, *, cut=None, seed=0):
         parts[f"sizes-above-{cut}"] = sizes[~below]
     for name, part in parts.items():
         if len(part):
-            yield name, ImageSizeDisplay(part["width"], part["height"]).plot()
+            yield (
+                name,
+                ImageSizeDisplay(widths=part["width"], heights=part["height"]).plot(),
+            )

@@ -1,9 +1,4 @@
-"""How good a classifier is on artists it has not seen, and where it errs: numbers only.
-
-:func:`evaluate` cross-validates a pipeline, and gives an :class:`Evaluation`: the
-predictions that each painting got from a model that had not seen it, and all that
-follows from them.
-"""
+"""Cross-validation with artists kept apart, and metrics of its predictions."""
 
 import lazy_loader as lazy
 

@@ -1,19 +1,29 @@
-"""Estimator and paintings to out-of-fold predictions, with artists kept apart."""
+"""Cross-validation of a classifier, with artists kept apart."""
 
 import functools
 import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import (
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    cross_val_predict,
-)
-from sklearn.utils import check_consistent_length
+from sklearn.base import clone
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.parallel import Parallel, delayed
 
-from skart._utils._validation import check_groups
+from skart._utils._validation import HasMethods, Integral, check_groups, validate
 from skart.evaluation._evaluation import Evaluation
+
+_N_FOLDS = 4
+_PARAMETER_CONSTRAINTS = {
+    "estimator": [HasMethods(["fit", "predict"])],
+    "cv": ["cv_object"],
+    "scoring": [str, callable, list, tuple, set, dict, None],
+    "random_folds": ["boolean"],
+    "params": [dict, None],
+    "n_jobs": [Integral, None],
+    "random_state": [Integral],
+}
 
 
 def evaluate(
@@ -22,7 +32,8 @@ def evaluate(
     y,
     *,
     groups=None,
-    n_splits=4,
+    cv=None,
+    scoring=None,
     random_folds=True,
     params=None,
     n_jobs=None,
@@ -30,53 +41,70 @@ def evaluate(
 ):
     """Cross-validate a classifier, with artists kept apart where they are known.
 
-    With ``groups``, it is cross-validated twice: with the paintings of each artist in
-    one fold, and with random folds. The difference, the leakage gap, is what a
-    classifier owes to having met the artist (or the same lamp and scanner) before: it
-    won't have that on new ones.
+    With ``groups``, the classifier is cross-validated twice: with all paintings of an
+    artist in the same fold, and with random folds. The difference between both results
+    is the leakage gap: the part of the accuracy that a classifier owes to paintings of
+    the same artist (or from the same camera) in the training set. It is lost on new
+    artists.
 
     Parameters
     ----------
     estimator : classifier or Pipeline
-        Not fitted, or fitted: it is cloned. It needs ``predict_proba``.
+        Classifier to evaluate, fitted or not. A clone of it is fitted for each fold.
     X : array-like of shape (n_paintings,)
-        Paths, or whatever the estimator takes.
+        Paths, or any other input that the estimator takes.
     y : array-like of shape (n_paintings,)
         Movements.
     groups : array-like of shape (n_paintings,), default=None
-        Artists. None knows of none, and random folds are all there is.
-    n_splits : int, default=4
-        Folds.
+        Artists. If None, random folds are used.
+    cv : int, cross-validation splitter or iterable, default=None
+        Folds, each painting in exactly one test fold:
+
+        - None: 4 shuffled folds, stratified by movement. With ``groups``, all paintings
+          of an artist are in the same fold
+          (:class:`sklearn.model_selection.StratifiedGroupKFold`);
+        - int: the number of such folds;
+        - a splitter, or an iterable of train and test indices: used as it is.
+    scoring : str, callable, list, tuple or dict, default=None
+        Scores to compute in each fold in addition to those of :class:`Evaluation`, as
+        in :func:`sklearn.model_selection.cross_validate`. They are in the attribute
+        ``fold_scores`` of the result.
     random_folds : bool, default=True
-        Whether it is also cross-validated with random folds where artists are known.
+        If True and the folds keep artists apart, the classifier is also cross-validated
+        with as many random folds.
     params : dict, default=None
-        What is passed on to ``fit``: ``{"head__groups": artists}`` for instance.
+        Parameters passed to ``fit``, such as ``{"head__groups": artists}``. Values with
+        one item per painting are split like X.
     n_jobs : int, default=None
-        Folds that are fitted at the same time.
+        Number of folds that are fitted in parallel.
     random_state : int, default=0
-        Seed of the folds, and of the confidence intervals.
+        Seed of the folds and of the confidence intervals. An int, because both
+        cross-validations resample the same artists.
 
     Returns
     -------
     evaluation : Evaluation
-        Of the folds that keep artists apart, with that of random folds as its
-        ``random_folds``; of random folds where no artist is known.
+        Evaluation of the out-of-fold predictions. Its ``random_folds`` is the
+        evaluation with random folds.
 
     Raises
     ------
     ValueError
-        If y or groups don't fit, a painting has no label or no artist, or there are
-        fewer artists, or paintings of each movement, than folds.
+        If X, y and groups differ in length, if a painting has no movement or no artist,
+        if there are fewer artists or paintings of each movement than folds, or if a
+        painting is not in exactly one test fold.
 
     Warns
     -----
     UserWarning
-        If a movement has a single artist: while he is held out, nobody can learn it.
+        If a movement has a single artist. It is then absent from the training set when
+        that artist is in the test fold.
 
     See Also
     --------
-    skart.report.write_report : Puts what comes out on a page.
-    skart.datasets.audit : Finds copies, which random folds leak through, too.
+    skart.report.write_report : Write an evaluation as an HTML page.
+    skart.audit.audit_collection : Find duplicates, which leak through random folds.
+    sklearn.model_selection.cross_validate : Compute scores only.
 
     Examples
     --------
@@ -86,54 +114,154 @@ def evaluate(
     >>> from skart.evaluation import evaluate
     >>> X, y = make_blobs(200, 8, centers=3, cluster_std=6, random_state=0)
     >>> artists = y * 10 + np.arange(200) % 7
-    >>> evaluation = evaluate(GaussianNB(), X, y, groups=artists)
-    >>> sorted(evaluation.leakage_gap.columns)
-    ['artists apart', 'gap', 'random folds']
+    >>> evaluation = evaluate(GaussianNB(), X, y, groups=artists, scoring=["f1_macro"])
+    >>> evaluation.leakage_gap.columns.tolist()
+    ['artists_apart', 'random_folds', 'gap']
+    >>> evaluation.fold_scores.shape
+    (4, 1)
     """
+    values = locals()
+    validate(
+        "evaluate",
+        {name: values[name] for name in _PARAMETER_CONSTRAINTS},
+        _PARAMETER_CONSTRAINTS,
+    )
     y = np.asarray(y)
     check_consistent_length(X, y)
     groups = check_groups(groups, X)
-    codes = pd.factorize(y, sort=True)[0]
-    if (codes < 0).any():
-        raise ValueError(f"y holds no label at position {np.argmin(codes)}")
+    missing = np.flatnonzero(pd.isna(y))
+    if len(missing):
+        raise ValueError(f"y holds no label at position {missing[0]}")
+    options = {"shuffle": True, "random_state": random_state}
+    if cv is None or isinstance(cv, Integral):
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        cv = kind(_N_FOLDS if cv is None else cv, **options)
+    splits = list(check_cv(cv).split(y, y, groups))
+    if groups is not None:
+        _warn_about_single_artists(y, groups)
 
-    def run(splitter, **options):
-        folds = splitter(n_splits, shuffle=True, random_state=random_state)
-        splits = list(folds.split(codes, codes, **options))
-        held_out = np.empty(len(y), int)
-        for fold, (_, test) in enumerate(splits):
-            held_out[test] = fold
-        with warnings.catch_warnings():
-            # Said below, with the movement's name.
-            warnings.filterwarnings("ignore", "Number of classes in training fold")
-            probabilities = cross_val_predict(
-                estimator,
-                X,
-                y,
-                cv=splits,
-                method="predict_proba",
-                params=params,
-                n_jobs=n_jobs,
-            )
-        return functools.partial(
-            Evaluation,
-            y,
-            probabilities,
-            np.unique(y),
-            groups=groups,
-            folds=held_out,
-            random_state=random_state,
-        )
+    scorer = None if scoring is None else check_scoring(estimator, scoring)
+    run = functools.partial(
+        _cross_validate,
+        estimator,
+        X,
+        y,
+        groups=groups,
+        scorer=scorer,
+        score_name=scoring if isinstance(scoring, str) else "score",
+        params=params or {},
+        n_jobs=n_jobs,
+        random_state=random_state,
+    )
+    evaluation = run(splits)
+    if random_folds and evaluation.artists_apart:
+        others = StratifiedKFold(len(splits), **options).split(y, y)
+        evaluation.random_folds = run(list(others))
+    return evaluation
 
-    if groups is None:
-        return run(StratifiedKFold)()
+
+def _warn_about_single_artists(y, groups):
+    """Warn about movements with one artist."""
     n_artists = pd.Series(groups).groupby(y).nunique()
     alone = n_artists.index[n_artists < 2].tolist()
     if alone:
         warnings.warn(
-            f"{', '.join(map(str, alone))}: a single artist, so that with artists kept "
-            "apart no model that is tested on these paintings has seen the movement",
-            stacklevel=2,
+            f"{', '.join(map(str, alone))}: a single artist. With artists kept apart, "
+            "the movement is absent from training when its paintings are tested. Leave "
+            "it out, or add another artist.",
+            stacklevel=3,
         )
-    apart = run(StratifiedGroupKFold, groups=groups)
-    return apart(random_folds=run(StratifiedKFold)() if random_folds else None)
+
+
+def _cross_validate(
+    estimator,
+    X,
+    y,
+    splits,
+    *,
+    groups,
+    scorer,
+    score_name,
+    params,
+    n_jobs,
+    random_state,
+):
+    """Return the evaluation of the out-of-fold predictions."""
+    places = np.arange(len(y))
+    splits = [(places[train], places[test]) for train, test in splits]
+    folds = _number_folds(splits, len(y))
+    classes = np.unique(y)
+    results = Parallel(n_jobs=n_jobs)(
+        delayed(_fit_and_predict)(
+            clone(estimator), X, y, train, test, classes, scorer, params
+        )
+        for train, test in splits
+    )
+    predictions, has_probabilities, scores = zip(*results, strict=True)
+    fold_scores = None
+    if scorer is not None:
+        fold_scores = pd.DataFrame(
+            score if isinstance(score, dict) else {score_name: score}
+            for score in scores
+        )
+    order = np.argsort(np.concatenate([test for _, test in splits]))
+    name = "probabilities" if all(has_probabilities) else "y_pred"
+    return Evaluation(
+        y,
+        **{name: np.concatenate(predictions)[order]},
+        classes=classes,
+        groups=groups,
+        folds=folds,
+        fold_scores=fold_scores,
+        random_state=random_state,
+    )
+
+
+def _number_folds(splits, n_samples):
+    """Return the index of the fold that tests each sample."""
+    tested = np.concatenate([test for _, test in splits])
+    counts = np.bincount(tested, minlength=n_samples)
+    if (counts != 1).any():
+        place = np.flatnonzero(counts != 1)[0]
+        raise ValueError(
+            "cv must put each painting into exactly one test fold; the painting at "
+            f"position {place} is in {counts[place]}. Pass a splitter such as "
+            "StratifiedGroupKFold, or predictions on a test set to Evaluation."
+        )
+    folds = np.full(n_samples, -1)
+    for fold, (train, test) in enumerate(splits):
+        folds[test] = fold
+        if (folds[train] == fold).any():
+            raise ValueError(
+                f"the training and test set of fold {fold} of cv overlap; pass "
+                "disjoint ones"
+            )
+    return folds
+
+
+def _fit_and_predict(estimator, X, y, train, test, classes, scorer, params):
+    """Return the predictions of a fold, whether they are probabilities, and scores."""
+    params = {
+        name: _safe_indexing(value, train) if _is_aligned(value, len(y)) else value
+        for name, value in params.items()
+    }
+    estimator.fit(_safe_indexing(X, train), y[train], **params)
+    X_test = _safe_indexing(X, test)
+    if has_probabilities := hasattr(estimator, "predict_proba"):
+        # A movement that is absent from training has the probability 0.
+        found = estimator.predict_proba(X_test)
+        predicted = np.zeros((len(test), len(classes)), found.dtype)
+        predicted[:, np.searchsorted(classes, estimator.classes_)] = found
+    else:
+        predicted = estimator.predict(X_test)
+    score = None if scorer is None else scorer(estimator, X_test, y[test])
+    return predicted, has_probabilities, score
+
+
+def _is_aligned(value, n_samples):
+    """Return whether a parameter of `fit` has one item per sample."""
+    return (
+        hasattr(value, "__len__")
+        and not isinstance(value, (str, bytes, dict, set))
+        and len(value) == n_samples
+    )

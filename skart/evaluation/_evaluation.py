@@ -1,67 +1,78 @@
-"""Predictions and all that follows from them: numbers only."""
+"""Predictions, and the metrics computed from them."""
 
 import functools
 import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    f1_score,
-    log_loss,
-    precision_recall_fscore_support,
-    recall_score,
-    top_k_accuracy_score,
-)
+from sklearn.metrics import confusion_matrix, log_loss, top_k_accuracy_score
 from sklearn.utils import check_consistent_length
 
 from skart._utils._validation import check_groups
-from skart.evaluation._bootstrap import class_scores, resample_confusion, whole_scores
+from skart.evaluation._scores import (
+    compute_coverage,
+    compute_reliability,
+    resample_confusion,
+    score_all,
+    score_classes,
+)
+
+_N_BINS = 10
 
 
 class Evaluation:
-    """Predictions from models that had not seen the painting, and what follows.
+    """Predictions for paintings that were not in the training set, and their metrics.
 
-    :func:`evaluate` makes it; it can as well be made from predictions on a test set.
+    :func:`evaluate` returns one; construct one from predictions on a test set.
 
     Parameters
     ----------
     y_true : array-like of shape (n_paintings,)
-        Movements.
-    probabilities : array-like of shape (n_paintings, n_classes)
+        True movements.
+    probabilities : array-like of shape (n_paintings, n_classes), default=None
         Predicted probabilities, in the order of ``classes``.
-    classes : array-like of shape (n_classes,)
-        Movements, each once.
+    y_pred : array-like of shape (n_paintings,), default=None
+        Predicted movements. Pass either ``probabilities`` or, for classifiers without
+        ``predict_proba``, ``y_pred``.
+    classes : array-like of shape (n_classes,), default=None
+        Movements, each once. If None, those in ``y_true`` and ``y_pred``; required with
+        ``probabilities``.
     groups : array-like of shape (n_paintings,), default=None
-        Artists. Where they are known, confidence intervals draw artists instead of
-        paintings: those of one artist are no independent evidence.
+        Artists. If given, confidence intervals resample artists instead of paintings,
+        because paintings of the same artist are not independent.
     folds : array-like of int, shape (n_paintings,), default=None
-        The fold in which each painting was held out; None for a test set.
+        Index of the fold in which each painting was tested; None for a test set.
     random_folds : Evaluation, default=None
-        That of random folds, where this is of folds that keep artists apart.
+        Evaluation of the same classifier with random folds.
+    fold_scores : DataFrame, default=None
+        Additional scores, a row for each fold.
     random_state : int, default=0
         Seed of the confidence intervals.
 
     Attributes
     ----------
-    y_pred : ndarray of shape (n_paintings,)
-        The most probable movement of each painting.
-    confidence : ndarray of shape (n_paintings,)
-        Its probability.
-    correct : ndarray of bool, shape (n_paintings,)
-        Whether it is the true one.
+    y_true, y_pred : ndarray of shape (n_paintings,)
+        True movement and most probable movement of each painting.
+    probabilities : ndarray of shape (n_paintings, n_classes) or None
+        Predicted probabilities.
+    confidence : ndarray of shape (n_paintings,) or None
+        Probability of the predicted movement.
+    classes : ndarray of shape (n_classes,)
+        Movements, sorted.
+    groups, folds, random_folds, fold_scores
+        See Parameters.
 
     See Also
     --------
-    evaluate : Makes it, by cross-validation.
-    skart.report.write_report : Puts it on a page.
+    evaluate : Compute an evaluation by cross-validation.
+    skart.report.write_report : Write an evaluation as an HTML page.
 
     Examples
     --------
     >>> from skart.evaluation import Evaluation
+    >>> movements = ["Cubism", "Op Art"]
     >>> evaluation = Evaluation(
-    ...     ["Cubism", "Op Art"], [[0.9, 0.1], [0.6, 0.4]], ["Cubism", "Op Art"])
+    ...     movements, probabilities=[[0.9, 0.1], [0.6, 0.4]], classes=movements)
     >>> evaluation.y_pred.tolist(), float(evaluation.metrics["accuracy"])
     (['Cubism', 'Cubism'], 0.5)
     """
@@ -69,137 +80,146 @@ class Evaluation:
     def __init__(
         self,
         y_true,
-        probabilities,
-        classes,
         *,
+        probabilities=None,
+        y_pred=None,
+        classes=None,
         groups=None,
         folds=None,
         random_folds=None,
+        fold_scores=None,
         random_state=0,
     ):
         self.y_true = np.asarray(y_true)
-        self.probabilities = np.asarray(probabilities, float)
-        self.classes = np.asarray(classes)
         self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)
         self.random_folds = random_folds
-        self.random_state = random_state
-        check_consistent_length(self.y_true, self.probabilities, folds)
-        if self.probabilities.shape[1:] != self.classes.shape:
-            raise ValueError(
-                f"probabilities must have a column for each of {len(self.classes)} "
-                f"classes; got shape {self.probabilities.shape}"
-            )
-        if not np.isfinite(self.probabilities).all():
-            raise ValueError("probabilities hold values that are not finite")
+        self.fold_scores = fold_scores
+        self._random_state = random_state
+        if (probabilities is None) == (y_pred is None):
+            raise ValueError("pass either probabilities or y_pred")
+        if probabilities is None:
+            self.y_pred = np.asarray(y_pred)
+            known = np.union1d(self.y_true, self.y_pred)
+            self.classes = np.sort(known if classes is None else np.asarray(classes))
+            self.probabilities = self.confidence = None
+        else:
+            # Sorted, as the methods expect.
+            self.classes, self.probabilities = _sort_classes(classes, probabilities)
+            self.y_pred = self.classes[self.probabilities.argmax(axis=1)]
+            self.confidence = self.probabilities.max(axis=1)
+        check_consistent_length(self.y_true, self.y_pred, folds)
         if len(np.unique(self.classes)) < len(self.classes):
             raise ValueError(f"classes hold one twice: {self.classes.tolist()}")
-        # In their order, as all that follows expects them.
-        order = np.argsort(self.classes)
-        self.classes = self.classes[order]
-        self.probabilities = self.probabilities[:, order]
-        unknown = np.setdiff1d(self.y_true, self.classes)
-        if len(unknown):
-            raise ValueError(
-                f"y_true holds {unknown.tolist()}; the classes are "
-                f"{self.classes.tolist()}"
-            )
-        self.y_pred = self.classes[self.probabilities.argmax(axis=1)]
-        self.confidence = self.probabilities.max(axis=1)
-        self.correct = self.y_pred == self.y_true
+        for name in ("y_true", "y_pred"):
+            unknown = np.setdiff1d(getattr(self, name), self.classes)
+            if len(unknown):
+                raise ValueError(
+                    f"{name} holds {unknown.tolist()}; the classes are "
+                    f"{self.classes.tolist()}"
+                )
 
     @functools.cached_property
     def metrics(self):
-        """Figures of the whole: a Series.
+        """Metrics over all paintings: a Series.
 
-        ``accuracy``, ``balanced accuracy`` (mean recall), ``macro F1``, ``top-3
-        accuracy`` where there are more than three classes, ``log loss``, ``calibration
-        error`` (see :meth:`calibration_error`), and ``most frequent``: the accuracy of
-        always answering the most frequent movement.
+        ``accuracy``; ``balanced_accuracy``, the mean recall; ``macro_f1``; and
+        ``most_frequent``, the accuracy of always predicting the most frequent movement.
+        With probabilities also ``log_loss``; ``calibration_error``, the expected
+        calibration error [1]_ over ten bins; and, with more than three classes,
+        ``top_3_accuracy``.
+
+        References
+        ----------
+        .. [1] Guo, Pleiss, Sun, Weinberger. "On Calibration of Modern Neural Networks".
+           ICML 2017.
         """
-        # Probabilities in float32 sum to one in seven digits only.
+        metrics = score_all(self.confusion.to_numpy())
+        shares = pd.Series(self.y_true).value_counts(normalize=True)
+        metrics["most_frequent"] = shares.iloc[0]
+        if self.probabilities is None:
+            return pd.Series(metrics, name="value")
+        # Probabilities in float32 add up to one to seven digits only.
         normalised = self.probabilities / self.probabilities.sum(axis=1, keepdims=True)
-        metrics = {
-            "accuracy": accuracy_score(self.y_true, self.y_pred),
-            # What balanced_accuracy_score gives, but for its warning of movements that
-            # a test set lacks.
-            "balanced accuracy": recall_score(
-                self.y_true,
-                self.y_pred,
-                labels=np.unique(self.y_true),
-                average="macro",
-            ),
-            "macro F1": f1_score(
-                self.y_true, self.y_pred, average="macro", zero_division=0
-            ),
-            "log loss": log_loss(self.y_true, normalised, labels=self.classes),
-            "calibration error": self.calibration_error(),
-            "most frequent": np.mean(self.y_true == _mode(self.y_true)),
-        }
+        metrics["log_loss"] = log_loss(self.y_true, normalised, labels=self.classes)
+        table = self.reliability(_N_BINS)
+        metrics["calibration_error"] = np.average(
+            (table["confidence"] - table["accuracy"]).abs(), weights=table["paintings"]
+        )
         if len(self.classes) > 3:
-            metrics["top-3 accuracy"] = top_k_accuracy_score(
+            metrics["top_3_accuracy"] = top_k_accuracy_score(
                 self.y_true, self.probabilities, k=3, labels=self.classes
             )
         return pd.Series(metrics, name="value")
 
     @property
     def leakage_gap(self):
-        """Figures with artists kept apart, with random folds, and the gap: a DataFrame.
+        """Metrics with artists apart, with random folds, and the gap: a DataFrame.
+
+        Columns are ``artists_apart``, ``random_folds`` and ``gap``, the difference.
 
         Raises
         ------
         ValueError
-            If there is no evaluation with random folds beside this one.
+            If there is no evaluation with random folds.
         """
         if self.random_folds is None:
             raise ValueError(
-                "the leakage gap needs artists: pass evaluate their names as groups, "
-                "and random_folds=True"
+                "the leakage gap needs artists and random folds: pass groups to "
+                "evaluate, with a cv that keeps artists apart, and random_folds=True"
             )
-        table = pd.DataFrame(
-            {
-                "artists apart": self.metrics,
-                "random folds": self.random_folds.metrics,
-            }
-        ).drop(index="most frequent")
-        table["gap"] = table["random folds"] - table["artists apart"]
+        columns = {
+            "artists_apart": self.metrics,
+            "random_folds": self.random_folds.metrics,
+        }
+        table = pd.DataFrame(columns).drop(index="most_frequent")
+        table["gap"] = table["random_folds"] - table["artists_apart"]
         return table
 
     @property
     def artists_apart(self):
-        """Whether no fold splits the paintings of an artist: a bool.
+        """Whether all paintings of an artist are in the same fold: a bool.
 
-        None where that is not known: on a test set, or without artists.
+        None if it is unknown: for a test set, or without artists.
         """
         if self.folds is None or self.groups is None:
             return None
         return bool((pd.Series(self.folds).groupby(self.groups).nunique() == 1).all())
 
+    @property
+    def confusion(self):
+        """Confusion matrix, a row for each true movement: a DataFrame of counts."""
+        counts = confusion_matrix(self.y_true, self.y_pred, labels=self.classes)
+        return pd.DataFrame(
+            counts,
+            index=pd.Index(self.classes, name="movement"),
+            columns=pd.Index(self.classes, name="predicted"),
+        )
+
     def intervals(self, *, level=0.95, n_resamples=1000):
-        """Compute confidence intervals of figures of the whole.
+        """Compute confidence intervals of the metrics.
 
         Parameters
         ----------
         level : float, default=0.95
             Confidence level of the intervals.
         n_resamples : int, default=1000
-            Bootstrap samples, as in :meth:`per_movement`.
+            Number of bootstrap samples, as in :meth:`per_movement`.
 
         Returns
         -------
-        table : DataFrame, a row a figure
-            ``low`` and ``high`` of ``accuracy``, ``balanced accuracy``, ``macro F1``
-            and, where there is an evaluation with random folds beside this one,
-            ``leakage gap``: that of accuracy, both drawn on the same artists.
+        table : DataFrame, a row for each metric
+            ``low`` and ``high`` of ``accuracy``, ``balanced_accuracy``, ``macro_f1``
+            and, with random folds, ``leakage_gap``: the gap of accuracy, with the same
+            artists in both bootstrap samples.
         """
-        figures = pd.DataFrame(map(whole_scores, self._resample(n_resamples)))
+        scores = pd.DataFrame(map(score_all, self._resample(n_resamples)))
         if self.random_folds is not None:
-            others = pd.DataFrame(
-                map(whole_scores, self.random_folds._resample(n_resamples))
-            )
-            figures["leakage gap"] = others["accuracy"] - figures["accuracy"]
+            others = self.random_folds._resample(n_resamples)
+            others = pd.DataFrame(map(score_all, others))
+            scores["leakage_gap"] = others["accuracy"] - scores["accuracy"]
         margins = [(1 - level) / 2, (1 + level) / 2]
-        return figures.quantile(margins).T.set_axis(["low", "high"], axis=1)
+        return scores.quantile(margins).T.set_axis(["low", "high"], axis=1)
 
     def per_movement(self, *, level=0.95, n_resamples=1000):
         """Compute precision, recall and F1 of each movement, with intervals.
@@ -209,47 +229,40 @@ class Evaluation:
         level : float, default=0.95
             Confidence level of the intervals.
         n_resamples : int, default=1000
-            Bootstrap samples [1]_: of artists where they are known, else of paintings.
+            Number of bootstrap samples [1]_: of artists if they are known, else of
+            paintings.
 
         Returns
         -------
-        table : DataFrame, a row a movement
+        table : DataFrame, a row for each movement
             ``paintings``; ``precision``, ``recall`` and ``f1``, each with ``_low`` and
-            ``_high``. Samples in which a movement has no painting, or no answer, don't
-            count for it; nan where none is left. A movement of one artist has an
-            interval of no width, which says nothing of other artists.
+            ``_high``. Bootstrap samples in which a score is undefined are left out; if
+            none remains, the interval is nan. A movement of a single artist has an
+            interval of width zero, which does not describe other artists.
 
         References
         ----------
         .. [1] Efron, Tibshirani. "An Introduction to the Bootstrap". 1993: the
-           percentile method; of clusters, where samples are not independent.
+           percentile method, with clusters for samples that are not independent.
         """
-        resampled = [class_scores(counts) for counts in self._resample(n_resamples)]
+        resampled = [score_classes(counts) for counts in self._resample(n_resamples)]
         margins = (1 - level) / 2, (1 + level) / 2
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "All-NaN slice")
             low, high = np.nanquantile(resampled, margins, axis=0)
-        table = {"paintings": self.confusion.sum(axis=1).to_numpy()}
-        scores = precision_recall_fscore_support(
-            self.y_true, self.y_pred, labels=self.classes, zero_division=0
+        confusion = self.confusion.to_numpy()
+        table = {"paintings": confusion.sum(axis=1)}
+        precision, recall, f1 = score_classes(confusion)
+        # Precision is 0, as in scikit-learn, if a movement is never predicted.
+        scores = (
+            np.nan_to_num(precision),
+            recall,
+            np.where(np.isnan(recall), np.nan, f1),
         )
-        lacking = table["paintings"] == 0
         for place, name in enumerate(("precision", "recall", "f1")):
-            # Where there is nothing to recall, 0 would be a reproach.
-            undefined = lacking & (name != "precision")
-            table[name] = np.where(undefined, np.nan, scores[place])
+            table[name] = scores[place]
             table[f"{name}_low"], table[f"{name}_high"] = low[place], high[place]
         return pd.DataFrame(table, index=pd.Index(self.classes, name="movement"))
-
-    @property
-    def confusion(self):
-        """Paintings of each movement (row) by what they were taken for: a DataFrame."""
-        counts = confusion_matrix(self.y_true, self.y_pred, labels=self.classes)
-        return pd.DataFrame(
-            counts,
-            index=pd.Index(self.classes, name="movement"),
-            columns=pd.Index(self.classes, name="predicted"),
-        )
 
     def most_confused(self, n=10):
         """List the pairs of movements that are confused most often.
@@ -257,13 +270,13 @@ class Evaluation:
         Parameters
         ----------
         n : int, default=10
-            Pairs, at most.
+            Maximum number of pairs.
 
         Returns
         -------
-        table : DataFrame, a row a pair
-            ``movement``, ``predicted``, ``paintings`` and ``share`` of the movement's;
-            the most frequent first.
+        table : DataFrame, a row for each pair
+            ``movement``, ``predicted``, ``paintings`` and ``share`` of the paintings of
+            the movement; the most frequent pair first.
         """
         table = self.confusion.stack().rename("paintings").reset_index()
         totals = table.groupby("movement")["paintings"].transform("sum")
@@ -273,90 +286,60 @@ class Evaluation:
         table = table.sort_values("paintings", ascending=False, kind="stable")
         return table.head(n).reset_index(drop=True)
 
-    def reliability(self, n_bins=10):
-        """Compare how sure the classifier is with how often it is right.
+    def reliability(self, n_bins=_N_BINS):
+        """Compute the accuracy of the paintings in each bin of confidence.
 
         Parameters
         ----------
         n_bins : int, default=10
-            Bins of equal width.
+            Number of bins of equal width.
 
         Returns
         -------
-        table : DataFrame, a row a bin that is not empty
+        table : DataFrame, a row for each bin that is not empty
             ``confidence`` (mean), ``accuracy`` and ``paintings``.
+
+        Raises
+        ------
+        ValueError
+            If there are no probabilities.
         """
-        edges = np.linspace(0, 1, n_bins + 1)
-        bins = np.clip(np.digitize(self.confidence, edges[1:-1], right=True), 0, None)
-        answers = pd.DataFrame(
-            {"confidence": self.confidence, "accuracy": self.correct}
-        )
-        table = answers.groupby(bins).mean()
-        table["paintings"] = answers.groupby(bins).size()
-        table.index = pd.IntervalIndex.from_breaks(edges, name="bin")[table.index]
-        return table
-
-    def calibration_error(self, n_bins=10):
-        """Compute the expected calibration error.
-
-        The mean distance of confidence and accuracy over bins of confidence, weighted
-        by their paintings [1]_.
-
-        Parameters
-        ----------
-        n_bins : int, default=10
-            Bins of equal width.
-
-        Returns
-        -------
-        error : float
-            0 to 1.
-
-        References
-        ----------
-        .. [1] Guo, Pleiss, Sun, Weinberger. "On Calibration of Modern Neural Networks".
-           ICML 2017.
-        """
-        table = self.reliability(n_bins)
-        distance = (table["confidence"] - table["accuracy"]).abs()
-        return float(np.average(distance, weights=table["paintings"]))
+        self._check_probabilities("reliability")
+        return compute_reliability(self.y_pred == self.y_true, self.confidence, n_bins)
 
     def coverage(self):
-        """Tell how accurate it is where it may decline to answer.
+        """Compute the accuracy on the paintings with the highest confidence.
 
         Returns
         -------
-        table : DataFrame, a row a painting
-            With answers of at least ``threshold`` confidence only, it answers for the
-            share ``coverage`` of the paintings, with ``accuracy``.
+        table : DataFrame, a row for each confidence
+            ``coverage``, the share of the paintings with a confidence of at least
+            ``threshold``, and the ``accuracy`` on them.
+
+        Raises
+        ------
+        ValueError
+            If there are no probabilities.
         """
-        order = np.argsort(-self.confidence, kind="stable")
-        n_answered = np.arange(1, len(order) + 1)
-        table = pd.DataFrame(
-            {
-                "threshold": self.confidence[order],
-                "coverage": n_answered / len(order),
-                "accuracy": np.cumsum(self.correct[order]) / n_answered,
-            }
-        )
-        # Paintings of equal confidence are answered together or not at all.
-        return table.drop_duplicates("threshold", keep="last").reset_index(drop=True)
+        self._check_probabilities("coverage")
+        return compute_coverage(self.y_pred == self.y_true, self.confidence)
 
     def chronology(self, periods):
-        """Tell how far apart in time the confused movements are.
+        """Compute the distance in time between confused movements.
 
         Parameters
         ----------
         periods : DataFrame or dict
-            Columns ``movement``, ``start`` and ``end``, as ``load_pandora18k`` gives
-            them as ``movements``; or start and end by movement. In years.
+            Columns ``movement``, ``start`` and ``end``, such as ``movements`` of
+            :func:`skart.datasets.load_pandora18k`; or a dict of movement to (start,
+            end). In years.
 
         Returns
         -------
-        table : DataFrame, a row a movement with mistakes, and ``all``
+        table : DataFrame, a row for each movement with mistakes, and ``all``
             ``mistakes``; ``years``, the mean distance between the middles of the true
-            and the predicted movement; ``by_chance``, what it would be if mistakes fell
-            on the other movements at random.
+            and the predicted movement; ``by_chance``, the same distance if the
+            mistakes were spread evenly over the other movements.
 
         Raises
         ------
@@ -386,21 +369,41 @@ class Evaluation:
             table[name] /= table["mistakes"]
         return table.astype({"mistakes": int})
 
+    def _check_probabilities(self, what):
+        """Raise ValueError if there are no probabilities."""
+        if self.probabilities is None:
+            raise ValueError(
+                f"{what} needs probabilities, and this evaluation holds predictions "
+                "only. Evaluate a classifier with predict_proba, for example "
+                "CalibratedClassifierCV around this one."
+            )
+
     def _resample(self, n_resamples):
-        """Draw artists where they are known, else paintings."""
+        """Yield confusion matrices of bootstrap samples of artists or paintings."""
         units = np.arange(len(self.y_true))
         if self.groups is not None:
             units = pd.factorize(self.groups)[0]
         return resample_confusion(
             np.searchsorted(self.classes, self.y_true),
-            self.probabilities.argmax(axis=1),
+            np.searchsorted(self.classes, self.y_pred),
             len(self.classes),
             units,
             n_resamples,
-            self.random_state,
+            self._random_state,
         )
 
 
-def _mode(labels):
-    values, counts = np.unique(labels, return_counts=True)
-    return values[counts.argmax()]
+def _sort_classes(classes, probabilities):
+    """Validate classes and probabilities, and return both in the order of classes."""
+    if classes is None:
+        raise ValueError("classes are required with probabilities: pass pipe.classes_")
+    classes, probabilities = np.asarray(classes), np.asarray(probabilities, float)
+    if probabilities.shape[1:] != classes.shape:
+        raise ValueError(
+            f"probabilities must have a column for each of {len(classes)} classes; got "
+            f"shape {probabilities.shape}"
+        )
+    if not np.isfinite(probabilities).all():
+        raise ValueError("probabilities hold values that are not finite")
+    order = np.argsort(classes)
+    return classes[order], probabilities[:, order]

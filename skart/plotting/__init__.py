@@ -1,4 +1,4 @@
-"""Figures, as scikit-learn makes them: numbers in ``__init__``, drawing in ``plot``."""
+"""Figures, as Display objects."""
 
 import lazy_loader as lazy
 

@@ -1,8 +1,8 @@
+from ._confidence import CoverageDisplay as CoverageDisplay
+from ._confidence import ReliabilityDisplay as ReliabilityDisplay
+from ._mistakes import MistakesDisplay as MistakesDisplay
 from ._paintings import ImageSizeDisplay as ImageSizeDisplay
-from ._paintings import MistakesDisplay as MistakesDisplay
 from ._paintings import SamplesDisplay as SamplesDisplay
-from ._results import HistoryDisplay as HistoryDisplay
-from ._results import SearchDisplay as SearchDisplay
-from ._results import plot_confusion_matrix as plot_confusion_matrix
-from ._results import plot_coverage as plot_coverage
-from ._results import plot_reliability as plot_reliability
+from ._predictions import ConfusionDisplay as ConfusionDisplay
+from ._training import HistoryDisplay as HistoryDisplay
+from ._training import SearchDisplay as SearchDisplay

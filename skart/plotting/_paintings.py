@@ -1,21 +1,19 @@
-"""Figures of paintings: samples, sizes and mistakes."""
+"""Sample paintings and sizes of images."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import LogLocator, NullLocator
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 
 from skart.images import ImageLoader
 from skart.images._headers import read_sizes
-from skart.plotting._names import as_label
+from skart.plotting._axes import as_label, make_axes
 
-# Room for names of 14 characters a line, in inches.
-_NAMES_WIDTH = 1.4
+_LABEL_WIDTH = 1.4  # inches for labels of 14 characters
 
 
 class SamplesDisplay:
-    """Sample paintings of each movement, a row a movement.
+    """Sample paintings of each movement, a row for each movement.
 
     Parameters
     ----------
@@ -25,14 +23,16 @@ class SamplesDisplay:
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
-        The figure.
+        Figure containing the paintings.
+    axes_ : ndarray of matplotlib.axes.Axes, shape (n_movements, n_columns)
+        Axes of the paintings.
 
     See Also
     --------
-    skart.datasets.load_image_folder : Paths, movements and artists.
+    skart.datasets.load_image_folder : Load paths, movements and artists.
     """
 
-    def __init__(self, images):
+    def __init__(self, *, images):
         self.images = images
 
     @classmethod
@@ -46,31 +46,34 @@ class SamplesDisplay:
         artists=None,
         on_error="raise",
         random_state=0,
+        ax=None,
     ):
-        """Draw paintings picked at random, from as many artists as there are.
+        """Plot paintings that are drawn at random.
 
         Parameters
         ----------
         paths : array-like of str or path, shape (n_paintings,)
             Image files.
         labels : array-like of shape (n_paintings,)
-            Their movements.
+            Movements.
         n_samples : int, default=8
-            Paintings a movement.
+            Maximum number of paintings of each movement.
         size : int, default=160
-            Side of each picture in pixels.
+            Side of each image in pixels.
         artists : array-like of shape (n_paintings,), default=None
-            Their artists: each is shown once before one is shown twice.
+            Artists. If given, each artist of a movement is shown once before one is
+            shown twice.
         on_error : {"raise", "blank"}, default="raise"
-            What to do about files that can't be decoded; see
-            :class:`skart.ImageLoader`.
-        random_state : int, RandomState or None, default=0
-            Seed of the choice.
+            How to handle files that can't be decoded; see :class:`skart.ImageLoader`.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the choice. The default, 0, gives the same figure each time.
+        ax : Axes or array-like of Axes, default=None
+            See :meth:`plot`.
 
         Returns
         -------
         display : SamplesDisplay
-            Drawn.
+            Object that stores the images.
         """
         generator = check_random_state(random_state)
         paths, labels = np.asarray(paths, dtype=object), np.asarray(labels)
@@ -83,30 +86,42 @@ class SamplesDisplay:
                 turns = pd.Series(names).groupby(names).cumcount()
                 rows = rows[np.argsort(turns, kind="stable")]
             images[movement] = np.asarray(loader.transform(paths[rows[:n_samples]]))
-        return cls(images).plot()
+        return cls(images=images).plot(ax)
 
-    def plot(self):
-        """Draw.
+    def plot(self, ax=None):
+        """Plot the paintings.
+
+        Parameters
+        ----------
+        ax : Axes or array-like of Axes, default=None
+            Axes to plot in: one whose place is divided, or one for each place of the
+            grid. If None, a new figure is created.
 
         Returns
         -------
         display : SamplesDisplay
-            Itself.
+            Object that stores the images.
         """
-        n_columns = max(len(images) for images in self.images.values())
-        figure, axes = plt.subplots(
-            len(self.images),
+        n_rows, n_columns = len(self.images), max(map(len, self.images.values()))
+        self.figure_, axes = make_axes(
+            ax,
+            n_rows * n_columns,
             n_columns,
-            figsize=(_NAMES_WIDTH + n_columns, len(self.images)),
-            squeeze=False,
+            figsize=(_LABEL_WIDTH + n_columns, n_rows),
+            layout=None,
             gridspec_kw={"wspace": 0.04, "hspace": 0.04},
         )
-        figure.subplots_adjust(_NAMES_WIDTH / (_NAMES_WIDTH + n_columns), 0, 1, 1)
-        for row, (movement, images) in zip(axes, self.images.items(), strict=True):
-            for ax in row:
-                ax.set_axis_off()
-            for ax, image in zip(row, images, strict=False):
-                ax.imshow(image)
+        if ax is None:
+            left = _LABEL_WIDTH / (_LABEL_WIDTH + n_columns)
+            self.figure_.subplots_adjust(left, 0, 1, 1)
+        self.axes_ = axes.reshape(n_rows, n_columns)
+        for row, (movement, images) in zip(
+            self.axes_, self.images.items(), strict=True
+        ):
+            for ax_ in row:
+                ax_.set_axis_off()
+            for ax_, image in zip(row, images, strict=False):
+                ax_.imshow(image)
             row[0].text(
                 -0.08,
                 0.5,
@@ -115,30 +130,29 @@ class SamplesDisplay:
                 ha="right",
                 va="center",
             )
-        self.figure_ = figure
         return self
 
 
 class ImageSizeDisplay:
-    """Sizes of the images of a collection: the report's figures 2 to 5 [1]_.
+    """Sizes of the images of a collection, as in figures 2 to 5 of the report [1]_.
 
     Width against height, and histograms of width, height and aspect ratio.
 
     Parameters
     ----------
     widths, heights : array-like of int, shape (n_paintings,)
-        Sizes in pixels, as the images are seen.
+        Sizes in pixels, after the orientation of the file is applied.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
-        The figure.
+        Figure containing the sizes.
     axes_ : ndarray of matplotlib.axes.Axes, shape (4,)
-        Scatter, width, height and aspect ratio.
+        Axes of the scatter plot, width, height and aspect ratio.
 
     See Also
     --------
-    skart.datasets.audit : Finds images that are too small, among others.
+    skart.audit.audit_collection : Find images that are too small, among others.
 
     References
     ----------
@@ -146,30 +160,34 @@ class ImageSizeDisplay:
        CS231n report, 2017.
     """
 
-    def __init__(self, widths, heights):
-        self.widths = np.asarray(widths)
-        self.heights = np.asarray(heights)
+    def __init__(self, *, widths, heights):
+        self.widths = widths
+        self.heights = heights
 
     @classmethod
-    def from_paths(cls, paths, *, below=None, above=None):
-        """Draw the sizes of image files, of which only the headers are read.
+    def from_paths(cls, paths, *, below=None, above=None, ax=None):
+        """Plot the sizes of image files. Only their headers are read.
 
         Parameters
         ----------
         paths : array-like of str or path, shape (n_paintings,)
-            Image files; those that can't be read are left out, with a warning.
-        below, above : int, default=None
-            Draw only those whose longer side has fewer, or at least as many, pixels.
+            Image files; unreadable ones are left out, with a warning.
+        below : int, default=None
+            Plot only images whose longer side has fewer pixels.
+        above : int, default=None
+            Plot only images whose longer side has at least as many pixels.
+        ax : Axes or array-like of four Axes, default=None
+            See :meth:`plot`.
 
         Returns
         -------
         display : ImageSizeDisplay
-            Drawn.
+            Object that stores the sizes.
 
         Raises
         ------
         ValueError
-            If no image is left.
+            If no image is readable, or none has such a size.
         """
         sizes = read_sizes(paths)
         longer = sizes.max(axis=1)
@@ -183,190 +201,50 @@ class ImageSizeDisplay:
                 f"no image has a longer side below={below} and above={above}; they "
                 f"have {longer.min()} to {longer.max()} pixels"
             )
-        return cls(*sizes[chosen].T).plot()
+        widths, heights = sizes[chosen].T
+        return cls(widths=widths, heights=heights).plot(ax)
 
-    def plot(self):
-        """Draw.
+    def plot(self, ax=None):
+        """Plot the sizes.
+
+        Parameters
+        ----------
+        ax : Axes or array-like of four Axes, default=None
+            Axes to plot in: one whose place is divided, or one for each part. If None,
+            a new figure is created.
 
         Returns
         -------
         display : ImageSizeDisplay
-            Itself.
+            Object that stores the sizes.
         """
-        figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
-        scatter, *histograms = axes.flat
-        scatter.scatter(self.widths, self.heights, s=8, alpha=0.4, linewidths=0)
-        side = max(self.widths.max(), self.heights.max())
+        widths, heights = np.asarray(self.widths), np.asarray(self.heights)
+        self.figure_, self.axes_ = make_axes(ax, 4, 2, figsize=(10, 7))
+        scatter, *histograms = self.axes_
+        scatter.scatter(widths, heights, s=8, alpha=0.4, linewidths=0)
+        side = max(widths.max(), heights.max())
         scatter.plot([0, side], [0, side], color="grey", linewidth=0.8)
         scatter.set(xlabel="width (pixels)", ylabel="height (pixels)")
-        # Twice as wide is as far from a square as half as wide.
-        ratios = self.widths / self.heights
-        for ax, values, label in zip(
+        ratios = widths / heights
+        for ax_, values, label in zip(
             histograms,
-            (self.widths, self.heights, ratios),
+            (widths, heights, ratios),
             ("width (pixels)", "height (pixels)", "aspect ratio (width / height)"),
             strict=True,
         ):
             bins = np.histogram_bin_edges(values, bins=40)
-            if values is ratios:
+            if values is ratios:  # 2 and 1/2 are equally far from a square
                 bins = np.geomspace(values.min() / 1.01, values.max() * 1.01, 41)
-                ax.set_xscale("log")
-                ax.xaxis.set_major_locator(LogLocator(base=2, subs=(1, 1.5)))
-                ax.xaxis.set_minor_locator(NullLocator())
-                ax.xaxis.set_major_formatter("{x:g}")
-            ax.hist(values, bins=bins)
+                ax_.set_xscale("log")
+                ax_.xaxis.set_major_locator(LogLocator(base=2, subs=(1, 1.5)))
+                ax_.xaxis.set_minor_locator(NullLocator())
+                ax_.xaxis.set_major_formatter("{x:g}")
+            ax_.hist(values, bins=bins)
             median = np.median(values)
-            ax.axvline(median, color="C1", label=f"median {median:.4g}")
-            ax.set(xlabel=label, ylabel="paintings")
-            ax.yaxis.get_major_locator().set_params(integer=True)
-            ax.legend()
-        figure.suptitle(f"{len(self.widths):,} paintings")
-        self.figure_, self.axes_ = figure, axes.ravel()
+            ax_.axvline(median, color="C1", label=f"median {median:.4g}")
+            ax_.set(xlabel=label, ylabel="paintings")
+            ax_.yaxis.get_major_locator().set_params(integer=True)
+            ax_.legend()
+        if ax is None:
+            self.figure_.suptitle(f"{len(widths):,} paintings")
         return self
-
-
-class MistakesDisplay:
-    """The most confident mistakes of a classifier, as pictures.
-
-    Parameters
-    ----------
-    images : array-like of shape (n, height, width, 3)
-        The paintings, the most confident mistake first.
-    y_true, y_pred : array-like of shape (n,)
-        Their movements, and those that were predicted.
-    confidence : array-like of shape (n,)
-        Probabilities of the predicted ones.
-
-    Attributes
-    ----------
-    figure_ : matplotlib.figure.Figure
-        The figure.
-
-    See Also
-    --------
-    plot_confusion_matrix : Which movements are confused.
-    skart.evaluation.evaluate : Predictions out of fold.
-    """
-
-    def __init__(self, images, y_true, y_pred, confidence):
-        self.images = images
-        self.y_true = y_true
-        self.y_pred = y_pred
-        self.confidence = confidence
-
-    @classmethod
-    def from_estimator(cls, estimator, paths, y, *, n_mistakes=12, size=200):
-        """Draw the mistakes of a fitted pipeline.
-
-        Parameters
-        ----------
-        estimator : Pipeline
-            Fitted; takes paths.
-        paths : array-like of str or path, shape (n_paintings,)
-            Image files that it was not trained on.
-        y : array-like of shape (n_paintings,)
-            Their movements.
-        n_mistakes : int, default=12
-            Pictures, at most.
-        size : int, default=200
-            Side of each picture in pixels.
-
-        Returns
-        -------
-        display : MistakesDisplay
-            Drawn.
-        """
-        probabilities = estimator.predict_proba(paths)
-        return cls.from_predictions(
-            paths,
-            y,
-            estimator.classes_[probabilities.argmax(axis=1)],
-            probabilities.max(axis=1),
-            n_mistakes=n_mistakes,
-            size=size,
-        )
-
-    @classmethod
-    def from_predictions(
-        cls, paths, y_true, y_pred, confidence, *, n_mistakes=12, size=200
-    ):
-        """Draw the mistakes among predictions.
-
-        Parameters
-        ----------
-        paths : array-like of str or path, shape (n_paintings,)
-            Image files.
-        y_true, y_pred : array-like of shape (n_paintings,)
-            Their movements, and those that were predicted.
-        confidence : array-like of shape (n_paintings,)
-            Probabilities of the predicted ones.
-        n_mistakes : int, default=12
-            Pictures, at most.
-        size : int, default=200
-            Side of each picture in pixels.
-
-        Returns
-        -------
-        display : MistakesDisplay
-            Drawn; empty if there is no mistake.
-        """
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-        confidence = np.asarray(confidence)
-        check_consistent_length(paths, y_true, y_pred, confidence)
-        wrong = np.flatnonzero(y_true != y_pred)
-        rows = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_mistakes]
-        images = np.empty((0, size, size, 3), np.uint8)
-        if len(rows):
-            loader = ImageLoader(size, resize="pad", on_error="blank")
-            images = np.asarray(loader.transform(np.asarray(paths, dtype=object)[rows]))
-        return cls(images, y_true[rows], y_pred[rows], confidence[rows]).plot()
-
-    def plot(self, *, n_columns=4):
-        """Draw.
-
-        Parameters
-        ----------
-        n_columns : int, default=4
-            Pictures side by side.
-
-        Returns
-        -------
-        display : MistakesDisplay
-            Itself.
-        """
-        n_rows = max(1, -(-len(self.images) // n_columns))
-        figure, axes = plt.subplots(
-            n_rows,
-            n_columns,
-            figsize=(2.4 * n_columns, 3.1 * n_rows),
-            squeeze=False,
-            layout="constrained",
-        )
-        for ax in axes.flat:
-            ax.set_axis_off()
-        for ax, image, true, predicted, confidence in zip(
-            axes.flat,
-            self.images,
-            self.y_true,
-            self.y_pred,
-            self.confidence,
-            strict=False,
-        ):
-            ax.imshow(_trim(image))
-            ax.set_anchor("NW")
-            title = f"{predicted}? {confidence:.0%}", f"is {true}"
-            title = "\n".join(as_label(line, 30) for line in title)
-            ax.set_title(title, fontsize=9, loc="left")
-        if not len(self.images):
-            axes[0, 0].text(0, 0.5, "no mistakes")
-        self.figure_ = figure
-        return self
-
-
-def _trim(image):
-    """Cut off the black that fills a picture up; leave one that is all black."""
-    seen = image.any(axis=2)
-    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return image
-    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -1,4 +1,4 @@
-"""All that came out of an evaluation, on one page to read, print and mail."""
+"""An evaluation as a self-contained HTML page."""
 
 import lazy_loader as lazy
 

@@ -1,7 +1,6 @@
-"""One self-contained HTML page: sections of text, tables and figures.
+"""Self-contained HTML pages: sections of text, tables, figures and images.
 
-Nothing on it is fetched from elsewhere, no script runs, and all that is put in is
-escaped, so that it can be mailed, printed and kept.
+A page loads nothing from elsewhere and runs no script, and all its texts are escaped.
 """
 
 import base64
@@ -19,15 +18,14 @@ from PIL import Image
 from skart._utils._files import atomic_write
 from skart._utils._validation import visible
 
-# Drawings grow with what is in them: above this they are smaller as pixels.
-_MOST_SVG_BYTES = 150_000
+_MAX_SVG_BYTES = 150_000  # larger drawings become a PNG
 _PIXELS_PER_INCH = 96  # of CSS
-# Browsers let a link hold two million characters; base64 makes four of three bytes.
-_MOST_LINK_BYTES = 1_400_000
+# Browsers accept links of two million characters; base64 has four for three bytes.
+_MAX_LINK_BYTES = 1_400_000
 _NUMBER = re.compile(r"[-+−]?[\d,.]+%?( \(.*\))?")
 _MISSING = "–"
 
-# What the figures of a page have in common; ``with plt.rc_context(FIGURE_STYLE)``.
+# Style of all figures of a page: ``with plt.rc_context(FIGURE_STYLE)``.
 FIGURE_STYLE = {
     "axes.edgecolor": "0.4",
     "axes.prop_cycle": plt.cycler(color=["#2f5573", "#b4602c", "#5f7a4b", "#8a2b3c"]),
@@ -41,19 +39,19 @@ FIGURE_STYLE = {
 
 
 class Page:
-    """A page to be filled section by section, and written.
+    """HTML page with a title and sections.
 
     Parameters
     ----------
     title : str
-        Of the page.
+        Title.
     subtitle : str, default=""
-        Under it.
+        Text below the title.
 
     Attributes
     ----------
     sections : list of Section
-        What was put on it, in order.
+        Sections in their order.
 
     Examples
     --------
@@ -75,29 +73,12 @@ class Page:
         self.sections = []
 
     def section(self, title):
-        """Begin a section.
-
-        Parameters
-        ----------
-        title : str
-            Its heading, and its entry in the contents.
-
-        Returns
-        -------
-        section : Section
-            Empty.
-        """
+        """Add a section with a heading, which is also an entry of the contents."""
         self.sections.append(Section(title))
         return self.sections[-1]
 
     def render(self):
-        """Make the page.
-
-        Returns
-        -------
-        html : str
-            All of it.
-        """
+        """Return the HTML."""
         environment = jinja2.Environment(
             loader=jinja2.PackageLoader("skart.report"),
             autoescape=True,
@@ -109,23 +90,7 @@ class Page:
         return environment.get_template("page.html").render(page=self)
 
     def write(self, path):
-        """Write the page: all of it or, if that fails, nothing.
-
-        Parameters
-        ----------
-        path : str or path
-            The file; one that is there is replaced. Folders are made as needed.
-
-        Returns
-        -------
-        path : pathlib.Path
-            The file.
-
-        Raises
-        ------
-        OSError
-            If it can't be written.
-        """
+        """Write the page atomically, and return its path; folders are created."""
         path = check_target(path)
         with atomic_write(path) as part:
             part.write_bytes(_encode(self.render()))
@@ -133,17 +98,14 @@ class Page:
 
 
 class Section:
-    """A part of a page under a heading; :meth:`Page.section` makes it.
-
-    Parameters
-    ----------
-    title : str
-        Its heading.
+    """Section of a page; :meth:`Page.section` returns one.
 
     Attributes
     ----------
+    title : str
+        Heading.
     blocks : list of dict
-        What was put into it, in order.
+        Content in its order.
     """
 
     def __init__(self, title):
@@ -151,24 +113,12 @@ class Section:
         self.blocks = []
 
     def text(self, text):
-        """Add paragraphs.
-
-        Parameters
-        ----------
-        text : str
-            Plain text; an empty line parts two paragraphs.
-        """
+        """Add paragraphs, separated by empty lines."""
         paragraphs = re.split(r"\n\s*\n", str(text).strip())
         self._add("text", paragraphs=[" ".join(part.split()) for part in paragraphs])
 
     def facts(self, facts):
-        """Add a list of names and what they stand for.
-
-        Parameters
-        ----------
-        facts : dict of str to object
-            Values are shown as they print.
-        """
+        """Add a list of names and values, a dict."""
         self._add("facts", facts=facts)
 
     def table(self, frame, *, caption="", formats=None, code=()):
@@ -177,21 +127,20 @@ class Section:
         Parameters
         ----------
         frame : DataFrame
-            A row a row. Its index heads the rows, unless it only counts them.
+            The table. Its index is shown unless it is a RangeIndex.
         caption : str, default=""
-            Above it.
+            Text above the table.
         formats : dict, default=None
-            By column: a format such as ``".1%"``, or a function of the value. Without,
-            whole numbers are grouped by thousands, others have three digits, and
-            missing ones are a dash.
+            Format of each column: a str such as ``".1%"``, or a function of the value.
+            By default, integers have thousands separators, floats three significant
+            digits, and missing values are a dash.
         code : tuple of str, default=()
-            Columns to be set in a typewriter face and broken anywhere: file names,
-            digests.
+            Columns in a monospaced font that are broken anywhere, such as file names.
         """
         formats = formats or {}
-        counts = isinstance(frame.index, pd.RangeIndex)
+        numbered = isinstance(frame.index, pd.RangeIndex)
         columns = [
-            [_shown(value, formats.get(name)) for value in frame.iloc[:, place]]
+            [_format(value, formats.get(name)) for value in frame.iloc[:, place]]
             for place, name in enumerate(frame.columns)
         ]
         kinds = [
@@ -204,12 +153,12 @@ class Section:
             else ""
             for name, column in zip(frame.columns, columns, strict=True)
         ]
-        heads = [None] * len(frame) if counts else list(frame.index)
+        heads = [None] * len(frame) if numbered else list(frame.index)
         cells = zip(*columns, strict=True) if columns else [()] * len(frame)
         self._add(
             "table",
             caption=caption,
-            corner=None if counts else frame.index.name or "",
+            corner=None if numbered else frame.index.name or "",
             names=list(frame.columns),
             kinds=kinds,
             rows=list(zip(heads, cells, strict=True)),
@@ -218,72 +167,76 @@ class Section:
     def figure(self, figure, *, alt, caption=""):
         """Add a figure, and close it.
 
-        Photographs become a JPEG, drawings an SVG, or a PNG where that is smaller;
-        pixels are two for each one of the screen.
+        Photographs are stored as JPEG, drawings as SVG or, if that is smaller, as PNG.
 
         Parameters
         ----------
-        figure : matplotlib.figure.Figure or display
-            Drawn.
+        figure : matplotlib.figure.Figure or Display
+            The figure, or a display with ``figure_``.
         alt : str
-            What it shows, for those who can't see it.
+            Alternative text.
         caption : str, default=""
-            Under it.
+            Text below the figure.
         """
         figure = getattr(figure, "figure_", figure)
-        kind, data, width = _image(figure)
+        kind, data, width = _encode_figure(figure)
         plt.close(figure)
         uri = _data_uri(f"image/{kind}", data)
         self._add("figure", uri=uri, width=width, alt=alt, caption=caption)
 
+    def gallery(self, items, *, caption=""):
+        """Add thumbnails side by side, each with a few lines of text.
+
+        Parameters
+        ----------
+        items : iterable of dict
+            ``image``, a uint8 array of shape (height, width, 3), or None; ``lines``, a
+            list of str; and optionally ``link``, an address for the first line.
+        caption : str, default=""
+            Text above the thumbnails.
+        """
+        shown = [
+            {
+                "uri": None if item["image"] is None else _jpeg_uri(item["image"]),
+                "lines": item["lines"],
+                "link": item.get("link"),
+            }
+            for item in items
+        ]
+        self._add("gallery", thumbnails=shown, caption=caption)
+
     def download(self, name, frame, *, text):
-        """Add a table as a CSV file that is kept within the page.
+        """Add a table as a CSV file that is stored in the page, with its SHA-256.
 
         Parameters
         ----------
         name : str
-            Of the file: ``"manifest.csv"``. A large one is cut into numbered parts,
-            each with a head line, for the sake of browsers. The SHA-256 of each file
-            stands beside it.
+            File name, such as ``"manifest.csv"``. Large files are split into numbered
+            parts, because browsers limit the length of links.
         frame : DataFrame
-            The table, without its index.
+            The table; its index is left out.
         text : str
-            What the file holds.
+            Text before the link.
         """
-        n_parts = -(-len(_encode(frame.to_csv(index=False))) // _MOST_LINK_BYTES)
+        n_parts = -(-len(_encode(frame.to_csv(index=False))) // _MAX_LINK_BYTES)
         size = max(1, -(-len(frame) // n_parts))
         links = []
         for number, start in enumerate(range(0, len(frame), size), 1):
             rows = frame.iloc[start : start + size]
             part = name.replace(".", f"-{number}.", 1) if n_parts > 1 else name
-            # Spreadsheets take a file without the mark for one of another encoding.
+            # Spreadsheets recognise UTF-8 by the byte order mark.
             data = _encode("\ufeff" + rows.to_csv(index=False))
             digest = hashlib.sha256(data).hexdigest()
             links.append((part, _data_uri("text/csv;charset=utf-8", data), digest))
         self._add("download", text=text, links=links)
 
     def _add(self, kind, **content):
+        """Add a block."""
         self.blocks.append({"kind": kind, **content})
 
 
 def check_target(path):
-    """Check that a page can be written, before the work that goes into it.
-
-    Parameters
-    ----------
-    path : str or path
-        The file; ``~`` is expanded, and folders are made as needed.
-
-    Returns
-    -------
-    path : pathlib.Path
-        The file.
-
-    Raises
-    ------
-    OSError
-        If it is a folder, or a folder around it can't be made.
-    """
+    """Return the path of a page; raise OSError if it can't be written."""
     path = Path(path).expanduser()
     if path.is_dir():
         raise IsADirectoryError(
@@ -294,13 +247,14 @@ def check_target(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(
-            f"{str(path)!r} can't be written: a file stands in the place of the folder "
-            f"{error.filename!r}. Name another folder."
+            f"{str(path)!r} can't be written: {error.filename!r} is a file, not a "
+            "folder. Name another folder."
         ) from error
     return path
 
 
-def _shown(value, form):
+def _format(value, form):
+    """Return the text of a cell."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return _MISSING
     if callable(form):
@@ -314,38 +268,51 @@ def _shown(value, form):
     return f"{value:.3g}" if pd.api.types.is_float(value) else str(value)
 
 
-def _image(figure):
-    """Give a figure's kind, bytes, and width in CSS pixels."""
-    shown = [image for ax in figure.axes for image in ax.images]
-    photographs = any(image.get_array().ndim == 3 for image in shown)
-    if not photographs:
-        data = _saved(figure, format="svg", metadata={"Date": None})
-        if len(data) <= _MOST_SVG_BYTES:
+def _encode_figure(figure):
+    """Return the image type, the bytes and the width in CSS pixels of a figure."""
+    images = [image for ax in figure.axes for image in ax.images]
+    has_photographs = any(image.get_array().ndim == 3 for image in images)
+    if not has_photographs:
+        data = _save(figure, format="svg", metadata={"Date": None})
+        if len(data) <= _MAX_SVG_BYTES:
             points = re.search(rb'width="([\d.]+)pt"', data)[1]
             return "svg+xml", data, round(float(points) / 72 * _PIXELS_PER_INCH)
-    data = _saved(figure, format="png", dpi=2 * _PIXELS_PER_INCH)
+    # Two pixels for each CSS pixel, for screens of high resolution.
+    data = _save(figure, format="png", dpi=2 * _PIXELS_PER_INCH)
     with Image.open(io.BytesIO(data)) as image:
         width = round(image.width / 2)
-        if not photographs:
+        if not has_photographs:
             return "png", data, width
-        smaller = io.BytesIO()
-        image.convert("RGB").save(smaller, "JPEG", quality=88, subsampling=0)
-    return "jpeg", smaller.getvalue(), width
+        return "jpeg", _encode_jpeg(image.convert("RGB"), 88), width
 
 
-def _saved(figure, **options):
+def _save(figure, **options):
+    """Return a figure as bytes."""
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # Names in scripts that the font lacks stand in the tables.
+        # Tables hold the names that the font can't draw.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(file, bbox_inches="tight", pad_inches=0.05, **options)
     return file.getvalue()
 
 
+def _encode_jpeg(image, quality):
+    """Return a PIL image as JPEG bytes."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality, subsampling=0)
+    return file.getvalue()
+
+
+def _jpeg_uri(pixels):
+    """Return an array of pixels as a data URI."""
+    return _data_uri("image/jpeg", _encode_jpeg(Image.fromarray(pixels), 80))
+
+
 def _data_uri(kind, data):
+    """Return bytes as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _encode(text):
-    # Names of files may hold bytes that are no UTF-8.
+    """Return a text as UTF-8; file names may hold bytes that are not."""
     return text.encode("utf-8", "backslashreplace")

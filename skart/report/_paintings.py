@@ -1,4 +1,4 @@
-"""Sections on the paintings: what they are, which were mistaken, every file."""
+"""Sections on the paintings: collection, mistakes and files."""
 
 import os
 import warnings
@@ -8,31 +8,17 @@ import pandas as pd
 
 from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
+from skart.plotting._mistakes import select_mistakes
 from skart.report._text import count
 
-# More than this is a file to open elsewhere, not a table to read.
-_MOST_FILES_SHOWN = 1000
+_MAX_FILES_SHOWN = 1000
 _N_MISTAKES = 12
-# Sizes that span more than this are drawn in two parts, too.
-_WIDE_SPAN = 8
+# If the longest image is longer by this factor, sizes are also plotted in two parts.
+_WIDE_RANGE = 8
 
 
 def fill_paintings(section, evaluation, files, *, skipped=None, description=None):
-    """Show what the collection is; report the files that can't be read.
-
-    Parameters
-    ----------
-    section : Section
-        Where to.
-    evaluation : Evaluation
-        Gives movements and artists.
-    files : DataFrame
-        As ``survey_files`` gives them. Reasons that turn up are added to ``problem``.
-    skipped : dict of str to int, default=None
-        Files that were passed over, by reason.
-    description : str, default=None
-        What the user says of the collection.
-    """
+    """Describe the collection; add undecodable files to ``files["problem"]``."""
     if description:
         section.text(description)
     facts = {"Paintings": f"{len(files):,}", "Movements": len(evaluation.classes)}
@@ -48,12 +34,11 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
             f"median {longer.median():,.0f}"
         )
     section.facts(facts)
-    by_movement = pd.DataFrame({"movement": evaluation.y_true})
-    table = by_movement["movement"].value_counts().sort_index().to_frame("paintings")
+    movements = pd.Series(evaluation.y_true, name="movement")
+    table = movements.value_counts().sort_index().to_frame("paintings")
     if evaluation.groups is not None:
-        artists = pd.Series(evaluation.groups).groupby(by_movement["movement"])
+        artists = pd.Series(evaluation.groups).groupby(movements)
         table["artists"] = artists.nunique()
-        # By how much a single hand can sway the movement.
         table["by the most frequent artist"] = artists.agg(
             lambda names: names.value_counts(normalize=True).iloc[0]
         )
@@ -64,10 +49,10 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
     )
     if skipped:
         table = pd.Series(skipped, name="files").rename_axis("reason").to_frame()
-        section.table(table, caption="Files that were passed over")
+        section.table(table, caption="Skipped files")
     if len(readable):
-        _show_sizes(section, readable["width"], readable["height"], longer)
-        _show_samples(section, evaluation, files)
+        _add_sizes(section, readable["width"], readable["height"], longer)
+        _add_samples(section, evaluation, files)
     unreadable = files[files["problem"].notna()]
     if len(unreadable):
         _, names = _relative_paths(files["path"])
@@ -78,77 +63,59 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
                     "reason": unreadable["problem"].to_numpy(),
                 }
             ),
-            caption=f"{count(len(unreadable), 'file')} can't be read now: the "
-            "classifier saw a black image in their place, or they changed since",
+            caption=f"Unreadable files: {len(unreadable):,}. The classifier received a "
+            "black image instead, or the files changed after the evaluation",
             code=("file",),
         )
 
 
 def fill_mistakes(section, evaluation, files):
-    """Show the most confident mistakes.
-
-    Parameters
-    ----------
-    section : Section
-        Where to.
-    evaluation : Evaluation
-        Of the classifier.
-    files : DataFrame
-        As ``survey_files`` gives them.
-    """
-    wrong = np.flatnonzero(~evaluation.correct)
+    """Add the mistakes with the highest confidence."""
+    wrong = select_mistakes(evaluation.y_true, evaluation.y_pred, evaluation.confidence)
     if not len(wrong):
-        section.text("It made no mistakes.")
+        section.text("The classifier made no mistakes.")
         return
-    order = np.argsort(-evaluation.confidence[wrong], kind="stable")
-    rows = wrong[order][:_N_MISTAKES]
+    rows = wrong[:_N_MISTAKES]
     section.text(
-        f"It made {count(len(wrong), 'mistake')} in "
+        f"The classifier made {count(len(wrong), 'mistake')} in "
         f"{count(len(evaluation.y_true), 'painting')}."
     )
     images = ImageLoader(200, resize="pad", on_error="blank").transform(
         files["path"].to_numpy(object)[rows]
     )
+    confidence = evaluation.confidence
     with warnings.catch_warnings():
-        # The table names them.
+        # The table below lists them.
         warnings.filterwarnings("ignore", ".* images can't be read")
         display = MistakesDisplay(
-            np.asarray(images),
-            evaluation.y_true[rows],
-            evaluation.y_pred[rows],
-            evaluation.confidence[rows],
+            images=np.asarray(images),
+            y_true=evaluation.y_true[rows],
+            y_pred=evaluation.y_pred[rows],
+            confidence=None if confidence is None else confidence[rows],
         ).plot()
+    which = "Mistakes" if confidence is None else "Mistakes with the highest confidence"
     section.figure(
         display,
-        alt=f"The {len(rows)} paintings of the most confident mistakes",
-        caption="The mistakes of which it was surest.",
+        alt=f"{which}: {count(len(rows), 'painting')}",
+        caption=f"{which}: predicted and true movement.",
     )
-    table = _manifest(evaluation, files).iloc[rows].reset_index(drop=True)
+    table = _make_manifest(evaluation, files).iloc[rows].reset_index(drop=True)
     table = table.drop(columns=["bytes", "SHA-256"]).rename(columns={"path": "file"})
     if images.failures:
-        table["black, since"] = [images.failures.get(path) for path in images.paths]
+        table["shown black, because"] = [
+            images.failures.get(path) for path in images.paths
+        ]
     section.table(
         table,
-        caption="Their files, in the same order",
+        caption="Files of these mistakes, in the same order",
         formats={"confidence": ".1%"},
         code=("file",),
     )
 
 
 def fill_files(section, evaluation, files):
-    """List the files, or what they add up to where they are many.
-
-    Parameters
-    ----------
-    section : Section
-        Where to.
-    evaluation : Evaluation
-        Of the classifier.
-    files : DataFrame
-        As ``survey_files`` gives them.
-    """
-    manifest = _manifest(evaluation, files)
-    kept = manifest.round({"confidence": 6})
+    """List the files, or their number in each movement if there are many."""
+    manifest = _make_manifest(evaluation, files)
     folder, _ = _relative_paths(files["path"])
     section.facts(
         {
@@ -157,11 +124,12 @@ def fill_files(section, evaluation, files):
             "Bytes": f"{files['bytes'].sum():,}",
         }
     )
-    section.download("manifest.csv", kept, text="The list as a table to keep:")
-    if len(manifest) <= _MOST_FILES_SHOWN:
+    rounded = manifest.round({"confidence": 6})
+    section.download("manifest.csv", rounded, text="The list of files as a table:")
+    if len(manifest) <= _MAX_FILES_SHOWN:
         section.table(
             manifest,
-            caption="Paths from the folder",
+            caption="Files, with paths relative to the folder",
             formats={"confidence": ".1%"},
             code=("path", "SHA-256"),
         )
@@ -171,31 +139,32 @@ def fill_files(section, evaluation, files):
     )
     section.table(
         table,
-        caption=f"More than {_MOST_FILES_SHOWN:,} files: the list holds them all, and "
-        "this is their sum",
+        caption="Files of each movement. With more than "
+        f"{_MAX_FILES_SHOWN:,} files, only manifest.csv lists all of them",
     )
 
 
-def _show_sizes(section, widths, heights, longer):
+def _add_sizes(section, widths, heights, longer):
+    """Add the sizes of the images, also in two parts if they range widely."""
     section.figure(
-        ImageSizeDisplay(widths, heights).plot(),
+        ImageSizeDisplay(widths=widths, heights=heights).plot(),
         alt="Width against height, and histograms of width, height and aspect ratio",
         caption="Sizes of the images.",
     )
     cut = int(longer.median())
     small = longer < cut
-    if longer.max() < _WIDE_SPAN * longer.min() or not small.any():
+    if longer.max() < _WIDE_RANGE * longer.min() or not small.any():
         return
     for chosen, which in ((small, "below"), (~small, "of at least")):
         section.figure(
-            ImageSizeDisplay(widths[chosen], heights[chosen]).plot(),
+            ImageSizeDisplay(widths=widths[chosen], heights=heights[chosen]).plot(),
             alt=f"Sizes of the images with a longer side {which} {cut} pixels",
-            caption=f"Those with a longer side {which} {cut:,} pixels.",
+            caption=f"Images with a longer side {which} {cut:,} pixels.",
         )
 
 
-def _show_samples(section, evaluation, files):
-    """Draw samples of what can be decoded; a header may promise more than follows."""
+def _add_samples(section, evaluation, files):
+    """Add sample paintings; files whose pixels can't be decoded become a problem."""
     groups = evaluation.groups
     while True:
         rows = files.index[files["problem"].isna()]
@@ -212,45 +181,32 @@ def _show_samples(section, evaluation, files):
             files["problem"] = files["problem"].fillna(reasons)
         else:
             break
+    artists = "" if groups is None else ", from as many artists as possible"
     section.figure(
         display,
-        alt=f"Sample paintings of {count(len(display.images), 'movement')}, a row each",
-        caption="Samples, picked at random"
-        f"{'' if groups is None else ' from as many artists as there are'}.",
+        alt="Sample paintings, a row for each of "
+        f"{count(len(display.images), 'movement')}",
+        caption=f"Sample paintings of each movement, drawn at random{artists}.",
     )
 
 
-def _manifest(evaluation, files):
+def _make_manifest(evaluation, files):
+    """Return a table of the files with movements and predictions."""
     _, names = _relative_paths(files["path"])
-    manifest = {"path": names, "movement": evaluation.y_true}
-    if evaluation.groups is not None:
-        manifest["artist"] = evaluation.groups
-    return pd.DataFrame(
-        {
-            **manifest,
-            "predicted": evaluation.y_pred,
-            "confidence": evaluation.confidence,
-            "bytes": files["bytes"].to_numpy(),
-            "SHA-256": files["sha256"].to_numpy(),
-        }
-    )
+    columns = {
+        "path": names,
+        "movement": evaluation.y_true,
+        "artist": evaluation.groups,
+        "predicted": evaluation.y_pred,
+        "confidence": evaluation.confidence,
+        "bytes": files["bytes"].to_numpy(),
+        "SHA-256": files["sha256"].to_numpy(),
+    }
+    return pd.DataFrame({k: v for k, v in columns.items() if v is not None})
 
 
 def _relative_paths(paths):
-    """Cut what all paths have in common.
-
-    Parameters
-    ----------
-    paths : iterable of str
-        Files.
-
-    Returns
-    -------
-    folder : str
-        Their common folder; empty if they have none.
-    relative : list of str
-        The paths from there, with slashes.
-    """
+    """Return the common folder of paths, and the paths relative to it."""
     paths = [os.path.abspath(path) for path in paths]
     try:
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])

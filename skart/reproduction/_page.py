@@ -6,7 +6,7 @@ import pandas as pd
 
 from skart.cli._profiles import describe, figures
 from skart.evaluation import Evaluation
-from skart.plotting import HistoryDisplay, SearchDisplay, plot_confusion_matrix
+from skart.plotting import ConfusionDisplay, HistoryDisplay, SearchDisplay
 from skart.report._html import FIGURE_STYLE, Page
 from skart.reproduction._cited import CAVEAT, written_cited
 from skart.reproduction._reported import REPORTED_HEAD, TITLES, written
@@ -78,7 +78,7 @@ def _fill_page(reproduction, results, table, cited):
         add(
             section,
             f"{name}-history",
-            HistoryDisplay(result["history"]).plot(),
+            HistoryDisplay(history=result["history"]).plot(),
             f"Learning curves of {title}: loss and accuracy by epoch",
             "Loss and accuracy by epoch; the best epoch on the validation paintings "
             "is marked.",
@@ -87,7 +87,7 @@ def _fill_page(reproduction, results, table, cited):
             add(
                 section,
                 f"{name}-search",
-                SearchDisplay(result["search"]).plot(),
+                SearchDisplay(results=result["search"]).plot(),
                 f"Random search for {title}: accuracy against each parameter",
                 "Accuracy on the validation paintings of each candidate.",
             )
@@ -103,7 +103,7 @@ def _fill_page(reproduction, results, table, cited):
     add(
         section,
         "confusion-matrix",
-        plot_confusion_matrix(evaluation.y_true, evaluation.y_pred),
+        ConfusionDisplay.from_evaluation(evaluation),
         f"Confusion matrix of {TITLES[best]} on the test paintings",
     )
     section.table(
@@ -163,6 +163,6 @@ def _describe(name, result):
 def _test_of(result):
     return Evaluation(
         np.array(result["y_true"]),
-        np.array(result["probabilities"]),
-        np.array(result["classes"]),
+        probabilities=np.array(result["probabilities"]),
+        classes=np.array(result["classes"]),
     )

@@ -262,7 +262,7 @@ def test_evaluate(trained, drawn, tmp_path):
     table = pd.read_csv(tmp_path / "all.csv")
     accuracy = np.mean(table["movement"] == table["predicted"])
     assert answer["metrics"]["accuracy"] == pytest.approx(accuracy)
-    assert answer["leakage_gap"]["artists apart"]["accuracy"] == pytest.approx(accuracy)
+    assert answer["leakage_gap"]["artists_apart"]["accuracy"] == pytest.approx(accuracy)
     assert np.sum(answer["confusion"]["counts"]) == answer["paintings"] == 45
     expected = recall_score(table["movement"], table["predicted"], average=None)
     assert [x["recall"] for x in answer["movements"]] == pytest.approx(list(expected))

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import calibration_curve
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -13,17 +14,21 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 from sklearn.model_selection import (
+    ShuffleSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
     cross_val_predict,
+    cross_validate,
 )
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
 
 from skart.evaluation import Evaluation, evaluate
 
 
 @pytest.fixture(scope="module")
 def collection():
-    """Features of five movements, in which an artist's hand outweighs the movement."""
+    """Features of five movements, in which artists differ more than movements."""
     generator = np.random.default_rng(0)
     artists = np.repeat(np.arange(30), 10)
     codes = artists // 6
@@ -41,7 +46,7 @@ def evaluation(collection):
     return evaluate(LogisticRegression(), X, y, groups=artists)
 
 
-def test_predictions_are_those_of_scikit_learn(collection, evaluation):
+def test_predictions_equal_those_of_scikit_learn(collection, evaluation):
     X, y, artists = collection
     for splitter, groups, found in (
         (StratifiedGroupKFold, artists, evaluation),
@@ -58,52 +63,54 @@ def test_predictions_are_those_of_scikit_learn(collection, evaluation):
         np.testing.assert_array_equal(found.probabilities, expected)
 
 
-def test_metrics_are_those_of_scikit_learn(collection, evaluation):
+def test_metrics_equal_those_of_scikit_learn(collection, evaluation):
     y = collection[1]
     probabilities = evaluation.probabilities
     labels = np.unique(y)
     predicted = labels[probabilities.argmax(axis=1)]
     expected = {
         "accuracy": accuracy_score(y, predicted),
-        "balanced accuracy": balanced_accuracy_score(y, predicted),
-        "macro F1": f1_score(y, predicted, average="macro"),
-        "log loss": log_loss(y, probabilities),
-        "top-3 accuracy": top_k_accuracy_score(y, probabilities, k=3),
-        "most frequent": 0.2,
+        "balanced_accuracy": balanced_accuracy_score(y, predicted),
+        "macro_f1": f1_score(y, predicted, average="macro"),
+        "log_loss": log_loss(y, probabilities),
+        "top_3_accuracy": top_k_accuracy_score(y, probabilities, k=3),
+        "most_frequent": 0.2,
     }
     for name, value in expected.items():
         assert evaluation.metrics[name] == pytest.approx(value)
-    assert set(evaluation.metrics.index) == {*expected, "calibration error"}
+    assert set(evaluation.metrics.index) == {*expected, "calibration_error"}
     np.testing.assert_array_equal(evaluation.confusion, confusion_matrix(y, predicted))
 
 
-def test_probabilities_of_networks_are_of_single_precision():
+def test_log_loss_of_float32_probabilities():
     generator = np.random.default_rng(0)
     probabilities = generator.dirichlet(np.ones(18), 500).astype(np.float32)
     y = generator.integers(0, 18, 500)
-    found = Evaluation(y, probabilities, np.arange(18)).metrics["log loss"]
+    found = Evaluation(y, probabilities=probabilities, classes=np.arange(18)).metrics[
+        "log_loss"
+    ]
     rows = np.arange(500)
     assert found == pytest.approx(-np.log(probabilities[rows, y]).mean(), rel=1e-5)
 
 
-def test_the_leakage_gap(evaluation):
+def test_leakage_gap(evaluation):
     gap = evaluation.leakage_gap
     accuracy = gap.loc["accuracy"]
-    assert accuracy["artists apart"] == evaluation.metrics["accuracy"]
-    assert accuracy["random folds"] == evaluation.random_folds.metrics["accuracy"]
-    assert accuracy["gap"] == accuracy["random folds"] - accuracy["artists apart"] > 0.2
-    with pytest.raises(ValueError, match="needs artists: pass evaluate"):
+    assert accuracy["artists_apart"] == evaluation.metrics["accuracy"]
+    assert accuracy["random_folds"] == evaluation.random_folds.metrics["accuracy"]
+    assert accuracy["gap"] == accuracy["random_folds"] - accuracy["artists_apart"] > 0.2
+    with pytest.raises(ValueError, match="needs artists and random folds"):
         evaluation.random_folds.leakage_gap  # noqa: B018
 
 
-def test_without_artists(collection):
+def test_evaluate_without_groups(collection):
     X, y, _ = collection
     evaluation = evaluate(LogisticRegression(), X, y)
     assert evaluation.random_folds is None and evaluation.groups is None
     assert evaluation.metrics["accuracy"] > 0.8
 
 
-def test_scores_of_each_movement(collection, evaluation):
+def test_per_movement_equals_scikit_learn(collection, evaluation):
     y = collection[1]
     table = evaluation.per_movement(n_resamples=300)
     expected = precision_recall_fscore_support(y, evaluation.y_pred)
@@ -116,59 +123,61 @@ def test_scores_of_each_movement(collection, evaluation):
     pd.testing.assert_frame_equal(table, again)
 
 
-def test_intervals_have_their_width(collection):
-    # The recall of one class is a proportion, of which the standard error is known.
+def test_intervals_of_recall_have_the_expected_width(collection):
+    # Recall is a proportion, whose standard error is known.
     generator = np.random.default_rng(0)
     y = np.repeat([0, 1], 400)
     correct = generator.random(800) < 0.7
     chosen = np.where(correct, y, 1 - y)
-    evaluation = Evaluation(y, np.eye(2)[chosen], [0, 1])
+    evaluation = Evaluation(y, y_pred=chosen)
     table = evaluation.per_movement(level=0.9)
     width = (table["recall_high"] - table["recall_low"]).mean()
     assert width == pytest.approx(2 * 1.645 * np.sqrt(0.7 * 0.3 / 400), rel=0.1)
-    # Ten paintings of an artist that are all right or all wrong are one piece of
-    # evidence, not ten: intervals are sqrt(10) as wide.
+    # With ten equal results per artist, intervals are sqrt(10) times as wide.
     clusters = np.arange(800) // 10
     chosen = np.where(correct[clusters * 10], y, 1 - y)
-    evaluation = Evaluation(y, np.eye(2)[chosen], [0, 1], groups=clusters)
+    evaluation = Evaluation(y, y_pred=chosen, groups=clusters)
     grouped = evaluation.per_movement(level=0.9)
     wider = (grouped["recall_high"] - grouped["recall_low"]).mean()
     assert wider / width == pytest.approx(np.sqrt(10), rel=0.2)
 
 
-def test_the_most_confused_pairs():
+def test_most_confused():
     y = np.array(["a"] * 4 + ["b"] * 10 + ["c"] * 2)
     predicted = np.array([*"abbc", *"bbbbbbbaaa", *"cc"])
-    probabilities = (predicted[:, None] == np.array(["a", "b", "c"])) * 1.0
-    table = Evaluation(y, probabilities, ["a", "b", "c"]).most_confused(2)
+    table = Evaluation(y, y_pred=predicted).most_confused(2)
     assert table.to_dict("records") == [
         {"movement": "b", "predicted": "a", "paintings": 3, "share": 0.3},
         {"movement": "a", "predicted": "b", "paintings": 2, "share": 0.5},
     ]
 
 
-def test_calibration_agrees_with_scikit_learn(evaluation):
+def test_reliability_equals_scikit_learn(evaluation):
     accuracy, confidence = calibration_curve(
-        evaluation.correct, evaluation.confidence, n_bins=8
+        evaluation.y_pred == evaluation.y_true, evaluation.confidence, n_bins=8
     )
     table = evaluation.reliability(8)
     np.testing.assert_allclose(table["accuracy"], accuracy)
     np.testing.assert_allclose(table["confidence"], confidence)
     assert table["paintings"].sum() == 300
-    shares = table["paintings"].to_numpy() / 300
-    expected = np.sum(np.abs(accuracy - confidence) * shares)
-    assert evaluation.calibration_error(8) == pytest.approx(expected)
+    table = evaluation.reliability()
+    distance = (table["accuracy"] - table["confidence"]).abs()
+    expected = (distance * table["paintings"]).sum() / 300
+    assert evaluation.metrics["calibration_error"] == pytest.approx(expected)
 
 
-def test_declining_to_answer(evaluation):
+def test_coverage(evaluation):
     table = evaluation.coverage()
+    correct = evaluation.y_pred == evaluation.y_true
     assert table["coverage"].iloc[-1] == 1
     assert table["accuracy"].iloc[-1] == evaluation.metrics["accuracy"]
     for _, row in table.iloc[::40].iterrows():
         answered = evaluation.confidence >= row["threshold"]
         assert row["coverage"] == answered.mean()
-        assert row["accuracy"] == pytest.approx(evaluation.correct[answered].mean())
-    ties = Evaluation([0, 1, 1], [[0.7, 0.3]] * 3, [0, 1]).coverage()
+        assert row["accuracy"] == pytest.approx(correct[answered].mean())
+    ties = Evaluation(
+        [0, 1, 1], probabilities=[[0.7, 0.3]] * 3, classes=[0, 1]
+    ).coverage()
     assert ties.to_dict("list") == {
         "threshold": [0.7],
         "coverage": [1.0],
@@ -179,9 +188,7 @@ def test_declining_to_answer(evaluation):
 def test_chronology():
     y = np.array(["old", "old", "old", "new", "middle"])
     predicted = np.array(["old", "middle", "new", "middle", "middle"])
-    classes = ["middle", "new", "old"]
-    probabilities = (predicted[:, None] == np.array(classes)) * 1.0
-    evaluation = Evaluation(y, probabilities, classes)
+    evaluation = Evaluation(y, y_pred=predicted)
     periods = {"old": (1490, 1510), "middle": (1690, 1710), "new": (1790, 1810)}
     table = evaluation.chronology(periods)
     assert table.index.tolist() == ["new", "old", "all"]
@@ -197,19 +204,21 @@ def test_chronology():
         evaluation.chronology({"old": (1, 2), "middle": (3, 4)})
 
 
-def test_bad_input(collection):
+def test_invalid_data_raises(collection):
     X, y, artists = collection
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         evaluate(LogisticRegression(), X, y, groups=artists[:5])
+    with pytest.raises(ValueError, match="'scoring' parameter"):
+        evaluate(LogisticRegression(), X, y, scoring="acuracy")
     with pytest.raises(ValueError, match="no label at position 2"):
         evaluate(LogisticRegression(), X, [*y[:2], None, *y[3:]])
     with pytest.raises(ValueError, match="a column for each of 2 classes"):
-        Evaluation(["a", "b"], [[1.0], [1.0]], ["a", "b"])
+        Evaluation(["a", "b"], probabilities=[[1.0], [1.0]], classes=["a", "b"])
     with pytest.raises(ValueError, match="y_true holds .'c'.; the classes"):
-        Evaluation(["a", "c"], np.eye(2), ["a", "b"])
+        Evaluation(["a", "c"], probabilities=np.eye(2), classes=["a", "b"])
 
 
-def test_a_movement_of_one_artist(collection):
+def test_movement_of_a_single_artist_warns(collection):
     X, y, artists = collection
     artists = np.where(y == "Rococo", 99, artists)
     with pytest.warns(UserWarning, match="Rococo: a single artist"):
@@ -219,17 +228,17 @@ def test_a_movement_of_one_artist(collection):
     assert evaluation.per_movement(n_resamples=10).loc["Rococo", "recall"] == 0
 
 
-def test_intervals_of_the_whole(collection, evaluation):
+def test_intervals_equal_scores_of_resampled_artists(collection, evaluation):
     table = evaluation.intervals(n_resamples=200)
     assert table.index.tolist() == [
         "accuracy",
-        "balanced accuracy",
-        "macro F1",
-        "leakage gap",
+        "balanced_accuracy",
+        "macro_f1",
+        "leakage_gap",
     ]
     values = [*evaluation.metrics[:3], evaluation.leakage_gap.loc["accuracy", "gap"]]
     assert (table["low"] < values).all() and (values < table["high"]).all()
-    # Each resample's figures are scikit-learn's for the paintings that it drew.
+    # Scores of a resample equal scikit-learn's on the same paintings.
     drawn = np.random.RandomState(0).randint(30, size=30)
     rows = np.concatenate(
         [np.flatnonzero(pd.factorize(collection[2])[0] == unit) for unit in drawn]
@@ -237,59 +246,142 @@ def test_intervals_of_the_whole(collection, evaluation):
     true, predicted = collection[1][rows], evaluation.y_pred[rows]
     one = evaluation.intervals(n_resamples=1)["low"]
     assert one["accuracy"] == pytest.approx(accuracy_score(true, predicted))
-    assert one["balanced accuracy"] == pytest.approx(
+    assert one["balanced_accuracy"] == pytest.approx(
         balanced_accuracy_score(true, predicted)
     )
-    assert one["macro F1"] == pytest.approx(f1_score(true, predicted, average="macro"))
-    assert "leakage gap" not in evaluation.random_folds.intervals(n_resamples=5).index
+    assert one["macro_f1"] == pytest.approx(f1_score(true, predicted, average="macro"))
+    assert "leakage_gap" not in evaluation.random_folds.intervals(n_resamples=5).index
 
 
-def test_an_interval_of_accuracy_has_its_width():
+def test_interval_of_accuracy_has_the_expected_width():
     generator = np.random.default_rng(0)
     correct = generator.random(800) < 0.7
     chosen = np.where(correct, 0, 1)
     low, high = (
-        Evaluation(np.zeros(800, int), np.eye(2)[chosen], [0, 1])
+        Evaluation(np.zeros(800, int), y_pred=chosen)
         .intervals(level=0.9)
         .loc["accuracy"]
     )
     assert high - low == pytest.approx(2 * 1.645 * np.sqrt(0.21 / 800), rel=0.1)
 
 
-def test_folds_tell_whether_artists_are_apart(collection, evaluation):
+def test_artists_apart(collection, evaluation):
     artists = collection[2]
     assert evaluation.artists_apart is True
     assert evaluation.random_folds.artists_apart is False
     assert np.unique(evaluation.folds).tolist() == [0, 1, 2, 3]
     y, probabilities = evaluation.y_true, evaluation.probabilities
-    on_a_test_set = Evaluation(y, probabilities, np.unique(y), groups=artists)
+    on_a_test_set = Evaluation(
+        y, probabilities=probabilities, classes=np.unique(y), groups=artists
+    )
     assert on_a_test_set.artists_apart is None
 
 
-def test_samples_without_a_movement_say_nothing_of_it():
-    # Two artists a movement, all right: a sample may lack both, but is never wrong.
+def test_resamples_without_a_movement_are_ignored():
+    # All predictions are correct, but a resample may lack both artists of a movement.
     y = np.repeat(np.arange(6), 8)
-    evaluation = Evaluation(y, np.eye(6)[y], np.arange(6), groups=np.arange(48) // 4)
+    evaluation = Evaluation(y, y_pred=y, groups=np.arange(48) // 4)
     table = evaluation.per_movement(n_resamples=200)
     assert (table.filter(regex="_low|_high") == 1).all(axis=None)
 
 
-def test_the_order_of_classes_is_of_no_matter():
+def test_order_of_classes_does_not_matter():
     generator = np.random.default_rng(0)
     probabilities = generator.dirichlet(np.ones(3), 60)
     y = generator.choice(["a", "b", "c"], 60)
-    sorted_ = Evaluation(y, probabilities, ["a", "b", "c"])
-    turned = Evaluation(y, probabilities[:, [1, 2, 0]], ["b", "c", "a"])
+    sorted_ = Evaluation(y, probabilities=probabilities, classes=["a", "b", "c"])
+    turned = Evaluation(
+        y, probabilities=probabilities[:, [1, 2, 0]], classes=["b", "c", "a"]
+    )
     pd.testing.assert_series_equal(sorted_.metrics, turned.metrics)
     pd.testing.assert_frame_equal(sorted_.intervals(), turned.intervals())
 
 
-def test_a_movement_without_paintings_has_no_recall():
-    evaluation = Evaluation([0, 0, 1], np.eye(3)[[0, 2, 1]], [0, 1, 2])
+def test_movement_without_paintings_has_no_recall():
+    evaluation = Evaluation([0, 0, 1], y_pred=[0, 2, 1])
     assert evaluation.per_movement(n_resamples=10)["recall"].isna().tolist() == [
         *(False, False, True)
     ]
-    assert evaluation.metrics["balanced accuracy"] == 0.75
+    assert evaluation.metrics["balanced_accuracy"] == 0.75
+
+
+def test_probability_is_zero_for_a_movement_absent_from_training():
+    X, y = np.arange(12.0)[:, None], np.repeat(["a", "b", "c"], 4)
+    folds = [(np.arange(8), np.arange(8, 12)), (np.arange(8, 12), np.arange(8))]
+    evaluation = evaluate(DummyClassifier(), X, y, cv=folds)
+    assert evaluation.probabilities[0].tolist() == [0, 0, 1]
+    assert evaluation.probabilities[11].tolist() == [0.5, 0.5, 0]
+
+
+def test_cv_is_a_number_of_folds_a_splitter_or_an_iterable(collection):
+    X, y, artists = collection
+    model = GaussianNB()
+    by_number = evaluate(model, X, y, groups=artists, cv=3)
+    splitter = StratifiedGroupKFold(3, shuffle=True, random_state=0)
+    folds = list(splitter.split(X, y, artists))
+    for cv in (splitter, folds):
+        found = evaluate(model, X, y, groups=artists, cv=cv)
+        np.testing.assert_array_equal(found.probabilities, by_number.probabilities)
+        np.testing.assert_array_equal(found.folds, by_number.folds)
+        pd.testing.assert_frame_equal(found.leakage_gap, by_number.leakage_gap)
+    mixed = evaluate(model, X, y, groups=artists, cv=StratifiedKFold(3).split(X, y))
+    assert mixed.artists_apart is False and mixed.random_folds is None
+    with pytest.raises(ValueError, match="exactly one test fold"):
+        evaluate(model, X, y, cv=ShuffleSplit(2))
+    everything = np.arange(300)
+    with pytest.raises(ValueError, match="training and test set of fold 0 of cv"):
+        evaluate(model, X, y, cv=[(everything, everything)])
+
+
+def test_scoring_is_computed_in_each_fold(collection):
+    X, y, artists = collection
+    folds = list(StratifiedGroupKFold(3).split(X, y, artists))
+    for scoring in ("accuracy", ["accuracy", "f1_macro"], {"mine": "neg_log_loss"}):
+        found = evaluate(GaussianNB(), X, y, groups=artists, cv=folds, scoring=scoring)
+        expected = cross_validate(GaussianNB(), X, y, cv=folds, scoring=scoring)
+        for name in found.fold_scores:
+            key = "score" if scoring == name else name
+            np.testing.assert_allclose(found.fold_scores[name], expected[f"test_{key}"])
+        assert found.random_folds.fold_scores.shape == found.fold_scores.shape
+    assert evaluate(GaussianNB(), X, y, cv=folds).fold_scores is None
+
+
+def test_classifier_without_probabilities(collection):
+    X, y, artists = collection
+    evaluation = evaluate(LinearSVC(), X, y, groups=artists)
+    expected = cross_val_predict(
+        LinearSVC(),
+        X,
+        y,
+        groups=artists,
+        cv=StratifiedGroupKFold(4, shuffle=True, random_state=0),
+    )
+    assert evaluation.y_pred.tolist() == expected.tolist()
+    assert evaluation.probabilities is None and evaluation.confidence is None
+    assert evaluation.metrics.index.tolist() == [
+        *("accuracy", "balanced_accuracy", "macro_f1", "most_frequent")
+    ]
+    assert (
+        evaluation.leakage_gap.index.tolist() == evaluation.metrics.index[:3].tolist()
+    )
+    for method in (evaluation.reliability, evaluation.coverage):
+        with pytest.raises(ValueError, match="needs probabilities"):
+            method()
+
+
+def test_params_are_split_like_the_paintings(collection):
+    X, y, _ = collection
+    weights = np.linspace(0, 1, len(y))
+    found = evaluate(GaussianNB(), X, y, params={"sample_weight": weights})
+    expected = cross_val_predict(
+        GaussianNB(),
+        X,
+        y,
+        cv=StratifiedKFold(4, shuffle=True, random_state=0),
+        method="predict_proba",
+        params={"sample_weight": weights},
+    )
+    np.testing.assert_array_equal(found.probabilities, expected)
 
 
 @pytest.mark.parametrize(
@@ -297,10 +389,14 @@ def test_a_movement_without_paintings_has_no_recall():
     [
         ({"groups": ["x", None, "z"]}, "names no artist for 1 of 3"),
         ({"classes": ["a", "a"]}, "hold one twice"),
+        ({"classes": None}, "classes are required"),
         ({"probabilities": [[np.nan, 1], [0, 1], [1, 0]]}, "not finite"),
+        ({"probabilities": None}, "either probabilities or y_pred"),
+        ({"y_pred": ["a", "b", "a"]}, "either probabilities or y_pred"),
+        ({"probabilities": None, "y_pred": ["a", "b", "c"]}, "y_pred holds .'c'."),
     ],
 )
-def test_what_no_figures_can_be_made_of(changes, message):
+def test_invalid_parameters_raise(changes, message):
     given = {"probabilities": np.eye(2)[[0, 1, 0]], "classes": ["a", "b"]} | changes
     with pytest.raises(ValueError, match=message):
         Evaluation(["a", "b", "a"], **given)

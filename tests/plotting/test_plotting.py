@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from helpers import save_image
 from PIL import Image
+from sklearn.calibration import calibration_curve
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import RandomizedSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
@@ -15,14 +17,14 @@ from skart.evaluation import Evaluation
 from skart.images import UnreadableImageError
 from skart.images._headers import read_sizes
 from skart.plotting import (
+    ConfusionDisplay,
+    CoverageDisplay,
     HistoryDisplay,
     ImageSizeDisplay,
     MistakesDisplay,
+    ReliabilityDisplay,
     SamplesDisplay,
     SearchDisplay,
-    plot_confusion_matrix,
-    plot_coverage,
-    plot_reliability,
 )
 
 
@@ -32,14 +34,14 @@ def close_figures():
     plt.close("all")
 
 
-def test_history():
+def test_history_marks_the_best_validation_epochs():
     history = {
         "loss": [2.0, 1.0, 0.5],
         "accuracy": [0.2, 0.5, 0.8],
         "val_loss": [2.1, 1.2, 1.4],
         "val_accuracy": [0.2, 0.6, 0.5],
     }
-    display = HistoryDisplay(history).plot()
+    display = HistoryDisplay(history=history).plot()
     loss, accuracy = display.axes_
     assert loss.lines[0].get_ydata().tolist() == history["loss"]
     assert loss.lines[1].get_ydata().tolist() == history["val_loss"]
@@ -47,9 +49,11 @@ def test_history():
     assert accuracy.lines[2].get_xydata().tolist() == [[2, 0.6]]
     _, axes = plt.subplots(2)
     assert (
-        HistoryDisplay({"loss": [1], "accuracy": [1]}).plot(axes=axes).axes_[0]
+        HistoryDisplay(history={"loss": [1], "accuracy": [1]}).plot(axes).axes_[0]
         is axes[0]
     )
+    with pytest.raises(ValueError, match="ax must hold 2 Axes; got 3"):
+        HistoryDisplay(history=history).plot(plt.subplots(3)[1])
 
 
 def test_confusion_matrix_with_long_names():
@@ -59,9 +63,9 @@ def test_confusion_matrix_with_long_names():
     truth = np.repeat(names, 4)
     predicted = truth.copy()
     predicted[0] = names[1]
-    display = plot_confusion_matrix(truth, predicted)
+    display = ConfusionDisplay.from_predictions(truth, predicted)
     row = sorted(names).index(names[0])
-    assert display.confusion_matrix[row, row] == 75
+    assert display.confusion_matrix[row, row] == 3
     assert display.text_[row, row].get_text() == "75"
     assert display.text_[row, sorted(names).index(names[2])].get_text() == ""
     figure = display.figure_
@@ -71,7 +75,7 @@ def test_confusion_matrix_with_long_names():
     assert min(box.x0 for box in boxes) >= 0  # no name is cut
 
 
-def test_samples(image_paths):
+def test_samples_show_each_artist_once_first(image_paths):
     labels = np.array(["Op Art", "Pop Art"] * 6)
     artists = np.array(["a", "b", "a", "b", "c", "d", "a", "b", "a", "b", "a", "b"])
     display = SamplesDisplay.from_paths(
@@ -81,26 +85,26 @@ def test_samples(image_paths):
         "Op Art": 3,
         "Pop Art": 3,
     }
-    texts = {text.get_text() for ax in display.figure_.axes for text in ax.texts}
+    texts = {text.get_text() for ax in display.axes_.flat for text in ax.texts}
     assert texts == {"Op Art", "Pop Art"}
 
 
-def test_stages_of_a_history():
+def test_history_marks_stages():
     history = {"loss": [3.0, 2.0, 1.0], "accuracy": [0.1, 0.2, 0.3], "stage": [1, 1, 2]}
-    loss, _ = HistoryDisplay(history).plot().axes_
+    loss, _ = HistoryDisplay(history=history).plot().axes_
     assert loss.lines[1].get_xdata() == [2.5, 2.5]
     assert [text.get_text() for text in loss.texts] == ["stage 2"]
     with pytest.raises(NotFittedError):
         HistoryDisplay.from_estimator(make_pipeline(DecisionTreeClassifier()))
 
 
-def test_sizes(image_paths, tmp_path):
+def test_sizes_are_read_from_headers(image_paths, tmp_path):
     expected, whole = [], image_paths
     image_paths = [tmp_path / f"{i}.jpg" for i in range(len(whole))]
     for path, cut in zip(whole, image_paths, strict=True):
         with Image.open(path) as image:
             expected.append(image.size)
-        # Headers are enough: the rest can't be decoded.
+        # Keep the header only.
         cut.write_bytes(Path(path).read_bytes()[:700])
     with pytest.raises(UnreadableImageError):
         np.asarray(ImageLoader(8).transform(image_paths))
@@ -123,7 +127,7 @@ def test_sizes(image_paths, tmp_path):
         ImageSizeDisplay.from_paths(image_paths, below=3)
 
 
-def test_sizes_are_those_that_are_seen(tmp_path):
+def test_sizes_follow_the_orientation_of_the_file(tmp_path):
     turned = tmp_path / "turned.jpg"
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -136,7 +140,7 @@ def test_sizes_are_those_that_are_seen(tmp_path):
         read_sizes([broken])
 
 
-def test_mistakes(image_paths):
+def test_mistakes_are_sorted_by_confidence(image_paths):
     true = np.array(["Rococo", "Baroque"] * 6)
     predicted = true.copy()
     predicted[[3, 5, 8]] = "Cubism"
@@ -155,8 +159,8 @@ def test_mistakes(image_paths):
     assert len(none.images) == 0
 
 
-class Guesser:
-    """Takes all paintings for the second class."""
+class ConstantClassifier:
+    """Predicts the second class for all paintings."""
 
     classes_ = np.array(["Baroque", "Rococo"])
 
@@ -164,14 +168,16 @@ class Guesser:
         return np.tile([0.25, 0.75], (len(paths), 1))
 
 
-def test_mistakes_of_an_estimator(image_paths):
+def test_mistakes_from_estimator(image_paths):
     y = ["Rococo"] * 10 + ["Baroque"] * 2
-    display = MistakesDisplay.from_estimator(Guesser(), image_paths, y, size=24)
+    display = MistakesDisplay.from_estimator(
+        ConstantClassifier(), image_paths, y, size=24
+    )
     assert display.y_pred.tolist() == ["Rococo"] * 2
     assert display.confidence.tolist() == [0.75] * 2
 
 
-def test_search():
+def test_search_marks_the_best_candidate():
     X = np.random.default_rng(0).normal(size=(60, 4))
     space = {
         "max_depth": [1, 2, 3],
@@ -199,26 +205,71 @@ def test_reliability():
     generator = np.random.default_rng(0)
     confidence = generator.uniform(0.3, 1, 400)
     correct = generator.random(400) < confidence
-    display = plot_reliability(correct, confidence, n_bins=5)
-    chosen = (confidence > 0.6) & (confidence <= 0.8)
-    place = np.argmin(np.abs(display.prob_pred - confidence[chosen].mean()))
-    assert display.prob_pred[place] == pytest.approx(confidence[chosen].mean())
-    assert display.prob_true[place] == pytest.approx(correct[chosen].mean())
+    display = ReliabilityDisplay.from_predictions(
+        correct, np.ones(400, bool), confidence, n_bins=5
+    )
+    accuracy, mean_confidence = calibration_curve(correct, confidence, n_bins=5)
+    np.testing.assert_allclose(display.line_.get_xdata(), mean_confidence)
+    np.testing.assert_allclose(display.line_.get_ydata(), accuracy)
 
 
 def test_coverage():
     generator = np.random.default_rng(0)
     probabilities = generator.dirichlet(np.ones(3), 60)
-    evaluation = Evaluation(generator.integers(0, 3, 60), probabilities, [0, 1, 2])
-    line = plot_coverage(evaluation).lines[-1]
+    evaluation = Evaluation(
+        generator.integers(0, 3, 60), probabilities=probabilities, classes=[0, 1, 2]
+    )
+    line = CoverageDisplay.from_evaluation(evaluation).line_
     half = np.argmin(np.abs(line.get_xdata() - 0.5))
     surest = np.argsort(-evaluation.confidence)[:30]
-    assert line.get_ydata()[half] == evaluation.correct[surest].mean()
+    correct = evaluation.y_true == evaluation.y_pred
+    assert line.get_ydata()[half] == correct[surest].mean()
 
 
-def test_names_are_no_mathematics(image_paths):
+@pytest.mark.parametrize(
+    "kind", [ConfusionDisplay, ReliabilityDisplay, CoverageDisplay]
+)
+def test_displays_of_predictions_agree(kind):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.where(X[:, 0] + X[:, 1] / 2 > 0, "a", "b")
+    model = GaussianNB().fit(X[:30], y[:30])
+    probabilities = model.predict_proba(X)
+    evaluation = Evaluation(y, probabilities=probabilities, classes=model.classes_)
+    figure, axes = plt.subplots(1, 2)
+    displays = [
+        kind.from_estimator(model, X, y, ax=axes[0]),
+        kind.from_evaluation(evaluation, ax=axes[1]),
+    ]
+    assert [display.ax_ for display in displays] == axes.tolist()
+    assert all(display.figure_ is figure for display in displays)
+    for name, values in vars(displays[0]).items():
+        if isinstance(values, np.ndarray) and not name.endswith("_"):
+            np.testing.assert_array_equal(values, getattr(displays[1], name))
+    predicted_only = Evaluation(y, y_pred=evaluation.y_pred)
+    if kind is ConfusionDisplay:
+        assert kind.from_evaluation(predicted_only, normalize=None).text_[0, 0]
+    else:
+        with pytest.raises(ValueError, match="needs probabilities"):
+            kind.from_evaluation(predicted_only)
+
+
+def test_displays_of_several_parts_are_drawn_within_axes(image_paths):
+    figure, axes = plt.subplots(2, 2)
+    history = {"loss": [1], "accuracy": [1]}
+    displays = [
+        HistoryDisplay(history=history).plot(axes[0, 0]),
+        ImageSizeDisplay(widths=[1, 2], heights=[3, 4]).plot(axes[0, 1]),
+        SamplesDisplay(images={"a": np.zeros((2, 4, 4, 3))}).plot(axes[1, 0]),
+        MistakesDisplay.from_predictions(image_paths[:1], ["a"], ["b"], ax=axes[1, 1]),
+    ]
+    assert all(display.figure_ is figure for display in displays)
+    assert [display.axes_.size for display in displays] == [2, 4, 2, 1]
+    figure.canvas.draw()
+
+
+def test_names_with_dollar_signs_are_drawn_as_text(image_paths):
     names = np.array([r"$\frac{", "a$b$c", "x" * 90, "two\nlines"])
-    display = plot_confusion_matrix(names, names)
+    display = ConfusionDisplay.from_predictions(names, names)
     display.figure_.canvas.draw()  # and the long one leaves room for the matrix
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
     assert "two lines" in labels
@@ -228,7 +279,7 @@ def test_names_are_no_mathematics(image_paths):
     ).figure_.canvas.draw()
 
 
-def test_mistakes_are_drawn_without_the_black_that_fills_up(tmp_path):
+def test_mistakes_are_drawn_without_padding(tmp_path):
     wide = save_image(tmp_path / "wide.png", (40, 10))
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")

@@ -20,7 +20,7 @@ def page():
     return Page("A collection", "of paintings")
 
 
-def test_structure(page):
+def test_sections_and_contents(page):
     page.section("First").text("One.\n\nTwo\nlines.")
     page.section("Second").facts({"paintings": 12})
     html = page.render()
@@ -35,13 +35,14 @@ def test_structure(page):
     assert not elements.all("script") and not elements.all("link")
 
 
-def test_all_that_is_put_in_is_escaped():
+def test_everything_is_escaped():
     page = Page(HOSTILE, HOSTILE)
     section = page.section(HOSTILE)
     section.text(HOSTILE)
     section.facts({HOSTILE: HOSTILE})
     frame = pd.DataFrame({HOSTILE: [HOSTILE]}, index=[HOSTILE])
     section.table(frame, caption=HOSTILE, code=(HOSTILE,))
+    section.gallery([{"image": None, "lines": [HOSTILE], "link": HOSTILE}])
     section.download(f"{HOSTILE}.csv", frame, text=HOSTILE)
     figure, _ = plt.subplots()
     section.figure(figure, alt=HOSTILE, caption=HOSTILE)
@@ -50,11 +51,11 @@ def test_all_that_is_put_in_is_escaped():
     (image,) = elements.all("img")
     assert image["alt"].startswith("<script>")
     assert image.keys() == {"src", "alt"}
-    # What would end a line shows itself instead.
+    # Line breaks are shown as text.
     assert elements.text.count(r"\n\x00") >= 7
 
 
-def test_names_of_files_that_are_no_text(page, tmp_path):
+def test_file_names_with_invalid_bytes(page, tmp_path):
     name = os.fsdecode(b"caf\xe9.jpg")
     section = page.section("Files")
     section.table(pd.DataFrame({"path": [name]}))
@@ -86,7 +87,7 @@ def test_tables(page):
     assert [head["scope"] for head in elements.all("th")] == ["col"] * 5 + ["row"] * 2
     assert [cell["class"] for cell in elements.all("td")[:4]] == ["number"] * 3 + [""]
     assert elements.all("div")[0]["aria-label"] == "Each"
-    # Rows that are only counted have no heads; columns may share a name.
+    # A RangeIndex is not shown; columns may share a name.
     page.section("Plain").table(pd.DataFrame([[1, 2]], columns=["a", "a"]))
     assert page.render().count('scope="row"') == 2
     page.section("Empty").table(pd.DataFrame({"a": []}))
@@ -121,7 +122,22 @@ def test_figures(page):
         assert abs(image.width - 2 * natural) <= 1
 
 
-def test_large_downloads_come_in_parts_that_browsers_take(page):
+def test_gallery(page):
+    pixels = np.zeros((3, 5, 3), np.uint8)
+    items = [
+        {"image": pixels, "lines": ["a.jpg", "5 x 3 px"], "link": "file:///a.jpg"},
+        {"image": None, "lines": ["b.jpg", "truncated"]},
+    ]
+    page.section("Duplicates").gallery(items, caption="Cluster 1")
+    elements = Elements(page.render())
+    (image,) = elements.all("img")
+    with Image.open(io.BytesIO(decoded(image["src"]))) as thumbnail:
+        assert thumbnail.size == (5, 3)
+    assert elements.all("a")[-1] == {"href": "file:///a.jpg"}
+    assert "b.jpg" in elements.text and "truncated" in elements.text
+
+
+def test_large_downloads_are_split(page):
     frame = pd.DataFrame({"path": [f"{i:0200}.jpg" for i in range(20_000)]})
     page.section("Files").download("all.csv", frame, text="All:")
     links = [a for a in Elements(page.render()).all("a") if "download" in a]
@@ -132,7 +148,7 @@ def test_large_downloads_come_in_parts_that_browsers_take(page):
     assert pd.concat(parts)["path"].tolist() == frame["path"].tolist()
 
 
-def test_writing_is_all_or_nothing(page, tmp_path):
+def test_write_is_atomic(page, tmp_path):
     path = page.write(tmp_path / "new" / "page.html")
     before = path.read_bytes()
     page.section("Broken").blocks.append({"kind": "table"})

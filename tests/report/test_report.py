@@ -30,7 +30,7 @@ from skart.report import write_report
 
 
 def guesses(codes, n_classes, strength, seed=0):
-    """Probabilities that tend to the truth."""
+    """Return probabilities that are higher for the true class."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(size=(len(codes), n_classes))
     logits[np.arange(len(codes)), codes] += strength
@@ -58,7 +58,7 @@ def collection(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluation(collection):
-    """As of features that give the artist away."""
+    """Evaluation on features that differ by artist more than by movement."""
     _, y, artists = collection
     generator = np.random.default_rng(0)
     codes, hands = pd.factorize(y, sort=True)[0], pd.factorize(artists)[0]
@@ -70,7 +70,7 @@ def evaluation(collection):
 @pytest.fixture(scope="module")
 def html(collection, evaluation, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
-    plt.close("all")  # figures of other tests
+    plt.close("all")
     assert write_report(path, evaluation, collection[0], verbose=False) == path
     assert plt.get_fignums() == []
     return path.read_text("utf-8")
@@ -82,30 +82,25 @@ def page(html):
 
 
 def write(folder, *args, **options):
-    """Write a report, and parse it."""
+    """Write a report and parse it."""
     path = write_report(folder / "report.html", *args, verbose=False, **options)
     return Elements(path.read_text("utf-8"))
 
 
-def facts(page):
-    """Texts under the names of all facts of a page."""
-    return dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page, re.S))
-
-
-def test_the_order_of_the_sections(page):
+def test_order_of_the_sections(page):
     links = [a["href"] for a in page.all("a") if a["href"].startswith("#")]
     assert links == [f"#{h2['id']}" for h2 in page.all("h2")]
     titles = (
-        "In short|The paintings|Results|How sure is it|Mistakes|Model card|"
+        "Summary|The paintings|Results|Confidence|Mistakes|Model card|"
         "Parameters and versions|Files"
     ).split("|")
     places = [page.text.rindex(f"\n{title}\n") for title in titles]
     assert len(links) == len(titles) and places == sorted(places)
 
 
-def test_the_leakage_gap_is_scikit_learns(page, evaluation):
-    rows = {row[0]: row[1:4] for row in page.table("The whole")}
-    assert rows["measure"] == ["artists apart", "random folds", "gap"]
+def test_metrics_equal_scikit_learn(page, evaluation):
+    rows = {row[0]: row[1:4] for row in page.table("All paintings")}
+    assert rows["metric"] == ["artists apart", "random folds", "gap"]
     y, labels = evaluation.y_true, evaluation.classes
     for name, score in (
         ("accuracy", accuracy_score),
@@ -120,13 +115,14 @@ def test_the_leakage_gap_is_scikit_learns(page, evaluation):
         assert rows[name][1:] == [f"{random:.1%}", f"{random - apart:+.1%}"]
     loss = log_loss(y, evaluation.probabilities)
     assert rows["log loss"][0] == f"{loss:.3f}"
-    low, high = evaluation.intervals().loc["leakage gap"] * 100
+    low, high = evaluation.intervals().loc["leakage_gap"] * 100
     gap = evaluation.leakage_gap.loc["accuracy", "gap"] * 100
     assert gap > 5
-    assert f"{gap:+.1f} points (95% interval {low:+.1f} to {high:+.1f})" in page.text
+    interval = f"(95% confidence interval {low:+.1f} to {high:+.1f})"
+    assert f"{gap:+.1f} points {interval}" in page.text
 
 
-def test_each_movement_and_what_it_is_taken_for(page, evaluation):
+def test_scores_and_confusions_equal_scikit_learn(page, evaluation):
     y, predicted = evaluation.y_true, evaluation.y_pred
     recalls = recall_score(y, predicted, average=None)
     rows = page.table("Each movement")[1:]
@@ -141,24 +137,25 @@ def test_each_movement_and_what_it_is_taken_for(page, evaluation):
     assert share == f"{counts.max() / np.sum(y == true):.1%}"
 
 
-def test_in_short(page, evaluation):
-    short = page.text.rpartition("\nIn short\n")[2].partition("\nThe paintings\n")[0]
+def test_summary(page, evaluation):
+    short = page.text.rpartition("\nSummary\n")[2].partition("\nThe paintings\n")[0]
     short = " ".join(short.split())
     low, high = evaluation.intervals().loc["accuracy"] * 100
     for expected in (
-        f"the movement of {evaluation.correct.mean():.1%} of the paintings "
-        f"(95% interval {low:.1f}–{high:.1f}%)",
-        "Always answering any one movement would be right for 25.0%.",
-        "artists kept apart, in 4 folds: each of the 48 paintings by 16 artists",
+        f"the movement of {evaluation.metrics['accuracy']:.1%} of the paintings "
+        f"(95% confidence interval {low:.1f}–{high:.1f}%)",
+        "Always predicting the same movement has an accuracy of 25.0%.",
+        "4 folds and artists kept apart: each of the 48 paintings by 16 artists",
     ):
         assert expected in short
     recall = evaluation.per_movement()["recall"]
-    assert f"best at {recall.idxmax()}" in short
-    assert f"worst at {recall.idxmin()}" in short
+    assert f"recognises {recall.idxmax()} best" in short
+    assert f"{recall.idxmin()} worst" in short
 
 
 def test_confidence(page, evaluation):
-    confidence, correct = evaluation.confidence, evaluation.correct
+    confidence = evaluation.confidence
+    correct = evaluation.y_pred == evaluation.y_true
     bins = np.ceil(confidence * 10)
     error = sum(
         abs(confidence[bins == b].mean() - correct[bins == b].mean())
@@ -167,13 +164,13 @@ def test_confidence(page, evaluation):
     )
     assert f"ten bins of confidence, is {error:.1%}" in page.text
     surest = np.argsort(-confidence)[: int(0.8 * 48)]
-    assert f"right for {correct[surest].mean():.1%} of the rest" in page.text
+    assert f"accuracy on the others is {correct[surest].mean():.1%}" in page.text
 
 
-def test_the_most_confident_mistakes_come_first(page, collection, evaluation):
+def test_mistakes_are_sorted_by_confidence(page, collection, evaluation):
     wrong = np.flatnonzero(evaluation.y_pred != evaluation.y_true)
     wrong = wrong[np.argsort(-evaluation.confidence[wrong])][:12]
-    rows = page.table("Their files")[1:]
+    rows = page.table("Files of these")[1:]
     assert [row[0] for row in rows] == [
         "/".join(Path(collection[0][i]).parts[-3:]) for i in wrong
     ]
@@ -182,7 +179,7 @@ def test_the_most_confident_mistakes_come_first(page, collection, evaluation):
     ]
 
 
-def test_the_manifest(html, page, collection, evaluation):
+def test_manifest_lists_all_files(html, page, collection, evaluation):
     paths, y, artists = collection
     (link,) = (a for a in page.all("a") if a.get("download") == "manifest.csv")
     manifest = pd.read_csv(io.BytesIO(decoded(link["href"])))
@@ -193,11 +190,13 @@ def test_the_manifest(html, page, collection, evaluation):
         data = Path(path).read_bytes()
         assert path.endswith(row.path) and row.bytes == len(data)
         assert row[-1] == hashlib.sha256(data).hexdigest()
-    assert [row[-1] for row in page.table("Paths")[1:]] == manifest["SHA-256"].tolist()
+    assert [row[-1] for row in page.table("Files, with paths")[1:]] == manifest[
+        "SHA-256"
+    ].tolist()
     assert f"SHA-256 {hashlib.sha256(decoded(link['href'])).hexdigest()}" in page.text
 
 
-def test_it_needs_nothing_beside_it(html, page):
+def test_page_is_self_contained(html, page):
     for _, attributes in page.tags:
         for name in ("src", "href", "srcset", "data", "action"):
             assert attributes.get(name, "#").startswith(("data:", "#"))
@@ -210,7 +209,7 @@ def test_it_needs_nothing_beside_it(html, page):
     assert all(image["alt"] for image in images)
 
 
-def test_all_that_can_be_given(collection, evaluation, tmp_path):
+def test_all_options(collection, evaluation, tmp_path):
     X = np.random.default_rng(0).normal(size=(40, 3))
     pipe = Pipeline([("scale", StandardScaler()), ("model", LogisticRegression())])
     search = RandomizedSearchCV(
@@ -231,45 +230,50 @@ def test_all_that_can_be_given(collection, evaluation, tmp_path):
     )
     for expected in ("The gallery", "Bought in one lot.", "Labels by one hand."):
         assert expected in page.text
-    assert page.table("Files that were passed over")[1] == ["empty", "3"]
+    assert page.table("Skipped files")[1] == ["empty", "3"]
     assert page.table("Mistakes and time")[-1][0] == "all"
     alts = " ".join(image["alt"] for image in page.all("img"))
     assert "Learning curves" in alts and "each candidate" in alts
-    parameters = dict(page.table("Every parameter")[1:])
+    parameters = dict(page.table("Parameters of the classifier")[1:])
     assert parameters["param_distributions"] == ("{model__C: loguniform(0.001, 0.1)}")
     assert parameters["estimator__model"] == "LogisticRegression"
     assert parameters["estimator__model__C"] == "1.0"
     assert "estimator__steps" not in parameters
 
 
-def test_two_movements_without_artists_or_mistakes(collection, tmp_path):
+def test_test_set_without_artists_and_mistakes(collection, tmp_path):
     paths = collection[0][:6]
     y = np.array(["Op Art", "Pop Art"] * 3)
-    evaluation = Evaluation(y, np.eye(2)[[0, 1] * 3], ["Op Art", "Pop Art"])
+    evaluation = Evaluation(
+        y, probabilities=np.eye(2)[[0, 1] * 3], classes=["Op Art", "Pop Art"]
+    )
     page = write(
         tmp_path, evaluation, paths, periods={"Op Art": (1, 2), "Pop Art": (3, 4)}
     )
     assert "on a test set of 6 paintings." in page.text
-    assert "It made no mistakes." in page.text
+    assert "The classifier made no mistakes." in page.text
     assert "It recognises 100.0% of the paintings of each movement." in page.text
-    assert "gives more than four paintings in five the same confidence" in page.text
-    assert page.table("The whole")[0] == ["measure", "value", "what it says"]
+    assert "More than 80% of the paintings have the same confidence" in page.text
+    assert page.table("All paintings")[0] == ["metric", "value", "meaning"]
 
 
 @pytest.mark.slow
-def test_random_folds_alone_are_told(collection, tmp_path):
+def test_evaluation_with_random_folds_only(collection, tmp_path):
     paths, y, _ = collection
     codes = np.unique(y, return_inverse=True)[1]
     evaluation = Evaluation(
-        y, guesses(codes, 4, 1), np.unique(y), folds=np.arange(48) % 4
+        y,
+        probabilities=guesses(codes, 4, 1),
+        classes=np.unique(y),
+        folds=np.arange(48) % 4,
     )
     page = write(tmp_path, evaluation, paths)
-    assert "in 4 folds at random" in page.text
-    assert "Artists were not told apart." in page.text
-    assert "How it does on artists that it has not met was not measured." in page.text
+    assert "4 folds that do not keep artists apart" in page.text
+    assert "The artists are unknown." in page.text
+    assert "The accuracy on new artists was not measured." in page.text
 
 
-def test_hostile_names(tmp_path):
+def test_hostile_names_are_escaped(tmp_path):
     names = ["<script>alert(1)</script>", r"$\frac{", "a\nb", "x" * 80]
     hostile = [f"<img src=x onerror=alert(1)>{i}.png" for i in range(8)]
     paths = [save_image(tmp_path / name, (20, 20), i) for i, name in enumerate(hostile)]
@@ -277,8 +281,8 @@ def test_hostile_names(tmp_path):
     classes = np.unique(names)
     evaluation = Evaluation(
         classes[codes],
-        guesses(codes, 4, 0),
-        classes,
+        probabilities=guesses(codes, 4, 0),
+        classes=classes,
         groups=[f"</td><script>{i // 2}" for i in range(8)],
     )
     page = write(tmp_path, evaluation, paths, title="<b>", notes="<script>")
@@ -286,61 +290,65 @@ def test_hostile_names(tmp_path):
     assert all(image["src"].startswith("data:") for image in page.all("img"))
     cells = {cell for row in page.table("Each movement") for cell in row}
     assert {"<script>alert(1)</script>", r"$\frac{", r"a\nb", "x" * 80} <= cells
-    assert {row[0] for row in page.table("Paths")[1:]} == set(hostile)
+    assert {row[0] for row in page.table("Files, with paths")[1:]} == set(hostile)
 
 
-def test_files_that_cannot_be_read_are_named(collection, evaluation, tmp_path):
+def test_unreadable_files_are_listed(collection, evaluation, tmp_path):
     paths = collection[0].astype(object)
     broken, cut, gone = (tmp_path / name for name in ("no.jpg", "cut.jpg", "gone.jpg"))
     broken.write_bytes(b"no image")
     save_image(cut, (300, 200))
     cut.write_bytes(cut.read_bytes()[:900])
-    mistake, *others = np.flatnonzero(~evaluation.correct)[:1], 5, 9
+    mistake, *others = np.flatnonzero(evaluation.y_pred != evaluation.y_true)[:1], 5, 9
     paths[mistake[0]], paths[others[0]], paths[others[1]] = broken, cut, gone
-    # Few enough that all are among the samples.
+    # All of them are among the samples.
     page = write(tmp_path, evaluation, paths)
-    reasons = {Path(row[0]).name: row[1] for row in page.table("3 files")[1:]}
+    reasons = {
+        Path(row[0]).name: row[1] for row in page.table("Unreadable files: 3")[1:]
+    }
     assert reasons.keys() == {"no.jpg", "cut.jpg", "gone.jpg"}
     assert reasons["no.jpg"].startswith("not an image of a kind that is read")
     assert reasons["gone.jpg"] == "no such file or directory"
-    rows = {Path(row[0]).name: row for row in page.table("Paths")[1:]}
+    rows = {Path(row[0]).name: row for row in page.table("Files, with paths")[1:]}
     assert rows["gone.jpg"][-2:] == ["–", "–"]
     assert rows["no.jpg"][-1] == hashlib.sha256(b"no image").hexdigest()
 
 
 @pytest.mark.slow
-def test_mistakes_that_cannot_be_decoded_are_named(collection, evaluation, tmp_path):
+def test_undecodable_mistakes_are_listed(collection, evaluation, tmp_path):
     paths = collection[0].astype(object)
-    for row in np.flatnonzero(~evaluation.correct):
+    for row in np.flatnonzero(evaluation.y_pred != evaluation.y_true):
         paths[row] = save_image(tmp_path / "cut" / f"{row}.jpg", (300, 200), row)
         data = Path(paths[row]).read_bytes()
         Path(paths[row]).write_bytes(data[: len(data) // 2])
-    rows = write(tmp_path, evaluation, paths).table("Their files")
-    assert rows[0][-1] == "black, since"
+    rows = write(tmp_path, evaluation, paths).table("Files of these")
+    assert rows[0][-1] == "shown black, because"
     assert all("truncated" in row[-1] for row in rows[1:])
 
 
 @pytest.mark.slow
-def test_a_movement_that_the_test_set_lacks(collection, tmp_path):
+def test_movement_without_paintings(collection, tmp_path):
     codes = np.arange(48) % 2
-    evaluation = Evaluation(codes, guesses(codes, 3, 1), [0, 1, 2])
+    evaluation = Evaluation(
+        codes, probabilities=guesses(codes, 3, 1), classes=[0, 1, 2]
+    )
     page = write(tmp_path, evaluation, collection[0])
     assert page.table("Each movement")[3][:3] == ["2", "0", "–"]
 
 
 @pytest.mark.slow
-def test_no_file_can_be_read(evaluation, tmp_path):
+def test_all_files_unreadable(evaluation, tmp_path):
     page = write(tmp_path, evaluation, [f"gone/{i}.jpg" for i in range(48)])
-    assert len(page.table("48 files")) == 49
+    assert len(page.table("Unreadable files: 48")) == 49
 
 
 @pytest.mark.slow
-def test_thousands_of_files(collection, tmp_path):
+def test_many_files_are_summarized(collection, tmp_path):
     paths = np.resize(collection[0], 1200)
     codes = np.arange(1200) % 2
-    evaluation = Evaluation(codes, guesses(codes, 2, 1), [0, 1])
+    evaluation = Evaluation(codes, probabilities=guesses(codes, 2, 1), classes=[0, 1])
     page = write(tmp_path, evaluation, paths)
-    table = page.table("More than 1,000 files")
+    table = page.table("Files of each movement")
     assert [row[:2] for row in table] == [
         ["movement", "files"],
         ["0", "600"],
@@ -350,7 +358,7 @@ def test_thousands_of_files(collection, tmp_path):
     assert len(pd.read_csv(io.BytesIO(decoded(link["href"])))) == 1200
 
 
-def test_bad_input(collection, evaluation, tmp_path):
+def test_invalid_input_raises_before_files_are_read(collection, evaluation, tmp_path):
     file = tmp_path / "report.html"
     with pytest.raises(ValueError, match="the 48 paintings of the evaluation.*got 5"):
         write_report(file, evaluation, collection[0][:5])
@@ -361,6 +369,18 @@ def test_bad_input(collection, evaluation, tmp_path):
     with pytest.raises(TypeError, match="must hold paths"):
         write_report(file, evaluation, np.zeros(48))
     assert not file.exists()
+
+
+def test_classifier_without_probabilities(collection, tmp_path):
+    paths, y, artists = collection
+    evaluation = Evaluation(y, y_pred=np.roll(y, 1), groups=artists)
+    page = write(tmp_path, evaluation, paths)
+    assert "The classifier returns no probabilities" in page.text
+    assert [row[0] for row in page.table("All paintings")[1:]] == [
+        *("accuracy", "balanced accuracy", "macro F1", "most frequent")
+    ]
+    assert "confidence" not in page.table("Files, with paths")[0]
+    assert "Mistakes: 12 paintings" in [image["alt"] for image in page.all("img")]
 
 
 @pytest.mark.slow
@@ -374,7 +394,7 @@ def test_tensorflow_is_not_imported():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_the_whole_way(image_paths, tmp_path):
+def test_report_of_a_cross_validated_pipeline(image_paths, tmp_path):
     def colours(images):
         return np.asarray(images).mean(axis=(1, 2))
 
@@ -386,7 +406,8 @@ def test_the_whole_way(image_paths, tmp_path):
         ]
     )
     y = np.array(["Op Art", "Pop Art"] * 6)
-    evaluation = evaluate(pipe, image_paths, y, n_splits=2)
+    evaluation = evaluate(pipe, image_paths, y, cv=2, scoring="jaccard_macro")
     page = write(tmp_path, evaluation, image_paths, estimator=pipe)
     assert "ImageLoader → FunctionTransformer → LogisticRegression" in page.text
-    assert dict(page.table("Every parameter")[1:])["load__size"] == "16"
+    assert page.table("Additional scores")[0] == ["fold", "jaccard_macro"]
+    assert dict(page.table("Parameters of the classifier")[1:])["load__size"] == "16"
