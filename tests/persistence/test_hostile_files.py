@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
-from skart import DenseHeadClassifier, FeatureExtractor, load_model, save_model
+from skart import FeatureExtractor, load_model, save_model
 from skart.persistence import ModelFileError, model_info
 
 
@@ -46,15 +46,15 @@ def test_other_files(fitted, tmp_path):
         archive.writestr("a", "b")
     rewritten(tmp_path / "model.skart", tmp_path / "deflated", {}, zipfile.ZIP_DEFLATED)
     for name, message in {
-        "joblib": "is a pickle, which can run code when opened; skart does not open",
+        "joblib": "is a pickle, which can run code when it is opened; skart does not",
         "pickle": "is a pickle",
         "compressed": "is compressed, as pickles",
         "empty": "is empty",
-        "text": "is no model",
+        "text": "is not a model file",
         "folder": "is a folder",
         "a.keras": "is a Keras model",
         "a.weights.h5": "is an HDF5 file",
-        "a.jpg": r"is an image \(JPEG\)",
+        "a.jpg": "is an image",
         "a.skops": "is a skops file without skart.json",
         "zip": "is a zip file",
         "deflated": "compressed",
@@ -173,7 +173,7 @@ def test_values_in_a_skops_file(tmp_path):
 
 def test_anything_but_an_estimator(tmp_path):
     file = forged_schema(text(["no estimator"]), tmp_path / "forged")
-    with pytest.raises(ModelFileError, match="a list is no estimator"):
+    with pytest.raises(ModelFileError, match="a list is not an estimator"):
         load_model(file)
 
 
@@ -183,7 +183,7 @@ def test_pickles_are_not_opened(tmp_path):
     for protocol in (0, 2, 5):
         file.write_bytes(pickle.dumps(Payload(marker), protocol))
         for function in (load_model, model_info):
-            with pytest.raises(ModelFileError, match="is a pickle|is no model"):
+            with pytest.raises(ModelFileError, match="is a pickle|is not a model file"):
                 function(file)
     assert not marker.exists()
     pickle.loads(file.read_bytes())
@@ -340,7 +340,8 @@ def test_networks_of_attackers(name, victim, tmp_path, call_unsafely):
     with pytest.raises(ModelFileError, match=f"network's description.*{name}"):
         call_unsafely(load_model, file)
     with pytest.raises(ValueError, match="network's description"):
-        call_unsafely(skops.io.load, file, trusted=[DenseHeadClassifier])
+        trusted = ["skart.classifiers.DenseHeadClassifier"]
+        call_unsafely(skops.io.load, file, trusted=trusted)
     assert not marker.exists()
     if name == "keras.layers.Lambda":  # it was armed
         call_unsafely(keras.models.model_from_json, hostile)

@@ -16,7 +16,6 @@ from sklearn.model_selection import RandomizedSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-import skart
 from skart import DenseHeadClassifier, HybridCNNClassifier, load_model, save_model
 
 
@@ -127,15 +126,3 @@ def test_errors_of_skart_pass_as_they_are(fitted_head, tmp_path, monkeypatch):
     monkeypatch.setattr(DenseHeadClassifier, "get_params", get_params)
     with pytest.raises(AttributeError, match="no_such_attribute"):
         load_model(file)
-
-
-def test_errors_of_skart_are_no_refusals(fitted, tmp_path, monkeypatch):
-    file = tmp_path / "model.skart"
-    save_model(fitted, file)
-    monkeypatch.setattr(
-        skart.classifiers, "AlexNetClassifier", None
-    )  # which files may hold
-    with pytest.raises(AttributeError, match="'NoneType' object has no"):
-        load_model(file)
-    with pytest.raises(AttributeError, match="'NoneType' object has no"):
-        save_model(fitted, file)
