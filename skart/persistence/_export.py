@@ -1,6 +1,5 @@
 """Export of fitted pipelines as LiteRT and ONNX files."""
 
-import contextlib
 import datetime
 import importlib.util
 import io
@@ -24,10 +23,9 @@ from skart.images._loader import check_size
 from skart.networks._presets import find_preset
 from skart.persistence._exported import (
     INFO_CRC32,
+    READERS,
     RUNTIMES,
     SUFFIXES,
-    read_litert,
-    read_onnx,
     remove_old_kept,
 )
 from skart.persistence._file import EXPORT_FORMAT, INFO
@@ -104,8 +102,8 @@ def export_model(model, path, format="litert"):
     -----
     The description is in a zip that is appended to a LiteRT file, as TensorFlow Lite
     appends metadata, and in the metadata properties of an ONNX file, under the name
-    ``skart.json``. Requires ``pip install skart[export]``. A graph is native code's
-    input: run exported files of people that you trust only.
+    ``skart.json``. Requires ``pip install skart[export]``. Native code runs the graph:
+    use exported files only from people that you trust.
 
     Examples
     --------
@@ -136,14 +134,11 @@ def export_model(model, path, format="litert"):
     model = copy_model(model, lambda step, estimator: clear_local_parameters(estimator))
     shape = (*check_size("size", model[0].size), 3)
     compute, networks = _make_function(model, shape)
-    if format == "litert":
-        graph = _convert_to_litert(compute, networks, shape)
-    else:
-        graph = _convert_to_onnx(compute, shape)
+    graph = _CONVERTERS[format](compute, networks, shape)
     info = json.dumps(_describe(model, shape, graph), indent=2)
     with atomic_write(path) as part:
         part.write_bytes(graph + _METADATA[format](info))
-        exported = {"litert": read_litert, "onnx": read_onnx}[format](part)
+        exported = READERS[format](part)
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         expected = model[1:].predict_proba(image[None])[0]
         difference = np.abs(exported.run(image) - expected).max()
@@ -219,15 +214,16 @@ def _make_function(model, shape):
         extract, networks = _make_extraction(middle[0], shape)
     elif getattr(classifier, "trunk_", {"cut": "input"})["cut"] != "input":
         extract, networks = _make_extraction(classifier._extractor(), shape)
-    mean, scale = 0.0, 1.0
-    if len(middle) == 2:
-        mean = middle[1].mean_ if middle[1].with_mean else mean
-        scale = middle[1].scale_ if middle[1].with_std else scale
+    scaler = (
+        middle[1]
+        if len(middle) == 2
+        else StandardScaler(with_mean=False, with_std=False)
+    )
+    mean = np.float32(scaler.mean_ if scaler.with_mean else 0)
+    scale = np.float32(scaler.scale_ if scaler.with_std else 1)
 
     def compute(images):
-        features = extract(tf.cast(images, "float32"))
-        if len(middle) == 2:
-            features = (features - np.float32(mean)) / np.float32(scale)
+        features = (extract(tf.cast(images, "float32")) - mean) / scale
         return {"probabilities": classifier.model_(features, training=False)}
 
     return compute, [*networks, classifier.model_]
@@ -262,45 +258,45 @@ def _make_extraction(extractor, shape):
     return extract, [network]
 
 
-@contextlib.contextmanager
-def _conversion_errors(format):
-    """Convert the errors of a converter to ExportErrors."""
-    # Private: TensorFlow has no public name for what its converter raises.
-    from tensorflow.lite.python.convert_phase import ConverterError
-
-    try:
-        yield
-    except (ConverterError, RuntimeError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ExportError(
-            f"a layer can't be converted to {format}: {reason}"
-        ) from error
-
-
 def _convert_to_litert(compute, networks, shape):
     """Return the content of a LiteRT file that takes one image."""
     import tensorflow as tf
+
+    if not hasattr(tf, "lite"):  # it is deprecated
+        raise ExportError(f"TensorFlow {tf.__version__} has no converter to LiteRT")
+    # Private: there is no public name for the converter's exception.
+    from tensorflow.lite.python.convert_phase import ConverterError
 
     signature = [tf.TensorSpec((1, *shape), "uint8", name="images")]
     traced = tf.function(compute, input_signature=signature).get_concrete_function()
     weights = tf.Module()
     weights.all = [weight.value for network in networks for weight in network.weights]
-    with _conversion_errors("litert"):
+    try:
         return tf.lite.TFLiteConverter.from_concrete_functions(
             [traced], weights
         ).convert()
+    except (ConverterError, RuntimeError, ValueError) as error:
+        raise _conversion_error("LiteRT", error) from error
 
 
-def _convert_to_onnx(compute, shape):
+def _convert_to_onnx(compute, networks, shape):
     """Return the content of an ONNX file that takes any number of images."""
     import tensorflow as tf
     import tf2onnx
 
     signature = [tf.TensorSpec((None, *shape), "uint8", name="images")]
     function = tf.function(compute, input_signature=signature)
-    with _conversion_errors("onnx"):
+    function.get_concrete_function()  # errors of tracing are not the converter's
+    try:
         converted, _ = tf2onnx.convert.from_function(function, signature)
+    except (RuntimeError, ValueError) as error:
+        raise _conversion_error("ONNX", error) from error
     return converted.SerializeToString()
+
+
+def _conversion_error(format, error):
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return ExportError(f"a layer can't be converted to {format}: {reason}")
 
 
 def _describe(model, shape, graph):
@@ -335,11 +331,11 @@ def _onnx_metadata(info):
     import onnx
 
     # Protocol buffers that follow one another are merged when they are read.
-
     metadata = onnx.ModelProto()
     checksum = str(zlib.crc32(info.encode()))
     onnx.helper.set_model_props(metadata, {INFO: info, INFO_CRC32: checksum})
     return metadata.SerializeToString()
 
 
+_CONVERTERS = {"litert": _convert_to_litert, "onnx": _convert_to_onnx}
 _METADATA = {"litert": _litert_metadata, "onnx": _onnx_metadata}

@@ -124,6 +124,9 @@ def read_onnx(file):
     )
 
 
+READERS = {"litert": read_litert, "onnx": read_onnx}
+
+
 def _check_info(file, text, content):
     """Return the description of an exported model, if its graph has not changed."""
     if text is None:

@@ -184,7 +184,10 @@ def _find_weights(file, estimator, recorded, candidates):
     if find_preset(backbone) is not None:
         advice = "Restore the folder of the network."
     else:
-        advice = "Name their file: load_model(..., weights='file.weights.h5')."
+        advice = (
+            "Name their file: load_model(..., weights='file.weights.h5'), or --weights "
+            "on the command line."
+        )
     raise ModelFileError(
         f"{str(file)!r} was saved with weights of {recorded['backbone']} that are "
         f"{recorded['weights']!r}, from {recorded['file']!r}. Here {', '.join(found)}. "

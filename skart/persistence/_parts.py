@@ -80,10 +80,10 @@ def flatten(value, containers=(dict, list, tuple, set)):
 
 
 def clear_local_parameters(estimator):
-    """Set parameters that hold folders or paths of this machine to None."""
-    for name in ("cache", "keep", "memory"):  # keep requires cache
-        if name in vars(estimator):
-            setattr(estimator, name, None)
+    """Remove folders and paths of this machine, and caches on disk, from parameters."""
+    cleared = {"cache": None, "cache_pixels": False, "keep": None, "memory": None}
+    for name in vars(estimator).keys() & cleared.keys():
+        setattr(estimator, name, cleared[name])
     if isinstance(vars(estimator).get("cv"), ArtistKFold):
         estimator.cv = copy.copy(estimator.cv)
         estimator.cv.artists = None
