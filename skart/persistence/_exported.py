@@ -83,7 +83,7 @@ def read_litert(file):
     """Return the model in a LiteRT file whose description is in an appended zip."""
     content = Path(file).read_bytes()
     text = None
-    with contextlib.suppress(zipfile.BadZipFile, KeyError):
+    with reading(file), contextlib.suppress(zipfile.BadZipFile, KeyError):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             text = archive.read(INFO)
     info = _check_info(file, text, content)
@@ -102,7 +102,8 @@ def read_litert(file):
         graph.invoke()
         return graph.get_tensor(answer["index"])[0]
 
-    return _make_model(file, info, run)
+    with reading(file):
+        return ExportedModel(info, run)
 
 
 def read_onnx(file):
@@ -119,9 +120,10 @@ def read_onnx(file):
     if text is not None and str(zlib.crc32(text.encode())) != metadata.get(INFO_CRC32):
         raise damage_error(file, f"{INFO} in it has changed since it was exported")
     info = _check_info(file, text, content)
-    return _make_model(
-        file, info, lambda pixels: graph.run(None, {name: pixels[None]})[0]
-    )
+    with reading(file):
+        return ExportedModel(
+            info, lambda pixels: graph.run(None, {name: pixels[None]})[0][0]
+        )
 
 
 READERS = {"litert": read_litert, "onnx": read_onnx}
@@ -147,11 +149,6 @@ def _check_info(file, text, content):
     if not is_intact:
         raise damage_error(file, "its graph has changed since it was exported")
     return info
-
-
-def _make_model(file, info, run):
-    with reading(file):
-        return ExportedModel(info, run)
 
 
 def _check_runtime(file, format):
