@@ -138,10 +138,12 @@ def export_model(model, path, format="litert"):
     info = json.dumps(_describe(model, shape, graph), indent=2)
     with atomic_write(path) as part:
         part.write_bytes(graph + _METADATA[format](info))
-        exported = READERS[format](part)
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        expected = model[1:].predict_proba(image[None])[0]
-        difference = np.abs(exported.run(image) - expected).max()
+        try:
+            found = READERS[format](part).run(image)
+        except (RuntimeError, ValueError) as error:
+            raise _conversion_error(format, error) from error
+        difference = np.abs(found - model[1:].predict_proba(image[None])[0]).max()
         if not difference <= _TOLERANCE:  # nan is not, either
             raise ExportError(
                 f"the exported probabilities differ by {difference:.2g} from those of "
@@ -276,25 +278,34 @@ def _convert_to_litert(compute, networks, shape):
             [traced], weights
         ).convert()
     except (ConverterError, RuntimeError, ValueError) as error:
-        raise _conversion_error("LiteRT", error) from error
+        raise _conversion_error("litert", error) from error
 
 
 def _convert_to_onnx(compute, networks, shape):
     """Return the content of an ONNX file that takes any number of images."""
+    import onnx
     import tensorflow as tf
     import tf2onnx
 
     signature = [tf.TensorSpec((None, *shape), "uint8", name="images")]
     function = tf.function(compute, input_signature=signature)
-    function.get_concrete_function()  # errors of tracing are not the converter's
+    traced = function.get_concrete_function()
     try:
         converted, _ = tf2onnx.convert.from_function(function, signature)
     except (RuntimeError, ValueError) as error:
-        raise _conversion_error("ONNX", error) from error
+        raise _conversion_error("onnx", error) from error
+    # The converter takes constants of layers, such as Normalization, for inputs.
+    captured = traced.captured_inputs
+    for entry, value in zip(traced.inputs[-len(captured) :], captured, strict=True):
+        if value.dtype != tf.resource:
+            constant = onnx.numpy_helper.from_array(value.numpy(), entry.name)
+            converted.graph.initializer.append(constant)
+    del converted.graph.input[1:]
     return converted.SerializeToString()
 
 
 def _conversion_error(format, error):
+    error = error.__cause__ or error  # a ModelFileError names a temporary file
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
     return ExportError(f"a layer can't be converted to {format}: {reason}")
 

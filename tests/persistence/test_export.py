@@ -59,6 +59,9 @@ def make(kind):
             layer=["relu1", "relu3"], pooling="avg+std", storage_dtype="float16"
         )
         return make_pipeline(load, features, "passthrough", last)
+    if kind == "constants":
+        features = extractor(backbone="EfficientNetB0", layer="stem_conv")
+        return make_pipeline(load, features, StandardScaler(), last)
     if kind == "crops":
         features = extractor(crops=5, crop_size=32, mirror=True, join="max")
         load = ImageLoader(SIZE, resize="pad")
@@ -73,7 +76,7 @@ def make(kind):
     return make_pipeline(load, model)
 
 
-SLOW = ("layers", "fine_tuned_from_input")
+SLOW = ("layers", "constants", "fine_tuned_from_input")
 KINDS = [
     *("head", "crops", "fine_tuned", "cnn"),
     *(pytest.param(kind, marks=pytest.mark.slow) for kind in SLOW),
