@@ -152,10 +152,8 @@ def export_model(model, path, format="litert"):
 
 
 def keep_export(model, kept, file):
-    """Export a model that was loaded from `file` into the cache folder, if possible.
-
-    A model of another kind or a read-only folder is skipped; a failure is a warning.
-    """
+    """Export a model that was loaded from `file` to the path `kept` in the cache."""
+    # Models that can't be exported are skipped; a failed conversion is a warning.
     if _find_obstacle(model) is not None:
         return
     try:
@@ -188,7 +186,7 @@ def _find_obstacle(model):
         is_known = kinds in ([FeatureExtractor], [FeatureExtractor, StandardScaler])
     else:
         is_known = isinstance(steps[-1], BaseKerasClassifier) and not kinds
-    if not is_known or not isinstance(steps[0], ImageLoader):
+    if not is_known or not isinstance(model[0], ImageLoader):
         return f"its steps are {', '.join(type(step).__name__ for step in steps)}"
     for step in steps[1:]:
         dtype = getattr(step, "dtype", None) or "float32"
