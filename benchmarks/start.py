@@ -17,9 +17,10 @@ from pathlib import Path
 from common import describe_machine, spread, time_in_turn
 
 SKART = "from skart.cli import main; main()"
-# As where LiteRT isn't installed.
+# As if LiteRT were not installed.
 WITH_KERAS = (
-    f"import skart.persistence._engine as e; e._litert_version = lambda: None; {SKART}"
+    "import skart.cli._prediction as p; p.find_kept = lambda file, cache: None; "
+    f"{SKART}"
 )
 
 COMMANDS = {
@@ -61,7 +62,7 @@ def predictions(folder, weights):
             predict(WITH_KERAS, cache)
 
     kept = str(folder / "cache")
-    predict(SKART, kept)  # makes the graphs
+    predict(SKART, kept)  # exports the model
     name = "`skart predict`, one painting"
     return {
         f"{name}, with Keras": predict_anew,

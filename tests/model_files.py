@@ -1,18 +1,20 @@
 """Model files that are made or changed by hand."""
 
 import json
+import re
 import zipfile
 
 import numpy as np
 import skops.io
+from helpers import rewritten
 from sklearn.linear_model import LogisticRegression
 
 from skart import save_model
 from skart.persistence import model_info
 
 
-def told(target, backbones=()):
-    """What skart.json says of a model, but for its backbones."""
+def described(target, backbones=()):
+    """Return a valid skart.json with other backbones."""
     template = target.with_name("template.skart")
     save_model(LogisticRegression().fit(np.eye(2), [0, 1]), template)
     return json.dumps(model_info(template) | {"backbones": list(backbones)})
@@ -20,16 +22,20 @@ def told(target, backbones=()):
 
 def forged(model, target, backbones=()):
     """Write a file of skops with any estimator, as a model file."""
-    skops.io.dump(model, target)
+    dumped = target.with_name("dumped.skops")
+    skops.io.dump(model, dumped)
+    # As save_model does, name our classes by their packages.
+    schema = re.sub(r'"(skart\.\w+)[\w.]*"', r'"\1"', read_schema(dumped))
+    rewritten(dumped, target, {"schema.json": schema})
     with zipfile.ZipFile(target, "a") as archive:
-        archive.writestr("skart.json", told(target, backbones))
+        archive.writestr("skart.json", described(target, backbones))
     return target
 
 
 def forged_schema(schema, target):
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr("schema.json", json.dumps({"protocol": 2, **schema}))
-        archive.writestr("skart.json", told(target))
+        archive.writestr("skart.json", described(target))
     return target
 
 

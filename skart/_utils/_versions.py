@@ -18,12 +18,17 @@ _PACKAGES = ("keras", "numpy", "pillow", "scikit-learn", "skops", "tensorflow")
 def list_versions():
     """Return the versions of the packages that compute, without importing them."""
     versions = {"skart": skart.__version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # tensorflow-cpu, for instance
-            versions[name] = "unknown"
+    for name in _PACKAGES:  # tensorflow may be tensorflow-cpu, for instance
+        versions[name] = installed_version(name) or "unknown"
     return versions
+
+
+def installed_version(name):
+    """Return the version of an installed package, or None."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def compare_versions(file, recorded):

@@ -130,8 +130,6 @@ def _describe(identity):
     """Say how features were computed, in a line."""
     if identity is None:
         return "computed in an unknown way"
-    if "model" in identity:
-        return f"the head of the model {identity['model'][:16]}, as a graph"
     images = identity.get("images", {})
     size = images.get("size") or images.get("array", [])[:2]
     if "handcrafted" in identity:

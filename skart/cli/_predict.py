@@ -34,8 +34,8 @@ def predict(
 ):
     """Predict the movement of images.
 
-    Images that can't be read are named, the others are predicted, and the exit status
-    is 1.
+    FILE is a model by `skart train` or a file by `skart export`. Images that can't be
+    read are named, the others are predicted, and the exit status is 1.
 
     Examples
     --------
@@ -44,6 +44,8 @@ def predict(
         skart predict model.skart scans/ --format csv > predictions.csv
 
         skart predict model.skart *.jpg --top-k 1 --format json
+
+        skart predict model.onnx painting.jpg
     """
     from skart.cli._prediction import predict_images
 

@@ -4,11 +4,11 @@ import warnings
 
 import numpy as np
 
-from skart.persistence._engine import digest_model, find_engine, keep_engine
+from skart.persistence._exported import find_kept, load_exported, load_kept
 from skart.store import FeatureStore
 
-# So many images take a graph less time than TensorFlow takes to start. Of more,
-# features are worth keeping, which graphs don't do.
+# For so few images, an exported model takes less time than TensorFlow takes to start.
+# The features of more images are worth storing, which exported models don't do.
 _FEW = 32
 
 
@@ -36,7 +36,7 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
     ValueError
         If the file is no model, or its first step another.
     """
-    # Here, since graphs do without.
+    # Imported here, since exported models don't need them.
     from sklearn.pipeline import Pipeline
 
     from skart.images import ImageLoader
@@ -62,7 +62,7 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache):
     Parameters
     ----------
     file : str or path
-        Model by ``skart train``.
+        Model by ``skart train``, or exported by ``skart export``.
     paths : list of str
         Image files, each named once.
     top_k : int, default=3
@@ -70,7 +70,8 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache):
     weights : str or path, default=None
         Where the pretrained weights lie now.
     cache : str or path
-        Folder of the features, and of graphs that predict few images without Keras.
+        Folder of the features, and of exported models that predict few images without
+        Keras.
 
     Returns
     -------
@@ -80,14 +81,22 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache):
     failures : dict of str to str
         Images that can't be read, with the reason.
     """
-    store = FeatureStore(cache)
-    digest = digest_model(file) if len(paths) <= _FEW else None
-    engine = find_engine(digest, store, file, weights) if digest else None
-    if engine is not None:
-        classes = engine.classes
-        probabilities, failures = engine.predict_proba(paths)
+    exported, kept = load_exported(file), None
+    if exported is not None and weights is not None:
+        raise ValueError(
+            f"{str(file)!r} is an exported model, which contains its weights: leave "
+            "out --weights"
+        )
+    if exported is None and len(paths) <= _FEW:
+        kept = find_kept(file, cache)
+        # Weights that are named are checked, which requires the model itself.
+        if kept is not None and weights is None:
+            exported = load_kept(kept, file)
+    if exported is not None:
+        classes = exported.classes
+        probabilities, failures = exported.predict_proba(paths)
     else:
-        pipe = load_pipeline(file, weights=weights, cache=store)
+        pipe = load_pipeline(file, weights=weights, cache=FeatureStore(cache))
         classes = pipe.classes_.tolist()
         images = pipe[0].transform(paths)
         with warnings.catch_warnings():
@@ -96,8 +105,11 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache):
             )
             probabilities = pipe[1:].predict_proba(images)
         failures = images.failures
-        if digest:
-            keep_engine(digest, store, file, pipe, images, probabilities)
+        # Not if the file was replaced while it was loaded.
+        if kept is not None and not kept.exists() and kept == find_kept(file, cache):
+            from skart.persistence._export import keep_export
+
+            keep_export(pipe, kept, file)
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
     predictions = {
         path: [(classes[i], row[i].item()) for i in ranked]

@@ -1,7 +1,7 @@
-"""A fitted model as one file that is safe to open, and back.
+"""Fitted models as files: saving, loading and export.
 
-The file is one of skops [1]_, a zip of JSON and of arrays without pickles, with one
-member more: ``skart.json`` tells what was saved, when, and with which versions.
+A model file is a skops file [1]_, a zip of JSON and arrays without pickles, with one
+more member: ``skart.json`` describes what was saved, when, and with which versions.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""The estimators that a model is made of: found, copied and changed."""
+"""The estimators of a model: finding, copying and changing them."""
 
 import copy
 import os
@@ -6,29 +6,17 @@ import os
 import numpy as np
 from sklearn.base import BaseEstimator
 
-# Lists of named estimators, which the names of parameters leave out: "head__units".
+from skart.features import FeatureExtractor
+from skart.model_selection import ArtistKFold
+
+# Lists of named estimators. Parameter names skip them: "head__units".
 _LISTS = ("estimators", "steps", "transformer_list", "transformers")
 
 
 def copy_model(value, change, step="", copies=None):
-    """Copy a model, changing each estimator in it; arrays and networks are shared.
-
-    Parameters
-    ----------
-    value : object
-        An estimator, or a part of one.
-    change : callable
-        Takes the step and the copy of each estimator, innermost first.
-    step : str, default=""
-        Where it stands: ``"features"``, for instance.
-    copies : dict, default=None
-        What was copied so far, by identity.
-
-    Returns
-    -------
-    value : object
-        The copy, in which paths are strings.
-    """
+    """Copy a model and call ``change(step, copy)`` for each estimator in it."""
+    # Innermost estimators come first. Arrays and networks are shared, paths become str,
+    # and `copies` maps the id of each part to its copy.
     copies = {} if copies is None else copies
     if isinstance(value, os.PathLike):
         return os.fspath(value)
@@ -47,20 +35,20 @@ def _copy(value, change, step, copies):
             new[name] = inner(part, join(step, name))
     elif isinstance(value, np.ndarray) and value.dtype == object:
         new = value.copy()
-        for place, part in enumerate(value.flat):
-            new.flat[place] = inner(part, join(step, place))
+        for index, part in enumerate(value.flat):
+            new.flat[index] = inner(part, join(step, index))
     elif type(value) in (list, set):
         new = type(value)(
-            inner(part, join(step, part[0] if _is_named(part) else place))
-            for place, part in enumerate(value)
+            inner(part, join(step, part[0] if _is_named(part) else index))
+            for index, part in enumerate(value)
         )
     elif type(value) is tuple:
         new = tuple(
-            inner(part, step if _is_named(value) else join(step, place))
-            for place, part in enumerate(value)
+            inner(part, step if _is_named(value) else join(step, index))
+            for index, part in enumerate(value)
         )
     elif isinstance(value, BaseEstimator) or (
-        # Calibrated classifiers, for instance, stand in objects that are none.
+        # Holders of estimators, such as those in CalibratedClassifierCV.
         type(value).__module__.startswith("sklearn.") and hasattr(value, "__dict__")
     ):
         new = type(value).__new__(type(value))
@@ -78,40 +66,32 @@ def _is_named(value):
 
 
 def join(step, name):
-    """Name what stands in a step, as scikit-learn names parameters.
-
-    Parameters
-    ----------
-    step : str
-        Empty for the model itself.
-    name : object
-        Of a part of it.
-
-    Returns
-    -------
-    name : str
-        ``"features__cache"`` for instance.
-    """
+    """Return the name of a part in scikit-learn's manner: ``"features__cache"``."""
     return f"{step}__{name}" if step else str(name)
 
 
 def flatten(value, containers=(dict, list, tuple, set)):
-    """Iterate over what containers hold, at any depth.
-
-    Parameters
-    ----------
-    value : object
-        A container, or anything else.
-    containers : tuple of type, default=(dict, list, tuple, set)
-        What is opened.
-
-    Yields
-    ------
-    part : object
-        What is no such container.
-    """
+    """Iterate over the values in nested containers."""
     if isinstance(value, containers):
         for part in value.values() if isinstance(value, dict) else value:
             yield from flatten(part, containers)
     else:
         yield value
+
+
+def clear_local_parameters(estimator):
+    """Remove folders and paths of this machine, and caches on disk, from parameters."""
+    cleared = {"cache": None, "cache_pixels": False, "keep": None, "memory": None}
+    for name in vars(estimator).keys() & cleared.keys():
+        setattr(estimator, name, cleared[name])
+    if isinstance(vars(estimator).get("cv"), ArtistKFold):
+        estimator.cv = copy.copy(estimator.cv)
+        estimator.cv.artists = None
+
+
+def has_frozen_backbone(estimator):
+    if isinstance(estimator, FeatureExtractor):
+        return True
+    # Set by fit. With the cut "input", all weights are trained and saved.
+    trunk = getattr(estimator, "trunk_", None)
+    return trunk is not None and trunk["cut"] != "input"

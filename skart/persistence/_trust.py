@@ -1,7 +1,6 @@
-"""What a model file may hold."""
+"""Types and parameters that a model file may contain."""
 
 import inspect
-import operator
 
 import numpy as np
 import skops.io
@@ -10,100 +9,70 @@ from sklearn.base import BaseEstimator
 import skart
 from skart.persistence._parts import flatten
 
-# Beside what skops trusts: our estimators ...
-ESTIMATORS = (
-    "classifiers.AlexNetClassifier",
-    "classifiers.DenseHeadClassifier",
-    "classifiers.FineTuneClassifier",
-    "classifiers.HybridCNNClassifier",
-    "classifiers.SqueezeNetClassifier",
-    "classifiers.VGGLiteClassifier",
-    "features.FeatureExtractor",
-    "features.HandcraftedFeatures",
-    "images.ImageLoader",
-    "model_selection.ArtistKFold",
-    "model_selection.BoostedSVC",
-)
-# ... what they are made of; and, of scikit-learn's ensembles and calibrated
-# classifiers, plain holders of arrays and estimators, which are private there.
-_HOLDERS = (
+# Types that are trusted in addition to those of skops. Our estimators are recorded by
+# their public names, so that private modules can be renamed.
+ESTIMATORS = {
+    "skart.classifiers.AlexNetClassifier",
+    "skart.classifiers.DenseHeadClassifier",
+    "skart.classifiers.FineTuneClassifier",
+    "skart.classifiers.HybridCNNClassifier",
+    "skart.classifiers.SqueezeNetClassifier",
+    "skart.classifiers.VGGLiteClassifier",
+    "skart.features.FeatureExtractor",
+    "skart.features.HandcraftedFeatures",
+    "skart.images.ImageLoader",
+    "skart.model_selection.ArtistKFold",
+    "skart.model_selection.BoostedSVC",
+}
+# Plain holders of arrays and estimators, which are private in scikit-learn.
+_HOLDERS = {
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
     "sklearn.utils._bunch.Bunch",
-)
+}
+TRUSTED = sorted(ESTIMATORS | _HOLDERS)
 
 
-def trusted_types():
-    """List the types that skops is told to trust.
-
-    Returns
-    -------
-    names : list of str
-        With their modules.
-    """
-    ours = [operator.attrgetter(name)(skart) for name in ESTIMATORS]
-    return [*_HOLDERS, *(f"{one.__module__}.{one.__name__}" for one in ours)]
+def public_module(module):
+    """Return the package of a module of skart; other modules are returned as is."""
+    return ".".join(module.split(".")[:2]) if module.startswith("skart.") else module
 
 
-def untrusted_types(file):
-    """List the types in a file that it may not hold.
-
-    Parameters
-    ----------
-    file : file object
-        By skops.
-
-    Returns
-    -------
-    names : list of str
-        With their modules.
-    """
-    return _without_trusted(skops.io.get_untrusted_types(file=file))
-
-
-def _without_trusted(names):
-    trusted = trusted_types()
-    return [name for name in names if name not in trusted]
+def is_ours(estimator):
+    """Return whether an estimator is one of skart's that can be saved."""
+    kind = type(estimator)
+    return f"{public_module(kind.__module__)}.{kind.__name__}" in ESTIMATORS
 
 
 def find_untrusted(value):
-    """List the types in a value that a file may not hold.
-
-    Parameters
-    ----------
-    value : object
-        A parameter, or what was learned.
-
-    Returns
-    -------
-    names : list of str
-        With their modules.
-    """
+    """Return the names of types in `value` that a model file may not contain."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return []
     try:
         names = skops.io.get_untrusted_types(data=skops.io.dumps(value))
-    except Exception:  # skops raises many kinds for what it can't write
+    except Exception:  # skops raises many kinds for objects that it can't write
         return [f"{type(value).__module__}.{type(value).__qualname__}"]
-    return _without_trusted(names)
+    public = {name: name.rpartition(".") for name in names}
+    return [
+        name
+        for name, (module, _, kind) in public.items()
+        if f"{public_module(module)}.{kind}" not in TRUSTED
+    ]
+
+
+def untrusted_types(file):
+    """Return the names of types in an open file of skops that it may not contain."""
+    return [x for x in skops.io.get_untrusted_types(file=file) if x not in TRUSTED]
 
 
 def find_unsafe_parameter(estimator):
-    """Find a parameter that a file may not hold, or that Keras would make code of.
+    """Return the first parameter of an estimator that a file may not contain, or None.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Its own parameters are looked at, not those of estimators in it.
-
-    Returns
-    -------
-    name : str or None
-        The first.
+    Parameters of nested estimators are not checked.
     """
     for name, value in estimator.get_params(deep=False).items():
-        # What is passed on to Keras: it makes objects of dicts.
+        # Keras makes objects of the dicts in parameters that are routed to it.
         containers = (list, tuple, set) if "__" in name else (dict, list, tuple, set)
         for part in flatten(value, containers):
             if not isinstance(part, BaseEstimator) and (
@@ -114,19 +83,10 @@ def find_unsafe_parameter(estimator):
 
 
 def find_damage(estimator):
-    """Return what is wrong with an estimator from a file, as far as loading goes.
+    """Return how an estimator that skops loaded is invalid, or None.
 
-    Only what loading relies on is checked; estimators check the rest when used.
-
-    Parameters
-    ----------
-    estimator : estimator
-        An estimator, as skops read it.
-
-    Returns
-    -------
-    reason : str or None
-        End of a sentence that begins with its name; None if nothing is wrong.
+    Only attributes that loading relies on are checked. Estimators validate their
+    parameters when they are used.
     """
     for name, parameter in inspect.signature(type(estimator)).parameters.items():
         if parameter.kind is not parameter.VAR_KEYWORD and not hasattr(estimator, name):
@@ -144,18 +104,18 @@ def find_damage(estimator):
         and isinstance(trunk.get("cut"), (str, type(None)))
     ):
         return "has an invalid trunk_"
-    if not _counts_its_vectors(estimator):
-        return "does not hold as many support vectors as it claims"
+    if not _has_consistent_support(estimator):
+        return "does not have as many support vectors as it claims"
     return None
 
 
-def _counts_its_vectors(estimator):
+def _has_consistent_support(estimator):
     """Return whether a support vector machine has as many vectors as it claims."""
-    # Its compiled part relies on that number, and would read past their end.
-    counted = getattr(estimator, "_n_support", None)
-    if counted is None:
+    # Its compiled code relies on the number and would read beyond the array.
+    counts = getattr(estimator, "_n_support", None)
+    if counts is None:
         return True
-    if not isinstance(counted, np.ndarray) or counted.dtype.kind not in "iu":
+    if not isinstance(counts, np.ndarray) or counts.dtype.kind not in "iu":
         return False
     shape = getattr(getattr(estimator, "support_vectors_", None), "shape", None) or (0,)
-    return bool((counted >= 0).all()) and int(counted.sum()) == shape[0]
+    return bool((counts >= 0).all()) and int(counts.sum()) == shape[0]

@@ -22,10 +22,12 @@ TABLES = {
 MENDING_LOCK = "mending.lock"
 
 # Files of a store, those of other formats and what a killed process leaves. Earlier
-# versions made a file [0-9a-f]{16}.lock for each section.
+# versions made a file [0-9a-f]{16}.lock for each section. Exported models are kept in
+# the same folder.
 _OWN_FILES = re.compile(
     r"(?P<data>features-\d+\.sqlite)(-journal|\.new|\.new-journal)?|"
-    rf"[0-9a-f]{{16}}\.lock|{MENDING_LOCK}|(data|lock)\.mdb"
+    rf"[0-9a-f]{{16}}\.lock|{MENDING_LOCK}|(data|lock)\.mdb|"
+    r"export-[0-9a-f]{64}\.tflite|\.skart-[0-9a-f]{32}\.part"
 )
 DATA_FILES = re.compile(r"features-\d+\.sqlite|data\.mdb")
 

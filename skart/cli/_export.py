@@ -1,0 +1,48 @@
+"""``skart export``: a model as one file for LiteRT or ONNX Runtime."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from skart.cli._app import Force, Model, ModelWeights, check_out, command
+
+
+@command
+def export(
+    model: Model,
+    to: Annotated[
+        Literal["litert", "onnx"],
+        typer.Option(help="The format. LiteRT starts in half a second."),
+    ] = "litert",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file to write, ending in .tflite or .onnx. The default is the "
+            "model's name with that suffix.",
+            show_default=False,
+        ),
+    ] = None,
+    weights: ModelWeights = None,
+    force: Force = False,
+):
+    """Export a model as one file that runs without skart, Keras and TensorFlow.
+
+    The file takes images and returns the probability of each movement. It contains the
+    weights of the backbone, the movements and how images are prepared. `skart predict`
+    runs it, too. Requires `pip install skart[export]`.
+
+    Examples
+    --------
+        skart export model.skart
+
+        skart export model.skart --to onnx --out served.onnx
+    """
+    from skart.persistence import export_model, load_model
+    from skart.persistence._exported import SUFFIXES
+
+    out = out or model.with_suffix(SUFFIXES[to])
+    check_out(out, force=force, suffix=SUFFIXES[to])
+    pipe = load_model(model, weights=weights)
+    export_model(pipe, out, to)
+    return f"{out}: {out.stat().st_size / 1e6:.1f} MB, {len(pipe.classes_)} movements"

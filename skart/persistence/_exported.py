@@ -1,0 +1,197 @@
+"""Exported models: reading and running them without TensorFlow and scikit-learn."""
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from skart._utils._versions import (
+    EXTRACTOR_VERSION,
+    compare_versions,
+    installed_version,
+    list_versions,
+)
+from skart.images._decode import DECODER_VERSION, decode_image
+from skart.images._formats import UNREADABLE, explain
+from skart.persistence._file import (
+    EXPORT_FORMAT,
+    INFO,
+    ModelFileError,
+    damage_error,
+    open_model_file,
+    reading,
+)
+
+SUFFIXES = {"litert": ".tflite", "onnx": ".onnx"}
+RUNTIMES = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
+
+# The name of the checksum of the description in an ONNX file.
+INFO_CRC32 = f"{INFO}.crc32"
+
+# The number of automatic exports that are kept in a cache folder.
+_N_KEPT = 8
+
+
+class ExportedModel:
+    """A model in an exported file: its description and a function that runs it."""
+
+    def __init__(self, info, run):
+        image = info["image"]
+        self.classes = info["classes"]
+        self._decoding = (
+            (image["height"], image["width"]),
+            image["resize"],
+            image["max_pixels"],
+        )
+        self.run = run  # uint8 image of shape (height, width, 3) -> probabilities
+
+    def predict_proba(self, paths):
+        """Return the probabilities of images, and the reasons of those not readable."""
+        # The rows of images that can't be read are zeros.
+        probabilities = np.zeros((len(paths), len(self.classes)), np.float32)
+        failures = {}
+        for row, path in zip(probabilities, paths, strict=True):
+            try:
+                pixels = decode_image(path, *self._decoding)
+            except UNREADABLE as error:
+                failures[path] = explain(error)
+            else:
+                row[:] = self.run(pixels)
+        return probabilities, failures
+
+
+def load_exported(file):
+    """Return the model in an exported file, or None if `file` is of another kind."""
+    file = Path(file).expanduser()
+    if not file.is_file():
+        return None
+    if file.suffix == SUFFIXES["onnx"]:
+        return read_onnx(file)
+    with open(file, "rb") as raw:
+        is_litert = raw.read(8)[4:] == b"TFL3"
+    return read_litert(file) if is_litert else None
+
+
+def read_litert(file):
+    """Return the model in a LiteRT file whose description is in an appended zip."""
+    content = Path(file).read_bytes()
+    text = None
+    with reading(file), contextlib.suppress(zipfile.BadZipFile, KeyError):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            text = archive.read(INFO)
+    info = _check_info(file, text, content)
+    _check_runtime(file, "litert")
+    from ai_edge_litert.interpreter import Interpreter
+
+    # A single image keeps few cores busy.
+    n_threads = min(4, os.cpu_count() or 1)
+    with reading(file):
+        graph = Interpreter(model_content=content, num_threads=n_threads)
+        graph.allocate_tensors()
+        (entry,), (answer,) = graph.get_input_details(), graph.get_output_details()
+
+    def run(pixels):
+        graph.set_tensor(entry["index"], pixels[None])
+        graph.invoke()
+        return graph.get_tensor(answer["index"])[0]
+
+    with reading(file):
+        return ExportedModel(info, run)
+
+
+def read_onnx(file):
+    """Return the model in an ONNX file whose description is in its metadata."""
+    _check_runtime(file, "onnx")
+    import onnxruntime
+
+    content = Path(file).read_bytes()
+    with reading(file):
+        graph = onnxruntime.InferenceSession(content)
+        name = graph.get_inputs()[0].name
+    metadata = graph.get_modelmeta().custom_metadata_map
+    text = metadata.get(INFO)
+    if text is not None and str(zlib.crc32(text.encode())) != metadata.get(INFO_CRC32):
+        raise damage_error(file, f"{INFO} in it has changed since it was exported")
+    info = _check_info(file, text, content)
+    with reading(file):
+        return ExportedModel(
+            info, lambda pixels: graph.run(None, {name: pixels[None]})[0][0]
+        )
+
+
+READERS = {"litert": read_litert, "onnx": read_onnx}
+
+
+def _check_info(file, text, content):
+    """Return the description of an exported model, if its graph has not changed."""
+    if text is None:
+        raise ModelFileError(
+            f"{str(file)!r} was not written by skart export, or is damaged: it lacks "
+            "the description of its classes and images. Export the model again."
+        )
+    with reading(file):
+        info = json.loads(text)
+        version, graph = info["format_version"], info["graph"]
+        is_newer = version > EXPORT_FORMAT["format_version"]
+        is_intact = zlib.crc32(content[: graph["bytes"]]) == graph["crc32"]
+    if is_newer:
+        raise ModelFileError(
+            f"{str(file)!r} was exported in format {version}; this version of skart "
+            f"reads formats up to {EXPORT_FORMAT['format_version']}. Update skart."
+        )
+    if not is_intact:
+        raise damage_error(file, "its graph has changed since it was exported")
+    return info
+
+
+def _check_runtime(file, format):
+    if importlib.util.find_spec(RUNTIMES[format]) is None:
+        raise ModelFileError(
+            f"{str(file)!r} needs {RUNTIMES[format]}, which is not installed. Run: pip "
+            "install 'skart[export]'"
+        )
+
+
+def find_kept(file, cache):
+    """Return the path of the automatic export of a model file; None without LiteRT."""
+    # The name is a digest of the model file and of all versions that matter.
+    file = Path(file).expanduser()
+    litert = installed_version("ai-edge-litert")
+    if litert is None or not file.is_file():
+        return None
+    versions = [EXPORT_FORMAT, DECODER_VERSION, EXTRACTOR_VERSION, litert]
+    with open(file, "rb") as raw:
+        digest = hashlib.file_digest(raw, "sha256")
+    digest.update(json.dumps([*versions, list_versions()]).encode())
+    return Path(cache).expanduser() / f"export-{digest.hexdigest()}.tflite"
+
+
+def load_kept(kept, file):
+    """Return the automatic export of a model file, or None if there is no valid one."""
+    try:
+        exported = load_exported(kept)
+    except ModelFileError:  # damaged: a new one will be made
+        with contextlib.suppress(OSError):
+            kept.unlink()
+        return None
+    if exported is not None:
+        with open_model_file(file) as (_, _, info):
+            compare_versions(file, info["versions"])
+    return exported
+
+
+def remove_old_kept(folder):
+    """Remove all but the latest automatic exports in a cache folder."""
+    with contextlib.suppress(OSError):  # another process may remove them, too
+        kept = sorted(
+            folder.glob("export-*.tflite"), key=lambda file: file.stat().st_mtime
+        )
+        for file in kept[:-_N_KEPT]:
+            file.unlink()

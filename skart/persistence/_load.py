@@ -1,0 +1,195 @@
+"""Loading models from files, whatever their source."""
+
+import inspect
+import os
+import warnings
+
+import skops.io
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
+
+import skart
+from skart._utils._versions import compare_versions
+from skart.features import FeatureExtractor
+from skart.networks._presets import find_preset, is_address
+from skart.networks._weights import identify_weights
+from skart.persistence._file import (
+    INFO,
+    ModelFileError,
+    damage_error,
+    open_model_file,
+    reading,
+)
+from skart.persistence._parts import (
+    clear_local_parameters,
+    copy_model,
+    has_frozen_backbone,
+    join,
+)
+from skart.persistence._trust import (
+    TRUSTED,
+    find_damage,
+    find_unsafe_parameter,
+    is_ours,
+    untrusted_types,
+)
+
+
+def load_model(file, *, weights=None, cache=None):
+    """Load a model that was saved by :func:`save_model`, from any source.
+
+    No code in the file is run, and its content never makes this process write to disk.
+    The file may contain estimators of scikit-learn and skart, with networks of known
+    layers; any other content is an error. Safe does not mean accurate: how good the
+    predictions are, and how much memory the networks take, is up to its source. If the
+    file names a file of backbone weights, that file is read and compared; a backbone
+    with the weights "imagenet" may be downloaded by Keras, and a preset by keras-hub.
+
+    Parameters
+    ----------
+    file : str or path
+        The file.
+    weights : str, path or list of them, default=None
+        Files of backbone weights that have been moved since the model was saved.
+    cache : str, path or FeatureStore, default=None
+        The `cache` of all feature extractors, handcrafted features and fine-tuned
+        classifiers in the loaded model.
+
+    Returns
+    -------
+    model : estimator
+        The fitted model.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, was not written by ``save_model``, or was written by a
+        newer format; if it contains a part that is not known to be safe; if the weights
+        of a backbone are missing or differ.
+    OSError
+        If the file does not exist or can't be read.
+
+    Warns
+    -----
+    UserWarning
+        If the model was saved with another version of skart, Keras, scikit-learn or
+        TensorFlow. Patch releases are ignored.
+
+    See Also
+    --------
+    model_info : Read the description of a model without loading it.
+    """
+    if weights is None or isinstance(weights, (str, os.PathLike)):
+        weights = [] if weights is None else [weights]
+    weights = [os.path.expanduser(path) for path in weights]
+    for path in weights:
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"weights={path!r} is not a file")
+    with open_model_file(file) as (raw, archive, info):
+        with reading(raw.name):
+            changed = archive.testzip()
+        if changed is not None:
+            raise damage_error(file, f"{changed} in it has changed since it was saved")
+        compare_versions(file, info["versions"])
+        recorded = {entry["step"]: entry for entry in info["backbones"]}
+        used = set()
+
+        def restore(step, estimator):
+            _add_new_parameters(estimator)
+            clear_local_parameters(estimator)
+            _check_loaded(file, step, estimator)
+            if isinstance(
+                estimator,
+                (FeatureExtractor, skart.HandcraftedFeatures, skart.FineTuneClassifier),
+            ):
+                estimator.cache = cache
+            if has_frozen_backbone(estimator):
+                if step not in recorded:
+                    raise damage_error(file, f"{INFO} lacks the weights of {step}")
+                _find_weights(file, estimator, recorded[step], weights)
+                used.add(estimator.weights)
+
+        model = copy_model(_load(raw), restore)
+        if not used.issuperset(weights):
+            raise ModelFileError(
+                f"weights={sorted({*weights} - used)} are not of a backbone in "
+                f"{str(file)!r}: {[entry['weights'] for entry in info['backbones']]}"
+            )
+        return model
+
+
+def _load(raw):
+    """Return the estimator in a model file, if all its types are trusted."""
+    with reading(raw.name), warnings.catch_warnings():
+        # compare_versions has warned already.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        try:
+            model = skops.io.load(raw, trusted=TRUSTED)
+        except skops.io.exceptions.UntrustedTypesFoundException:
+            raise ModelFileError(
+                f"{str(raw.name)!r} was not loaded: it holds "
+                f"{', '.join(untrusted_types(raw))}, not known to be safe"
+            ) from None
+    if not isinstance(model, BaseEstimator):
+        raise damage_error(raw.name, f"a {type(model).__name__} is not an estimator")
+    return model
+
+
+def _add_new_parameters(estimator):
+    """Set parameters that did not exist when a model was saved to their defaults."""
+    if not is_ours(estimator):
+        return
+    for name, parameter in inspect.signature(type(estimator)).parameters.items():
+        if parameter.default is not parameter.empty and name not in vars(estimator):
+            setattr(estimator, name, parameter.default)
+
+
+def _check_loaded(file, step, estimator):
+    """Raise ModelFileError if an estimator in a file is invalid or unsafe."""
+    reason = find_damage(estimator)
+    if reason is not None:
+        reason = f"{step or 'the model'} in it {reason}"
+    else:
+        name = find_unsafe_parameter(estimator)
+        trunk = getattr(estimator, "trunk_", None) or {}
+        backbones = getattr(estimator, "backbone", None), trunk.get("backbone")
+        if name is not None:
+            reason = f"{join(step, name)} in it is not known to be safe"
+        elif any(map(is_address, backbones)):
+            reason = (
+                f"{join(step, 'backbone')} in it is an address, whose files may come "
+                "from anyone"
+            )
+    if reason is not None:
+        raise ModelFileError(f"{str(file)!r} was not loaded: {reason}")
+
+
+def _find_weights(file, estimator, recorded, candidates):
+    """Set the `weights` of an estimator to those with the recorded identity."""
+    seed, backbone = 0, ""
+    if isinstance(estimator, FeatureExtractor):
+        seed, backbone = estimator.random_state, estimator.backbone
+    found = []
+    for weights in (*candidates, estimator.weights):
+        identity = "not a file"
+        if weights in (None, "imagenet") or os.path.isfile(os.path.expanduser(weights)):
+            try:
+                identity = identify_weights(weights, seed, backbone)
+            except OSError as error:
+                identity = error.strerror or error
+        if identity == recorded["weights"]:
+            estimator.weights = weights
+            return
+        found.append(f"{weights!r} is {identity}")
+    if find_preset(backbone) is not None:
+        advice = "Restore the folder of the network."
+    else:
+        advice = (
+            "Name their file: load_model(..., weights='file.weights.h5'), or --weights "
+            "on the command line."
+        )
+    raise ModelFileError(
+        f"{str(file)!r} was saved with weights of {recorded['backbone']} that are "
+        f"{recorded['weights']!r}, from {recorded['file']!r}. Here {', '.join(found)}. "
+        f"{advice}"
+    )
