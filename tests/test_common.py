@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy_backbone import CUT
 
 from skart import (
+    CNNClassifier,
     DenseHeadClassifier,
     FeatureExtractor,
     FineTuneClassifier,
@@ -21,7 +22,6 @@ from skart import (
     HybridCNNClassifier,
     ImageLoader,
 )
-from skart.classifiers import AlexNetClassifier, SqueezeNetClassifier, VGGLiteClassifier
 
 # Estimators of 2-D features: scikit-learn's own checks, all of them.
 FAILURES = {
@@ -29,7 +29,11 @@ FAILURES = {
         "check_sample_weight_equivalence_on_dense_data": (
             "a sample of weight 2 and a sample that stands there twice fall into "
             "different batches of stochastic gradient descent"
-        )
+        ),
+        "check_do_not_raise_errors_in_init_or_set_params": (
+            "it takes `**routed` for the name of a parameter; "
+            "test_parameters_are_not_validated_before_fit checks all others"
+        ),
     }
 }
 
@@ -40,6 +44,20 @@ FAILURES = {
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize(
+    "classifier", [DenseHeadClassifier, FineTuneClassifier, CNNClassifier]
+)
+@pytest.mark.parametrize(
+    "value", [-1, 3.0, "helloworld", np.array([1.0, 4.0]), [1], {}, []], ids=repr
+)
+def test_parameters_are_not_validated_before_fit(classifier, value):
+    names = [*classifier().get_params(deep=False), "optimizer__x", "fit__z"]
+    parameters = dict.fromkeys(names, value)
+    model = classifier(**parameters)
+    assert model.get_params(deep=False) == parameters
+    model.set_params(**parameters)
 
 
 # Estimators of paths and images, of which scikit-learn checks next to nothing.
@@ -121,9 +139,9 @@ CLASSIFIERS = [
     *(
         pytest.param(classifier, marks=pytest.mark.slow)
         for classifier in (
-            VGGLiteClassifier(units=8, **SMALL),
-            SqueezeNetClassifier(**SMALL),
-            AlexNetClassifier(units=8, **SMALL),
+            CNNClassifier("vgg_lite", units=8, **SMALL),
+            CNNClassifier("squeezenet", **SMALL),
+            CNNClassifier("alexnet", units=8, **SMALL),
             FineTuneClassifier(
                 DenseHeadClassifier(units=8, epochs=1),
                 backbone="VGG16",

@@ -20,7 +20,6 @@ from skart.model_selection import (
     make_fine_tune_pipeline,
     make_transfer_pipeline,
 )
-from skart.model_selection._pipelines import NETWORKS
 from skart.persistence import save_model
 from skart.store import FeatureStore
 
@@ -95,7 +94,7 @@ def make_pipeline(
     if layer is not None:
         raise ValueError(f"--layer {layer}: {kind} is trained from scratch, whole")
     return make_cnn_pipeline(
-        kind,
+        kind.replace("-", "_"),
         size=size or 224,
         batch_norm=True,
         learning_rate_schedule="cosine",
@@ -332,7 +331,7 @@ def _search_space(pipe):
     if name == "model":
         return head_search_space("model__head__")
     space = cnn_search_space()
-    if type(classifier).__name__ == NETWORKS["squeezenet"]:
+    if classifier.network == "squeezenet":
         del space["cnn__units"]
     return space
 

@@ -6,8 +6,6 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skart._utils._validation import check_choice
-
 __all__ = [
     "cnn_search_space",
     "head_search_space",
@@ -18,14 +16,6 @@ __all__ = [
 
 # Where style lies: the highest layers in benchmarks, and those to join.
 STYLE_LAYERS = {"InceptionV3": ("mixed2", "mixed5", "mixed8")}
-
-# Networks trained from scratch, by the names that make_cnn_pipeline knows.
-NETWORKS = {
-    "hybrid": "HybridCNNClassifier",
-    "vgg-lite": "VGGLiteClassifier",
-    "squeezenet": "SqueezeNetClassifier",
-    "alexnet": "AlexNetClassifier",
-}
 
 
 def make_transfer_pipeline(
@@ -183,13 +173,13 @@ def make_cnn_pipeline(
 ):
     """Make a network that is trained from scratch: paths in, movements out.
 
-    ``ImageLoader`` -> a classifier of images, as the steps ``load`` and ``cnn``.
+    ``ImageLoader`` -> ``CNNClassifier``, as the steps ``load`` and ``cnn``.
 
     Parameters
     ----------
-    network : {"hybrid", "vgg-lite", "squeezenet", "alexnet"}, default="hybrid"
-        :class:`HybridCNNClassifier`, the report's own; :class:`VGGLiteClassifier`, its
-        baseline; :class:`SqueezeNetClassifier` or :class:`AlexNetClassifier`.
+    network : {"hybrid", "vgg_lite", "squeezenet", "alexnet"} or callable, \
+            default="hybrid"
+        See :class:`CNNClassifier`.
     size : int or (int, int), default=500
         Height and width of the images in pixels; the report's are 500.
     on_error : {"raise", "blank"}, default="raise"
@@ -197,7 +187,7 @@ def make_cnn_pipeline(
     cache : "disk" or None, default="disk"
         See :class:`ImageLoader`: each image is decoded in the first epoch only.
     **cnn : dict
-        Parameters of the classifier.
+        Parameters of :class:`CNNClassifier`.
 
     Returns
     -------
@@ -212,17 +202,15 @@ def make_cnn_pipeline(
     Examples
     --------
     >>> from skart import make_cnn_pipeline
-    >>> pipe = make_cnn_pipeline("vgg-lite", size=128, epochs=10)
-    >>> type(pipe[-1]).__name__
-    'VGGLiteClassifier'
+    >>> pipe = make_cnn_pipeline("vgg_lite", size=128, epochs=10)
+    >>> pipe[-1]
+    CNNClassifier(epochs=10, network='vgg_lite')
     """
-    from skart import classifiers
+    from skart.classifiers import CNNClassifier
     from skart.images import ImageLoader
 
-    check_choice("network", network, tuple(NETWORKS))
     loader = ImageLoader(size, on_error=on_error, cache=cache)
-    classifier = getattr(classifiers, NETWORKS[network])
-    return Pipeline([("load", loader), ("cnn", classifier(**cnn))])
+    return Pipeline([("load", loader), ("cnn", CNNClassifier(network, **cnn))])
 
 
 def head_search_space(prefix="head__"):
@@ -287,8 +275,7 @@ def cnn_search_space(prefix="cnn__"):
     -------
     space : dict of str to distribution
         For :class:`sklearn.model_selection.RandomizedSearchCV`, over a
-        :class:`HybridCNNClassifier`, :class:`VGGLiteClassifier` or
-        :class:`AlexNetClassifier`; SqueezeNet has no ``units``.
+        :class:`CNNClassifier`; ``network="squeezenet"`` has no ``units``.
 
     See Also
     --------

@@ -12,12 +12,10 @@ from skart.persistence._parts import flatten
 
 # Beside what skops trusts: our estimators ...
 ESTIMATORS = (
-    "classifiers.AlexNetClassifier",
+    "classifiers.CNNClassifier",
     "classifiers.DenseHeadClassifier",
     "classifiers.FineTuneClassifier",
     "classifiers.HybridCNNClassifier",
-    "classifiers.SqueezeNetClassifier",
-    "classifiers.VGGLiteClassifier",
     "features.FeatureExtractor",
     "features.HandcraftedFeatures",
     "images.ImageLoader",

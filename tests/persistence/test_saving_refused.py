@@ -133,7 +133,7 @@ def test_errors_of_skart_are_no_refusals(fitted, tmp_path, monkeypatch):
     file = tmp_path / "model.skart"
     save_model(fitted, file)
     monkeypatch.setattr(
-        skart.classifiers, "AlexNetClassifier", None
+        skart.classifiers, "CNNClassifier", None
     )  # which files may hold
     with pytest.raises(AttributeError, match="'NoneType' object has no"):
         load_model(file)
