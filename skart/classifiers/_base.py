@@ -247,7 +247,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 training, validation = split_samples(
                     training, validation_split, first_seed
                 )
-            self._prepare(classes, is_continued)
+            self._prepare(X, classes, is_continued)
             training, validation = self._transform_samples(training, validation)
         except BaseException:  # an invalid call leaves the last fit as it is
             vars(self).clear()
@@ -325,8 +325,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             )
         return self.classes_
 
-    def _prepare(self, classes, is_continued):
-        """Check what only a subclass needs, after the validation of data."""
+    def _prepare(self, X, classes, is_continued):
+        """Validate further parameters that depend on the data."""
 
     def _transform_samples(self, training, validation):
         """Transform validated X to what the network is trained on."""

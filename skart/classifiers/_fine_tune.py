@@ -20,7 +20,7 @@ from skart.networks import cut_points, load_tail, make_augmentation, unfreeze
 from skart.networks._backbones import count_features
 from skart.networks._keras import keras, predict_batch
 from skart.networks._tail import Preprocess, check_cut
-from skart.networks._weights import identify_weights
+from skart.networks._weights import check_weights, identify_weights
 
 
 class FineTuneClassifier(ImageClassifier):
@@ -227,12 +227,7 @@ class FineTuneClassifier(ImageClassifier):
 
     def _validate_parameters(self):
         super()._validate_parameters()
-        self._make_extractor(
-            backbone=self.backbone,
-            cut=self._cuts()[-1],
-            dtype=self.dtype,
-            storage_dtype=self.storage_dtype,
-        )._check_parameters()
+        self._cuts()
         if isinstance(self.head, FrozenEstimator):
             check_is_fitted(self.head)
         head = self._make_head(has_validation=False)
@@ -285,16 +280,17 @@ class FineTuneClassifier(ImageClassifier):
             head.set_params(validation_split=self.validation_split)
         return head
 
-    def _prepare(self, classes, is_continued):
+    def _prepare(self, X, classes, is_continued):
         cut = self._cuts()[-1]
+        trunk = {
+            "backbone": self.backbone,
+            "cut": cut,
+            "dtype": self.dtype,
+            "storage_dtype": self.storage_dtype,
+        }
+        self._make_extractor(**trunk).fit(X)  # which validates weights and cache
         if not is_continued:
-            self.trunk_ = {
-                "backbone": self.backbone,
-                "weights": identify_weights(self.weights),
-                "cut": cut,
-                "dtype": self.dtype,
-                "storage_dtype": self.storage_dtype,
-            }
+            self.trunk_ = {**trunk, "weights": identify_weights(self.weights)}
             head = self._make_head(has_validation=False)
             if head.__sklearn_is_fitted__():
                 self._check_fitted_head(head, classes)
@@ -461,7 +457,7 @@ class FineTuneClassifier(ImageClassifier):
         extractor = self._make_extractor(
             **{name: value for name, value in trunk.items() if name != "weights"}
         )
-        extractor._check_parameters()
+        check_weights(self.weights, trunk["backbone"])
         found = identify_weights(self.weights)
         if found != trunk["weights"]:
             raise ValueError(
