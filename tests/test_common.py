@@ -1,4 +1,4 @@
-"""Every estimator once, against scikit-learn's conventions."""
+"""Conventions of scikit-learn, for every estimator."""
 
 import copy
 import pickle
@@ -60,7 +60,7 @@ def test_parameters_are_not_validated_before_fit(classifier, value):
     model.set_params(**parameters)
 
 
-# Estimators of paths and images, of which scikit-learn checks next to nothing.
+# Estimators of paths and images, which scikit-learn's checks can't use.
 
 
 def check_parameters_can_be_set(estimator):
@@ -72,7 +72,7 @@ def check_parameters_can_be_set(estimator):
 
 
 def plain(estimator):
-    """Parameters, those of nested estimators among them."""
+    """Return the parameters, without nested estimators themselves."""
     return {
         name: value
         for name, value in estimator.get_params().items()
@@ -124,7 +124,7 @@ class TestTransformers:
 
 
 SMALL = {"epochs": 1, "batch_size": 4, "random_state": 0}
-# Three steps of a small network take less time than tracing a graph.
+# Tracing a graph would take longer than three steps of a small network.
 EAGER = {"compile__run_eagerly": True}
 CLASSIFIERS = [
     HybridCNNClassifier(units=8, optimizer__learning_rate=0.01, **SMALL, **EAGER),
@@ -156,7 +156,7 @@ CLASSIFIERS = [
 
 @pytest.fixture(scope="module")
 def images(image_paths):
-    """Twelve images, lazy, and their movements, out of order."""
+    """Twelve lazy images and their movements, which are not sorted."""
     return ImageLoader(68).transform(image_paths), np.array(
         ["Rococo", "Cubism", "Baroque"] * 4
     )
@@ -170,8 +170,8 @@ def classifier(request, toy_backbone):
 
 @pytest.fixture(scope="module")
 def fitted(classifier, images):
-    """The same, fitted; read only."""
-    # In a graph, as what is unpickled: eager steps round otherwise.
+    """A fitted image classifier; read only."""
+    # In a graph, like an unpickled one: eager steps round differently.
     model = clone(classifier).set_params(compile__run_eagerly=False)
     return model.fit(*images)
 

@@ -244,7 +244,7 @@ class CNNClassifier(ImageClassifier):
         for name in ("pooling", "units", "dropout", "batch_norm"):
             if getattr(self, name) is not None:  # None is the default of the network
                 options[name] = getattr(self, name)
-        for name in [] if takes_all else options.keys() - taken.keys():
+        for name in [] if takes_all else sorted(options.keys() - taken.keys()):
             if name != "seed" and options[name] != defaults[name].default:
                 raise ValueError(
                     f"network={self.network!r} takes no parameter {name!r}; got "

@@ -1,4 +1,4 @@
-"""Training, which all classifiers share, by the fastest of them."""
+"""Training in all classifiers, tested on the dense head, which is the fastest."""
 
 import copy
 import pickle
@@ -146,7 +146,7 @@ def test_validation_split_is_that_of_the_first_fit(blobs, random_state):
         random_state=random_state,
     )
     model.fit(*blobs).fit(*blobs)
-    model.partial_fit(*blobs)  # holds nothing out
+    model.partial_fit(*blobs)  # has no validation set
     model = pickle.loads(pickle.dumps(model)).fit(*blobs)
     first, second, third, fourth = model.history_["val_loss"]
     assert first == second == fourth
@@ -159,7 +159,7 @@ def test_callbacks(blobs):
         callbacks=[counter, keras.callbacks.EarlyStopping], callbacks__1__monitor="loss"
     ).fit(*blobs)
     assert counter.epochs == 6
-    assert counter.model is None  # the network is not kept alive
+    assert counter.model is None  # the callback does not keep the network in memory
 
 
 def test_sample_and_class_weights(blobs):

@@ -174,7 +174,7 @@ class Broken(LogisticRegression):
 
 def test_errors_of_the_estimator_are_raised(blobs, tmp_path):
     cached = CachedClassifier(Broken(), memory=tmp_path)
-    for _ in range(2):  # fitted, and found
+    for _ in range(2):  # computed, then loaded
         with pytest.raises(AttributeError, match="no_such_attribute"):
             clone(cached).fit(*blobs)
 
@@ -233,4 +233,4 @@ def test_damaged_fit_is_computed_again_with_a_warning(blobs, tmp_path, damage):
         again = clone(cached).fit(*blobs)
     assert len(told) == 1
     np.testing.assert_array_equal(again.predict_proba(blobs[0]), first)
-    clone(cached).fit(*blobs)  # it is kept anew
+    clone(cached).fit(*blobs)  # it is stored again

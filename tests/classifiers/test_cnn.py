@@ -42,7 +42,7 @@ def draw(folder, n_per_artist):
 
 @pytest.fixture(scope="module")
 def paintings(tmp_path_factory):
-    """Three movements of six painters each, 36 paintings; read only."""
+    """36 paintings of three movements, by six artists each; read only."""
     return draw(tmp_path_factory.mktemp("paintings"), 2)
 
 
@@ -57,9 +57,9 @@ def stripes():
 
 
 def hybrid(**parameters):
-    """A network that is quickly trained."""
+    """A small network."""
     defaults = {"units": 16, "epochs": 2, "batch_size": 8, "random_state": 0}
-    # A few steps of so small a network take less time than tracing a graph.
+    # Tracing a graph would take longer than a few steps of a small network.
     defaults["compile__run_eagerly"] = True
     return CNNClassifier(**(defaults | parameters))
 
@@ -302,7 +302,7 @@ def test_validation_set_of_lazy_images(paintings):
 
 @keras.saving.register_keras_serializable(package="tests")
 class Black(keras.layers.Layer):
-    """Black images while training."""
+    """Return black images in training."""
 
     def call(self, images, training=False):
         return images * 0 if training else images
@@ -350,7 +350,7 @@ def test_augmentation_by_a_layer_without_training_mode(stripes):
     X, y = stripes
     model = hybrid(augment=keras.layers.Rescaling(0.0)).fit(X, y)
     probabilities = model.predict_proba(X)
-    assert np.ptp(probabilities[:, 0]) > 0  # all images were black while training
+    assert np.ptp(probabilities[:, 0]) > 0  # all images were black in training
 
 
 def test_augmentation_by_an_adapted_layer(stripes):
@@ -423,7 +423,7 @@ def test_divergence_is_an_error(stripes):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks")
 def test_fit_in_a_forked_process_is_an_error(stripes):
-    # In a process of its own, which has no threads that a fork could leave locked.
+    # In a new process, without threads whose locks a fork could copy.
     code = """
 import multiprocessing, sys
 import numpy as np

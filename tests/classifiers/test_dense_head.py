@@ -45,7 +45,7 @@ def test_tags_alone_and_in_a_pipeline():
 
 
 def test_cross_validation_is_stratified(blobs):
-    # Without stratified folds each fold would lack a class, and the scores be near 0.
+    # Without stratification, each fold would lack a class, and scores would be near 0.
     assert cross_val_score(head(), *blobs, cv=3).min() > 0.9
 
 
@@ -185,7 +185,7 @@ def test_history_and_early_stopping(blobs):
     losses = model.history_["val_loss"]
     assert 3 <= len(losses) < 60
     assert len(losses) - 1 - np.argmin(losses) == 2
-    # The best weights are back.
+    # The best weights are restored.
     again = head(epochs=int(np.argmin(losses)) + 1, validation_split=0.25).fit(*noisy)
     np.testing.assert_allclose(
         model.predict_proba(blobs[0]), again.predict_proba(blobs[0]), rtol=1e-5
@@ -208,10 +208,10 @@ def test_round_trips(blobs, fitted, tmp_path, way):
     state = random.getstate()
     twin = pickle.loads(pickle.dumps(fitted))
     assert random.getstate() == state
-    for model in (again, twin):  # dropout, too, is that of the seed
+    for model in (again, twin):  # dropout is seeded, too
         model.partial_fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), twin.predict_proba(X))
-    # A parameter that was changed after the fit does not bend what was learned.
+    # Parameters that are changed after fit do not change predictions.
     changed = pickle.loads(pickle.dumps(again)).set_params(units=99)
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(changed)).predict_proba(X), again.predict_proba(X)
@@ -244,7 +244,7 @@ def test_fast_training_equals_keras(blobs, parameters):
     X, y = blobs
     weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
     fast = head(epochs=8, **parameters).fit(X, y, sample_weight=weights)
-    # A callback of the user's sees each batch: Keras trains.
+    # With a callback of the user, Keras trains.
     keras_own = head(epochs=8, callbacks=[keras.callbacks.Callback()], **parameters)
     keras_own.fit(X, y, sample_weight=weights)
     assert fast.model_.train_function is None
@@ -252,7 +252,7 @@ def test_fast_training_equals_keras(blobs, parameters):
     assert list(fast.history_) == list(keras_own.history_)
     for name, values in fast.history_.items():
         np.testing.assert_allclose(values, keras_own.history_[name], atol=1e-3)
-    if "class_weight" not in parameters:  # both go on from where they are
+    if "class_weight" not in parameters:  # both continue training
         fast.partial_fit(X, y)
         keras_own.partial_fit(X, y)
     np.testing.assert_allclose(
@@ -285,12 +285,12 @@ def test_half_precision_is_trained_by_keras(blobs):
         trained = head(units=4, epochs=1).fit(*blobs)
     finally:
         keras.config.set_dtype_policy(before)
-    # Its last layer is in float32 all the same.
+    # The last layer still computes in float32.
     assert trained.model_.train_function is not None
 
 
 def test_fast_training_on_large_features_equals_keras(capsys):
-    # 40 MB: more than goes through one graph.
+    # 40 MB: more than one call of the graph.
     X = np.random.default_rng(0).normal(size=(600, 16_384)).astype("f4")
     y = np.arange(600) % 3
     options = {"epochs": 2, "validation_split": 0.3, "optimizer__learning_rate": 1e-4}

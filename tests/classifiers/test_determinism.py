@@ -1,4 +1,4 @@
-"""The same seed, data and machine give the same predictions, in every process."""
+"""Predictions are equal in every process with the same seed, data and machine."""
 
 import os
 import subprocess
@@ -48,8 +48,8 @@ def fit_and_predict(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_a_new_process_predicts_the_same_bit_for_bit(name, global_generators):
-    # This process has fitted others before, and orders its sets in another way.
+def test_predictions_are_equal_in_a_new_process(name, global_generators):
+    # This process has fitted other classifiers, and has another hash seed.
     np.random.seed(1)
     path = [Path(skart.__file__).parents[1], Path(__file__).parents[1]]
     environment = {

@@ -29,7 +29,7 @@ def head(**parameters):
 
 
 def fine_tune(**parameters):
-    """A network that is quickly trained."""
+    """A small network."""
     defaults = {
         "head": head(),
         "backbone": "ToyNet",
@@ -39,7 +39,7 @@ def fine_tune(**parameters):
         "optimizer__learning_rate": 1e-4,
         "random_state": 0,
         "verbose": 0,
-        # A few steps of so small a network take less time than tracing a graph.
+        # Tracing a graph would take longer than a few steps of a small network.
         "compile__run_eagerly": True,
     }
     return FineTuneClassifier(**(defaults | parameters))
@@ -54,7 +54,7 @@ def stripes():
 
 
 def features_of(X, **parameters):
-    """Features of the frozen network, from which a head starts."""
+    """Compute features by the frozen network."""
     return FeatureExtractor(
         "ToyNet", weights=None, verbose=False, **parameters
     ).transform(X)
@@ -141,7 +141,7 @@ def test_half_precision(stripes, dtype):
     scaled = isinstance(model.model_.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (half == "float16")
     # Trunk and tail round maps to 8 bits (bfloat16) or 11, at each of eight layers:
-    # features are right to some per cent, and so are probabilities.
+    # features and probabilities have errors of a few per cent.
     expected = model.head_.predict_proba(features_of(X))
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=0.05)
 
@@ -151,7 +151,7 @@ def test_half_precision(stripes, dtype):
 def test_only_layers_behind_the_cut_change(stripes, cut, augment):
     X, y = stripes
     features = features_of(X)
-    # With a learning rate of 0 the weights stay those of the network.
+    # With a learning rate of 0 the weights do not change.
     unchanged = fine_tune(
         unfreeze_from=cut, augment=augment, optimizer__learning_rate=0.0
     ).fit(X, y)
@@ -167,7 +167,7 @@ def test_only_layers_behind_the_cut_change(stripes, cut, augment):
             for one, other in zip(old.get_weights(), layer.get_weights(), strict=True)
             if not np.array_equal(one, other)
         }
-        # Batch normalisation stays as it is.
+        # Batch normalization does not change.
         convolutions = {"conv1", "conv2", "conv3", "conv4"}
         assert changed == (convolutions if cut == "input" else {"conv4"})
     head_before, head_after = model.head_.model_, model.model_.layers[-1]
@@ -244,7 +244,7 @@ def test_disk_space_of_maps(stripes, tmp_path, monkeypatch, capsys, n_passes):
     with pytest.raises(OSError, match=r"24 paintings don't fit the disk.*two"):
         fine_tune(cache=tmp_path / "two").fit(X, y)
     assert n_passes() == 24
-    # What is predicted is not kept then.
+    # Maps of predicted images are not stored then.
     monkeypatch.undo()
     model = fine_tune(cache=tmp_path / "one").fit(X, y)
     expected = model.predict_proba(255 - X)
@@ -378,7 +378,7 @@ def test_pickle_checks_the_weights_of_the_trunk(stripes, tmp_path):
     model = fine_tune(weights=file).fit(X, y)
     expected = model.predict_proba(X)
     pickled = pickle.dumps(model)
-    # It holds the tail and not the trunk.
+    # The pickle holds the tail but not the trunk.
     (trained,) = model.model_.get_layer("tail").get_layer("conv4").get_weights()
     (frozen,) = network.get_layer("conv3").get_weights()
     assert trained.tobytes() in pickled and frozen.tobytes() not in pickled
@@ -431,7 +431,7 @@ import keras
 import numpy as np
 from skart import DenseHeadClassifier, FineTuneClassifier
 
-def anonymous():  # what is mapped from the store can be given back at any time
+def anonymous():  # memory-mapped maps don't count
     status = Path("/proc/self/status").read_text()
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
 

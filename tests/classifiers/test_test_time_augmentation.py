@@ -22,7 +22,7 @@ SMALL = {"epochs": 2, "batch_size": 5, "random_state": 0}
 
 
 def make_classifier(kind, **parameters):
-    """A network that is quickly trained."""
+    """A small network."""
     if kind == "hybrid":
         return HybridCNNClassifier(units=8, **SMALL, **parameters)
     cut = {"head": None, "maps": CUT, "images": "input"}[kind]
@@ -37,13 +37,13 @@ def make_classifier(kind, **parameters):
 
 
 def load(paths):
-    """Images, lazy, not square, and two movements."""
+    """Lazy images, not square, of two movements."""
     return ImageLoader((40, 48)).transform(paths), np.array(["Cubism", "Rococo"] * 6)
 
 
 @pytest.fixture(scope="module", params=["hybrid", "head", "maps", "images"])
 def fitted(request, image_paths, tmp_path_factory, toy_backbone):
-    """A fitted classifier; its parameter is to be set."""
+    """A fitted classifier; each test sets `test_time_augmentation`."""
     model = make_classifier(request.param)
     if request.param == "maps":
         model.set_params(cache=tmp_path_factory.mktemp("store"))
@@ -55,7 +55,7 @@ def predict(model, kind, X):
 
 
 def views_by_hand(images):
-    """The image, its corners of 35 x 42 and its middle, each 40 x 48."""
+    """The image, and its center and corners of 35 x 42, resized to 40 x 48."""
     parts = [
         images[:, top : top + 35, left : left + 42].astype(np.float32)
         for top, left in [(2, 3), (0, 0), (0, 6), (5, 0), (5, 6)]
@@ -95,7 +95,7 @@ def test_probabilities_are_the_mean_over_views(fitted, image_paths):
 
 def test_training_does_not_depend_on_views(image_paths):
     X, y = load(image_paths)
-    # A few steps of so small a network take less time than tracing a graph.
+    # Tracing a graph would take longer than a few steps of a small network.
     plain = make_classifier("hybrid", compile__run_eagerly=True)
     other = clone(plain).set_params(test_time_augmentation=["crops"]).fit(X, y)
     plain.fit(X, y)
