@@ -51,7 +51,7 @@ def fit_and_predict(name):
 def test_predictions_are_equal_in_a_new_process(name, global_generators):
     # This process has fitted other classifiers, and has another hash seed.
     np.random.seed(1)
-    path = [Path(skart.__file__).parents[1], Path(__file__).parents[1]]
+    path = [Path(skart.__file__).parents[1], Path(__file__).parent]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, path)),
