@@ -19,8 +19,7 @@ import keras
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 
-from skart import HybridCNNClassifier, ImageLoader
-from skart.classifiers import VGGLiteClassifier
+from skart import CNNClassifier, ImageLoader
 from skart.datasets import load_image_folder, make_paintings
 
 MOVEMENTS = [
@@ -35,13 +34,13 @@ MOVEMENTS = [
 ]
 COMMON = {"learning_rate_schedule": "cosine", "dtype": "mixed_bfloat16"}
 NETWORKS = {
-    "hybrid CNN": HybridCNNClassifier(**COMMON),
-    "hybrid CNN, batch norm": HybridCNNClassifier(batch_norm=True, **COMMON),
-    "hybrid CNN, batch norm, augment light": HybridCNNClassifier(
+    "hybrid CNN": CNNClassifier(**COMMON),
+    "hybrid CNN, batch norm": CNNClassifier(batch_norm=True, **COMMON),
+    "hybrid CNN, batch norm, augment light": CNNClassifier(
         batch_norm=True, augment="light", **COMMON
     ),
-    "VGG-lite": VGGLiteClassifier(**COMMON),
-    "VGG-lite, batch norm": VGGLiteClassifier(batch_norm=True, **COMMON),
+    "VGG-lite": CNNClassifier("vgg_lite", **COMMON),
+    "VGG-lite, batch norm": CNNClassifier("vgg_lite", batch_norm=True, **COMMON),
 }
 
 

@@ -60,7 +60,7 @@ HistoryDisplay.from_estimator(pipe)
 # %%
 # Painters it has not seen
 # ------------------------
-# Other networks are a word away: ``"vgg-lite"``, ``"squeezenet"`` and ``"alexnet"``.
+# Other networks are a word away: ``"vgg_lite"``, ``"squeezenet"`` and ``"alexnet"``.
 # ``examples/hybrid_cnn.py`` trains this one on eight movements.
 predicted = pipe.predict(paintings.paths[test])
 accuracy = (predicted == paintings.labels[test]).mean()

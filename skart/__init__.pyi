@@ -11,6 +11,7 @@ from . import plotting as plotting
 from . import report as report
 from . import reproduction as reproduction
 from . import store as store
+from .classifiers import CNNClassifier as CNNClassifier
 from .classifiers import DenseHeadClassifier as DenseHeadClassifier
 from .classifiers import FineTuneClassifier as FineTuneClassifier
 from .classifiers import HybridCNNClassifier as HybridCNNClassifier

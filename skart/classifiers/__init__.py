@@ -1,4 +1,4 @@
-"""What is trained: features or images to movements."""
+"""Classifiers of movements: of features, and of images."""
 
 import lazy_loader as lazy
 

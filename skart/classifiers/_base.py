@@ -1,16 +1,10 @@
-"""The one bridge between scikit-learn and Keras.
+"""The base class of the classifiers: a Keras network as a scikit-learn classifier."""
 
-scikeras' ``BaseWrapper`` is not subclassed: version 0.13, the last, brings tags,
-validation and a constructor that scikit-learn 1.7 and later reject.
-"""
-
-import functools
-import inspect
 import math
 
 import numpy as np
-import tensorflow as tf
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_consistent_length, column_or_1d
 
 # Private, but what scikit-learn's own estimators call; there is no public equal.
 from sklearn.utils.validation import (
@@ -19,21 +13,39 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skart._utils._validation import check_groups
-from skart.classifiers._batches import Batches, Samples
-from skart.classifiers._docs import complete
-from skart.classifiers._labels import check_labels, encode, find_classes, weigh
-from skart.classifiers._routing import RoutedParametersMixin
-from skart.classifiers._scikeras import make_callbacks, make_optimizer, routed
+from skart._utils._validation import (
+    Integral,
+    Interval,
+    Options,
+    Real,
+    StrOptions,
+    check_groups,
+    validate_params,
+)
+from skart.classifiers._data import (
+    Batches,
+    apply_class_weight,
+    check_labels,
+    find_classes,
+    make_samples,
+    split_samples,
+)
+from skart.classifiers._params import (
+    RoutedParametersMixin,
+    make_callbacks,
+    make_optimizer,
+    route,
+)
 from skart.classifiers._training import (
+    SCHEDULES,
     VERBOSITY,
     DivergedError,
     StopAtNaN,
-    check_training,
+    bind_optimizer,
     derive_seed,
     make_scheduler,
+    release,
 )
-from skart.classifiers._validation import check_held_out, split_validation
 from skart.images._lazy import fitting_batch_size, iter_batches
 from skart.networks._keras import (
     check_process,
@@ -46,29 +58,37 @@ from skart.networks._serialization import describe, rebuild
 
 
 class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator):
-    """A Keras network as a scikit-learn classifier.
+    """Base class of the classifiers that train a Keras network.
 
-    Subclasses have a plain scikit-learn constructor, which takes the parameters of
-    :class:`DenseHeadClassifier` and the network's own, and define ``_build_network``:
-    a Keras model that ends in a softmax over the classes. What all docstrings share
-    is put into each here. X is made of 2-D features unless a subclass overrides
-    ``_check_X_y`` and ``_check_X``.
+    A subclass has the parameters of training (see :class:`DenseHeadClassifier`) and
+    its own. Its constructor assigns them, takes other parameters as ``**routed`` and
+    ends with ``self._set_routed(routed)``. It defines ``_build_network``, which returns
+    an uncompiled Keras model that ends in a softmax over the classes, and adds its own
+    parameters to ``_parameter_constraints``. X holds 2-D features unless a subclass
+    overrides ``_check_X_y`` and ``_check_X``.
     """
 
-    # Parameters of the optimizer where they aren't given.
+    _parameter_constraints = {
+        "optimizer": [str, type, keras.optimizers.Optimizer],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES)), None],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "validation_split": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "callbacks": "no_validation",
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": [Options(Integral, set(VERBOSITY))],
+    }
+
+    # Parameters of the optimizer that replace those of Keras if they aren't set.
     _optimizer_defaults = {}
 
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if cls.__doc__:
-            parameters = inspect.signature(cls.__init__).parameters
-            cls.__doc__ = complete(
-                cls.__doc__,
-                **{name: value.default for name, value in parameters.items()},
-            )
+    def fit(self, X, y, *, sample_weight=None, groups=None, X_val=None, y_val=None):
+        """Train the network.
 
-    def fit(self, X, y, sample_weight=None, groups=None, held_out=None):
-        """Train the network from new weights, or on, with ``warm_start=True``.
+        Weights are initialized anew unless ``warm_start=True``.
 
         Parameters
         ----------
@@ -77,13 +97,17 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         y : array-like of shape (n_samples,)
             Class labels: strings or integers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the loss; samples of weight 0 are left out.
+            Weights of the samples in the loss. Samples of weight 0 are left out.
         groups : array-like of shape (n_samples,), default=None
-            Artists: with ``validation_split``, the paintings of one are kept together.
-            A pipeline passes them on as ``pipe.fit(paths, labels, cnn__groups=...)``
-            for a step named ``cnn``, ``cross_val_score`` as ``params=``.
-        held_out : array-like of bool, shape (n_samples,), default=None
-            Which samples are watched, not trained on, whatever ``validation_split`` is.
+            Artists. With ``validation_split``, the paintings of an artist are kept
+            together. In a pipeline, pass them as ``pipe.fit(paths, labels,
+            cnn__groups=...)`` for a step named ``cnn``.
+        X_val : array-like of shape (n_val_samples, ...), default=None
+            Validation samples, in place of a ``validation_split``. The earlier steps
+            of a pipeline don't transform them: transform them beforehand, or see
+            ``transform_input`` of :class:`sklearn.pipeline.Pipeline`.
+        y_val : array-like of shape (n_val_samples,), default=None
+            Class labels of the validation samples.
 
         Returns
         -------
@@ -93,24 +117,35 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            If the data or a parameter is not allowed, or the loss is no longer finite.
+            If the data or a parameter is not allowed, or if training diverges.
         """
+        validation = None
+        if X_val is not None or y_val is not None:
+            if X_val is None or y_val is None:
+                raise ValueError("X_val and y_val must be passed together")
+            if self.validation_split:
+                raise ValueError(
+                    f"validation_split={self.validation_split!r} and X_val exclude "
+                    "each other: set validation_split=0.0, or don't pass X_val"
+                )
+            validation = X_val, y_val, None
+        self._check_patience(validation is not None or bool(self.validation_split))
         return self._fit(
             X,
             y,
-            sample_weight,
-            groups,
-            n_epochs=self.epochs,
+            sample_weight=sample_weight,
+            groups=groups,
+            validation=validation,
             validation_split=self.validation_split,
-            go_on=self.warm_start,
-            held_out=held_out,
+            n_epochs=self.epochs,
+            is_continued=self.warm_start,
         )
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train for one more epoch, with the weights there are.
+    def partial_fit(self, X, y, classes=None, *, sample_weight=None):
+        """Train the network for one more epoch.
 
-        All of X is trained on, at the first learning rate: ``validation_split``,
-        ``patience`` and ``learning_rate_schedule`` are for ``fit``.
+        The epoch uses all of X and the initial learning rate; ``validation_split``,
+        ``patience`` and ``learning_rate_schedule`` are ignored.
 
         Parameters
         ----------
@@ -119,7 +154,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         y : array-like of shape (n_samples,)
             Class labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels there will be; needed at the first call if y lacks some.
+            All class labels. Required at the first call if y lacks some of them.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples in the loss.
 
@@ -133,7 +168,14 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 "class_weight='balanced' needs all samples at once, which partial_fit "
                 "doesn't see. Pass a dict of weights, or None."
             )
-        return self._fit(X, y, sample_weight, n_epochs=1, classes=classes)
+        return self._fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            classes=classes,
+            n_epochs=1,
+            is_continued=True,
+        )
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -146,26 +188,11 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes), dtype float32
-            In the order of ``classes_``.
+            Probabilities in the order of ``classes_``.
         """
         check_is_fitted(self)
         check_process()
         return self._predict_checked(self._check_X(X))
-
-    def _predict_checked(self, X):
-        probabilities = np.empty((len(X), len(self.classes_)), np.float32)
-        start = 0
-        batch_size = self._batch_size(X)
-        for batch in self._iter_inputs(X, batch_size):
-            n_rows = len(batch)
-            if batch.ndim == 2:
-                # Always the same shape: it is traced once, and a sample's probabilities
-                # don't depend on how many stand beside it. Images cost too much for it.
-                batch = np.pad(batch, [(0, batch_size - n_rows), (0, 0)])
-            predicted = predict_batch(self.model_, batch)
-            probabilities[start : start + n_rows] = predicted[:n_rows]
-            start += n_rows
-        return probabilities
 
     def predict(self, X):
         """Predict the most probable class.
@@ -178,7 +205,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            Labels of the kind that ``fit`` was given.
+            Class labels.
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
@@ -187,144 +214,167 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         self,
         X,
         y,
-        sample_weight,
-        groups=None,
         *,
-        n_epochs,
-        classes=None,
+        sample_weight=None,
+        groups=None,
+        validation=None,
         validation_split=0.0,
-        go_on=True,
-        held_out=None,
+        classes=None,
+        n_epochs,
+        is_continued,
     ):
+        """Fit, with None or (X, y, sample_weight) as the validation set."""
+        # Protected, not private: FineTuneClassifier calls it on its head.
         check_process()
-        go_on = go_on and hasattr(self, "model_")
+        is_continued = is_continued and hasattr(self, "model_")
         before = dict(vars(self))
         try:
-            samples, classes, seed, first_seed = self._check_fit(
-                X, y, sample_weight, groups, classes, validation_split, go_on, held_out
-            )
-        except BaseException:  # a fit that is refused leaves what the last one learned
+            self._validate_parameters()
+            X, y = self._check_X_y(X, y, reset=not is_continued)
+            check_labels(y)
+            groups = check_groups(groups, X)
+            weights = self._check_weights(sample_weight, X)
+            classes = self._find_classes(y[weights > 0], classes, is_continued)
+            training = make_samples(X, y, weights, groups, classes)
+            if validation is not None:
+                validation = self._validate_validation_set(*validation, classes)
+            apply_class_weight(self.class_weight, classes, training, validation)
+            epochs_done = len(self.history_.get("loss", [])) if is_continued else 0
+            seed = derive_seed(self.random_state, epochs_done)
+            # A continued fit must not train on the validation set of the first one.
+            first_seed = self._first_seed if is_continued else seed
+            if validation_split and validation is None:
+                training, validation = split_samples(
+                    training, validation_split, first_seed
+                )
+            self._prepare(X, classes, is_continued)
+            training, validation = self._transform_samples(training, validation)
+        except BaseException:  # an invalid call leaves the last fit as it is
             vars(self).clear()
             vars(self).update(before)
             raise
         del before  # and with it a network that is no longer needed
-        if not go_on:
-            self._forget()
+        if not is_continued:
+            self._reset()
             self.classes_ = classes
             self.history_ = {}
             self._first_seed = first_seed
         try:
             with without_retracing_advice():
-                if not go_on:
-                    self._begin(samples)
-                self._train_on(samples, seed, n_epochs)
+                if not is_continued:
+                    self._initialize(training, validation)
+                self._train_on(training, validation, seed, n_epochs)
         except BaseException as error:
             if not self.history_.get("loss") or isinstance(error, DivergedError):
-                self._forget()  # nothing was learned
+                self._reset()  # nothing was learned
             raise
         return self
 
-    def _check_fit(
-        self, X, y, sample_weight, groups, classes, validation_split, go_on, held_out
-    ):
-        self._check_parameters()
-        X, y = self._check_X_y(X, y, reset=not go_on)
-        check_labels(y)
-        groups = check_groups(groups, X)
-        weights = _check_sample_weight(
-            sample_weight, X, dtype=np.float32, copy=True, ensure_non_negative=True
-        )
-        rows = np.flatnonzero(weights)
-        if go_on:
-            if classes is not None and set(classes) != set(self.classes_):
-                raise ValueError(
-                    f"classes={list(classes)} differ from those of the first call, "
-                    f"{self.classes_.tolist()}"
-                )
-            classes = self.classes_
-        else:
-            classes = find_classes(y[rows] if classes is None else classes)
-        codes = np.zeros(len(y), int)
-        codes[rows] = encode(y[rows], classes)
-        weights[rows] *= weigh(codes[rows], classes, self.class_weight)
-
-        epochs_done = len(self.history_.get("loss", [])) if go_on else 0
-        seed = derive_seed(self.random_state, epochs_done)
-        # A fit that goes on must not train on what the first one held out.
-        first_seed = self._first_seed if go_on else seed
-        training, validation = rows, None
-        if held_out is not None:
-            held_out = check_held_out(held_out, y, rows)
-            training, validation = rows[~held_out[rows]], rows[held_out[rows]]
-        elif validation_split:
-            training, validation = (
-                rows[part]
-                for part in split_validation(
-                    y[rows],
-                    validation_split,
-                    groups=None if groups is None else groups[rows],
-                    seed=first_seed,
-                )
+    def _check_patience(self, has_validation):
+        if self.patience is not None and not has_validation:
+            raise ValueError(
+                f"patience={self.patience!r} stops training by the validation loss: "
+                "pass validation_split=0.1, for instance, X_val and y_val to fit, or "
+                "patience=None"
             )
-        X = self._training_inputs(X, classes, go_on)
-        samples = Samples(X, codes, weights, groups, training, validation)
-        return samples, classes, seed, first_seed
 
-    def _train_on(self, samples, seed, n_epochs):
-        batches = functools.partial(
-            Batches, samples, batch_size=self._batch_size(samples.X)
+    def _validate_parameters(self):
+        """Validate the parameters, before long computations begin."""
+        # Protected, not private: FineTuneClassifier calls it on its head.
+        validate_params(self)
+        if self.learning_rate_schedule is not None:
+            rate = getattr(self, "optimizer__learning_rate", None)
+            if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+                raise ValueError(
+                    "the learning rate follows either learning_rate_schedule="
+                    f"{self.learning_rate_schedule!r} or optimizer__learning_rate="
+                    f"{rate!r}; pass one of them"
+                )
+        self._make_optimizer()
+        self._make_callbacks()
+
+    def _validate_validation_set(self, X, y, sample_weight, classes):
+        X = self._check_X(X)
+        y = column_or_1d(y)
+        check_consistent_length(X, y)
+        check_labels(y, "y_val")
+        weights = self._check_weights(sample_weight, X)
+        samples = make_samples(X, y, weights, None, classes, "y_val")
+        if not len(samples.rows):
+            raise ValueError("X_val holds no samples; pass None for no validation set")
+        return samples
+
+    def _check_X_y(self, X, y, *, reset):
+        return validate_data(self, X, y, dtype=np.float32, reset=reset)
+
+    def _check_X(self, X):
+        return validate_data(self, X, dtype=np.float32, reset=False)
+
+    def _check_weights(self, weights, X):
+        return _check_sample_weight(
+            weights, X, dtype=np.float32, copy=True, ensure_non_negative=True
         )
-        training = batches(samples.training, generator=np.random.default_rng(seed))
-        validation = None
-        if samples.validation is not None:
-            validation = batches(samples.validation)
+
+    def _find_classes(self, labels, classes, is_continued):
+        if not is_continued:
+            return find_classes(labels if classes is None else classes)
+        if classes is not None and set(classes) != set(self.classes_):
+            raise ValueError(
+                f"classes={list(classes)} differ from those of the first call, "
+                f"{self.classes_.tolist()}"
+            )
+        return self.classes_
+
+    def _prepare(self, X, classes, is_continued):
+        """Validate further parameters that depend on the data."""
+
+    def _transform_samples(self, training, validation):
+        """Transform validated X to what the network is trained on."""
+        return training, validation
+
+    def _reset(self):
+        for name in ("model_", "classes_", "history_", "_compiled_with"):
+            self.__dict__.pop(name, None)
+        free_networks()
+
+    def _initialize(self, training, validation):
+        """Set ``model_`` to a network with new weights."""
+        self.model_ = self._build_network(len(self.classes_), self._first_seed)
+
+    def _train_on(self, training, validation, seed, n_epochs):
+        batch_size = self._batch_size(training.X)
+        batches = [Batches(training, batch_size, np.random.default_rng(seed)), None]
+        if validation is not None:
+            batches[1] = Batches(validation, batch_size)
         try:
-            self._train(training, validation, n_epochs)
+            self._train(*batches, n_epochs)
         except Exception:
-            for part in (training, validation):
+            for part in batches:
                 error = part and part.find_error()
                 if error is not None:
                     raise error from None
             raise
         finally:
-            for part in (training, validation):
+            for part in batches:
                 if part is not None:
                     part.close()
 
-    def _forget(self):
-        for name in ("model_", "classes_", "history_", "_compiled_with"):
-            self.__dict__.pop(name, None)
-        free_networks()
-
-    def _training_inputs(self, X, classes, go_on):
-        """Give what the network is trained on, in the place of checked X."""
-        return X
-
-    def _begin(self, samples):
-        """Set ``model_``, with new weights."""
-        self.model_ = self._build_network(len(self.classes_), self._first_seed)
-
-    def _trained_network(self):
-        """Give the network that is trained, of which ``model_`` may be a part."""
-        return self.model_
-
     def _train(self, training, validation, n_epochs):
         callbacks = [*self._make_callbacks(), StopAtNaN()]
-        network = self._trained_network()
+        network = self._network_to_train()
         self._compile(network)
         epochs_done = len(self.history_.get("loss", []))
-        history = keras.callbacks.History()
-        stopping = []
+        history, others = keras.callbacks.History(), []
         if self.patience is not None and validation is not None:
-            stopping.append(
+            others.append(
                 keras.callbacks.EarlyStopping(
                     patience=self.patience, restore_best_weights=True
                 )
             )
-        optimizer, scheduling = network.optimizer, []
+        optimizer = network.optimizer
         if self.learning_rate_schedule is not None:
             rate = float(optimizer.learning_rate)
-            scheduling.append(
+            others.append(
                 make_scheduler(self.learning_rate_schedule, rate, epochs_done, n_epochs)
             )
         try:
@@ -334,18 +384,14 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 validation_data=validation,
                 initial_epoch=epochs_done,
                 epochs=epochs_done + n_epochs,
-                callbacks=[*callbacks, *stopping, *scheduling, history],
+                callbacks=[*callbacks, *others, history],
                 verbose=VERBOSITY[self.verbose],
             )
-        finally:  # also of what was interrupted
-            if scheduling:
+        finally:  # also after an interrupt
+            if self.learning_rate_schedule is not None:
                 optimizer.learning_rate = rate
-            for callback in callbacks:  # users' instances must not hold the network
-                if type(callback).set_model is keras.callbacks.Callback.set_model:
-                    callback.set_model(None)
-            # Where training was cut short, Keras keeps its iterator, and X with it.
-            network.__dict__.pop("_eval_epoch_iterator", None)
-            # All of one length, nan where an epoch had no validation or no schedule.
+            release(network, callbacks)
+            # Lists of one length, nan where an epoch had no validation or no schedule.
             n_new = len(history.history.get("loss", []))
             for name in {**self.history_, **history.history}:
                 before = self.history_.get(name, [math.nan] * epochs_done)
@@ -358,24 +404,59 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 "no longer finite. Lower optimizer__learning_rate."
             )
 
+    def _network_to_train(self):
+        """Return the network to train, which may contain ``model_``."""
+        return self.model_
+
     def _fit_network(self, network, training, **options):
-        options |= routed(self.get_params(), "fit")
+        options |= route(self.get_params(), "fit")
         network.fit(training, shuffle=False, **options)  # batches shuffle themselves
 
-    def _check_parameters(self):
-        check_training(self)
-        # Long work may lie ahead: what can't be made later is told now.
-        self._make_optimizer()
-        self._make_callbacks()
+    def _compile(self, network):
+        params = self.get_params()
+        recipe = {"optimizer": self.optimizer}
+        for prefix in ("optimizer", "compile"):
+            recipe |= {k: v for k, v in params.items() if k.startswith(f"{prefix}__")}
+        is_compiled = getattr(network, "optimizer", None) is not None
+        if is_compiled and recipe == getattr(self, "_compiled_with", None):
+            return
+        options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+        options.update(route(params, "compile"))
+        with network.distribute_strategy.scope():
+            options["optimizer"] = bind_optimizer(
+                self._make_optimizer(),
+                network,
+                scale_loss=getattr(self, "dtype", None) == "mixed_float16",
+            )
+            network.compile(**options)
+        self._compiled_with = recipe
 
-    def _check_X_y(self, X, y, *, reset):
-        return validate_data(self, X, y, dtype=np.float32, reset=reset)
+    def _make_optimizer(self):
+        params = route(self.get_params(), "optimizer")
+        if not isinstance(self.optimizer, keras.optimizers.Optimizer):
+            params = self._optimizer_defaults | params
+        return make_optimizer(self.optimizer, params)
 
-    def _check_X(self, X):
-        return validate_data(self, X, dtype=np.float32, reset=False)
+    def _make_callbacks(self):
+        return make_callbacks(self.callbacks, route(self.get_params(), "callbacks"))
+
+    def _predict_checked(self, X):
+        probabilities = np.empty((len(X), len(self.classes_)), np.float32)
+        start = 0
+        batch_size = self._batch_size(X)
+        for batch in self._iter_inputs(X, batch_size):
+            n_rows = len(batch)
+            if batch.ndim == 2:
+                # One shape is traced once, and the probabilities of a sample don't
+                # depend on the number of samples. For images it would cost too much.
+                batch = np.pad(batch, [(0, batch_size - n_rows), (0, 0)])
+            predicted = predict_batch(self.model_, batch)
+            probabilities[start : start + n_rows] = predicted[:n_rows]
+            start += n_rows
+        return probabilities
 
     def _iter_inputs(self, X, batch_size):
-        """Iterate over what ``model_`` takes, in the place of checked X."""
+        """Iterate over batches of inputs of ``model_``, from validated X."""
         return iter_batches(X, batch_size)
 
     def _batch_size(self, X):
@@ -383,66 +464,9 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             return int(self.batch_size)
         return min(32, fitting_batch_size(X))
 
-    def _compile(self, network):
-        params = self.get_params()
-        recipe = {"optimizer": self.optimizer}
-        for prefix in ("optimizer", "compile"):
-            recipe |= {k: v for k, v in params.items() if k.startswith(f"{prefix}__")}
-        compiled = getattr(network, "optimizer", None) is not None
-        if compiled and recipe == getattr(self, "_compiled_with", None):
-            return
-        options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-        options.update(routed(params, "compile"))
-        with network.distribute_strategy.scope():
-            options["optimizer"] = self._bind_optimizer(network)
-            network.compile(**options)
-        self._compiled_with = recipe
-
-    def _bind_optimizer(self, network):
-        """Make the optimizer, with its state for the weights of a network."""
-        optimizer = self._make_optimizer()
-        # In TensorFlow 2.21, a network and its optimizer's state are not freed if the
-        # training graph sums gradients over replicas, or makes variables. Without a
-        # strategy there is nothing to sum, and Keras has no public switch for it.
-        if not tf.distribute.has_strategy():
-            optimizer._all_reduce_sum_gradients = list
-        optimizer.build(network.trainable_variables)
-        if getattr(self, "dtype", None) == "mixed_float16":
-            # Keras does so itself if the outermost network computes in half precision.
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        return optimizer
-
-    def _make_optimizer(self):
-        params = self.get_params()
-        given = routed(params, "optimizer")
-        if not isinstance(self.optimizer, keras.optimizers.Optimizer):
-            given = self._optimizer_defaults | given
-        optimizer = make_optimizer(self.optimizer, given)
-        if optimizer is self.optimizer:  # an instance is bound to the network it trains
-            optimizer = type(optimizer).from_config(optimizer.get_config())
-        return optimizer
-
-    def _make_callbacks(self):
-        callbacks = make_callbacks(
-            [] if self.callbacks is None else self.callbacks,
-            routed(self.get_params(), "callbacks"),
-        )
-        if isinstance(callbacks, dict):
-            callbacks = callbacks.values()
-        elif not isinstance(callbacks, (list, tuple)):
-            callbacks = [callbacks]
-        callbacks = list(callbacks)
-        for callback in callbacks:
-            if not isinstance(callback, keras.callbacks.Callback):
-                raise TypeError(
-                    "callbacks must be a Keras callback, or a list or dict of Keras "
-                    f"callbacks or their classes; got {callback!r}"
-                )
-        return callbacks
-
-    # A pickle holds the network's layers and trained weights; the optimizer's state is
-    # left out, so partial_fit after loading starts with a new optimizer. Who unpickles
-    # trusts the pickle; any other state may come from a file that nobody vouches for.
+    # A pickle holds the network's layers and trained weights, but not the state of the
+    # optimizer: partial_fit after loading starts with a new one. Pickles are trusted;
+    # any other state may come from an untrusted file.
 
     def __reduce__(self):
         return _unpickle, (type(self), self.__getstate__())

@@ -1,51 +1,66 @@
-"""Fits that are kept on disk, for searches that go on where they were interrupted."""
+"""A meta-estimator that stores fits on disk, so that a search can be resumed."""
 
 import os
 import warnings
 
 import numpy as np
 from joblib import Memory
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skart._utils._validation import HasMethods, validate_params
 from skart._utils._versions import list_versions
 
 
-class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """A classifier that is fitted once for the same parameters and samples.
+def _estimator_has(method):
+    return lambda self: hasattr(self.estimator, method)
 
-    Around a pipeline that is searched, it lets an interrupted search go on: started
-    again with the same seed and folds, the search finds the fits that were finished.
-    ``joblib.Memory`` keeps them [1]_.
+
+class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Classifier whose fits are stored on disk.
+
+    Around a pipeline that is searched, it lets an interrupted search be resumed: with
+    the same seed and folds, finished fits are loaded. They are stored by
+    :class:`joblib.Memory` [1]_.
 
     Parameters
     ----------
     estimator : classifier
-        A pipeline or a classifier. Its ``random_state`` should be an int: of what is
-        drawn anew at each fit, the first fit would be kept.
+        A pipeline or a classifier. Its ``random_state`` should be an int: otherwise
+        the stored fit depends on the random numbers of the first one.
     memory : str or path
-        Folder of the fits. It holds pickles, which can run code when they are read, so
-        it must be yours alone; delete it when the search is done.
+        Folder of the fits. It holds pickles, which can run code when they are loaded,
+        so only you should be able to write to it. Delete it after the search.
 
     Attributes
     ----------
     estimator_ : classifier
-        The fitted one, as :func:`skart.save_model` takes it.
+        The fitted classifier, which :func:`skart.save_model` accepts.
     classes_ : ndarray of shape (n_classes,)
         Movements.
+    n_features_in_ : int
+        Length of the feature vectors. Only defined if ``estimator_`` defines it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features. Only defined if ``estimator_`` defines it.
 
     See Also
     --------
-    skart.FeatureExtractor : Keeps features, in a store of its own.
+    skart.FeatureExtractor : Stores features.
 
     Notes
     -----
-    A fit is found by the parameters of the estimator, X, y, what else ``fit`` was
-    given, and the versions of the packages. Of files, those of images and those that
-    a parameter names (weights), paths, sizes and times of modification count. A fit
-    that can't be read is told, and done again.
+    A fit is identified by the parameters of the estimator, X, y, the parameters of
+    ``fit`` and the versions of the packages. Files (of images, or named by a parameter,
+    such as weights) are identified by path, size and time of modification. If a
+    stored fit can't be loaded, a warning is issued and it is computed again.
 
     References
     ----------
@@ -75,36 +90,44 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     True
     """
 
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "memory": [str, os.PathLike],
+    }
+
     def __init__(self, estimator, *, memory):
         self.estimator = estimator
         self.memory = memory
 
     def fit(self, X, y, **fit_params):
-        """Fit, or find the fit.
+        """Fit the classifier, or load the stored fit.
 
         Parameters
         ----------
         X : array-like or LazyImages of shape (n_samples, ...)
-            What the estimator takes: paths, images or features.
+            Paths, images or features, as the estimator takes them.
         y : array-like of shape (n_samples,)
             Movements.
-        **fit_params : object
-            For the estimator's ``fit``.
+        **fit_params : dict
+            Parameters of the estimator's ``fit``. With metadata routing enabled, those
+            that it requests.
 
         Returns
         -------
-        self : CachedClassifier
-            Fitted.
+        self : object
+            The fitted classifier.
         """
-        if not isinstance(self.memory, (str, os.PathLike)):
-            raise TypeError(f"memory must be a folder; got {self.memory!r}")
+        validate_params(self)
+        if get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         folder = os.path.expanduser(self.memory)
         fit = Memory(folder, verbose=0).cache(_fit)
-        given = clone(self.estimator), X, y, fit_params
-        seen = _seen(X), _seen(_named_files(self.estimator)), list_versions()
-        kept = fit.call_and_shelve(*given, seen)
+        versions = _stat_files(X), _stat_files(_named_files(self.estimator))
+        arguments = clone(self.estimator), X, y, {**fit_params}
+        arguments += ((*versions, list_versions()),)
+        stored = fit.call_and_shelve(*arguments)
         try:
-            fitted = kept.get()
+            fitted = stored.get()
             reason = f"it holds a {type(fitted).__name__}"
         except Exception as error:  # a damaged pickle raises many kinds
             fitted, reason = None, repr(error)
@@ -113,32 +136,83 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"a fit in {folder!r} can't be read ({reason}); it is done again",
                 stacklevel=2,
             )
-            kept.clear()
-            fitted = fit(*given, seen)
+            stored.clear()
+            fitted = fit(*arguments)
         self.estimator_ = fitted
         self.classes_ = self.estimator_.classes_
         return self
 
-    def predict(self, X):
-        """Predict movements: ndarray of shape (n_samples,)."""
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
-
-    @available_if(lambda self: hasattr(self.estimator, "predict_proba"))
+    @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X):
-        """Predict probabilities: ndarray of shape (n_samples, n_classes)."""
+        """Predict the probability of each movement.
+
+        Parameters
+        ----------
+        X : array-like or LazyImages of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of ``classes_``.
+        """
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X):
+        """Compute the decision function.
+
+        Parameters
+        ----------
+        X : array-like or LazyImages of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Confidence scores.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    def predict(self, X):
+        """Predict movements.
+
+        Parameters
+        ----------
+        X : array-like or LazyImages of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Movements.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of this object.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Passes metadata of ``fit`` on to the estimator.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
     @property
     def n_features_in_(self):
-        """Length of the feature vectors, where the estimator knows it."""
+        """Length of the feature vectors."""
         check_is_fitted(self)
         return self.estimator_.n_features_in_
 
     @property
     def feature_names_in_(self):
-        """Names of the features, where the estimator knows them."""
+        """Names of the features."""
         check_is_fitted(self)
         return self.estimator_.feature_names_in_
 
@@ -148,18 +222,19 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _fit(estimator, X, y, fit_params, seen):
+def _fit(estimator, X, y, fit_params, versions):
     return estimator.fit(X, y, **fit_params)
 
 
 def _named_files(estimator):
+    """List the files that are named by parameters of an estimator."""
     values = estimator.get_params().values()
     paths = [os.path.expanduser(v) for v in values if isinstance(v, (str, os.PathLike))]
     return [path for path in paths if os.path.isfile(path)]
 
 
-def _seen(X):
-    """Tell files from others that take their names later."""
+def _stat_files(X):
+    """Return size and time of modification of files, or None if X holds no paths."""
     paths = getattr(X, "paths", X)
     if np.ndim(paths) != 1:
         return None
@@ -169,8 +244,8 @@ def _seen(X):
     facts = []
     for path in paths:
         try:
-            seen = os.stat(path)
-            facts.append((seen.st_size, seen.st_mtime_ns))
-        except (OSError, ValueError):  # which fit will tell
+            stat = os.stat(path)
+            facts.append((stat.st_size, stat.st_mtime_ns))
+        except (OSError, ValueError):  # fit raises the error
             facts.append(None)
     return facts

@@ -1,38 +1,78 @@
-"""Features to movements: the report's dropout and dense layers."""
+"""A classifier of features: the report's dropout and dense layers."""
 
+from skart._utils._validation import Integral, Interval, Real
 from skart.classifiers._base import BaseKerasClassifier
-from skart.classifiers._epochs import can_run_epochs, run_epochs
+from skart.classifiers._fast_training import can_run_epochs, run_epochs
 from skart.networks import dense_head
 from skart.networks._parts import check_dense
 
 
 class DenseHeadClassifier(BaseKerasClassifier):
-    """Features to movement: dropout and fully connected layers in pairs.
+    """Classifier of features by pairs of dropout and dense layers.
 
-    The head that the report puts on frozen InceptionV3 features [1]_, with its best
-    width and dropout as defaults: Dropout, Dense(ReLU), Dropout, Dense(softmax).
+    This is the head that the report puts on frozen InceptionV3 features [1]_:
+    Dropout, Dense(ReLU), Dropout, Dense(softmax). The defaults are its best width and
+    dropout.
 
     Parameters
     ----------
     units : int or tuple of int, default=650
-        Width of the hidden layer, or widths of several.
+        Width of the hidden layer, or widths of several hidden layers.
     dropout : float, default=0.7
-        Share of the inputs dropped ahead of each dense layer while training.
-    <parameters of training>
+        Share of the inputs that are dropped ahead of each dense layer in training.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        The optimizer. Parameters of an optimizer that is passed by name or class are
+        set as ``optimizer__learning_rate``, ``optimizer__beta_1`` and so on.
+    learning_rate_schedule : {"cosine", "linear", "exponential"}, default=None
+        Decay of the learning rate from epoch to epoch: to 0 along a half cosine or a
+        line, or to a hundredth by a constant factor. If None, it is constant.
+    epochs : int, default=30
+        Maximum number of passes over the training samples.
+    batch_size : int or None, default=32
+        Number of samples in a gradient step, and in a forward pass of prediction. If
+        None, it is 32, or fewer if the samples are large.
+    validation_split : float, default=0.0
+        Share of the samples that are held out to compute the validation loss,
+        stratified by class (and grouped by artist if ``groups`` is passed to ``fit``).
+    patience : int, default=None
+        Number of epochs without a better validation loss after which training stops
+        and the best weights are restored. If None, all epochs are trained.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss. ``"balanced"`` makes them inversely
+        proportional to the class frequencies.
+    callbacks : list, dict or keras.callbacks.Callback, default=None
+        Callbacks for training. Classes take parameters as ``callbacks__0__monitor``.
+    warm_start : bool, default=False
+        If True, ``fit`` continues to train the fitted network; parameters of the
+        architecture that were changed since are ignored. A changed optimizer starts
+        with a new state.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, dropout, shuffling and the validation split. A RandomState is
+        copied, so that fits with the same one are equal. If None, a seed is drawn
+        from NumPy's global generator. No global generator is seeded.
+    verbose : int, default=0
+        0 is silent, 1 prints a line an epoch, 2 shows a progress bar an epoch.
+    **routed : object
+        Parameters with the prefix ``optimizer__``, ``callbacks__``, ``compile__`` or
+        ``fit__``, which are passed on to the optimizer, to callbacks, and to
+        ``compile`` and ``fit`` of the Keras model. They can be searched like any other.
 
     Attributes
     ----------
-    <attributes>
+    classes_ : ndarray of shape (n_classes,)
+        Sorted class labels.
+    model_ : keras.Model
+        The trained network.
+    history_ : dict of str to list of float
+        ``loss`` and ``accuracy`` of each epoch; ``val_loss`` and ``val_accuracy`` with
+        a validation set; ``learning_rate`` with a schedule. Values that an epoch
+        lacks are nan.
     n_features_in_ : int
         Length of the feature vectors.
 
-    Notes
-    -----
-    <routed parameters>
-
     See Also
     --------
-    FeatureExtractor : Makes the features.
+    FeatureExtractor : Computes the features.
 
     References
     ----------
@@ -52,6 +92,12 @@ class DenseHeadClassifier(BaseKerasClassifier):
     True
     """
 
+    _parameter_constraints = {
+        **BaseKerasClassifier._parameter_constraints,
+        "units": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
     def __init__(
         self,
         units=650,
@@ -68,6 +114,7 @@ class DenseHeadClassifier(BaseKerasClassifier):
         warm_start=False,
         random_state=None,
         verbose=0,
+        **routed,
     ):
         self.units = units
         self.dropout = dropout
@@ -82,9 +129,10 @@ class DenseHeadClassifier(BaseKerasClassifier):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self._set_routed(routed)
 
-    def _check_parameters(self):
-        super()._check_parameters()
+    def _validate_parameters(self):
+        super()._validate_parameters()
         check_dense(self.units, self.dropout)
 
     def _build_network(self, n_classes, seed):
@@ -105,7 +153,7 @@ class DenseHeadClassifier(BaseKerasClassifier):
         if (
             routed
             or self.callbacks
-            # A subclass may build what is no plain head.
+            # A subclass may build another kind of network.
             or type(self)._build_network is not DenseHeadClassifier._build_network
             or not can_run_epochs(network)
         ):

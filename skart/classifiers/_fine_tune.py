@@ -1,4 +1,4 @@
-"""Images to movements: a pretrained network, trained on from a cut."""
+"""A classifier of images: a pretrained network, fine-tuned behind a cut."""
 
 import contextlib
 import os
@@ -10,8 +10,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from skart._utils._validation import StrOptions
 from skart.classifiers._dense_head import DenseHeadClassifier
-from skart.classifiers._image_classifier import ImageClassifier
+from skart.classifiers._images import ImageClassifier
 from skart.classifiers._training import derive_seed
 from skart.features import FeatureExtractor
 from skart.images._lazy import fitting_batch_size, iter_batches
@@ -19,82 +20,130 @@ from skart.networks import cut_points, load_tail, make_augmentation, unfreeze
 from skart.networks._backbones import count_features
 from skart.networks._keras import keras, predict_batch
 from skart.networks._tail import Preprocess, check_cut
-from skart.networks._weights import identify_weights
+from skart.networks._weights import check_weights, identify_weights
 
 
 class FineTuneClassifier(ImageClassifier):
-    """Images to movement: the last layers of a pretrained network are trained on.
+    """Classifier of images by the last layers of a pretrained network, trained on.
 
-    The report's last experiment [1]_, in two stages. Stage one trains a head on the
-    features of the frozen network. Stage two starts from its weights and trains it on,
-    together with the layers behind a cut, at a very low learning rate. What lies ahead
-    of the cut, the trunk, stays as it is: each image runs through it once, and its maps
-    are stored.
+    This is the report's last experiment [1]_, in two stages. Stage one trains a head on
+    features of the frozen network. Stage two continues from its weights and trains it
+    together with the layers behind a cut, with a very low learning rate. The layers
+    ahead of the cut, the trunk, stay frozen: each image passes through them once, and
+    the feature maps are stored.
 
     Parameters
     ----------
     head : DenseHeadClassifier or FrozenEstimator, default=None
-        What stage one trains: a clone of it; a fitted one is used as it is (inside a
-        ``FrozenEstimator``, also where this classifier is cloned, in a search for
-        instance; what it was fitted on must then be no part of what it is tested with).
-        With a ``validation_split`` here, a head that is trained is watched on the same
-        paintings, whatever split of its own it has. None is ``DenseHeadClassifier()``,
-        stopped early (``patience=5``) where there is a validation split. An overfitted
-        head is a bad start.
+        The head of stage one. A clone of it is trained; a fitted one is used as it is.
+        Inside a :class:`sklearn.frozen.FrozenEstimator` it stays fitted in clones, for
+        instance in a search; it must not have been fitted on test samples. With a
+        validation set, a head that is trained is validated on the same paintings. If
+        None, it is ``DenseHeadClassifier()``, with ``patience=5`` if there is a
+        validation set. An overfitted head is a bad start.
     backbone : str, default="InceptionV3"
-        A network of ``keras.applications``; its own preprocessing is applied.
+        Name of a network of ``keras.applications``, which is used with its own
+        preprocessing.
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
     unfreeze_from : str, None or list of them, default="mixed9"
-        The cut: layers behind it are trained, all but batch normalisation, which keeps
-        its statistics and scales. Any layer through which everything flows
-        (``skart.networks.cut_points`` lists them); ``"input"`` trains the whole
-        network, from the images; None goes on with the head alone. A list, of ever
-        deeper cuts, is one more stage for each, which starts from the last one's
-        weights and has ``epochs`` of its own; maps are those of the deepest.
+        The cut. Layers behind it are trained, except for batch normalization, which
+        keeps its statistics and scales. :func:`skart.networks.cut_points` lists the
+        layers at which a network can be cut. ``"input"`` trains the whole network,
+        None the head alone. A list of ever deeper cuts adds a stage for each; a stage
+        continues from the weights of the last one and has ``epochs`` of its own. The
+        maps of the deepest cut are stored.
     augment : {"light", "strong"} or keras.Layer, default=None
-        How images are altered while training, as in :class:`HybridCNNClassifier`. In
-        stage two, each image then runs through the trunk in each epoch, from its
-        pixels: an epoch took 6.4 times as long for ``"mixed9"``, 3.1 times for
-        ``"mixed8"`` and 1.7 times for ``"mixed7"`` (``benchmarks/fine_tuning.py``).
-    <views>
-        Its views run through the trunk from their pixels, whatever is stored.
+        Random changes of the images in training, as in :class:`CNNClassifier`. In stage
+        two, images then pass through the trunk in each epoch: an epoch took 6.4 times
+        as long for ``"mixed9"``, 3.1 times for ``"mixed8"`` and 1.7 times for
+        ``"mixed7"`` (``benchmarks/fine_tuning.py``).
+    test_time_augmentation : list of {"horizontal_flip", "crops"}, default=None
+        Views of an image whose probabilities are averaged in prediction, beside the
+        image itself: with ``["horizontal_flip"]``, its mirror image (twice the time);
+        with ``["crops"]``, five windows of 7/8 of its sides, resized (6 times); with
+        both, also the mirror images of the windows (12 times). It can be set after
+        ``fit``.
+        Maps of the views are not stored.
     dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
-        What trunk and tail compute in; weights and probabilities stay float32.
+        Precision of computations; weights and probabilities are float32.
     storage_dtype : {"float32", "float16"}, default="float16"
-        What maps are stored in. 18,038 paintings at 299 x 299, cut at ``"mixed9"``,
+        Precision of stored maps. 18,038 paintings at 299 x 299, cut at ``"mixed9"``,
         take 4.7 GB in float16.
     cache : str, path or FeatureStore, default=None
-        Folder where maps are kept; None keeps them in the system's folder for temporary
-        files while it trains. Another cut is computed from the images anew. What is
-        predicted is kept there, too, as far as there is room.
-    <parameters of training>
+        Store of the feature maps, also of predicted images if there is room. If None,
+        a temporary store is used during training. The maps of another cut are computed
+        anew.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        The optimizer. Parameters of an optimizer that is passed by name or class are
+        set as ``optimizer__learning_rate``, ``optimizer__beta_1`` and so on.
+    learning_rate_schedule : {"cosine", "linear", "exponential"}, default=None
+        Decay of the learning rate from epoch to epoch: to 0 along a half cosine or a
+        line, or to a hundredth by a constant factor. If None, it is constant.
+    epochs : int, default=10
+        Maximum number of passes over the training samples in each stage after the
+        first.
+    batch_size : int or None, default=None
+        Number of samples in a gradient step, and in a forward pass of prediction. If
+        None, it is 32, or fewer if the samples are large: 22 images of 299 x 299
+        pixels, 8 of 500 x 500.
+    validation_split : float, default=0.0
+        Share of the samples that are held out to compute the validation loss,
+        stratified by class (and grouped by artist if ``groups`` is passed to ``fit``).
+    patience : int, default=None
+        Number of epochs without a better validation loss after which training stops
+        and the best weights are restored. If None, all epochs are trained.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss. ``"balanced"`` makes them inversely
+        proportional to the class frequencies.
+    callbacks : list, dict or keras.callbacks.Callback, default=None
+        Callbacks for training. Classes take parameters as ``callbacks__0__monitor``.
+    warm_start : bool, default=False
+        If True, ``fit`` continues to train the fitted network; parameters of the
+        architecture that were changed since are ignored. A changed optimizer starts
+        with a new state.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, dropout, shuffling, augmentation and the validation split. A
+        RandomState is copied, so that fits with the same one are equal. If None, a
+        seed is drawn from NumPy's global generator. No global generator is seeded.
+    verbose : int, default=0
+        0 is silent, 1 prints a line an epoch, 2 shows a progress bar an epoch.
+    **routed : object
+        Parameters with the prefix ``optimizer__``, ``callbacks__``, ``compile__`` or
+        ``fit__``, which are passed on to the optimizer, to callbacks, and to
+        ``compile`` and ``fit`` of the Keras model. They can be searched like any other.
 
     Attributes
     ----------
-    <attributes>
-    <attributes of image classifiers>
+    classes_ : ndarray of shape (n_classes,)
+        Sorted class labels.
+    model_ : keras.Model
+        The trained network.
+    history_ : dict of str to list of float
+        ``loss`` and ``accuracy`` of each epoch; ``val_loss`` and ``val_accuracy`` with
+        a validation set; ``learning_rate`` with a schedule. Values that an epoch
+        lacks are nan.
+    image_shape_ : tuple of int
+        Height, width and channels of the images.
     head_ : DenseHeadClassifier
-        The head as stage one left it.
+        The head at the end of stage one.
     trunk_ : dict
-        What the trunk is: ``backbone``, ``weights`` ("imagenet", the digest of the
-        file, or "random 0"), ``cut``, ``dtype`` and ``storage_dtype``.
-
-    Notes
-    -----
-    ``history_`` covers all stages; its ``stage`` tells which an epoch belongs to. A fit
-    that is interrupted in stage two can predict, and goes on with ``partial_fit``. The
-    learning rate is 1e-5 unless it is given. With ``verbose``, a progress bar of the
-    trunk and how each epoch went are shown, and the room on the disk that maps need is
-    told before it is taken. A pickle holds the tail and the head, and of the trunk
-    ``trunk_`` only: it has to find the same weights where it is loaded.
-
-    <routed parameters>
+        Description of the trunk: ``backbone``, ``weights`` ("imagenet", the digest of
+        the file, or "random 0"), ``cut``, ``dtype`` and ``storage_dtype``.
 
     See Also
     --------
-    FeatureExtractor : The frozen network alone.
-    DenseHeadClassifier : The head alone.
+    FeatureExtractor : Computes features by the frozen network.
+    DenseHeadClassifier : Trains the head alone.
+
+    Notes
+    -----
+    ``history_`` covers all stages; ``history_["stage"]`` is the stage of each epoch. If
+    ``fit`` is interrupted in stage two, the classifier can predict, and
+    ``partial_fit`` continues. The learning rate is 1e-5 unless it is set. With
+    ``verbose``, a progress bar of the trunk and the disk space that the maps need are
+    shown as well. A pickle holds the tail and the head, but only ``trunk_`` of the
+    trunk: the same weights must be available when it is loaded.
 
     References
     ----------
@@ -117,6 +166,10 @@ class FineTuneClassifier(ImageClassifier):
     Pipeline(...)
     """
 
+    _parameter_constraints = {
+        **ImageClassifier._parameter_constraints,
+        "storage_dtype": [StrOptions({"float32", "float16"})],
+    }
     _optimizer_defaults = {"learning_rate": 1e-5}
 
     def __init__(
@@ -141,7 +194,8 @@ class FineTuneClassifier(ImageClassifier):
         callbacks=None,
         warm_start=False,
         random_state=None,
-        verbose=1,
+        verbose=0,
+        **routed,
     ):
         self.head = head
         self.backbone = backbone
@@ -163,19 +217,20 @@ class FineTuneClassifier(ImageClassifier):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self._set_routed(routed)
 
-    def _check_parameters(self):
-        super()._check_parameters()
-        cuts = self._schedule()
-        self._make_extractor(
-            backbone=self.backbone,
-            cut=cuts[-1],
-            dtype=self.dtype,
-            storage_dtype=self.storage_dtype,
-        )._check_parameters()
+    def _check_patience(self, has_validation):
+        super()._check_patience(has_validation)
+        head = self._make_head(has_validation)
+        if isinstance(head, DenseHeadClassifier) and not head.__sklearn_is_fitted__():
+            head._check_patience(has_validation or bool(head.validation_split))
+
+    def _validate_parameters(self):
+        super()._validate_parameters()
+        self._cuts()
         if isinstance(self.head, FrozenEstimator):
             check_is_fitted(self.head)
-        head = self._given_head()
+        head = self._make_head(has_validation=False)
         if not isinstance(head, DenseHeadClassifier):
             raise TypeError(
                 "head must be a DenseHeadClassifier, alone or inside a "
@@ -185,16 +240,34 @@ class FineTuneClassifier(ImageClassifier):
             return
         if self.class_weight is not None and head.class_weight is not None:
             raise ValueError(
-                "class_weight is for both stages: give it to FineTuneClassifier or to "
+                "class_weight is for both stages: set it in FineTuneClassifier or in "
                 "its head"
             )
-        head._check_parameters()
+        head._validate_parameters()
 
-    def _given_head(self):
-        """Find the head, or make one, that stage one takes or trains."""
+    def _cuts(self):
+        """Return the valid cuts of all stages; the deepest is the last."""
+        cuts = self.unfreeze_from
+        cuts = list(cuts) if isinstance(cuts, (list, tuple, np.ndarray)) else [cuts]
+        try:
+            for cut in cuts:
+                check_cut(self.backbone, cut)
+        except ValueError as error:
+            raise ValueError(f"unfreeze_from={self.unfreeze_from!r}: {error}") from None
+        from_the_end = [None, *reversed(cut_points(self.backbone)), "input"]
+        places = [from_the_end.index(cut) for cut in cuts]
+        if not cuts or places != sorted(set(places)):
+            raise ValueError(
+                f"unfreeze_from={self.unfreeze_from!r} must name one cut or more, each "
+                "deeper than the last: ['mixed9', 'mixed8'] for instance"
+            )
+        return cuts
+
+    def _make_head(self, has_validation):
+        """Return the head of stage one: fitted, or a clone to train."""
         if self.head is None:
             return DenseHeadClassifier(
-                patience=5 if self.validation_split else None,
+                patience=5 if has_validation else None,
                 validation_split=self.validation_split,
             )
         head = self.head
@@ -207,47 +280,156 @@ class FineTuneClassifier(ImageClassifier):
             head.set_params(validation_split=self.validation_split)
         return head
 
-    def _schedule(self):
-        """List the cuts of all stages, checked; the deepest is the last."""
-        cuts = self.unfreeze_from
-        cuts = list(cuts) if isinstance(cuts, (list, tuple, np.ndarray)) else [cuts]
-        for cut in cuts:
-            try:
-                check_cut(self.backbone, cut)
-            except ValueError as error:
-                raise ValueError(
-                    f"unfreeze_from={self.unfreeze_from!r}: {error}"
-                ) from None
-        from_the_end = [None, *reversed(cut_points(self.backbone)), "input"]
-        places = [from_the_end.index(cut) for cut in cuts]
-        if not cuts or places != sorted(set(places)):
-            raise ValueError(
-                f"unfreeze_from={self.unfreeze_from!r} must name one cut or more, each "
-                "deeper than the last: ['mixed9', 'mixed8'] for instance"
-            )
-        return cuts
-
-    def _training_inputs(self, X, classes, go_on):
-        cut = self._schedule()[-1]
-        if not go_on:
-            self.trunk_ = {
-                "backbone": self.backbone,
-                "weights": identify_weights(self.weights),
-                "cut": cut,
-                "dtype": self.dtype,
-                "storage_dtype": self.storage_dtype,
-            }
+    def _prepare(self, X, classes, is_continued):
+        cut = self._cuts()[-1]
+        trunk = {
+            "backbone": self.backbone,
+            "cut": cut,
+            "dtype": self.dtype,
+            "storage_dtype": self.storage_dtype,
+        }
+        self._make_extractor(**trunk).fit(X)  # which validates weights and cache
+        if not is_continued:
+            self.trunk_ = {**trunk, "weights": identify_weights(self.weights)}
+            head = self._make_head(has_validation=False)
+            if head.__sklearn_is_fitted__():
+                self._check_fitted_head(head, classes)
         elif cut != self.trunk_["cut"]:
             raise ValueError(
                 f"unfreeze_from={self.unfreeze_from!r} ends in another cut than that "
                 f"of the first fit, {self.trunk_['cut']!r}. Fit with warm_start=False."
             )
-        head = self._given_head()
-        if not go_on and head.__sklearn_is_fitted__():
-            self._check_fitted(head, classes)
-        if self.augment is not None or cut == "input":
-            return X
-        return self._extractor().transform(X)
+
+    def _check_fitted_head(self, head, classes):
+        (n_features,) = count_features(self.backbone)
+        if head.n_features_in_ != n_features:
+            raise ValueError(
+                f"head was fitted on vectors of {head.n_features_in_}; "
+                f"{self.backbone} gives {n_features}"
+            )
+        if head.classes_.tolist() != classes.tolist():
+            raise ValueError(
+                f"head was fitted on the classes {head.classes_.tolist()}; y holds "
+                f"{classes.tolist()}"
+            )
+
+    def _transform_samples(self, training, validation):
+        if self.augment is not None or self.trunk_["cut"] == "input":
+            return training, validation
+        transform = self._extractor().transform
+        maps = transform(training.X)
+        if validation is not None:
+            is_split = validation.X is training.X
+            maps_val = maps if is_split else transform(validation.X)
+            validation = validation._replace(X=maps_val)
+        return training._replace(X=maps), validation
+
+    def _reset(self):
+        for name in ("head_", "_end_to_end"):
+            self.__dict__.pop(name, None)
+        super()._reset()
+
+    def _initialize(self, training, validation):
+        tail = self._build_tail()
+        if self.verbose:
+            tqdm.write("stage 1: the head alone")
+        self.head_ = self._fit_head(tail, training, validation)
+        head = keras.models.clone_model(self.head_.model_)
+        head.set_weights(self.head_.model_.get_weights())
+        self.model_ = keras.Sequential([*tail, head])
+        self.history_ = {
+            name: [*values] for name, values in self.head_.history_.items()
+        }
+        self.history_["stage"] = [1] * len(self.history_["loss"])
+
+    def _build_tail(self):
+        """Return the layers ahead of the head, which begin with an input."""
+        backbone, cut, dtype = (self.trunk_[x] for x in ("backbone", "cut", "dtype"))
+        if cut is None:
+            network = self._extractor().network(self.image_shape_)
+            return [keras.Input(network.output_shape[1:]), keras.layers.Identity()]
+        tail = load_tail(
+            backbone,
+            cut,
+            input_shape=self.image_shape_,
+            weights=self.weights and os.path.expanduser(self.weights),
+            dtype=dtype.removeprefix("mixed_"),
+            dropout_seed=self._first_seed,
+        )
+        if cut == "input":
+            return [keras.Input(self.image_shape_), Preprocess(backbone), tail]
+        return [keras.Input(tail.input_shape[1:]), tail]
+
+    def _fit_head(self, tail, training, validation):
+        head = self._make_head(validation is not None)
+        if head.__sklearn_is_fitted__():
+            return head
+        if head.random_state is None:
+            head.set_params(random_state=self._first_seed)
+        parts = [training] if validation is None else [training, validation]
+        if training.X is parts[-1].X:
+            features = self._compute_features(
+                tail, training.X[np.concatenate([part.rows for part in parts])]
+            )
+            features = np.split(features, [len(training.rows)])[: len(parts)]
+        else:
+            features = [self._compute_features(tail, x.X[x.rows]) for x in parts]
+        (X, y, weights), *others = [
+            (vectors, self.classes_[part.codes[part.rows]], part.weights[part.rows])
+            for vectors, part in zip(features, parts, strict=True)
+        ]
+        groups = training.groups
+        return head._fit(
+            X,
+            y,
+            sample_weight=weights,
+            groups=None if groups is None else groups[training.rows],
+            validation=others[0] if others else None,
+            validation_split=head.validation_split,
+            classes=self.classes_,
+            n_epochs=head.epochs,
+            is_continued=False,
+        )
+
+    def _compute_features(self, tail, X):
+        """Compute the features on which stage one trains the head."""
+        network = keras.Sequential(tail)
+        is_transformed = self.augment is None
+        iterate = iter_batches if is_transformed else self._iter_inputs
+        batches = iterate(X, self._batch_size(X))
+        return np.concatenate([predict_batch(network, batch) for batch in batches])
+
+    def _train(self, training, validation, n_epochs):
+        stages = list(enumerate(self._cuts(), 2))
+        n_done = self.history_["stage"][-1] - 1
+        for stage, cut in stages[min(n_done, len(stages) - 1) :]:
+            done = self.history_["stage"]
+            if stage != done[-1]:
+                self.__dict__.pop("_compiled_with", None)
+            if self.verbose:
+                what = "the head alone" if cut is None else f"all behind {cut}"
+                tqdm.write(f"stage {stage}: {what}")
+            if self.trunk_["cut"] is not None:
+                unfreeze(self.model_.get_layer("tail"), cut)
+            try:
+                super()._train(training, validation, n_epochs)
+            finally:
+                n_new = len(self.history_["loss"]) - len(done)
+                self.history_["stage"] = done + [stage] * n_new
+
+    def _network_to_train(self):
+        if self.augment is None:
+            return self.model_
+        if not hasattr(self, "_end_to_end"):
+            images = keras.Input(self.image_shape_)
+            epochs_done = len(self.history_["loss"])
+            seed = derive_seed(self._first_seed, epochs_done)
+            x = make_augmentation(self.augment, seed)(images)
+            if self.trunk_["cut"] != "input":
+                x = Preprocess(self.trunk_["backbone"])(x)
+                x = self._extractor().network(self.image_shape_)(x, training=False)
+            self._end_to_end = keras.Model(images, self.model_(x))
+        return self._end_to_end
 
     def _iter_inputs(self, X, batch_size):
         if self.trunk_["cut"] == "input":
@@ -256,7 +438,7 @@ class FineTuneClassifier(ImageClassifier):
         if self.cache is not None:
             try:
                 return iter_batches(extractor.transform(X), batch_size)
-            except OSError as error:  # no room, or not to be written to
+            except OSError as error:  # no disk space or no permission
                 warnings.warn(
                     f"maps are computed without being kept: {error}", stacklevel=2
                 )
@@ -270,12 +452,12 @@ class FineTuneClassifier(ImageClassifier):
         return super()._predict_images(images)
 
     def _extractor(self):
-        """Make what runs the trunk, if the weights are those of the first fit."""
+        """Return the extractor of maps; raise if the weights have changed since fit."""
         trunk = self.trunk_
         extractor = self._make_extractor(
             **{name: value for name, value in trunk.items() if name != "weights"}
         )
-        extractor._check_parameters()
+        check_weights(self.weights, trunk["backbone"])
         found = identify_weights(self.weights)
         if found != trunk["weights"]:
             raise ValueError(
@@ -293,126 +475,11 @@ class FineTuneClassifier(ImageClassifier):
             layer=cut,
             pooling="avg" if cut is None else None,
             dtype=dtype.removeprefix("mixed_"),
-            # Vectors are small, and those of others are found in the store.
+            # Vectors are small, and FeatureExtractor stores them in float32, too.
             storage_dtype="float32" if cut is None else storage_dtype,
             cache=self.cache,
             verbose=bool(self.verbose),
         )
-
-    def _forget(self):
-        for name in ("head_", "_end_to_end"):
-            self.__dict__.pop(name, None)
-        super()._forget()
-
-    def _begin(self, samples):
-        parts = self._build_tail()
-        rows = samples.training
-        if samples.validation is not None:
-            rows = np.concatenate([rows, samples.validation])
-        features = self._run(parts, samples.X[rows])
-        if self.verbose:
-            tqdm.write("stage 1: the head alone")
-        self.head_ = self._fit_head(features, samples, rows)
-        head = keras.models.clone_model(self.head_.model_)
-        head.set_weights(self.head_.model_.get_weights())
-        self.model_ = keras.Sequential([*parts, head])
-        self.history_ = {
-            name: [*values] for name, values in self.head_.history_.items()
-        }
-        self.history_["stage"] = [1] * len(self.history_["loss"])
-
-    def _build_tail(self):
-        """Build what stands ahead of the head: layers, beginning with an input."""
-        backbone, cut, dtype = (self.trunk_[x] for x in ("backbone", "cut", "dtype"))
-        if cut is None:
-            network = self._extractor().network(self.image_shape_)
-            return [keras.Input(network.output_shape[1:]), keras.layers.Identity()]
-        tail = load_tail(
-            backbone,
-            cut,
-            input_shape=self.image_shape_,
-            weights=self.weights and os.path.expanduser(self.weights),
-            dtype=dtype.removeprefix("mixed_"),
-            dropout_seed=self._first_seed,
-        )
-        if cut == "input":
-            return [keras.Input(self.image_shape_), Preprocess(backbone), tail]
-        return [keras.Input(tail.input_shape[1:]), tail]
-
-    def _run(self, parts, X):
-        """Compute the features on which stage one trains the head."""
-        network = keras.Sequential(parts)
-        batch_size = self._batch_size(X)
-        if self.augment is None:
-            batches = iter_batches(X, batch_size)
-        else:
-            batches = self._iter_inputs(X, batch_size)
-        return np.concatenate([predict_batch(network, batch) for batch in batches])
-
-    def _fit_head(self, features, samples, rows):
-        head, held_out = self._given_head(), None
-        if head.__sklearn_is_fitted__():
-            return head
-        if samples.validation is not None:
-            held_out = np.arange(len(rows)) >= len(samples.training)
-        if head.random_state is None:
-            head.set_params(random_state=self._first_seed)
-        return head._fit(
-            features,
-            self.classes_[samples.codes[rows]],
-            samples.weights[rows],
-            None if samples.groups is None else samples.groups[rows],
-            n_epochs=head.epochs,
-            validation_split=head.validation_split,
-            classes=self.classes_,
-            go_on=False,
-            held_out=held_out,
-        )
-
-    def _check_fitted(self, head, classes):
-        (n_features,) = count_features(self.backbone)
-        if head.n_features_in_ != n_features:
-            raise ValueError(
-                f"head was fitted on vectors of {head.n_features_in_}; "
-                f"{self.backbone} gives {n_features}"
-            )
-        if head.classes_.tolist() != classes.tolist():
-            raise ValueError(
-                f"head was fitted on the classes {head.classes_.tolist()}; y holds "
-                f"{classes.tolist()}"
-            )
-
-    def _train(self, training, validation, n_epochs):
-        stages = list(enumerate(self._schedule(), 2))
-        n_done = self.history_["stage"][-1] - 1
-        for stage, cut in stages[min(n_done, len(stages) - 1) :]:
-            done = self.history_["stage"]
-            if stage != done[-1]:
-                self.__dict__.pop("_compiled_with", None)
-            if self.verbose:
-                what = "the head alone" if cut is None else f"all behind {cut}"
-                tqdm.write(f"stage {stage}: {what}")
-            if self.trunk_["cut"] is not None:
-                unfreeze(self.model_.get_layer("tail"), cut)
-            try:
-                super()._train(training, validation, n_epochs)
-            finally:
-                n_new = len(self.history_["loss"]) - len(done)
-                self.history_["stage"] = done + [stage] * n_new
-
-    def _trained_network(self):
-        if self.augment is None:
-            return self.model_
-        if not hasattr(self, "_end_to_end"):
-            images = keras.Input(self.image_shape_)
-            epochs_done = len(self.history_["loss"])
-            seed = derive_seed(self._first_seed, epochs_done)
-            x = make_augmentation(self.augment, seed)(images)
-            if self.trunk_["cut"] != "input":
-                x = Preprocess(self.trunk_["backbone"])(x)
-                x = self._extractor().network(self.image_shape_)(x, training=False)
-            self._end_to_end = keras.Model(images, self.model_(x))
-        return self._end_to_end
 
     def __getstate__(self):
         state = super().__getstate__()
@@ -421,7 +488,7 @@ class FineTuneClassifier(ImageClassifier):
 
     def __setstate__(self, state, trusted=False):
         super().__setstate__(state, trusted)
-        # skart.load_model checks the weights itself: they may be named anew there.
+        # skart.load_model checks the weights itself, since it can name other files.
         if trusted and "trunk_" in state and self.trunk_["cut"] != "input":
-            with contextlib.suppress(OSError):  # a file that is to be named yet
+            with contextlib.suppress(OSError):  # set_params can name it
                 self._extractor()

@@ -94,7 +94,7 @@ def make_pipeline(
     if layer is not None:
         raise ValueError(f"--layer {layer}: {kind} is trained from scratch, whole")
     return make_cnn_pipeline(
-        kind,
+        kind.replace("-", "_"),
         size=size or 224,
         batch_norm=True,
         learning_rate_schedule="cosine",

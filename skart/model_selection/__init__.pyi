@@ -9,4 +9,5 @@ from ._search import cnn_search_space as cnn_search_space
 from ._search import head_search_space as head_search_space
 from ._search import make_head_search as make_head_search
 from ._split import ArtistKFold as ArtistKFold
+from ._stacking import StackedClassifier as StackedClassifier
 from ._stacking import make_stacked_pipeline as make_stacked_pipeline

@@ -74,8 +74,8 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
 
     Returns
     -------
-    stack : sklearn.ensemble.StackingClassifier
-        Unfitted stack. Its estimators are named after the layers and backbones, and
+    stack : StackedClassifier
+        Unfitted :class:`sklearn.ensemble.StackingClassifier`. Its estimators are named after the layers and backbones, and
         ``"handcrafted"``.
 
     Raises
@@ -158,19 +158,66 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
         )
         for name, default, features in members
     ]
-    return SharedPassStack(estimators, final, cv=cv, stack_method="predict_proba")
+    return StackedClassifier(estimators, final, cv=cv, stack_method="predict_proba")
 
 
-class SharedPassStack(StackingClassifier):
-    """Stack that computes the features of all its pipelines in one pass."""
+class StackedClassifier(StackingClassifier):
+    """Stack of pipelines whose features are computed in one pass.
 
-    def fit(self, X, y, **params):
-        """Compute features, then fit, as `StackingClassifier` does."""
+    Before the stack is fitted or predicts, the features of all its pipelines with the
+    same images and network are stored together. Parameters and attributes are those of
+    :class:`sklearn.ensemble.StackingClassifier`.
+
+    See Also
+    --------
+    skart.make_stacked_pipeline : Make a stack with the usual views.
+
+    Examples
+    --------
+    >>> from skart import make_transfer_pipeline
+    >>> from skart.model_selection import StackedClassifier
+    >>> StackedClassifier(
+    ...     [
+    ...         (layer, make_transfer_pipeline(layer=layer, cache="~/.cache/skart"))
+    ...         for layer in ("mixed2", "mixed5")
+    ...     ]
+    ... )
+    StackedClassifier(...)
+    """
+
+    def fit(self, X, y, **fit_params):
+        """Fit the stack.
+
+        Parameters
+        ----------
+        X : array-like of str or path, shape (n_paintings,)
+            Paths.
+        y : array-like of shape (n_paintings,)
+            Movements.
+        **fit_params : dict
+            See :class:`sklearn.ensemble.StackingClassifier`.
+
+        Returns
+        -------
+        self : StackedClassifier
+            Fitted stack.
+        """
         precompute_shared([pipeline for _, pipeline in self.estimators], X)
-        return super().fit(X, y, **params)
+        return super().fit(X, y, **fit_params)
 
     def transform(self, X):
-        """Compute features, then transform, as `StackingClassifier` does."""
+        """Return the predictions of each pipeline.
+
+        Parameters
+        ----------
+        X : array-like of str or path, shape (n_paintings,)
+            Paths.
+
+        Returns
+        -------
+        predictions : ndarray of shape (n_paintings, n_outputs)
+            Probabilities of the movements, one pipeline after another.
+        """
         precompute_shared(self.estimators_, X)
         return super().transform(X)
 

@@ -56,7 +56,7 @@ def alexnet(
 
     See Also
     --------
-    skart.classifiers.AlexNetClassifier : The classifier of images that is built on it.
+    skart.CNNClassifier : The classifier of images that is built on it.
 
     References
     ----------

@@ -76,7 +76,7 @@ def make_augmentation(augment, seed=None):
 
     See Also
     --------
-    skart.HybridCNNClassifier : Takes its names as ``augment``.
+    skart.CNNClassifier : Takes its names as ``augment``.
 
     References
     ----------

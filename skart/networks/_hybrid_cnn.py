@@ -56,7 +56,7 @@ def hybrid_cnn(
 
     See Also
     --------
-    skart.HybridCNNClassifier : The classifier of images that is built on it.
+    skart.CNNClassifier : The classifier of images that is built on it.
     vgg_lite : The report's baseline.
 
     References

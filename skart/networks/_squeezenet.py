@@ -57,7 +57,7 @@ def squeezenet(
 
     See Also
     --------
-    skart.classifiers.SqueezeNetClassifier : The classifier of images.
+    skart.CNNClassifier : The classifier of images that is built on it.
 
     References
     ----------

@@ -55,7 +55,7 @@ def vgg_lite(
 
     See Also
     --------
-    skart.classifiers.VGGLiteClassifier : The classifier of images that is built on it.
+    skart.CNNClassifier : The classifier of images that is built on it.
     hybrid_cnn : The report's own network.
 
     References

@@ -12,17 +12,16 @@ from skart.persistence._parts import flatten
 # Types that are trusted in addition to those of skops. Our estimators are recorded by
 # their public names, so that private modules can be renamed.
 ESTIMATORS = {
-    "skart.classifiers.AlexNetClassifier",
+    "skart.classifiers.CNNClassifier",
     "skart.classifiers.DenseHeadClassifier",
     "skart.classifiers.FineTuneClassifier",
     "skart.classifiers.HybridCNNClassifier",
-    "skart.classifiers.SqueezeNetClassifier",
-    "skart.classifiers.VGGLiteClassifier",
     "skart.features.FeatureExtractor",
     "skart.features.HandcraftedFeatures",
     "skart.images.ImageLoader",
     "skart.model_selection.ArtistKFold",
     "skart.model_selection.BoostedSVC",
+    "skart.model_selection.StackedClassifier",
 }
 # Plain holders of arrays and estimators, which are private in scikit-learn.
 _HOLDERS = {

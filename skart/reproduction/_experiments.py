@@ -230,7 +230,7 @@ class Reproduction:
 
     def _vgg_lite(self, _):
         self.say("\nVGG-lite: the report's baseline")
-        pipe = self._network("vgg-lite", epochs=self.settings.epochs, patience=8)
+        pipe = self._network("vgg_lite", epochs=self.settings.epochs, patience=8)
         return self._fit("vgg-lite", pipe)
 
     def _hybrid(self, _):
@@ -263,7 +263,6 @@ class Reproduction:
         # The best head, before it has learned its training paintings by heart.
         head = DenseHeadClassifier(
             epochs=self.settings.head_epochs,
-            validation_split=0.1,
             patience=3,
             random_state=self.seed,
             **_without_prefix(results["transfer"]["best"]),
@@ -276,7 +275,6 @@ class Reproduction:
             unfreeze_from="mixed9",
             cache=self.out / "features",
             epochs=self.settings.fine_tune_epochs,
-            validation_split=0.1,
             patience=3,
             random_state=self.seed,
             verbose=1,
@@ -288,7 +286,7 @@ class Reproduction:
 
     def _leakage(self, results):
         self.say("\nWhat the report did not ask: random folds and artists kept apart")
-        pipe = self._frozen(validation_split=0).set_params(
+        pipe = self._frozen().set_params(
             **results["transfer"]["best"],
             # Until the weights that were kept.
             head__epochs=1 + int(np.argmin(results["transfer"]["history"]["val_loss"])),
@@ -308,7 +306,7 @@ class Reproduction:
             size=self.settings.size,
             on_error=self.on_error,
             random_state=self.seed,
-            **{"validation_split": 0.1, "verbose": 1, **options},
+            **{"verbose": 1, **options},
         )
 
     def _frozen(self, **head):
@@ -319,15 +317,13 @@ class Reproduction:
             scale=self.weights is None,
             cache=self.out / "features",
             random_state=self.seed,
-            **{"epochs": self.settings.head_epochs, "validation_split": 0.1, **head},
+            **{"epochs": self.settings.head_epochs, **head},
         )
 
     def _search(self, pipe, space, n_candidates):
         """Search on the validation paintings, as the report did."""
         paths, labels, held_out = self._seen()
-        name = pipe.steps[-1][0]
-        pipe = pipe.set_params(**{f"{name}__validation_split": 0})
-        search = random_search(
+        return random_search(
             pipe,
             space,
             paths,
@@ -336,16 +332,19 @@ class Reproduction:
             cv=PredefinedSplit(np.where(held_out, 0, -1)),
             seed=self.seed,
         )
-        pipe.set_params(**{f"{name}__validation_split": 0.1})
-        return search
 
     def _fit(self, name, pipe, search=None):
         """Train on the training paintings, watched on the validation paintings."""
         paths, labels, held_out = self._seen()
+        X, y = paths[~held_out], labels[~held_out]
         step = pipe.steps[-1][0]
         timer = EpochTimer()
         pipe.set_params(**{f"{step}__callbacks": timer})
-        pipe.fit(paths, labels, **{f"{step}__held_out": held_out})
+        validation = {
+            f"{step}__X_val": pipe[:-1].fit(X, y).transform(paths[held_out]),
+            f"{step}__y_val": labels[held_out],
+        }
+        pipe.fit(X, y, **validation)
         pipe.set_params(**{f"{step}__callbacks": None})
         self.save(name, pipe, paths)
         classifier = pipe[-1]

@@ -1,4 +1,4 @@
-"""Training, which all classifiers share, on the quickest of them."""
+"""Training in all classifiers, tested on the dense head, which is the fastest."""
 
 import copy
 import pickle
@@ -9,20 +9,20 @@ import sys
 import keras
 import numpy as np
 import pytest
+import sklearn
 from helpers import head
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import (
-    GroupKFold,
-    cross_val_score,
-)
+from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skart import DenseHeadClassifier
-from skart.classifiers._validation import split_validation
+from skart.classifiers._data import split_validation
 
 
-class Seen(keras.callbacks.Callback):
-    """Keep what is trained on."""
+class EpochCounter(keras.callbacks.Callback):
+    """Count epochs."""
 
     def __init__(self):
         super().__init__()
@@ -44,7 +44,7 @@ def test_validation_split_respects_classes_and_groups(blobs):
         assert set(codes[training]) == {0, 1, 2}
         assert sorted([*training, *validation]) == list(range(120))
         assert len(validation) == pytest.approx(120 * share, abs=6)
-    # One of many names, as "unknown" is in many collections.
+    # Half of the paintings share an artist, such as "unknown".
     unknown = np.arange(120)
     unknown[::2] = -1
     for share in (0.1, 0.25):
@@ -63,33 +63,80 @@ def test_validation_split_respects_classes_and_groups(blobs):
         model.fit(X[[0, 1, 2, 50, 90]], y[[0, 1, 2, 50, 90]])
 
 
-def test_a_validation_set_of_ones_own(blobs):
+def test_validation_set(blobs):
     X, y = blobs
     held_out = np.arange(120) % 4 == 0
-    model = head(validation_split=0.5, patience=2).fit(X, y, held_out=held_out)
-    apart = head().fit(X[~held_out], y[~held_out])
+    train, test = (X[~held_out], y[~held_out]), (X[held_out], y[held_out])
+    validation = {"X_val": test[0], "y_val": test[1]}
+    model = head(patience=2).fit(*train, **validation)
+    without = head().fit(*train)
     n_epochs = len(model.history_["loss"])
     np.testing.assert_allclose(
-        model.history_["loss"], apart.history_["loss"][:n_epochs], rtol=1e-4
+        model.history_["loss"], without.history_["loss"][:n_epochs], rtol=1e-4
     )
-    # Its last loss is that of the samples held out, with the weights of then.
-    model = head().fit(X, y, held_out=held_out)
-    chosen = model.predict_proba(X[held_out])[np.arange(30), np.repeat([0, 1, 2], 10)]
+    # The last loss is that of the validation set, with the final weights.
+    model = head().fit(*train, **validation)
+    chosen = model.predict_proba(test[0])[np.arange(30), np.repeat([0, 1, 2], 10)]
     assert model.history_["val_loss"][-1] == pytest.approx(
         -np.log(chosen).mean(), rel=1e-4
     )
-    for wrong, message in (
-        (held_out[:5], "inconsistent numbers of samples"),
-        (held_out.astype(int), "True or False"),
-        (np.zeros(120, bool), "holds out no sample"),
-        (y == "Cubism", "nothing of .'Cubism'."),
-    ):
-        with pytest.raises(ValueError, match=message):
-            head().fit(X, y, held_out=wrong)
+    model.set_params(patience=2).partial_fit(*train)
+    assert np.isnan(model.history_["val_loss"][-1])
+
+
+def test_class_weights_hold_for_the_validation_set(blobs):
+    X, y = blobs
+    weight = {"Baroque": 4, "Cubism": 4, "Fauvism": 4}
+    model = head(epochs=1, class_weight=weight).fit(X, y, X_val=X, y_val=y)
+    chosen = model.predict_proba(X)[np.arange(120), np.repeat([0, 1, 2], 40)]
+    expected = -4 * np.log(chosen).mean()
+    assert model.history_["val_loss"][0] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda X, y: {"X_val": X}, "must be passed together"),
+        (lambda X, y: {"y_val": y}, "must be passed together"),
+        (lambda X, y: {"X_val": X[:5], "y_val": y}, "inconsistent numbers of samples"),
+        (lambda X, y: {"X_val": X[:, :2], "y_val": y}, "expecting .* features"),
+        (lambda X, y: {"X_val": X[:0], "y_val": y[:0]}, "0 sample"),
+        (
+            lambda X, y: {"X_val": X[:2], "y_val": ["Cubism", "Dada"]},
+            "y_val holds .'Dada'., but the classes are .'Baroque'",
+        ),
+        (
+            lambda X, y: {"X_val": X[:2], "y_val": [None, "Dada"]},
+            "y_val holds no label",
+        ),
+    ],
+)
+def test_invalid_validation_set(blobs, change, message):
+    X, y = blobs
+    with pytest.raises(ValueError, match=message):
+        head().fit(X, y, **change(X, y))
+
+
+def test_validation_set_and_validation_split_exclude_each_other(blobs):
+    X, y = blobs
+    with pytest.raises(ValueError, match="validation_split=0.2 and X_val exclude each"):
+        head(validation_split=0.2).fit(X, y, X_val=X, y_val=y)
+
+
+def test_pipeline_transforms_the_validation_set_if_asked_to(blobs):
+    X, y = blobs
+    with sklearn.config_context(enable_metadata_routing=True):
+        step = head().set_fit_request(X_val=True, y_val=True)
+        pipe = Pipeline(
+            [("scale", StandardScaler()), ("head", step)], transform_input=["X_val"]
+        ).fit(X, y, X_val=X, y_val=y)
+    scaled = StandardScaler().fit_transform(X)
+    by_hand = head().fit(scaled, y, X_val=scaled, y_val=y)
+    assert pipe[-1].history_ == by_hand.history_
 
 
 @pytest.mark.parametrize("random_state", [0, None])
-def test_the_validation_set_stays_the_same(blobs, random_state):
+def test_validation_split_is_that_of_the_first_fit(blobs, random_state):
     # Nothing is learned: the loss differs if other samples are held out.
     model = head(
         epochs=1,
@@ -99,7 +146,7 @@ def test_the_validation_set_stays_the_same(blobs, random_state):
         random_state=random_state,
     )
     model.fit(*blobs).fit(*blobs)
-    model.partial_fit(*blobs)  # holds nothing out
+    model.partial_fit(*blobs)  # has no validation set
     model = pickle.loads(pickle.dumps(model)).fit(*blobs)
     first, second, third, fourth = model.history_["val_loss"]
     assert first == second == fourth
@@ -107,15 +154,15 @@ def test_the_validation_set_stays_the_same(blobs, random_state):
 
 
 def test_callbacks(blobs):
-    seen = Seen()
+    counter = EpochCounter()
     head(
-        callbacks=[seen, keras.callbacks.EarlyStopping], callbacks__1__monitor="loss"
+        callbacks=[counter, keras.callbacks.EarlyStopping], callbacks__1__monitor="loss"
     ).fit(*blobs)
-    assert seen.epochs == 6
-    assert seen.model is None  # the network is not kept alive
+    assert counter.epochs == 6
+    assert counter.model is None  # the callback does not keep the network in memory
 
 
-def test_weights(blobs):
+def test_sample_and_class_weights(blobs):
     X, y = blobs
     few = np.r_[0:5, 40:80, 80:120]
     base = head(epochs=4)
@@ -128,7 +175,7 @@ def test_weights(blobs):
     assert (
         heavy.predict_proba(X)[:, 0].mean() > light.predict_proba(X)[:, 0].mean() + 0.05
     )
-    # "balanced" looks at the samples that count only.
+    # "balanced" ignores samples of weight 0.
     mask = np.r_[np.ones(60), np.zeros(60)]
     balanced = clone(base).set_params(class_weight="balanced")
     np.testing.assert_allclose(
@@ -147,7 +194,7 @@ def test_weights(blobs):
     np.testing.assert_allclose(
         as_dict.fit(X, y).predict_proba(X), heavy.predict_proba(X), rtol=1e-5
     )
-    # Samples of weight 0 are as good as absent.
+    # Samples of weight 0 are left out.
     kept = y != "Cubism"
     without = clone(base).fit(X, y, sample_weight=kept)
     assert without.classes_.tolist() == ["Baroque", "Fauvism"]
@@ -178,7 +225,7 @@ def test_warm_start(blobs):
     model.fit(*blobs)
     assert model.history_["loss"][:2] == first and len(model.history_["loss"]) == 4
     assert model.history_["loss"][2] < first[1]
-    # A new learning rate holds from then on.
+    # A changed learning rate takes effect.
     weights = model.model_.get_weights()
     model.set_params(optimizer__learning_rate=1e-12).fit(*blobs)
     for before, after in zip(weights, model.model_.get_weights(), strict=True):
@@ -186,7 +233,7 @@ def test_warm_start(blobs):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Stop as Ctrl-C does, in the first batch of an epoch."""
+    """Raise KeyboardInterrupt at the start of an epoch."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -198,7 +245,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
-def test_what_an_interrupted_fit_learned_is_kept(blobs, epoch):
+def test_interrupted_fit_keeps_finished_epochs(blobs, epoch):
     interrupt = Interrupt(epoch)
     model = head(epochs=5, callbacks=interrupt, warm_start=True)
     with pytest.raises(KeyboardInterrupt):
@@ -214,7 +261,7 @@ def test_what_an_interrupted_fit_learned_is_kept(blobs, epoch):
     assert len(model.history_["loss"]) == epoch + 5
 
 
-def test_a_fit_that_fails_early_leaves_the_last_one(blobs):
+def test_invalid_fit_leaves_the_last_one_unchanged(blobs):
     X, y = blobs
     model = head().fit(X, y)
     before = model.predict_proba(X)
@@ -226,7 +273,7 @@ def test_a_fit_that_fails_early_leaves_the_last_one(blobs):
         model.set_params(validation_split=0).fit(X[:, :3], np.zeros(120))
     np.testing.assert_array_equal(model.predict_proba(X), before)
     for name, value, error, message in (
-        ("units", 0, ValueError, "units must be"),
+        ("units", 0, ValueError, "'units' parameter"),
         ("optimizer", "adamm", ValueError, "adamm"),
         ("callbacks", [print], TypeError, "callbacks must be"),
     ):
@@ -246,7 +293,7 @@ def test_a_fit_that_fails_early_leaves_the_last_one(blobs):
         ({"optimizer__learning_rat": 1}, ValueError, "learning_rat"),
     ],
 )
-def test_a_fit_that_fails_fails_again(blobs, parameters, error, message):
+def test_fit_with_invalid_parameters_fails_again(blobs, parameters, error, message):
     model = head(warm_start=True, **parameters)
     for _ in range(2):
         with pytest.raises(error, match=message):
@@ -259,7 +306,7 @@ def test_a_fit_that_fails_fails_again(blobs, parameters, error, message):
             model.partial_fit(*blobs)
 
 
-def test_samples_of_weight_zero_are_absent_from_the_split(blobs):
+def test_validation_split_leaves_out_samples_of_weight_zero(blobs):
     X, y = blobs
     artists = np.arange(120) // 5
     weights = np.ones(120)
@@ -283,18 +330,18 @@ def test_learning_rate_schedules(blobs, schedule):
         "exponential": 0.01**done,
     }
     np.testing.assert_allclose(rates, 0.01 * expected[schedule], rtol=1e-5)
-    model.fit(*blobs)  # begins anew
+    model.fit(*blobs)  # restarts
     np.testing.assert_allclose(model.history_["learning_rate"], rates * 2, rtol=1e-5)
 
 
-def test_what_we_set_is_not_passed_on():
+def test_reserved_arguments_of_keras_are_rejected():
     with pytest.raises(TypeError, match="sets 'optimizer' itself"):
         DenseHeadClassifier(compile__optimizer="sgd")
     with pytest.raises(ValueError, match="sets 'epochs' itself"):
         DenseHeadClassifier().set_params(fit__epochs=3)
 
 
-def test_seeds(blobs, global_generators):
+def test_random_state(blobs, global_generators):
     X, y = blobs
     random.seed(1)
     np.random.seed(2)
@@ -308,7 +355,7 @@ def test_seeds(blobs, global_generators):
     three = head(random_state=generator).fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(one, three)
     assert not np.allclose(one, head(random_state=6).fit(X, y).predict_proba(X))
-    # Without a seed of its own, NumPy's global one decides, as in scikit-learn.
+    # With None, the seed comes from NumPy's global generator, as in scikit-learn.
     np.random.seed(9)
     four = head(random_state=None).fit(X, y).predict_proba(X)
     five = head(random_state=None).fit(X, y).predict_proba(X)
@@ -320,7 +367,7 @@ def test_seeds(blobs, global_generators):
 
 
 @pytest.mark.slow
-def test_plain_keras_works_on_after_a_fit():
+def test_fitted_network_can_be_trained_by_keras():
     code = """
 import numpy as np
 from skart import DenseHeadClassifier
@@ -332,9 +379,7 @@ model.fit(X, y, shuffle=True, verbose=0)
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_groups_through_metadata_routing(blobs):
-    import sklearn
-
+def test_metadata_routing_of_groups(blobs):
     artists = np.repeat(np.arange(24), 5)
     with sklearn.config_context(enable_metadata_routing=True):
         model = head(validation_split=0.25).set_fit_request(groups=True)

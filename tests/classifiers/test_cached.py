@@ -1,4 +1,4 @@
-"""Searches that go on where they were interrupted."""
+"""Stored fits, and searches that are resumed."""
 
 import os
 import pickle
@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 from helpers import head, save_image
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
 
 import skart
 from skart import ImageLoader
-from skart.classifiers import CachedClassifier, VGGLiteClassifier
+from skart.classifiers import CachedClassifier, CNNClassifier
 
 SEARCH = """
 import os, sys
@@ -77,7 +79,7 @@ def search(folder, n_most):
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_repeats_no_finished_fit(tmp_path):
+def test_interrupted_search_is_resumed(tmp_path):
     assert search(tmp_path / "one", 4) == ["interrupted", "4"]
     results, n_fits = search(tmp_path / "one", 100)
     assert n_fits == "3"  # of 3 candidates in 2 folds, and the best on all
@@ -85,7 +87,7 @@ def test_an_interrupted_search_repeats_no_finished_fit(tmp_path):
     assert search(tmp_path / "one", 0) == [results, "0"]
 
 
-def test_what_decides_on_a_fit(blobs, tmp_path):
+def test_fits_depend_on_parameters_and_data(blobs, tmp_path):
     X, y = blobs
     classifier = CachedClassifier(LogisticRegression(), memory=tmp_path / "fits")
     first = clone(classifier).fit(X, y).predict_proba(X)
@@ -97,12 +99,37 @@ def test_what_decides_on_a_fit(blobs, tmp_path):
     ):
         assert not np.array_equal(other.predict_proba(X), first)
     assert is_classifier(classifier)
-    with pytest.raises(TypeError, match="memory must be a folder; got None"):
+    with pytest.raises(ValueError, match="'memory' parameter .* Got None"):
         CachedClassifier(head(), memory=None).fit(X, y)
 
 
+def test_decision_function(blobs, tmp_path):
+    X, y = blobs
+    cached = CachedClassifier(LinearSVC(random_state=0), memory=tmp_path).fit(X, y)
+    expected = LinearSVC(random_state=0).fit(X, y).decision_function(X)
+    np.testing.assert_array_equal(cached.decision_function(X), expected)
+    assert not hasattr(cached, "predict_proba")
+    binary = y != "Cubism"
+    scores = cross_val_score(
+        clone(cached), X, binary, scoring="roc_auc", cv=StratifiedKFold(2)
+    )
+    assert scores.min() > 0.5
+
+
+def test_metadata_routing(blobs, tmp_path):
+    X, y = blobs
+    weights = np.arange(len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        inner = LogisticRegression().set_fit_request(sample_weight=True)
+        cached = CachedClassifier(inner, memory=tmp_path)
+        grid = GridSearchCV(cached, {"estimator__C": [0.1]}, cv=2)
+        grid.fit(X, y, sample_weight=weights)
+    expected = LogisticRegression(C=0.1).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(grid.predict_proba(X), expected.predict_proba(X))
+
+
 class Counted(LogisticRegression):
-    """A classifier of paths that counts its fits; it sees their names only."""
+    """A classifier of the lengths of paths that counts its fits."""
 
     n_fits = 0
 
@@ -111,7 +138,7 @@ class Counted(LogisticRegression):
         return super().fit(np.array([[len(path)] for path in X]), y)
 
 
-def test_a_search_that_is_started_again_repeats_no_fit(tmp_path, blobs, monkeypatch):
+def test_repeated_search_loads_all_fits(tmp_path, blobs, monkeypatch):
     monkeypatch.setattr(Weighted, "n_fits", 0)
     cached = CachedClassifier(Weighted(), memory=tmp_path)
     grid = GridSearchCV(cached, {"estimator__weights": [None, "x"]}, cv=2)
@@ -122,7 +149,7 @@ def test_a_search_that_is_started_again_repeats_no_fit(tmp_path, blobs, monkeypa
     assert Weighted.n_fits == 5
 
 
-def test_files_that_changed_are_fitted_again(tmp_path, monkeypatch):
+def test_changed_files_are_fitted_again(tmp_path, monkeypatch):
     monkeypatch.setattr(Counted, "n_fits", 0)
     paths = [save_image(tmp_path / f"{i}.png", (20, 20), i) for i in range(4)]
     cached = CachedClassifier(Counted(), memory=tmp_path / "fits")
@@ -135,7 +162,7 @@ def test_files_that_changed_are_fitted_again(tmp_path, monkeypatch):
 
 
 class Broken(LogisticRegression):
-    """A classifier that fits, and then has no classes by a mistake in it."""
+    """A classifier whose `classes_` raises an AttributeError."""
 
     def fit(self, X, y):
         return self
@@ -145,21 +172,21 @@ class Broken(LogisticRegression):
         return self.no_such_attribute
 
 
-def test_errors_of_the_estimator_are_no_damage(blobs, tmp_path):
+def test_errors_of_the_estimator_are_raised(blobs, tmp_path):
     cached = CachedClassifier(Broken(), memory=tmp_path)
-    for _ in range(2):  # fitted, and found
+    for _ in range(2):  # computed, then loaded
         with pytest.raises(AttributeError, match="no_such_attribute"):
             clone(cached).fit(*blobs)
 
 
 @pytest.mark.slow
-def test_files_that_changed_are_other_samples(tmp_path):
+def test_changed_images_in_a_pipeline_are_fitted_again(tmp_path):
     paths = [save_image(tmp_path / f"{i}.png", seed=i) for i in range(8)]
     movements = np.array(["Cubism", "Rococo"] * 4)
     pipe = Pipeline(
         [
             ("load", ImageLoader(size=32)),
-            ("cnn", VGGLiteClassifier(units=4, epochs=1, random_state=0)),
+            ("cnn", CNNClassifier("vgg_lite", units=4, epochs=1, random_state=0)),
         ]
     )
     cached = CachedClassifier(pipe, memory=tmp_path / "fits")
@@ -177,7 +204,7 @@ def test_files_that_changed_are_other_samples(tmp_path):
     np.testing.assert_array_equal(after, plain)
 
 
-def test_weights_and_versions_decide_on_a_fit(blobs, tmp_path, monkeypatch):
+def test_fits_depend_on_weights_and_versions(blobs, tmp_path, monkeypatch):
     monkeypatch.setattr(Weighted, "n_fits", 0)
     weights = tmp_path / "a.weights.h5"
     weights.write_bytes(b"1")
@@ -197,7 +224,7 @@ def test_weights_and_versions_decide_on_a_fit(blobs, tmp_path, monkeypatch):
     [lambda kept: kept[:100], lambda _: b"", lambda _: pickle.dumps(3)],
     ids=["short", "empty", "other"],
 )
-def test_a_damaged_fit_is_told_and_done_again(blobs, tmp_path, damage):
+def test_damaged_fit_is_computed_again_with_a_warning(blobs, tmp_path, damage):
     cached = CachedClassifier(LogisticRegression(), memory=tmp_path)
     first = cached.fit(*blobs).predict_proba(blobs[0])
     (file,) = tmp_path.rglob("output.pkl")
@@ -206,4 +233,4 @@ def test_a_damaged_fit_is_told_and_done_again(blobs, tmp_path, damage):
         again = clone(cached).fit(*blobs)
     assert len(told) == 1
     np.testing.assert_array_equal(again.predict_proba(blobs[0]), first)
-    clone(cached).fit(*blobs)  # it is kept anew
+    clone(cached).fit(*blobs)  # it is stored again

@@ -22,8 +22,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 
-from skart import HybridCNNClassifier, ImageLoader
-from skart.classifiers import AlexNetClassifier, SqueezeNetClassifier, VGGLiteClassifier
+from skart import CNNClassifier, HybridCNNClassifier, ImageLoader, networks
 from skart.datasets import load_image_folder, make_paintings
 from skart.images import UnreadableImageError
 from skart.model_selection import cnn_search_space
@@ -43,7 +42,7 @@ def draw(folder, n_per_artist):
 
 @pytest.fixture(scope="module")
 def paintings(tmp_path_factory):
-    """Three movements of six painters each, 36 paintings; read only."""
+    """36 paintings of three movements, by six artists each; read only."""
     return draw(tmp_path_factory.mktemp("paintings"), 2)
 
 
@@ -58,11 +57,11 @@ def stripes():
 
 
 def hybrid(**parameters):
-    """A network that is quickly trained."""
+    """A small network."""
     defaults = {"units": 16, "epochs": 2, "batch_size": 8, "random_state": 0}
-    # A few steps of so small a network take less time than tracing a graph.
+    # Tracing a graph would take longer than a few steps of a small network.
     defaults["compile__run_eagerly"] = True
-    return HybridCNNClassifier(**(defaults | parameters))
+    return CNNClassifier(**(defaults | parameters))
 
 
 def test_layers_have_different_seeds(stripes):
@@ -72,7 +71,7 @@ def test_layers_have_different_seeds(stripes):
 
 
 @pytest.mark.slow
-def test_it_learns_from_other_painters(tmp_path):
+def test_cnn_generalizes_to_other_artists(tmp_path):
     paintings = draw(tmp_path, 6)
     splitter = GroupShuffleSplit(1, test_size=0.3, random_state=0)
     train, test = next(splitter.split(paintings.paths, groups=paintings.artists))
@@ -98,7 +97,7 @@ def test_it_learns_from_other_painters(tmp_path):
     )  # chance: 0.33
 
 
-def test_streaming_is_training_in_memory(paintings):
+def test_lazy_images_train_as_arrays(paintings):
     images = ImageLoader(32).transform(paintings.paths)
     model = hybrid(validation_split=0.2, augment="light", compile__run_eagerly=False)
     streamed = model.fit(images, paintings.labels, groups=paintings.artists)
@@ -111,13 +110,13 @@ def test_streaming_is_training_in_memory(paintings):
 
 
 @pytest.mark.parametrize("cache", [None, "disk"])
-def test_what_is_decoded(paintings, count_decodes, cache):
+def test_decoding_in_training(paintings, count_decodes, cache):
     # One thread, so that the order is that of the batches.
     images = ImageLoader(24, cache=cache, n_threads=1).transform(paintings.paths)
     model = hybrid(epochs=3).fit(images, paintings.labels)
     paths = count_decodes
     if cache is None:
-        # Keras looks at two batches beforehand, for their shape.
+        # Keras reads two batches beforehand, for their shape.
         assert len(paths) <= 3 * len(images) + 3 * model.batch_size
         first = paths[-2 * len(images) : -len(images)]
         second = paths[-len(images) :]
@@ -172,14 +171,13 @@ def test_images_of_another_size(stripes):
 
 
 @pytest.mark.parametrize(
-    "make, smallest",
-    [(VGGLiteClassifier, 16), (SqueezeNetClassifier, 31), (AlexNetClassifier, 67)],
+    "network, smallest", [("vgg_lite", 16), ("squeezenet", 31), ("alexnet", 67)]
 )
-def test_images_that_are_too_small(make, smallest):
+def test_images_that_are_too_small(network, smallest):
     X = np.zeros((4, smallest - 1, 100, 3), np.uint8)
     message = f"at least {smallest} x {smallest} pixels; got {smallest - 1} x 100"
     with pytest.raises(ValueError, match=message):
-        make().fit(X, [0, 0, 1, 1])
+        CNNClassifier(network).fit(X, [0, 0, 1, 1])
 
 
 @pytest.mark.parametrize(
@@ -189,17 +187,17 @@ def test_images_that_are_too_small(make, smallest):
         ({"units": 0}, "units must be"),
         ({"dropout": 1}, "dropout must be"),
         ({"augment": "lite"}, "augment must be .* Did you mean 'light'"),
-        ({"dtype": "bfloat16"}, "dtype must be one of .*mixed_bfloat16"),
+        ({"dtype": "bfloat16"}, "'dtype' .*Did you mean 'mixed_bfloat16'"),
         ({"pooling": "flatten", "max_weights": 1000}, "at most max_weights=1,000"),
-        ({"max_weights": "many"}, "max_weights must be"),
+        ({"max_weights": "many"}, "'max_weights' parameter .* must be"),
         ({"units": (2000, 200_000)}, "400,592,000 weights in its dense layers"),
         ({"batch_norm": "no"}, "batch_norm must be"),
-        ({"batch_size": 0}, "batch_size must be"),
-        ({"patience": 1.5, "validation_split": 0.2}, "patience must be"),
-        ({"validation_split": "0.2"}, "validation_split must be"),
-        ({"class_weight": "balance"}, "class_weight must be"),
+        ({"batch_size": 0}, "'batch_size' parameter .* must be"),
+        ({"patience": 1.5, "validation_split": 0.2}, "'patience' parameter"),
+        ({"validation_split": "0.2"}, "'validation_split' parameter .* must be"),
+        ({"class_weight": "balance"}, "'class_weight' .* Did you mean 'balanced'"),
         ({"class_weight": {"plain": -1}}, "class_weight of 'plain' must be"),
-        ({"verbose": 3}, "verbose must be"),
+        ({"verbose": 3}, "'verbose' parameter .* must be"),
         (
             {
                 "optimizer__learning_rate": keras.optimizers.schedules.CosineDecay(
@@ -216,7 +214,7 @@ def test_bad_parameters(stripes, parameters, message):
         hybrid(**parameters).fit(*stripes)
 
 
-def test_tunables_reach_the_network(stripes):
+def test_parameters_of_the_network(stripes):
     model = hybrid(pooling="flatten", units=(8, 4), dropout=0.3, epochs=1).fit(*stripes)
     kinds = [type(layer).__name__ for layer in model.model_.layers]
     assert "Flatten" in kinds
@@ -224,7 +222,7 @@ def test_tunables_reach_the_network(stripes):
     assert [layer.units for layer in dense] == [8, 4, 2]
     rates = [x.rate for x in model.model_.layers if isinstance(x, keras.layers.Dropout)]
     assert rates == [0.3, 0.3, 0.3]
-    default = HybridCNNClassifier(epochs=1).fit(*stripes).model_
+    default = CNNClassifier(epochs=1).fit(*stripes).model_
     assert [x.units for x in default.layers if isinstance(x, keras.layers.Dense)] == [
         256,
         64,
@@ -232,9 +230,79 @@ def test_tunables_reach_the_network(stripes):
     ]
 
 
+def tiny(input_shape, n_classes, *, units=3, augment=None, seed=None):
+    """A network of one dense layer."""
+    initializer = keras.initializers.GlorotUniform(seed)
+    images = keras.Input(input_shape)
+    x = keras.layers.GlobalAveragePooling2D()(augment(images) if augment else images)
+    x = keras.layers.Dense(units, kernel_initializer=initializer)(x)
+    x = keras.layers.Dense(
+        n_classes, activation="softmax", kernel_initializer=initializer
+    )(x)
+    return keras.Model(images, x)
+
+
+def test_network_by_a_callable(stripes):
+    X, y = stripes
+    model = hybrid(network=tiny, units=5, augment="light").fit(X, y)
+    assert [x.units for x in model.model_.layers[-2:]] == [5, 2]
+    again = clone(model).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    pickled = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(pickled.predict_proba(X), model.predict_proba(X))
+    assert hybrid(network=tiny, units=None).fit(X, y).model_.layers[-2].units == 3
+    named = hybrid(network=networks.hybrid_cnn).fit(X, y)
+    np.testing.assert_array_equal(
+        named.predict_proba(X), hybrid().fit(X, y).predict_proba(X)
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters, message",
+    [
+        ({"network": "vgg-lite"}, "'network' .* Did you mean 'vgg_lite'"),
+        ({"network": 3}, "'network' parameter of CNNClassifier must be"),
+        ({"network": "squeezenet"}, "'squeezenet' takes no parameter 'units'"),
+        (
+            {"network": "squeezenet", "units": None, "max_weights": 9},
+            "takes no parameter 'max_weights'",
+        ),
+        ({"network": tiny, "batch_norm": True}, "takes no parameter 'batch_norm'"),
+        ({"network": lambda shape, n: None, "units": None}, "must return a Keras"),
+        (
+            {"network": lambda shape, n: tiny(shape, 3), "units": None},
+            r"outputs of shape \(None, 2\)",
+        ),
+    ],
+)
+def test_invalid_networks(stripes, parameters, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        hybrid(**parameters).fit(*stripes)
+
+
+def test_hybrid_cnn_classifier_is_the_reports_network(stripes):
+    X, y = stripes
+    parameters = {"units": 8, "epochs": 1, "random_state": 0}
+    one = HybridCNNClassifier(**parameters).fit(X, y)
+    other = CNNClassifier("hybrid", **parameters).fit(X, y)
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+    with pytest.raises(ValueError, match="'network' parameter"):
+        HybridCNNClassifier("alexnet").fit(X, y)
+
+
+def test_validation_set_of_lazy_images(paintings):
+    images = ImageLoader(24).transform(paintings.paths)
+    model = hybrid(patience=1, epochs=3)
+    model.fit(images[:24], ["a", "b"] * 12, X_val=images[24:], y_val=["a", "b"] * 6)
+    assert "val_loss" in model.history_
+    with pytest.raises(ValueError, match="trained on images of 24 x 24"):
+        X_val = ImageLoader(20).transform(paintings.paths[:2])
+        model.fit(images[:24], ["a", "b"] * 12, X_val=X_val, y_val=["a", "b"])
+
+
 @keras.saving.register_keras_serializable(package="tests")
 class Black(keras.layers.Layer):
-    """Black images while training."""
+    """Return black images in training."""
 
     def call(self, images, training=False):
         return images * 0 if training else images
@@ -267,7 +335,7 @@ def test_augmentation(stripes, augment):
         np.testing.assert_allclose(altered, 0)
 
 
-def test_augmentation_that_is_none(stripes):
+def test_invalid_augmentation(stripes):
     with pytest.raises(TypeError, match="augment must be a Keras layer"):
         hybrid(augment=3).fit(*stripes)
     with pytest.raises(
@@ -278,14 +346,14 @@ def test_augmentation_that_is_none(stripes):
         hybrid(augment=keras.layers.Resizing(20, 20)).fit(*stripes)
 
 
-def test_augmentation_that_heeds_no_training(stripes):
+def test_augmentation_by_a_layer_without_training_mode(stripes):
     X, y = stripes
     model = hybrid(augment=keras.layers.Rescaling(0.0)).fit(X, y)
     probabilities = model.predict_proba(X)
-    assert np.ptp(probabilities[:, 0]) > 0  # all images were black while training
+    assert np.ptp(probabilities[:, 0]) > 0  # all images were black in training
 
 
-def test_an_adapted_layer_keeps_what_it_knows(stripes):
+def test_augmentation_by_an_adapted_layer(stripes):
     X, y = stripes
     adapted = keras.layers.Normalization()
     adapted.adapt(X.astype(np.float32))
@@ -304,7 +372,7 @@ def test_next_batch_is_decoded_while_training(paintings, monkeypatch):
 
     class Waiting(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            while decoding.acquire(blocking=False):  # Keras has looked at two batches
+            while decoding.acquire(blocking=False):  # Keras has read two batches
                 pass
 
         def on_train_batch_end(self, batch, logs=None):
@@ -354,8 +422,8 @@ def test_divergence_is_an_error(stripes):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks")
-def test_a_forked_process_is_told_apart(stripes):
-    # In a process of its own, which has no threads that a fork could leave locked.
+def test_fit_in_a_forked_process_is_an_error(stripes):
+    # In a new process, without threads whose locks a fork could copy.
     code = """
 import multiprocessing, sys
 import numpy as np
@@ -403,7 +471,7 @@ def test_search(stripes, tmp_path):
     assert optimizer.epsilon == search.best_params_["optimizer__epsilon"]
 
 
-def test_the_space_is_the_reports():
+def test_search_space_is_that_of_the_report():
     space = cnn_search_space()
     drawn = {
         name: space[f"cnn__optimizer__{name}"].rvs(2000, random_state=0)
@@ -442,7 +510,7 @@ def test_epochs_as_the_resource_of_successive_halving(stripes):
 
 
 def peak(code):
-    """Run code in a process of its own; its peak resident memory in MiB."""
+    """Return the peak resident memory of a new process that runs code, in MiB."""
     report = (
         "\nimport resource\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"

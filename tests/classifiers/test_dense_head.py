@@ -30,7 +30,7 @@ def fitted(blobs):
     return head(validation_split=0.2).fit(*blobs)
 
 
-def test_the_network_is_the_reports():
+def test_default_network_is_that_of_the_report():
     X = np.random.default_rng(0).normal(size=(40, 2048)).astype("f4")
     model = DenseHeadClassifier(epochs=1).fit(X, np.arange(40) % 18).model_
     kinds = [type(layer).__name__ for layer in model.layers]
@@ -39,17 +39,17 @@ def test_the_network_is_the_reports():
     assert model.layers[0].rate == 0.7
 
 
-def test_it_is_a_classifier_alone_and_in_a_pipeline():
+def test_tags_alone_and_in_a_pipeline():
     assert is_classifier(DenseHeadClassifier())
     assert is_classifier(make_pipeline(StandardScaler(), DenseHeadClassifier()))
 
 
-def test_class_sorted_folders_are_cross_validated_in_strata(blobs):
-    # Without stratified folds each fold would lack a class, and the scores be near 0.
+def test_cross_validation_is_stratified(blobs):
+    # Without stratification, each fold would lack a class, and scores would be near 0.
     assert cross_val_score(head(), *blobs, cv=3).min() > 0.9
 
 
-def test_probabilities_follow_the_classes(blobs, fitted):
+def test_probabilities_are_in_the_order_of_classes(blobs, fitted):
     X, y = blobs
     assert fitted.classes_.tolist() == ["Baroque", "Cubism", "Fauvism"]
     probabilities = fitted.predict_proba(X)
@@ -117,7 +117,7 @@ def test_search_over_routed_parameters(blobs):
     assert best.model_.optimizer.beta_1 == search.best_params_["optimizer__beta_1"]
 
 
-def test_clone_keeps_and_fit_changes_no_parameter(blobs):
+def test_clone_and_fit_keep_parameters(blobs):
     stop = keras.callbacks.EarlyStopping(monitor="loss", patience=3)
     optimizer = keras.optimizers.SGD(0.1)
     model = DenseHeadClassifier(
@@ -146,13 +146,16 @@ def test_misspelt_parameters(blobs):
 @pytest.mark.parametrize(
     "parameters, message",
     [
-        ({"epochs": 0}, "epochs must be"),
-        ({"learning_rate_schedule": "cosin"}, "learning_rate_schedule must be"),
-        ({"batch_size": 0}, "batch_size must be"),
-        ({"validation_split": 1.0}, "validation_split must be"),
+        ({"epochs": 0}, "'epochs' parameter .* must be an int"),
+        ({"learning_rate_schedule": "cosin"}, "Did you mean 'cosine'"),
+        ({"batch_size": 0}, "'batch_size' parameter .* or None"),
+        ({"validation_split": 1.0}, "'validation_split' parameter .* must be"),
         ({"patience": 3}, "pass validation_split"),
         ({"optimizer": "adamm"}, "adamm"),
         ({"units": 0}, "units"),
+        ({"units": (8, 0)}, "units must be"),
+        ({"random_state": "x"}, "'random_state' parameter"),
+        ({"optimizer": 3}, "'optimizer' parameter"),
         ({"dropout": 1.5}, "dropout"),
     ],
 )
@@ -182,7 +185,7 @@ def test_history_and_early_stopping(blobs):
     losses = model.history_["val_loss"]
     assert 3 <= len(losses) < 60
     assert len(losses) - 1 - np.argmin(losses) == 2
-    # The best weights are back.
+    # The best weights are restored.
     again = head(epochs=int(np.argmin(losses)) + 1, validation_split=0.25).fit(*noisy)
     np.testing.assert_allclose(
         model.predict_proba(blobs[0]), again.predict_proba(blobs[0]), rtol=1e-5
@@ -205,10 +208,10 @@ def test_round_trips(blobs, fitted, tmp_path, way):
     state = random.getstate()
     twin = pickle.loads(pickle.dumps(fitted))
     assert random.getstate() == state
-    for model in (again, twin):  # dropout, too, is that of the seed
+    for model in (again, twin):  # dropout is seeded, too
         model.partial_fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), twin.predict_proba(X))
-    # A parameter that was changed after the fit does not bend what was learned.
+    # Parameters that are changed after fit do not change predictions.
     changed = pickle.loads(pickle.dumps(again)).set_params(units=99)
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(changed)).predict_proba(X), again.predict_proba(X)
@@ -237,11 +240,11 @@ def test_verbose_prints_a_line_an_epoch(blobs, capsys):
     ],
     ids=["plain", "validation", "deep", "adam"],
 )
-def test_epochs_as_one_graph_are_those_of_keras(blobs, parameters):
+def test_fast_training_equals_keras(blobs, parameters):
     X, y = blobs
     weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
     fast = head(epochs=8, **parameters).fit(X, y, sample_weight=weights)
-    # A callback of the user's sees each batch: Keras trains.
+    # With a callback of the user, Keras trains.
     keras_own = head(epochs=8, callbacks=[keras.callbacks.Callback()], **parameters)
     keras_own.fit(X, y, sample_weight=weights)
     assert fast.model_.train_function is None
@@ -249,7 +252,7 @@ def test_epochs_as_one_graph_are_those_of_keras(blobs, parameters):
     assert list(fast.history_) == list(keras_own.history_)
     for name, values in fast.history_.items():
         np.testing.assert_allclose(values, keras_own.history_[name], atol=1e-3)
-    if "class_weight" not in parameters:  # both go on from where they are
+    if "class_weight" not in parameters:  # both continue training
         fast.partial_fit(X, y)
         keras_own.partial_fit(X, y)
     np.testing.assert_allclose(
@@ -269,25 +272,25 @@ def test_epochs_as_one_graph_are_those_of_keras(blobs, parameters):
     ],
     ids=["optimizer", "clipped", "schedule", "loss", "callable", "fit"],
 )
-def test_what_only_keras_can_do_it_does(blobs, parameters):
+def test_training_by_keras_where_fast_training_cannot(blobs, parameters):
     trained = head(units=4, epochs=1, **parameters).fit(*blobs)
     assert trained.model_.train_function is not None
 
 
 @needs_bfloat16
-def test_half_precision_is_keras_own(blobs):
+def test_half_precision_is_trained_by_keras(blobs):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         trained = head(units=4, epochs=1).fit(*blobs)
     finally:
         keras.config.set_dtype_policy(before)
-    # Its last layer is in float32 all the same.
+    # The last layer still computes in float32.
     assert trained.model_.train_function is not None
 
 
-def test_epochs_of_large_features_are_those_of_keras(capsys):
-    # 40 MB: more than goes through one graph.
+def test_fast_training_on_large_features_equals_keras(capsys):
+    # 40 MB: more than one call of the graph.
     X = np.random.default_rng(0).normal(size=(600, 16_384)).astype("f4")
     y = np.arange(600) % 3
     options = {"epochs": 2, "validation_split": 0.3, "optimizer__learning_rate": 1e-4}
@@ -301,7 +304,7 @@ def test_epochs_of_large_features_are_those_of_keras(capsys):
         np.testing.assert_allclose(parts.history_[name], values, rtol=1e-3)
 
 
-def test_a_head_that_diverges(blobs):
+def test_diverged_training_is_an_error(blobs):
     diverging = head(epochs=5, optimizer__learning_rate=1e30)
     with pytest.raises(ValueError, match="diverged: after epoch 1 the loss"):
         diverging.fit(blobs[0] * 1e20, blobs[1])

@@ -29,7 +29,7 @@ def head(**parameters):
 
 
 def fine_tune(**parameters):
-    """A network that is quickly trained."""
+    """A small network."""
     defaults = {
         "head": head(),
         "backbone": "ToyNet",
@@ -39,7 +39,7 @@ def fine_tune(**parameters):
         "optimizer__learning_rate": 1e-4,
         "random_state": 0,
         "verbose": 0,
-        # A few steps of so small a network take less time than tracing a graph.
+        # Tracing a graph would take longer than a few steps of a small network.
         "compile__run_eagerly": True,
     }
     return FineTuneClassifier(**(defaults | parameters))
@@ -54,7 +54,7 @@ def stripes():
 
 
 def features_of(X, **parameters):
-    """Features of the frozen network, from which a head starts."""
+    """Compute features by the frozen network."""
     return FeatureExtractor(
         "ToyNet", weights=None, verbose=False, **parameters
     ).transform(X)
@@ -74,15 +74,15 @@ def features_of(X, **parameters):
         ({"unfreeze_from": 3}, "unfreeze_from=3: ToyNet can't be cut at 3"),
         ({"optimizer": "adamm"}, "adamm"),
         ({"optimizer__learning_rat": 1}, "learning_rat"),
-        ({"head": head(dropout=2)}, "dropout must be"),
+        ({"head": head(dropout=2)}, "'dropout' parameter of DenseHead"),
         ({"head": head(patience=2)}, "pass validation_split"),
         ({"head": head(optimizer="adamm")}, "adamm"),
         (
             {"class_weight": "balanced", "head": head(class_weight="balanced")},
             "class_weight is for both",
         ),
-        ({"dtype": "bfloat16"}, "dtype must be one of .*mixed_bfloat16"),
-        ({"storage_dtype": "int8"}, "storage_dtype must be one of"),
+        ({"dtype": "bfloat16"}, "Did you mean 'mixed_bfloat16'"),
+        ({"storage_dtype": "int8"}, "'storage_dtype' parameter"),
         ({"augment": "lite"}, "augment must be"),
         ({"backbone": "MobileNetV9"}, "backbone must name a network"),
     ],
@@ -141,7 +141,7 @@ def test_half_precision(stripes, dtype):
     scaled = isinstance(model.model_.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (half == "float16")
     # Trunk and tail round maps to 8 bits (bfloat16) or 11, at each of eight layers:
-    # features are right to some per cent, and so are probabilities.
+    # features and probabilities have errors of a few per cent.
     expected = model.head_.predict_proba(features_of(X))
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=0.05)
 
@@ -151,7 +151,7 @@ def test_half_precision(stripes, dtype):
 def test_only_layers_behind_the_cut_change(stripes, cut, augment):
     X, y = stripes
     features = features_of(X)
-    # With a learning rate of 0 the weights stay those of the network.
+    # With a learning rate of 0 the weights do not change.
     unchanged = fine_tune(
         unfreeze_from=cut, augment=augment, optimizer__learning_rate=0.0
     ).fit(X, y)
@@ -167,7 +167,7 @@ def test_only_layers_behind_the_cut_change(stripes, cut, augment):
             for one, other in zip(old.get_weights(), layer.get_weights(), strict=True)
             if not np.array_equal(one, other)
         }
-        # Batch normalisation stays as it is.
+        # Batch normalization does not change.
         convolutions = {"conv1", "conv2", "conv3", "conv4"}
         assert changed == (convolutions if cut == "input" else {"conv4"})
     head_before, head_after = model.head_.model_, model.model_.layers[-1]
@@ -177,7 +177,7 @@ def test_only_layers_behind_the_cut_change(stripes, cut, augment):
         assert not np.array_equal(one, other)
 
 
-def test_the_trunk_runs_once(stripes, tmp_path, n_passes):
+def test_trunk_computes_each_image_once(stripes, tmp_path, n_passes):
     X, y = stripes
     model = fine_tune(cache=tmp_path).fit(X, y)
     assert n_passes() == 24
@@ -192,7 +192,7 @@ def test_the_trunk_runs_once(stripes, tmp_path, n_passes):
     assert FeatureStore(tmp_path).info()["arrays"] == 48
 
 
-def test_a_search_computes_each_trunk_once(image_paths, tmp_path):
+def test_search_computes_maps_once_for_each_cut(image_paths, tmp_path):
     y = ["Rococo", "Baroque"] * 6
     pipe = Pipeline(
         [("load", ImageLoader(40)), ("model", fine_tune(cache=tmp_path, epochs=1))]
@@ -205,7 +205,7 @@ def test_a_search_computes_each_trunk_once(image_paths, tmp_path):
     assert search.best_estimator_[-1].head_.units == best["model__head__units"]
 
 
-def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch, n_passes):
+def test_interrupted_fit_resumes_with_stored_maps(tmp_path, monkeypatch, n_passes):
     # Large images, of which a batch holds eight.
     shades = np.random.default_rng(0).integers(0, 256, (24, 1, 1, 3), np.uint8)
     X, y = np.broadcast_to(shades, (24, 500, 500, 3)), np.arange(24) % 2
@@ -226,14 +226,14 @@ def test_an_interrupted_fit_goes_on(tmp_path, monkeypatch, n_passes):
     assert n_passes() == 24
 
 
-def test_nothing_is_left_in_the_temporary_folder(stripes, tmp_path, monkeypatch):
+def test_temporary_maps_are_deleted(stripes, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     model = fine_tune(epochs=1).fit(*stripes)
     model.predict(stripes[0])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_room_on_the_disk(stripes, tmp_path, monkeypatch, capsys, n_passes):
+def test_disk_space_of_maps(stripes, tmp_path, monkeypatch, capsys, n_passes):
     X, y = stripes
     fine_tune(cache=tmp_path / "one", verbose=1, epochs=1).fit(X, y)
     told = capsys.readouterr().err
@@ -244,7 +244,7 @@ def test_room_on_the_disk(stripes, tmp_path, monkeypatch, capsys, n_passes):
     with pytest.raises(OSError, match=r"24 paintings don't fit the disk.*two"):
         fine_tune(cache=tmp_path / "two").fit(X, y)
     assert n_passes() == 24
-    # What is predicted is not kept then.
+    # Maps of predicted images are not stored then.
     monkeypatch.undo()
     model = fine_tune(cache=tmp_path / "one").fit(X, y)
     expected = model.predict_proba(255 - X)
@@ -269,7 +269,7 @@ def test_batches_are_smaller_for_larger_images(side, n_images, n_steps):
     assert steps == [n_steps]
 
 
-def test_labels_are_checked_before_the_trunk_runs(stripes, n_passes):
+def test_labels_are_validated_before_maps_are_computed(stripes, n_passes):
     X, y = stripes
     with pytest.raises(ValueError, match="validation_split=0.01 can't be made"):
         fine_tune(validation_split=0.01).fit(X, y)
@@ -296,7 +296,7 @@ def test_fitted_heads(stripes, tmp_path):
         fine_tune(head="dense").fit(X, y)
 
 
-def test_both_stages_hold_out_the_same(stripes):
+def test_both_stages_have_the_same_validation_set(stripes):
     X, y = stripes
     groups = np.repeat(np.arange(8), 3)
     model = fine_tune(
@@ -319,9 +319,32 @@ def test_both_stages_hold_out_the_same(stripes):
     assert model.head.validation_split == 0.0
 
 
-def test_heads_to_search():
+@pytest.mark.parametrize(
+    "parameters", [{}, {"unfreeze_from": "input"}, {"augment": "light"}], ids=str
+)
+def test_validation_set(stripes, parameters):
+    X, y = stripes
+    train, test = np.arange(24) % 3 > 0, np.arange(24) % 3 == 0
+    model = fine_tune(
+        head=head(patience=3), patience=1, optimizer__learning_rate=0.0, **parameters
+    )
+    model.fit(X[train], y[train], X_val=X[test], y_val=y[test])
+    expected = -np.log(
+        model.predict_proba(X[test])[np.arange(8), (y[test] == "striped") * 1]
+    )
+    assert model.history_["val_loss"][-1] == pytest.approx(expected.mean(), rel=1e-3)
+    n_head = model.history_["stage"].count(1)
+    assert not np.isnan(model.history_["val_loss"][:n_head]).any()
+
+
+def test_partial_fit_ignores_patience(stripes):
+    model = fine_tune(head=head(patience=3), patience=1)
+    assert len(model.partial_fit(*stripes).history_["loss"]) == 9
+
+
+def test_parameters_of_the_head():
     model = fine_tune(head=None)
-    with pytest.raises(ValueError, match="head is no estimator. Pass one"):
+    with pytest.raises(ValueError, match="head is not an estimator. Pass one"):
         model.set_params(head__units=3)
     model.set_params(head=head(), head__units=3, head__optimizer__learning_rate=0.1)
     assert model.head.units == 3
@@ -332,7 +355,7 @@ def test_heads_to_search():
         FineTuneClassifier(head__units=3)
 
 
-def test_the_learning_rate_is_very_low_unless_given(stripes):
+def test_default_learning_rate(stripes):
     model = FineTuneClassifier(
         head(), backbone="ToyNet", weights=None, unfreeze_from=None, epochs=1
     )
@@ -347,7 +370,7 @@ def rate(model):
     return float(model.model_.optimizer.learning_rate)
 
 
-def test_pickles_and_weights_that_changed(stripes, tmp_path):
+def test_pickle_checks_the_weights_of_the_trunk(stripes, tmp_path):
     X, y = stripes
     network = keras.applications.ToyNet()
     file = tmp_path / "toy.weights.h5"
@@ -355,7 +378,7 @@ def test_pickles_and_weights_that_changed(stripes, tmp_path):
     model = fine_tune(weights=file).fit(X, y)
     expected = model.predict_proba(X)
     pickled = pickle.dumps(model)
-    # It holds the tail and not the trunk.
+    # The pickle holds the tail but not the trunk.
     (trained,) = model.model_.get_layer("tail").get_layer("conv4").get_weights()
     (frozen,) = network.get_layer("conv3").get_weights()
     assert trained.tobytes() in pickled and frozen.tobytes() not in pickled
@@ -376,7 +399,7 @@ def test_pickles_and_weights_that_changed(stripes, tmp_path):
         copy.copy(loaded).set_params(weights=file).predict(X)
 
 
-def test_going_on_with_other_images(stripes):
+def test_partial_fit_with_changed_augmentation(stripes):
     X, y = stripes
     model = fine_tune(epochs=1).fit(X, y)
     for augment in ("light", None, "light"):
@@ -384,7 +407,7 @@ def test_going_on_with_other_images(stripes):
     assert model.history_["stage"] == [1] * 8 + [2] * 4
 
 
-def test_going_on(stripes):
+def test_warm_start_and_partial_fit_continue_the_last_stage(stripes):
     X, y = stripes
     model = fine_tune(unfreeze_from=[None, CUT], warm_start=True).fit(X, y)
     model.partial_fit(X, y).fit(X, y)
@@ -393,7 +416,7 @@ def test_going_on(stripes):
         model.set_params(unfreeze_from="input").fit(X, y)
 
 
-def test_classes_that_come_later(stripes):
+def test_partial_fit_with_classes_that_y_lacks(stripes):
     X, y = stripes
     model = fine_tune(unfreeze_from=None)
     model.partial_fit(X, y, classes=["plain", "spotted", "striped"])
@@ -408,7 +431,7 @@ import keras
 import numpy as np
 from skart import DenseHeadClassifier, FineTuneClassifier
 
-def anonymous():  # what is mapped from the store can be given back at any time
+def anonymous():  # memory-mapped maps don't count
     status = Path("/proc/self/status").read_text()
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
 

@@ -22,7 +22,7 @@ SMALL = {"epochs": 2, "batch_size": 5, "random_state": 0}
 
 
 def make_classifier(kind, **parameters):
-    """A network that is quickly trained."""
+    """A small network."""
     if kind == "hybrid":
         return HybridCNNClassifier(units=8, **SMALL, **parameters)
     cut = {"head": None, "maps": CUT, "images": "input"}[kind]
@@ -37,13 +37,13 @@ def make_classifier(kind, **parameters):
 
 
 def load(paths):
-    """Images, lazy, not square, and two movements."""
+    """Lazy images, not square, of two movements."""
     return ImageLoader((40, 48)).transform(paths), np.array(["Cubism", "Rococo"] * 6)
 
 
 @pytest.fixture(scope="module", params=["hybrid", "head", "maps", "images"])
 def fitted(request, image_paths, tmp_path_factory, toy_backbone):
-    """A fitted classifier; its parameter is to be set."""
+    """A fitted classifier; each test sets `test_time_augmentation`."""
     model = make_classifier(request.param)
     if request.param == "maps":
         model.set_params(cache=tmp_path_factory.mktemp("store"))
@@ -55,7 +55,7 @@ def predict(model, kind, X):
 
 
 def views_by_hand(images):
-    """The image, its corners of 35 x 42 and its middle, each 40 x 48."""
+    """The image, and its center and corners of 35 x 42, resized to 40 x 48."""
     parts = [
         images[:, top : top + 35, left : left + 42].astype(np.float32)
         for top, left in [(2, 3), (0, 0), (0, 6), (5, 0), (5, 6)]
@@ -63,55 +63,62 @@ def views_by_hand(images):
     return [images, *(keras.ops.image.resize(x, (40, 48)).numpy() for x in parts)]
 
 
-def test_an_image_and_its_mirror_image_are_alike(fitted, image_paths):
+def test_flipped_images_have_the_same_probabilities(fitted, image_paths):
     images = np.asarray(load(image_paths)[0])
     mirrored = images[:, :, ::-1]
     alone = predict(fitted, None, images)
     assert np.abs(predict(fitted, None, mirrored) - alone).max() > 1e-4
-    for kind in ("mirror", "mirror+crops"):
+    for kind in (["horizontal_flip"], ["horizontal_flip", "crops"]):
         one, other = (predict(fitted, kind, X) for X in (images, mirrored))
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
         assert np.abs(one - alone).max() > 1e-4
 
 
-def test_it_is_the_mean_of_the_views(fitted, image_paths):
+def test_probabilities_are_the_mean_over_views(fitted, image_paths):
     lazy = load(image_paths)[0]
     views = views_by_hand(np.asarray(lazy))
     alone = [predict(fitted, None, view) for view in views]
     mirrored = [predict(fitted, None, view[:, :, ::-1]) for view in views]
     expected = {
-        "mirror": np.mean([alone[0], mirrored[0]], axis=0),
-        "crops": np.mean(alone, axis=0),
-        "mirror+crops": np.mean(alone + mirrored, axis=0),
+        (): alone[0],
+        ("horizontal_flip",): np.mean([alone[0], mirrored[0]], axis=0),
+        ("crops",): np.mean(alone, axis=0),
+        ("horizontal_flip", "crops"): np.mean(alone + mirrored, axis=0),
     }
     for kind, probabilities in expected.items():
-        found = predict(fitted, kind, lazy)
+        found = predict(fitted, [*kind], lazy)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, probabilities, rtol=0, atol=1e-5)
         labels = fitted.classes_[found.argmax(axis=1)]
         assert fitted.predict(lazy).tolist() == labels.tolist()
 
 
-def test_training_does_not_depend_on_it(image_paths):
+def test_training_does_not_depend_on_views(image_paths):
     X, y = load(image_paths)
-    # A few steps of so small a network take less time than tracing a graph.
+    # Tracing a graph would take longer than a few steps of a small network.
     plain = make_classifier("hybrid", compile__run_eagerly=True)
-    other = clone(plain).set_params(test_time_augmentation="crops").fit(X, y)
+    other = clone(plain).set_params(test_time_augmentation=["crops"]).fit(X, y)
     plain.fit(X, y)
     assert other.history_ == plain.history_
     np.testing.assert_array_equal(predict(other, None, X), predict(plain, None, X))
 
 
-def test_unknown_kinds(fitted, image_paths):
+@pytest.mark.parametrize(
+    "kind, message",
+    [
+        ("crops", "must be None or a list of 'horizontal_flip' and 'crops'; got 'cro"),
+        (["crop"], "test_time_augmentation holds 'crop'. Did you mean 'crops'"),
+    ],
+)
+def test_invalid_views(fitted, image_paths, kind, message):
     X, y = load(image_paths)
-    message = "test_time_augmentation must be one of .*'mirror', .*; got 'flip'"
     with pytest.raises(ValueError, match=message):
-        make_classifier("hybrid", test_time_augmentation="flip").fit(X, y)
+        make_classifier("hybrid", test_time_augmentation=kind).fit(X, y)
     with pytest.raises(ValueError, match=message):
-        predict(fitted, "flip", X)
+        predict(fitted, kind, X)
 
 
-@pytest.mark.parametrize("kind", [None, "mirror+crops"])
+@pytest.mark.parametrize("kind", [None, ["horizontal_flip", "crops"]])
 def test_each_file_is_decoded_once(fitted, image_paths, count_decodes, kind):
     predict(fitted, kind, load(image_paths)[0])
     if kind is None and getattr(fitted, "cache", None):
@@ -122,18 +129,18 @@ def test_each_file_is_decoded_once(fitted, image_paths, count_decodes, kind):
 
 def test_pickles_and_model_files(fitted, image_paths, tmp_path):
     X = load(image_paths)[0]
-    expected = predict(fitted, "mirror+crops", X)
+    expected = predict(fitted, ["horizontal_flip", "crops"], X)
     pickled = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(pickled.predict_proba(X), expected)
     pipe = Pipeline([("load", ImageLoader((40, 48))), ("model", fitted)])
     save_model(pipe, tmp_path / "model.skart")
     loaded = load_model(tmp_path / "model.skart")
-    assert loaded[-1].test_time_augmentation == "mirror+crops"
+    assert loaded[-1].test_time_augmentation == ["horizontal_flip", "crops"]
     np.testing.assert_allclose(
         loaded.predict_proba(image_paths), expected, rtol=0, atol=1e-5
     )
 
 
-def test_pipelines_take_it():
-    pipe = make_cnn_pipeline(test_time_augmentation="mirror")
-    assert pipe[-1].test_time_augmentation == "mirror"
+def test_pipelines_pass_views_on():
+    pipe = make_cnn_pipeline(test_time_augmentation=["crops"])
+    assert pipe[-1].test_time_augmentation == ["crops"]

@@ -1,11 +1,11 @@
-"""Epochs of a dense head, many steps as one graph.
+"""Training of a dense head with many steps in one graph.
 
-A step of so small a network is quick, and most of the time of Keras' ``fit`` goes to
-what lies around it: fetching the batch, a call from Python for each, and Adam as a
-dozen passes over all weights. Here TensorFlow runs through many batches at once, with
-its fused Adam, on Keras' own variables: the draws, the batches and their order are
-those of ``fit``, and so are the results, but for rounding. The graph takes learning
-rate, betas and dropout as arguments, so that the candidates of a search share it.
+A step of so small a network is quick, and Keras' ``fit`` spends most of its time around
+it: on the next batch, on a call from Python, and on Adam as a dozen operations. Here
+TensorFlow runs many batches at once, with its fused Adam, on the variables of Keras.
+Random numbers, batches and their order are those of ``fit``, and so are the results,
+except for rounding. Learning rate, betas and dropout are arguments of the graph, so
+that the candidates of a search share it.
 """
 
 import functools
@@ -17,12 +17,12 @@ from skart.networks._keras import keras
 
 _TUNED = ("learning_rate", "beta_1", "beta_2", "epsilon")
 
-# Bytes of samples a graph runs through before Python is back, to hear of interrupts.
+# Bytes of samples in one call of a graph. Python handles interrupts between calls.
 _MOST_BYTES = 2**24
 
 
 class _Trained(typing.NamedTuple):
-    """What is trained, and with what; all are tensors or TensorFlow's variables."""
+    """Weights, the optimizer's state and parameters as tensors and variables."""
 
     dense: list  # (kernel, bias) of each layer
     moments: list  # (m, v) of each kernel and bias
@@ -34,20 +34,9 @@ class _Trained(typing.NamedTuple):
 
 
 def can_run_epochs(network):
-    """Tell if this way of training gives what Keras' does.
-
-    Parameters
-    ----------
-    network : keras.Model
-        A dense head, compiled with a cross-entropy loss and accuracy, its optimizer
-        built.
-
-    Returns
-    -------
-    can_run : bool
-        Whether TensorFlow computes, on one device and in float32, and the optimizer is
-        Adam with a fixed rate, or one that callbacks set, and nothing beside it.
-    """
+    """Return whether `run_epochs` trains a compiled dense head as Keras does."""
+    # TensorFlow on one device in float32, and Adam with no more than a fixed rate, or
+    # one that callbacks set.
     optimizer = network.optimizer
     if (
         keras.backend.backend() != "tensorflow"
@@ -58,7 +47,7 @@ def can_run_epochs(network):
         if tf.distribute.has_strategy():
             return False
     iteration, rate, *moments = optimizer.variables
-    if rate.name != "learning_rate":  # a schedule, by the step
+    if rate.name != "learning_rate":  # a schedule that changes it in each step
         return False
     config = optimizer.get_config()
     plain = keras.optimizers.Adam(**{name: config[name] for name in _TUNED})
@@ -79,24 +68,9 @@ def run_epochs(
     callbacks,
     verbose,
 ):
-    """Train a dense head, as ``network.fit`` does.
+    """Train a compiled dense head like ``network.fit`` with these arguments.
 
-    Parameters
-    ----------
-    network : keras.Model
-        A dense head: pairs of Dropout and Dense layers, compiled, with Adam.
-    training : Batches
-        Trained on.
-    validation_data : Batches, default=None
-        Evaluated after each epoch.
-    initial_epoch : int
-        Number of the first epoch.
-    epochs : int
-        The one after the last.
-    callbacks : list of keras.callbacks.Callback
-        Called as by ``fit``, but after many batches instead of each.
-    verbose : {0, 1, 2}
-        As for Keras' ``fit``.
+    Callbacks are called after many batches instead of each.
     """
     trained = _collect(network)
     shapes = tuple(tuple(kernel.shape) for kernel, _ in trained.dense)
@@ -116,7 +90,7 @@ def run_epochs(
     network.stop_training = False
     callbacks.on_train_begin()
     for epoch in range(initial_epoch, epochs):
-        training.on_epoch_end()  # as ``fit`` does, ahead of the first one, too
+        training.on_epoch_end()  # like ``fit``, also ahead of the first epoch
         callbacks.on_epoch_begin(epoch)
         so_far = _Mean()
         for first, last in _parts(training, n_at_once):
@@ -139,13 +113,13 @@ def run_epochs(
 
 
 def _parts(batches, n_at_once):
-    """Yield the first and the last batch of each graph's share."""
+    """Yield the first and the last batch of each call of the graph."""
     for first in range(0, len(batches), n_at_once):
         yield first, min(first + n_at_once, len(batches)) - 1
 
 
 class _Mean:
-    """Loss and accuracy of what was seen so far."""
+    """Running means of loss and accuracy."""
 
     def __init__(self):
         self.loss = self.n_right = self.n = 0
@@ -173,18 +147,17 @@ def _collect(network):
             tf.constant(float(getattr(optimizer, name))) for name in _TUNED[1:]
         ],
         rates=tf.constant([drop.rate for drop in drops], tf.float32),
-        # A layer that drops nothing draws nothing; it is the same for all layers.
+        # Without dropout, a layer draws no random numbers. All layers have one rate.
         seeds=[drop.seed_generator.state.value for drop in drops if drop.rate],
     )
 
 
-# A search fits a candidate in all folds before the next one: few are enough.
+# A search fits a candidate in all folds before the next one, so few are enough.
 @functools.lru_cache(maxsize=8)
 def _graphs(shapes):
-    """Make the graphs of heads of these shapes; tracing them takes half a second.
-
-    Of a function of its own, each makes one graph for all numbers of rows.
-    """
+    """Return functions that train and evaluate heads of these shapes."""
+    # Tracing takes half a second. A function for each shape has one graph for all
+    # numbers of rows.
     return tuple(
         tf.function(function, reduce_retracing=True) for function in (_train, _evaluate)
     )
@@ -232,7 +205,7 @@ def _evaluate(X, codes, weights, dense):
 def _logits(x, dense, rates=None, seeds=()):
     for i, (kernel, bias) in enumerate(dense):
         if seeds:
-            # As Keras' layer draws: its generator counts, and is cut to 32 bits.
+            # Like Keras' layer: its generator counts, and the seed is cut to 32 bits.
             seed = tf.cast(tf.math.floormod(seeds[i], tf.int32.max - 1), tf.int32)
             seeds[i].assign_add([0, 1])
             x = tf.nn.experimental.stateless_dropout(x, rates[i], seed)
