@@ -15,6 +15,7 @@ from .classifiers import CNNClassifier as CNNClassifier
 from .classifiers import DenseHeadClassifier as DenseHeadClassifier
 from .classifiers import FineTuneClassifier as FineTuneClassifier
 from .classifiers import HybridCNNClassifier as HybridCNNClassifier
+from .evaluation import evaluate as evaluate
 from .features import FeatureExtractor as FeatureExtractor
 from .features import HandcraftedFeatures as HandcraftedFeatures
 from .images import ImageLoader as ImageLoader

@@ -75,8 +75,8 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
     Returns
     -------
     stack : StackedClassifier
-        Unfitted :class:`sklearn.ensemble.StackingClassifier`. Its estimators are named after the layers and backbones, and
-        ``"handcrafted"``.
+        Unfitted stack, a :class:`sklearn.ensemble.StackingClassifier`. Its estimators
+        are named after the layers and backbones, and ``"handcrafted"``.
 
     Raises
     ------
