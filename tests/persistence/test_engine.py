@@ -249,7 +249,7 @@ def test_other_versions_are_told_as_ever(model, image_paths):
 
 
 def test_damaged_graphs_are_made_again(model, image_paths):
-    file = model.parent / "cache" / "features-2.sqlite"
+    file = model.parent / "cache" / "features-1.sqlite"
     content = bytearray(file.read_bytes())
     graphs = [match.start() for match in re.finditer(b"TFL3", content)]
     assert graphs
@@ -264,7 +264,7 @@ def test_damaged_graphs_are_made_again(model, image_paths):
 
 @pytest.mark.slow
 def test_cut_stores_are_mended(model, image_paths):
-    file = model.parent / "cache" / "features-2.sqlite"
+    file = model.parent / "cache" / "features-1.sqlite"
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
     with pytest.warns(UserWarning, match="was damaged"):
