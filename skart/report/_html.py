@@ -171,7 +171,7 @@ class Section:
         """
         self._add("facts", facts=facts)
 
-    def table(self, frame, *, caption="", formats=None, code=()):
+    def table(self, frame, *, caption="", formats=None, code=(), links=None):
         """Add a table.
 
         Parameters
@@ -187,6 +187,8 @@ class Section:
         code : tuple of str, default=()
             Columns to be set in a typewriter face and broken anywhere: file names,
             digests.
+        links : dict of str to list, default=None
+            By column: the URI that each cell links to, or None.
         """
         formats = formats or {}
         counts = isinstance(frame.index, pd.RangeIndex)
@@ -204,6 +206,9 @@ class Section:
             else ""
             for name, column in zip(frame.columns, columns, strict=True)
         ]
+        for name, uris in (links or {}).items():
+            place = frame.columns.get_loc(name)
+            columns[place] = list(zip(columns[place], uris, strict=True))
         heads = [None] * len(frame) if counts else list(frame.index)
         cells = zip(*columns, strict=True) if columns else [()] * len(frame)
         self._add(
@@ -235,6 +240,23 @@ class Section:
         plt.close(figure)
         uri = _data_uri(f"image/{kind}", data)
         self._add("figure", uri=uri, width=width, alt=alt, caption=caption)
+
+    def gallery(self, images, *, title):
+        """Add small images side by side, with captions.
+
+        Parameters
+        ----------
+        images : list of dict
+            ``jpeg``, the bytes of a JPEG, or None; ``name`` and ``link``, the first
+            line of the caption and the URI it links to; ``lines``, its other lines.
+        title : str
+            Heading above the images.
+        """
+        images = [
+            image | {"uri": image["jpeg"] and _data_uri("image/jpeg", image["jpeg"])}
+            for image in images
+        ]
+        self._add("gallery", images=images, title=title)
 
     def download(self, name, frame, *, text):
         """Add a table as a CSV file that is kept within the page.
