@@ -106,12 +106,8 @@ class Database:
     def transaction(self, *, write=False, create=True):
         """Yield a Transaction; without `create`, a file that is missing is empty."""
         inode = None
-        if is_foreign(self.file):
-            raise StoreError(
-                f"{self.file} is no feature store: another program's file, or a store "
-                "whose first page is lost. It was left as it is. Name another folder "
-                "as cache, or move the file away."
-            )
+        if _is_foreign(self.file):
+            raise self._foreign_error()
         try:
             # Changes that are not committed are rolled back.
             with contextlib.closing(self._connect(create)) as connection:
@@ -191,6 +187,13 @@ class Database:
                 f"{start}: {error.strerror}. Name another folder as cache."
             ) from error
 
+    def _foreign_error(self):
+        return StoreError(
+            f"{self.file} is no feature store: another program's file, or a store "
+            "whose first page is lost. It was left as it is. Name another folder as "
+            "cache, or move the file away."
+        )
+
     def _explain(self, error, inode, replaced):
         """Return a StoreError for an error of SQLite."""
         code = getattr(error, "sqlite_errorcode", 0)
@@ -201,6 +204,8 @@ class Database:
                 f"{start} was deleted or made anew while it was used. Run again."
             )
         if isinstance(error, UnicodeDecodeError) or {code, kind} & _DAMAGE:
+            if _is_foreign(self.file, damaged=True):
+                return self._foreign_error()
             return DamagedStoreError(
                 f"{start} is damaged: {error}. Run skart cache verify --repair, or "
                 "delete it: features are computed anew.",
@@ -283,31 +288,36 @@ class Transaction:
         return [] if found == ["ok"] else found
 
 
-def is_foreign(file):
-    """Return whether a file exists and is no feature store, not even a damaged one."""
-    # It is not opened as a plain file unless it is damaged: closing it would release
-    # the locks of other threads. "immutable" creates no files beside it.
+def _is_foreign(file, *, damaged=False):
+    """Return whether a file is no store; files that SQLite can't read: if `damaged`."""
+    # A file is opened as a plain file only if it is damaged: closing it releases the
+    # locks that other threads have on it. "immutable" creates no files beside it.
     try:
-        if not file.stat().st_size:
+        if not file.exists():
             return False
         with contextlib.closing(
             sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)
         ) as connection:
             connection.text_factory = bytes
+            connection.execute("PRAGMA writable_schema = ON")  # reads truncated files
+            connection.execute("BEGIN")  # another process may be creating the file
             (number,) = connection.execute("PRAGMA application_id").fetchone()
-            if number == _APPLICATION_ID:
+            (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+            if number == _APPLICATION_ID or not n_pages:
                 return False
             rows = connection.execute("SELECT sql FROM sqlite_master").fetchall()
         made = {sql for (sql,) in rows if sql is not None}  # indexes have none
         return made != {f"CREATE {_TABLE}".encode()}
-    except FileNotFoundError:
+    except OSError:  # explained when SQLite opens it
         return False
-    except (sqlite3.Error, UnicodeDecodeError, OSError):
-        try:
-            with open(file, "rb") as damaged:
-                page = damaged.read(4096)
-        except OSError:  # explained when SQLite opens it
+    except (sqlite3.Error, UnicodeDecodeError):
+        if not damaged:
             return False
+    try:
+        with open(file, "rb") as opened:
+            page = opened.read(4096)
+    except OSError:
+        return False
     is_store = page[68:72] == _APPLICATION_ID.to_bytes(4) or _TABLE.encode() in page
     return bool(page.strip(b"\0")) and not is_store  # zeros: a crashed file system
 
@@ -317,7 +327,7 @@ def _is_own(path):
     if re.fullmatch(rf"{re.escape(_NAME)}-journal(\.damaged)?", path.name):
         return path.is_file()
     named = re.fullmatch(r"features-\d+\.sqlite(\.damaged)?", path.name)
-    return bool(named) and path.is_file() and not is_foreign(path)
+    return bool(named) and path.is_file() and not _is_foreign(path, damaged=True)
 
 
 def _prepare(connection, *, can_write):
