@@ -172,9 +172,9 @@ def _details(images):
 
 def _colours_agree(one, other):
     """Return whether the colours, each (grey, chroma), allow a pair to be copies."""
-    # If an image has no colour, or if they differ by a cast only.
+    # They do if an image has no colour, or if they differ by a colour cast only.
     (grey, chroma), (other_grey, other_chroma) = one, other
-    # What is blown out or black has lost its colour.
+    # Pixels that are overexposed or black have lost their colour.
     clear = (np.minimum(grey, other_grey) > 8) & (np.maximum(grey, other_grey) < 247)
     clear = clear[..., np.newaxis]
     n_clear = np.maximum(clear.sum(axis=(1, 2), keepdims=True), 1)

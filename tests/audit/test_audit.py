@@ -126,7 +126,7 @@ def test_dozens_of_one_image_are_one_cluster(drawn, tmp_path):
     assert page.count("<img") == 20 and "and 40 more" in page
 
 
-def test_files_that_are_no_images_are_findings(drawn, tmp_path):
+def test_unreadable_files_are_findings(drawn, tmp_path):
     good = drawn.paths[0]
     jpeg = Image.open(good).convert("RGB")
     jpeg.save(tmp_path / "whole.jpg")
@@ -169,13 +169,13 @@ def test_unreadable_files_of_equal_bytes(tmp_path):
     assert "conflicting movements" in (tmp_path / "page.html").read_text()
 
 
-def test_nothing_is_readable(tmp_path):
+def test_collection_without_readable_files(tmp_path):
     result = audit_collection([tmp_path / "a.jpg"], verbose=False, min_size=0)
     assert result.summary().loc["unreadable", "findings"] == 1
     write_audit(result, tmp_path / "page.html")
 
 
-def test_a_file_that_goes_while_it_is_audited(drawn, tmp_path, monkeypatch):
+def test_file_deleted_during_the_audit(drawn, tmp_path, monkeypatch):
     paths = [shutil.copy(drawn.paths[0], tmp_path / f"{name}.jpg") for name in "abc"]
     digest = hashlib.file_digest
 
@@ -223,7 +223,7 @@ def test_conflicts(drawn, tmp_path):
     assert result.summary().loc["conflicting artists", "findings"] == 2
 
 
-def test_artists_are_the_same_in_any_spelling(drawn, tmp_path):
+def test_case_spaces_and_accents_of_artists_are_ignored(drawn, tmp_path):
     one, other = drawn.paths[:2]
     copy = copies_of([one], tmp_path, "resized")[0]
     composed, decomposed = "C\u00e9zanne", " CE\u0301ZANNE "
@@ -325,7 +325,7 @@ def test_each_file_is_decoded_once(drawn, count_decodes):
     assert sorted(count_decodes) == sorted(drawn.paths)
 
 
-def test_threads_change_nothing(drawn, tmp_path):
+def test_n_jobs_does_not_change_the_result(drawn, tmp_path):
     paths = [*drawn.paths, *copies_of(drawn.paths[:9], tmp_path, "crop 3 %")]
     one, two = (
         audit_collection(paths, n_jobs=n_jobs, verbose=False, min_size=0)
@@ -334,7 +334,7 @@ def test_threads_change_nothing(drawn, tmp_path):
     pd.testing.assert_frame_equal(one.files, two.files)
 
 
-def test_paths_of_any_kind_give_the_same(drawn):
+def test_paths_may_be_list_array_or_series(drawn):
     paths = [*drawn.paths[:3], drawn.paths[0]]
     expected = audit_collection(paths, verbose=False, min_size=0).table
     for given in (
@@ -378,9 +378,10 @@ def test_page_is_escaped_and_loads_nothing(drawn, tmp_path):
     assert page.count('<img src="data:image/jpeg;base64,') == 3
     assert "http://" not in page and "https://" not in page
     assert 'src="f' not in page
+    assert f'href="{(tmp_path / "<b>broken.jpg").as_uri()}"' in page
 
 
-def test_a_page_is_atomic_write_or_not_at_all(image_paths, tmp_path, monkeypatch):
+def test_page_is_written_whole_or_not_at_all(image_paths, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space left on device")
 
@@ -393,7 +394,7 @@ def test_a_page_is_atomic_write_or_not_at_all(image_paths, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == [page]
 
 
-def test_page_says_what_it_leaves_out(drawn, tmp_path):
+def test_page_counts_clusters_and_findings_left_out(drawn, tmp_path):
     copies = copies_of(drawn.paths[:4], tmp_path, "quality 40")
     result = audit_collection([*drawn.paths[:4], *copies], min_size=1000, verbose=False)
     write_audit(result, tmp_path / "page.html", max_clusters=1)
