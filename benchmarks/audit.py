@@ -22,7 +22,7 @@ import joblib
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from skart.audit import audit
+from skart.audit import audit_collection
 from skart.datasets import load_image_folder, make_paintings
 
 
@@ -69,7 +69,7 @@ def pairs_in(result):
 
 
 def measure_recall(paths, artists, title, n_jobs):
-    found = pairs_in(audit(paths, n_jobs=n_jobs))
+    found = pairs_in(audit_collection(paths, n_jobs=n_jobs))
     same_artist = sum(artists[one] == artists[other] for one, other in found)
     print(f"\n{title}: {len(paths)} paintings. Of them in one cluster without being")
     print(f"copies: {len(found)} pairs, {same_artist} of them by one artist.\n")
@@ -83,7 +83,7 @@ def measure_recall(paths, artists, title, n_jobs):
                 joblib.delayed(change)(path, copy, name)
                 for path, copy in zip(paths, copies, strict=True)
             )
-            pairs = pairs_in(audit([*paths, *copies], n_jobs=n_jobs))
+            pairs = pairs_in(audit_collection([*paths, *copies], n_jobs=n_jobs))
             planted = {(index, index + n) for index in range(n)}
             # A copy of a painting that was taken for another counts once.
             wrong = {(one % n, other % n) for one, other in pairs - planted} - found
@@ -111,7 +111,7 @@ def measure_time(paths, sizes, n_jobs):
         )
         for n_files in sizes:
             started = time.perf_counter(), time.process_time()
-            result = audit(files[:n_files], n_jobs=n_jobs)
+            result = audit_collection(files[:n_files], n_jobs=n_jobs)
             seconds.append(time.perf_counter() - started[0])
             busy.append(time.process_time() - started[1])
             expected = min(len(paths), max(0, n_files - len(paths)))

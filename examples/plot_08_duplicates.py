@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.model_selection import GroupKFold
 
-from skart.audit import audit
+from skart.audit import audit_collection
 from skart.datasets import load_image_folder, make_paintings
 
 root = make_paintings(
@@ -59,7 +59,9 @@ Path(broken).write_bytes(Path(copies[0]).read_bytes()[:2000])
 paths = [*paintings.paths, *copies, broken]
 labels = [*paintings.labels, *["Impressionism"] * 6]
 artists = [*paintings.artists, *["unknown"] * 6]
-found = audit(paths, labels=labels, artists=artists, n_jobs=-1, verbose=False)
+found = audit_collection(
+    paths, labels=labels, artists=artists, n_jobs=-1, verbose=False
+)
 summary = found.summary()
 summary[summary["findings"] > 0]
 
@@ -76,7 +78,8 @@ print(f"{len(set(found.groups))} groups of {len(paths)} files")
 # The copies that were found
 # --------------------------
 # A column for each: the painting above, its copy below, and how alike they are.
-# ``found.to_html("audit.html")`` writes them on a page, with all other findings.
+# ``skart.report.write_audit(found, "audit.html")`` writes them on a page, with all
+# other findings.
 clusters = found.files.dropna(subset="cluster").groupby("cluster")
 _, axes = plt.subplots(
     2, len(clusters), figsize=(2.2 * len(clusters), 4.4), layout="constrained"

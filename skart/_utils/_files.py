@@ -1,8 +1,10 @@
-"""Write files atomically."""
+"""Files: atomic writes, fingerprints and digests."""
 
 import contextlib
+import hashlib
 import os
 import shutil
+import stat
 import uuid
 from pathlib import Path
 
@@ -23,3 +25,21 @@ def atomic_write(path):
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def file_stamp(path):
+    """Return size, mtime, ctime and inode of a regular file; None for anything else."""
+    # A copy over a file of the same size, dated back, still has another ctime.
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # ValueError: no file can have such a name
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def file_digest(path):
+    """Return the SHA-256 of the bytes of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

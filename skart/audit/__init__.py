@@ -1,4 +1,4 @@
-"""TODO."""
+"""Audit of a collection: broken files, duplicates, conflicting labels."""
 
 import lazy_loader as lazy
 

@@ -1,2 +1,2 @@
 from ._audit import Audit as Audit
-from ._audit import audit as audit
+from ._audit import audit_collection as audit_collection

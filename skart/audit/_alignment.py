@@ -1,4 +1,4 @@
-"""Pairs of thumbnails to similarities: aligned by their edges, compared by pixels."""
+"""Similarity of pairs of thumbnails: aligned by their edges, compared by pixels."""
 
 from typing import NamedTuple
 
@@ -30,53 +30,24 @@ _PROPORTIONS = 0.1
 _COLOUR_AGREEMENT = 0.8
 _COLOURED = 3.0
 
+# A box is left, top, right and bottom, as shares of 1.
 WHOLE = np.array([0.0, 0.0, 1.0, 1.0])
 _INWARDS = np.array([1, 1, -1, -1])
 
 
 class Picture(NamedTuple):
-    """What near duplicates are told by.
+    """Thumbnail of an image, by which near duplicates are found."""
 
-    Attributes
-    ----------
-    grey : ndarray of shape (64, 64), dtype uint8
-        The image, stretched to a square.
-    chroma : ndarray of shape (16, 16, 2), dtype int8
-        Its blue and red difference.
-    content : ndarray of shape (4,)
-        What lies within uniform margins: left, top, right and bottom, shares of 1.
-    proportions : float
-        Width of the image by its height.
-    """
-
-    grey: np.ndarray
-    chroma: np.ndarray
-    content: np.ndarray
-    proportions: float
+    grey: np.ndarray  # (64, 64), uint8, stretched to a square
+    chroma: np.ndarray  # (16, 16, 2), int8: differences of blue and red
+    content: np.ndarray  # box within uniform margins
+    proportions: float  # width divided by height
 
 
 def compare(pictures, one, one_box, other, other_box):
-    """Align images with others, and tell how similar they are.
-
-    Parameters
-    ----------
-    pictures : Picture
-        All images: arrays that have one more axis, the first.
-    one : ndarray of int, shape (n_pairs,)
-        Indices of images.
-    one_box : ndarray of shape (n_pairs, 4)
-        Parts of them: left, top, right and bottom, shares of 1.
-    other : ndarray of int, shape (n_pairs,)
-        Indices of those that are aligned with them.
-    other_box : ndarray of shape (n_pairs, 4)
-        Parts of these that look like ``one_box``.
-
-    Returns
-    -------
-    similarity : ndarray of shape (n_pairs,)
-        The lower of the correlations of pixels and of details; 0 where colours or
-        proportions speak against a pair.
-    """
+    """Align boxes of images with boxes of others; return their similarities."""
+    # It is the lower of the correlations of pixels and of details, and 0 where colours
+    # or proportions rule a pair out.
     thumbnails, chroma, contents, proportions = pictures
     similarity = np.zeros(len(one))
     # Margins resemble each other; what lies well within them is compared.
@@ -129,13 +100,13 @@ def compare(pictures, one, one_box, other, other_box):
 
 
 def _carry(boxes, old, new):
-    """Move boxes as one must to make new places of old ones."""
+    """Move boxes by the transformation that maps the old places to the new ones."""
     scale = np.tile(_sides(new) / _sides(old), 2)
     return np.tile(new[:, :2], 2) + (boxes - np.tile(old[:, :2], 2)) * scale
 
 
 def _align(wanted, thumbnails, start):
-    """Move the edges of boxes until what they cut out resembles what is wanted."""
+    """Move the edges of boxes until their content resembles `wanted`."""
     best, best_boxes = np.full(len(start), -1.0), start.copy()
     place = ((np.arange(COMPARED_SIDE) + 0.5) / COMPARED_SIDE).astype(np.float32)
     across, down = place, place[:, np.newaxis]
@@ -171,22 +142,7 @@ def _align(wanted, thumbnails, start):
 
 
 def sample(thumbnails, boxes, side):
-    """Cut boxes out and scale them, with antialiasing.
-
-    Parameters
-    ----------
-    thumbnails : ndarray of shape (n, height, width)
-        Images of one channel.
-    boxes : ndarray of shape (n, 4)
-        Left, top, right and bottom, shares of 1.
-    side : int
-        Height and width of what is cut out.
-
-    Returns
-    -------
-    images : ndarray of shape (n, side, side), dtype float32
-        The parts.
-    """
+    """Cut boxes out of thumbnails and scale them to `side`, with antialiasing."""
     boxes = boxes.astype(np.float32)
     down = _weights(boxes[:, 1], boxes[:, 3], side, thumbnails.shape[1])
     across = _weights(boxes[:, 0], boxes[:, 2], side, thumbnails.shape[2])
@@ -194,7 +150,7 @@ def sample(thumbnails, boxes, side):
 
 
 def _weights(low, high, side, n_pixels):
-    """Weigh the pixels of a line for each sample of it: (n, side, n_pixels)."""
+    """Return weights of the pixels of a line for samples: (n, side, n_pixels)."""
     low, length = low[:, np.newaxis], (high - low)[:, np.newaxis]
     places = (np.arange(side, dtype=np.float32) + 0.5) / side
     centres = (low + length * places) * n_pixels - 0.5
@@ -215,13 +171,10 @@ def _details(images):
 
 
 def _colours_agree(one, other):
-    """Tell whether colours don't speak against a pair; each is (grey, chroma).
-
-    They don't if one of both has no colour, if the colours are alike, or if they are
-    but for a cast.
-    """
+    """Return whether the colours, each (grey, chroma), allow a pair to be copies."""
+    # They do if an image has no colour, or if they differ by a colour cast only.
     (grey, chroma), (other_grey, other_chroma) = one, other
-    # What is blown out or black has lost its colour.
+    # Pixels that are overexposed or black have lost their colour.
     clear = (np.minimum(grey, other_grey) > 8) & (np.maximum(grey, other_grey) < 247)
     clear = clear[..., np.newaxis]
     n_clear = np.maximum(clear.sum(axis=(1, 2), keepdims=True), 1)

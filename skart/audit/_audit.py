@@ -1,23 +1,40 @@
-"""Paths to findings: what is wrong in a collection, and which paintings go together."""
+"""The audit of a collection: its findings, and groups for a splitter."""
 
 import functools
-import numbers
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
-from skart._utils._validation import check_paths
+from skart._utils._validation import (
+    Integral,
+    Interval,
+    Real,
+    check_paths,
+    validate,
+)
 from skart.audit._inspection import find_equal_files, inspect_files
 from skart.audit._near_duplicates import connect, find_near_duplicates
 from skart.audit._problems import PROBLEMS, artist_key, find_problems
 from skart.datasets._folder import UNKNOWN_ARTIST
-from skart.report._audit import write_page
 
-_NOBODY = frozenset(["", "anonymous", "unknown", "unknown artist"])
+_UNKNOWN = frozenset(["", "anonymous", "unknown", "unknown artist"])
+
+_CONSTRAINTS = {
+    "min_size": [Interval(Real, 0, None, closed="left")],
+    "max_border": [Interval(Real, 0, 1, closed="both")],
+    "max_imbalance": [Interval(Real, 1, None, closed="left")],
+    "min_similarity": [Interval(Real, 0.5, 1, closed="both")],
+    "n_jobs": [
+        None,
+        Interval(Integral, 1, None, closed="left"),
+        Interval(Integral, None, -1, closed="right"),
+    ],
+    "verbose": ["verbose"],
+}
 
 
-def audit(
+def audit_collection(
     paths,
     *,
     labels=None,
@@ -29,65 +46,66 @@ def audit(
     n_jobs=None,
     verbose=True,
 ):
-    """Paths to what is wrong with the collection: damaged files, duplicates, conflicts.
+    """Find unreadable files, duplicates and conflicting labels in a collection.
 
-    Each file is decoded once and completely, at reduced scale. Nothing is deleted,
-    moved or written.
+    Each file is decoded once and completely, at reduced scale. No file is changed.
 
     Near duplicates are copies of another size or JPEG quality, lighter, darker or in
     grey, cropped by a few per cent or with a uniform border. Copies that are mirrored,
-    turned, cut more than that, or stretched and bordered are not found, and details of
+    rotated, cropped more than that, or stretched and bordered are not found. Details of
     a painting count as paintings of their own. Paintings of very few shapes (a dark
-    square on white) may be taken for copies of each other: look before you delete.
+    square on white) may be reported as copies of each other: look before you delete.
 
     Parameters
     ----------
     paths : array-like of str or path, shape (n_paintings,)
-        Image files: a list, an array or a Series.
+        Image files.
     labels : array-like of shape (n_paintings,), default=None
         Their movements, missing where unknown.
     artists : array-like of shape (n_paintings,), default=None
-        Their artists; case, spaces around and how accents are encoded make no
-        difference. A missing one, ``"unknown"``, ``"unknown artist"``,
-        ``"anonymous"`` (in any case) and what :func:`load_image_folder` gives paintings
-        of no artist are nobody: they link nothing.
+        Their artists, compared without case, spaces around and encoding of accents.
+        Missing values, ``"unknown"``, ``"unknown artist"``, ``"anonymous"`` and the
+        names that :func:`load_image_folder` gives paintings without an artist are
+        unknown: they connect no paintings.
     min_size : int, default=200
         Shorter side in pixels below which an image is tiny.
     max_border : float, default=0.15
-        Share of the area that uniform margins may take.
+        Largest share of the area that uniform margins may take.
     max_imbalance : float, default=10
-        How many times as many paintings the largest movement may have as the smallest.
+        Largest ratio of the numbers of paintings of two movements.
     min_similarity : float, default=0.9
-        Least correlation of the pixels of near duplicates, once aligned, and of their
+        Smallest correlation of the aligned pixels of near duplicates, and of their
         details alone.
     n_jobs : int, default=None
-        Threads; None is one, -1 is one per core.
+        Number of threads; None means 1, and -1 means one per core.
     verbose : bool, default=True
-        Whether a progress bar shows when it takes more than a second.
+        If True, show a progress bar if the audit takes more than a second.
 
     Returns
     -------
-    result : Audit
-        Its ``table`` lists the findings; its ``groups`` keep artists and duplicates
-        together in a splitter.
+    audit : Audit
+        Its ``table`` lists the findings; its ``groups`` keep the paintings of an artist
+        and duplicates together in a splitter.
 
     Raises
     ------
     TypeError
-        If ``paths`` holds anything but paths.
+        If ``paths`` has values that are no paths.
     ValueError
         If a parameter is not allowed, or lengths differ.
 
     See Also
     --------
-    load_image_folder : Paths, movements and artists from a folder.
+    skart.datasets.load_image_folder : Load paths, movements and artists of a folder.
+    skart.report.write_audit : Write an HTML page of the result.
 
     Notes
     -----
-    Time grows nearly in proportion to the paintings: each is compared with a few
-    neighbours that a k-d tree finds among descriptions like those of a perceptual hash
-    [1]_, aligned with each, and compared pixel by pixel. The nearest come first, and
-    what they connect is not compared any more.
+    The time grows nearly linearly with the number of paintings. Each is compared with a
+    few neighbours that a k-d tree finds among descriptions like those of a perceptual
+    hash [1]_: the two images are aligned, and compared pixel by pixel. The nearest
+    neighbours are compared first, and paintings that they connect are not compared
+    again.
 
     References
     ----------
@@ -99,34 +117,32 @@ def audit(
     >>> import tempfile
     >>> from pathlib import Path
     >>> from PIL import Image
-    >>> from skart.audit import audit
+    >>> from skart.audit import audit_collection
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     image = Image.radial_gradient("L").convert("RGB")
     ...     image.save(f"{folder}/moon.png")
     ...     image.resize((300, 300)).save(f"{folder}/moon again.jpg")
     ...     _ = Path(folder, "half.jpg").write_bytes(b"not a picture")
-    ...     result = audit(sorted(Path(folder).iterdir()))
-    >>> result.table["problem"].tolist()
+    ...     audit = audit_collection(sorted(Path(folder).iterdir()))
+    >>> audit.table["problem"].tolist()
     ['unreadable', 'near duplicate', 'near duplicate']
-    >>> result.groups.tolist()
+    >>> audit.groups.tolist()
     [0, 1, 1]
     """
     paths = check_paths("paths", paths)
+    validate(
+        "audit_collection",
+        {
+            "min_size": min_size,
+            "max_border": max_border,
+            "max_imbalance": max_imbalance,
+            "min_similarity": min_similarity,
+            "n_jobs": n_jobs,
+            "verbose": verbose,
+        },
+        _CONSTRAINTS,
+    )
     check_consistent_length(paths, labels, artists)
-    for name, value, low, high in (
-        ("min_size", min_size, 0, np.inf),
-        ("max_border", max_border, 0, 1),
-        ("max_imbalance", max_imbalance, 1, np.inf),
-        ("min_similarity", min_similarity, 0.5, 1),
-    ):
-        if not isinstance(value, numbers.Real) or not low <= value <= high:
-            allowed = f"at least {low}" if high == np.inf else f"in {low}-{high}"
-            raise ValueError(f"{name} must be a number {allowed}; got {value!r}")
-    if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
-        raise ValueError(
-            f"n_jobs must be None, a number of threads, or -1 for one per core; got "
-            f"{n_jobs!r}"
-        )
     movements = _names("labels", labels, len(paths))
     artists = _names("artists", artists, len(paths))
     inspected = inspect_files(paths, n_jobs=n_jobs, verbose=verbose)
@@ -134,7 +150,7 @@ def audit(
         {
             "path": pd.Series(paths, dtype=object),
             "movement": movements,
-            "artist": artists.mask(artists.map(_is_nobody)),
+            "artist": artists.mask(artists.map(_is_unknown)),
             "error": pd.Series([found.error for found in inspected], dtype=object),
             "width": pd.array([found.width for found in inspected], "Int64"),
             "height": pd.array([found.height for found in inspected], "Int64"),
@@ -170,29 +186,30 @@ def audit(
 
 
 class Audit:
-    """What :func:`audit` found.
+    """The result of :func:`audit_collection`.
 
     Parameters
     ----------
     files : DataFrame
         See the attribute.
     min_size, max_border, max_imbalance : float
-        See :func:`audit`.
+        See :func:`audit_collection`.
 
     Attributes
     ----------
     files : DataFrame, a row a painting, in the order of the paths
         ``path``, ``movement`` and ``artist``, missing where unknown; ``error``, why it
-        can't be decoded; ``width`` and ``height`` in pixels; ``grey`` and ``blank``,
+        cannot be decoded; ``width`` and ``height`` in pixels; ``grey`` and ``blank``,
         whether it has no colour, or one only; ``border``, the share of the area that
         uniform margins take; ``same_file`` and ``same_bytes``, positions of the first
         file that is the same, or has equal bytes; ``similarity`` to its nearest
         duplicate of other bytes; ``cluster``, a number that duplicates share, missing
-        for others; ``group``.
+        for others; ``group``, as in ``groups``.
 
     See Also
     --------
-    audit : Makes it.
+    audit_collection : Return an audit.
+    skart.report.write_audit : Write an HTML page of an audit.
     """
 
     def __init__(self, files, *, min_size, max_border, max_imbalance):
@@ -203,12 +220,12 @@ class Audit:
 
     @functools.cached_property
     def table(self):
-        """The findings: a DataFrame, a row a problem of a file, the gravest first.
+        """The findings: a DataFrame, a row a problem of a file, the worst first.
 
         ``problem``; ``file``, its path; ``detail``, in words; ``cluster``, a number
-        that duplicates share; ``related``, paths of other files that are concerned, 20
-        at most, with ``" | "`` between them; ``position`` of the file in the paths.
-        An imbalance concerns no single file.
+        that duplicates share; ``related``, paths of at most 20 other files that are
+        concerned, separated by ``" | "``; ``position`` of the file in the paths. An
+        imbalance has no file.
         """
         return find_problems(
             self.files,
@@ -219,20 +236,20 @@ class Audit:
 
     @property
     def groups(self):
-        """What a splitter must keep together: an int array in the order of the paths.
+        """Groups for a splitter: an int array in the order of the paths.
 
         Paintings share a number if they have an artist in common or are duplicates,
-        directly or by way of others.
+        directly or through other paintings.
         """
         return self.files["group"].to_numpy()
 
     def summary(self):
-        """Count the findings.
+        """Count the findings of each problem.
 
         Returns
         -------
         summary : DataFrame, a row a problem
-            ``findings``, and the ``clusters`` that they belong to; zeros too.
+            Numbers of ``findings`` and of their ``clusters``, also if they are zero.
         """
         by_problem = self.table.groupby("problem")
         summary = pd.DataFrame(
@@ -240,27 +257,12 @@ class Audit:
         )
         return summary.reindex(PROBLEMS, fill_value=0).rename_axis("problem")
 
-    def to_html(self, path, *, max_clusters=200):
-        """Write a page that shows the duplicates side by side, and lists the findings.
-
-        It holds the thumbnails, made from the files as they are now, and loads nothing.
-
-        Parameters
-        ----------
-        path : str or path
-            The page; an existing one is replaced.
-        max_clusters : int, default=200
-            How many clusters are shown at most, 20 files of each, and findings of each
-            other problem listed five times as many; the page says what it leaves out.
-        """
-        write_page(self, path, max_clusters=max_clusters)
-
     def __repr__(self):
         return f"<Audit: {len(self.table)} findings in {len(self.files)} paintings>"
 
 
 def _names(name, values, n_paintings):
-    """Make a Series of a value for each painting, missing where unknown."""
+    """Return a Series of a value for each painting, missing where unknown."""
     if values is None:
         return pd.Series([None] * n_paintings, dtype=object)
     values = np.asarray(values, dtype=object)
@@ -269,9 +271,9 @@ def _names(name, values, n_paintings):
     return pd.Series(values, dtype=object)
 
 
-def _is_nobody(artist):
+def _is_unknown(artist):
     name = artist_key(str(artist))
-    return name in _NOBODY or name.startswith(UNKNOWN_ARTIST)
+    return name in _UNKNOWN or name.startswith(UNKNOWN_ARTIST)
 
 
 def _chain(values):

@@ -1,6 +1,5 @@
-"""Files to all that an audit needs of them; each decoded once, at reduced scale."""
+"""Inspection of files: each is decoded once, at reduced scale."""
 
-import hashlib
 import os
 import stat
 from collections import Counter
@@ -10,6 +9,7 @@ import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
+from skart._utils._files import file_digest
 from skart.audit._alignment import CHROMA_SIDE, SIDE, Picture
 from skart.images._decode import decode_image
 from skart.images._formats import UNREADABLE, explain, read_header
@@ -30,53 +30,20 @@ _CHROMA = np.array([[-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
 
 
 class Inspection(NamedTuple):
-    """What was found in one file.
+    """Facts of one file; without a picture if it cannot be decoded."""
 
-    Attributes
-    ----------
-    error : str or None
-        Why it can't be decoded; all else but the facts is missing then.
-    facts : tuple or None
-        Bytes, device and inode of the file; None if it is no regular file.
-    width, height : int
-        Size in pixels.
-    grey : bool
-        Whether it has no colour.
-    blank : bool
-        Whether it is of one colour.
-    border : float
-        Share of the area that uniform margins on opposite sides take.
-    picture : Picture
-        What near duplicates are told by.
-    """
-
-    error: str | None
-    facts: tuple | None = None
+    error: str | None  # why the file cannot be decoded
+    facts: tuple | None = None  # size, device and inode of a regular file
     width: int | None = None
     height: int | None = None
-    grey: bool = False
-    blank: bool = False
-    border: float = 0.0
+    grey: bool = False  # whether it has no colour
+    blank: bool = False  # whether it is of one colour
+    border: float = 0.0  # share of the area that uniform margins take
     picture: Picture | None = None
 
 
 def inspect_files(paths, *, n_jobs=None, verbose=True):
-    """Inspect files in threads, with a progress bar.
-
-    Parameters
-    ----------
-    paths : list of str
-        Any paths; one that can't be decoded gives the reason.
-    n_jobs : int, default=None
-        Threads.
-    verbose : bool, default=True
-        Whether the bar shows when it takes more than a second.
-
-    Returns
-    -------
-    inspected : list of Inspection
-        In the order of the paths.
-    """
+    """Inspect files in threads, with a progress bar; return an Inspection of each."""
     return list(
         tqdm(
             _in_threads(n_jobs, _inspect, paths),
@@ -91,25 +58,7 @@ def inspect_files(paths, *, n_jobs=None, verbose=True):
 
 
 def find_equal_files(paths, facts, *, n_jobs=None):
-    """Find paths that lead to the same file, and files of equal bytes.
-
-    Only files of equal size are read.
-
-    Parameters
-    ----------
-    paths : list of str
-        The files.
-    facts : list of tuple or None
-        Of each file, as :class:`Inspection` has it; None is like no other.
-    n_jobs : int, default=None
-        Threads.
-
-    Returns
-    -------
-    same_file, same_bytes : ndarray of int, shape (n_files,)
-        Position of the first one that is the same or has equal bytes: its own if no
-        other comes before it.
-    """
+    """Return the position of the first same file, and of the first of equal bytes."""
     same_file = _first_equal(facts)
     sizes = [fact and fact[0] for fact in facts]
     different = [index for index in sorted(set(same_file)) if facts[index]]
@@ -156,14 +105,13 @@ def _inspect(path):
 
 def _digest(path):
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except OSError:  # it was there a moment ago
+        return file_digest(path)
+    except OSError:  # deleted since it was inspected
         return None
 
 
 def _first_equal(values, otherwise=None):
-    """Tell the position of the first equal value; of None, its own or another."""
+    """Return positions of the first equal value; of None, its own or `otherwise`."""
     first = {}
     otherwise = range(len(values)) if otherwise is None else otherwise
     return np.array(
@@ -180,7 +128,7 @@ def _in_threads(n_jobs, function, values):
 
 
 def _margins(pixels):
-    """Measure what may be margins at each edge, and the area that surely is."""
+    """Return the possible margin at each edge, and the share of surely uniform area."""
     margins, uniform, colours = [], [], []
     columns = pixels.transpose(1, 0, 2)
     for lines in (columns, pixels, columns[::-1], pixels[::-1]):

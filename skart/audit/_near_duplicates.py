@@ -1,4 +1,4 @@
-"""Thumbnails to pairs of near duplicates: few candidates, each confirmed on pixels."""
+"""Near duplicates: a few candidates for each image, each compared by pixels."""
 
 import joblib
 import numpy as np
@@ -17,11 +17,11 @@ _ORDER = 6
 _ROW, _COLUMN = np.indices((_ORDER, _ORDER))
 _LOW = (_ROW + _COLUMN > 0) & (_ROW + _COLUMN < _ORDER)
 
-# Farthest distance of two descriptions; how many images are compared with one, the
-# bound on the work where thousands look alike; how many views to look at for these, for
-# one more, which tells that there are more yet, and for the image's own.
-# The first of them are compared before the others, which may then be connected by way
-# of them; two images, or clusters of them, get so many chances.
+# Largest distance of two descriptions; number of images that are compared with one,
+# which bounds the work where thousands look alike; number of views to query for these,
+# for one more (it shows that there are still others), and for the image's own views.
+# The nearest are compared first: the others may be connected through them. A pair of
+# clusters is compared a few times at most.
 _RADIUS = 0.55
 _N_COMPARED = 8
 _N_NEIGHBOURS = (len(_CROPS) + 1) * (_N_COMPARED + 2)
@@ -32,38 +32,13 @@ _CHUNK = 512
 
 
 def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
-    """Find pairs of images that show one painting.
-
-    An image is described by the lowest frequencies of its discrete cosine transform, as
-    a perceptual hash is [1]_, but by their values instead of their signs, so that
-    coefficients near zero do no harm. A k-d tree finds the nearest neighbours of each;
-    the tree also holds each image cropped by 2.5 % and 5 %, and without its margins.
-    Each pair of neighbours is aligned by moving the four edges of one image
-    (Gauss-Newton [2]_), and then compared pixel by pixel.
-
-    Parameters
-    ----------
-    pictures : list of Picture
-        None of them of one colour.
-    min_similarity : float
-        Least correlation of the pixels of both, and of their details alone.
-    n_jobs : int, default=None
-        Threads.
-
-    Returns
-    -------
-    pairs : ndarray of int, shape (n_pairs, 2)
-        Indices of the images; the first is lower.
-    similarity : ndarray of shape (n_pairs,)
-        The lower of both correlations.
-
-    References
-    ----------
-    .. [1] Zauner. "Implementation and Benchmarking of Perceptual Image Hash Functions".
-       Diploma thesis, Hagenberg, 2010.
-    .. [2] Baker, Matthews. "Lucas-Kanade 20 Years On: A Unifying Framework".
-       International Journal of Computer Vision 56(3), 2004.
-    """
+    """Return pairs of indices of images that show one painting, and similarities."""
+    # An image is described by the lowest frequencies of its discrete cosine transform,
+    # as for a perceptual hash, but by values instead of signs: those near zero do no
+    # harm. A k-d tree finds the nearest neighbours among images, images cropped by
+    # 2.5 % and 5 %, and images without their margins. Neighbours are aligned by moving
+    # the four edges of one image (Gauss-Newton: Baker, Matthews. "Lucas-Kanade 20 Years
+    # On", IJCV 56(3), 2004) and compared by pixels.
     n = len(pictures)
     pairs, similarity, compared = np.empty((0, 2), int), np.empty(0), np.empty(0, int)
     if n < 2:
@@ -79,7 +54,7 @@ def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
         met = np.sort(np.column_stack([one, other]), axis=1) @ [n, 1]
         new = ~np.isin(met, compared)
         compared = np.union1d(compared, met)
-        # The nearest first: what they connect needs no further proof.
+        # The nearest first: images that they connect are not compared again.
         for part in (rank < _N_FIRST, rank >= _N_FIRST):
             clusters = connect(pairs, n)
             todo = np.flatnonzero(new & part & (clusters[one] != clusters[other]))
@@ -94,12 +69,12 @@ def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
             similarity = np.r_[similarity, found[alike]]
         if len(pairs) == n_before:
             break
-        # Of dozens of copies each has met a few only; one of each cluster looks on.
+        # Of dozens of copies each was compared with a few: go on with one per cluster.
         clusters = connect(pairs, n)
         crowded = np.unique(clusters[looking[crowded]])
         _, first = np.unique(clusters, return_index=True)
         looking = first[crowded]
-    # A pair may be found from both sides: the better one counts.
+    # A pair may be found from both sides: keep the higher similarity.
     pairs = np.sort(pairs, axis=1)
     best = np.lexsort((-similarity, pairs[:, 1], pairs[:, 0]))
     pairs, first = np.unique(pairs[best], axis=0, return_index=True)
@@ -107,26 +82,13 @@ def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
 
 
 def connect(pairs, n):
-    """Give positions that pairs connect, by way of others too, one number.
-
-    Parameters
-    ----------
-    pairs : ndarray of int, shape (n_pairs, 2)
-        Positions.
-    n : int
-        How many there are.
-
-    Returns
-    -------
-    numbers : ndarray of int, shape (n,)
-        From 0.
-    """
+    """Return the number of the connected component of each of `n` positions."""
     edges = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n))
     return connected_components(edges, directed=False)[1]
 
 
 def _candidates(thumbnails, contents, n_jobs):
-    """Pair images with neighbours: index and box of both, rank; and who is crowded."""
+    """Return index and box of both images of pairs, ranks, and crowded images."""
     everywhere = np.arange(len(thumbnails))
     within = np.flatnonzero((contents != WHOLE).any(axis=1))
     views = [
@@ -171,7 +133,7 @@ def _candidates(thumbnails, contents, n_jobs):
 
 
 def _ranks(values):
-    """Count for each value how many equal ones come before it."""
+    """Count for each value the equal values before it."""
     order = np.argsort(values, kind="stable")
     ranks = np.empty(len(values), int)
     ordered = values[order]

@@ -1,4 +1,4 @@
-"""Files to findings: what a curator can act upon, in words."""
+"""Problems: the table of findings that an audit makes of inspected files."""
 
 import unicodedata
 
@@ -18,27 +18,14 @@ PROBLEMS = (
     "imbalance",
 )
 
-# Between related files in one cell, and how many are named: all of a large cluster in
-# each row of it would be a table that grows with the square.
+# Separator of related files in a cell, and their largest number: naming all files of a
+# large cluster in each of its rows would make the table grow with its square.
 _SEPARATOR = " | "
 _MOST_RELATED = 20
 
 
 def find_problems(files, *, min_size, max_border, max_imbalance):
-    """Tell what is wrong with files.
-
-    Parameters
-    ----------
-    files : DataFrame
-        As :class:`Audit` has it.
-    min_size, max_border, max_imbalance : float
-        See :func:`audit`.
-
-    Returns
-    -------
-    table : DataFrame
-        See :attr:`Audit.table`.
-    """
+    """Return the table of findings, as `Audit.table` documents it."""
     findings = [
         *_of_clusters(files),
         *_of_files(files, min_size, max_border),
@@ -63,18 +50,7 @@ def find_problems(files, *, min_size, max_border, max_imbalance):
 
 
 def artist_key(artist):
-    """Make equal what differs in case, in spaces or in the encoding of accents.
-
-    Parameters
-    ----------
-    artist : object
-        An artist's name as given; what is no text stays as it is.
-
-    Returns
-    -------
-    key : object
-        To compare artists by.
-    """
+    """Return a name without differences of case, spaces and encoding of accents."""
     if not isinstance(artist, str):
         return artist
     words = unicodedata.normalize("NFC", artist).casefold().split()

@@ -48,7 +48,7 @@ def audit(
 
     from skart._utils._files import atomic_write
     from skart._utils._validation import visible
-    from skart.audit import audit
+    from skart.audit import audit_collection
     from skart.cli._collection import Collection
     from skart.datasets import list_images
 
@@ -68,9 +68,13 @@ def audit(
         known = collection.frame.set_index("path").reindex(paths)
         labels = known["movement"]
         artists = known["artist"] if collection.artists_known else None
-    found = audit(paths, labels=labels, artists=artists, min_size=min_size, n_jobs=-1)
+    found = audit_collection(
+        paths, labels=labels, artists=artists, min_size=min_size, n_jobs=-1
+    )
     if html is not None:
-        found.to_html(html)
+        from skart.report import write_audit
+
+        write_audit(found, html)
         say(f"saved {html}")
     if csv is not None:
         with atomic_write(csv) as part:

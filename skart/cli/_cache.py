@@ -36,19 +36,14 @@ def info(cache: Cache = CACHE, format: Format = "table"):
     )
     if status:
         held = (
-            f"damaged: {'; '.join(answer['problems'])}. What can be read is saved by "
-            "skart cache verify --repair, or when the store is next used"
+            f"damaged: {'; '.join(answer['problems'])}. The store begins anew when it "
+            "is next used, or by skart cache verify --repair"
         )
     lines = [answer["path"], f"{_size(answer['bytes'])} on disk, {held}"]
     for section in answer["sections"]:
         lines.append(
             f"  {section['arrays']:>8,} {_size(section['bytes']):>10}  "
             f"{_describe(section['identity'])}"
-        )
-    for path in answer["other_formats"]:
-        lines.append(
-            f"{path} is of another version of skart, and not used by this one; delete "
-            "it if no other is in use"
         )
     return "\n".join(lines), status
 

@@ -1,1 +1,2 @@
+from ._audit import write_audit as write_audit
 from ._report import write_report as write_report

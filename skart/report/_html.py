@@ -121,7 +121,7 @@ class Section:
         """Add a list of names and values, a dict."""
         self._add("facts", facts=facts)
 
-    def table(self, frame, *, caption="", formats=None, code=()):
+    def table(self, frame, *, caption="", formats=None, code=(), links=None):
         """Add a table.
 
         Parameters
@@ -136,6 +136,8 @@ class Section:
             digits, and missing values are a dash.
         code : tuple of str, default=()
             Columns in a monospaced font that are broken anywhere, such as file names.
+        links : dict of str to list, default=None
+            URIs of the cells of a column; None for a cell without.
         """
         formats = formats or {}
         numbered = isinstance(frame.index, pd.RangeIndex)
@@ -153,6 +155,9 @@ class Section:
             else ""
             for name, column in zip(frame.columns, columns, strict=True)
         ]
+        for name, uris in (links or {}).items():
+            place = frame.columns.get_loc(name)
+            columns[place] = list(zip(columns[place], uris, strict=True))
         heads = [None] * len(frame) if numbered else list(frame.index)
         cells = zip(*columns, strict=True) if columns else [()] * len(frame)
         self._add(

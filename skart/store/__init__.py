@@ -1,4 +1,4 @@
-"""TODO."""
+"""Features on disk, found by the content of the image they were computed from."""
 
 import lazy_loader as lazy
 

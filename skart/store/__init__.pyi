@@ -1,3 +1,3 @@
-from ._errors import StoreError as StoreError
 from ._section import StoreSection as StoreSection
+from ._sqlite import StoreError as StoreError
 from ._store import FeatureStore as FeatureStore

@@ -1,4 +1,4 @@
-"""Network file systems, on which SQLite's locks can't be relied on."""
+"""Warning for stores on network file systems, where SQLite's locks may not work."""
 
 import functools
 import os
@@ -18,14 +18,8 @@ _NETWORK = frozenset(
 
 
 @functools.cache  # once per store and process
-def warn_of_network(root):
-    """Warn if a store is on a network file system.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the store.
-    """
+def warn_if_network(root):
+    """Warn if a folder is on a network file system."""
     kind = find_network_file_system(root)
     if kind is not None:
         local = Path(tempfile.gettempdir(), "skart")
@@ -39,39 +33,20 @@ def warn_of_network(root):
 
 
 def find_network_file_system(path, table=None):
-    """Return the type of the network file system that a path is on.
-
-    Parameters
-    ----------
-    path : str or path
-        A file or folder, which need not exist.
-    table : str, default=None
-        Mounted file systems in the format of ``/proc/self/mounts``; None for those of
-        this process.
-
-    Returns
-    -------
-    kind : str or None
-        ``"nfs4"``, for instance; None for a local or an unknown file system.
-    """
-    if table is None:
-        try:
-            table = _TABLE.read_text(errors="surrogateescape")
-        except OSError:
-            return None
+    """Return the type of the network file system of a path, or None if it is local."""
+    try:
+        table = _TABLE.read_text(errors="surrogateescape") if table is None else table
+    except OSError:
+        return None
     path = Path(os.path.realpath(path))
-    depth, found = -1, None
+    depth, found = -1, ""
     for line in table.splitlines():
         fields = line.split(" ")
         if len(fields) < 3:
             continue
-        place, kind = Path(_unescape(fields[1])), fields[2]
+        # Spaces, for instance, are written as octal escapes.
+        place = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[1])
         # A later mount hides an earlier one at the same place.
-        if path.is_relative_to(place) and len(place.parts) >= depth:
-            depth, found = len(place.parts), kind
-    return found if found and found.removeprefix("fuse.") in _NETWORK else None
-
-
-def _unescape(text):
-    """Decode octal escapes, by which the table writes spaces, for instance."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+        if path.is_relative_to(place) and len(Path(place).parts) >= depth:
+            depth, found = len(Path(place).parts), fields[2]
+    return found if found.removeprefix("fuse.") in _NETWORK else None

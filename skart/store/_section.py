@@ -1,4 +1,4 @@
-"""The part of a feature store that belongs to one way of computing features."""
+"""The arrays of one identity in a store."""
 
 import hashlib
 import json
@@ -6,22 +6,24 @@ import warnings
 
 import numpy as np
 
-from skart.store._errors import mended
+from skart.store._sqlite import retry
 
 
 class StoreSection:
-    """The arrays of one identity in a :class:`FeatureStore`; made by its ``section``.
+    """The arrays of one identity in a :class:`FeatureStore`.
+
+    Returned by :meth:`FeatureStore.section`.
 
     Parameters
     ----------
     store : FeatureStore
-        Where the arrays are kept.
+        The store.
     identity : dict
-        All that the arrays depend on beside the image.
+        Everything that decides on the arrays besides the image.
 
     See Also
     --------
-    skart.FeatureStore.section : Makes it.
+    skart.FeatureStore.section : Returns a section.
     """
 
     def __init__(self, store, identity):
@@ -31,11 +33,11 @@ class StoreSection:
             json.dumps(identity, sort_keys=True).encode()
         ).digest()[:16]
         self._database = store._database
-        self._spare = None  # takes what a store that is read only can't
+        self._spare = None  # a temporary section for arrays of a read-only store
 
     @property
     def shape(self):
-        """Shape of one array: a tuple of int; None until the first is stored."""
+        """Shape of one array, a tuple of int; None until the first is stored."""
         return self._form()[0]
 
     @property
@@ -43,9 +45,9 @@ class StoreSection:
         """Dtype of the arrays; None until the first is stored."""
         return self._form()[1]
 
-    @mended
+    @retry
     def missing(self, digests):
-        """Find the arrays that are yet to be computed.
+        """Return which arrays are not stored.
 
         Parameters
         ----------
@@ -55,14 +57,14 @@ class StoreSection:
         Returns
         -------
         missing : ndarray of bool, shape (len(digests),)
-            Where nothing is stored.
+            True where no array is stored.
         """
+        prefix = b"A" + self.key
         with self._database.transaction() as transaction:
-            known = bool(transaction.get("sections", self.key))
+            known = bool(transaction.get(b"S" + self.key))
             missing = np.array(
                 [
-                    not (known and digest)
-                    or not transaction.has("arrays", self.key + digest)
+                    not (known and digest) or not transaction.has(prefix + digest)
                     for digest in digests
                 ],
                 bool,
@@ -71,9 +73,9 @@ class StoreSection:
             missing if self._spare is None else missing & self._spare.missing(digests)
         )
 
-    @mended
+    @retry
     def read(self, digests):
-        """Read arrays, checking each against its checksum.
+        """Read arrays and compare each with its checksum.
 
         Parameters
         ----------
@@ -83,97 +85,104 @@ class StoreSection:
         Returns
         -------
         arrays : ndarray of shape (len(digests), ...)
-            The arrays, zeros where there is none; None while nothing is stored.
+            The arrays, zeros where none is found; None if the section is empty.
         found : ndarray of bool, shape (len(digests),)
-            Where there is one. Damaged arrays are deleted, with a warning.
+            True where an array is found. Damaged arrays are deleted with a warning.
         """
         found = np.zeros(len(digests), bool)
         shape, dtype = self._form()
         if shape is None:
             return None, found
         arrays = np.zeros((len(digests), *shape), dtype)
-        damaged = []
+        prefix, damaged = b"A" + self.key, []
         with self._database.transaction() as transaction:
             for index, (array, digest) in enumerate(zip(arrays, digests, strict=True)):
-                value = digest and transaction.get("arrays", self.key + digest)
+                value = digest and transaction.get(prefix + digest)
                 if value and len(value) == array.nbytes:
                     array.reshape(-1)[:] = np.frombuffer(value, dtype)
                     found[index] = True
                 elif digest and value is not None:
-                    damaged.append(digest)
+                    damaged.append(prefix + digest)
         if damaged:
-            self._drop(damaged)
+            self._delete(damaged)
         if self._spare is not None and not found.all():
-            there = self._spare.read(digests)
-            arrays[there[1]] = there[0][there[1]]
-            found |= there[1]
+            spare_arrays, spare_found = self._spare.read(digests)
+            arrays[spare_found] = spare_arrays[spare_found]
+            found |= spare_found
         return arrays, found
 
-    @mended
+    @retry
     def write(self, digests, arrays):
-        """Store arrays in one transaction: all of them or, if it is killed, none.
+        """Store arrays in one transaction: if the process is killed, none of them.
 
-        Arrays that are stored already are kept: two processes may have computed the
-        same one.
+        Arrays that are stored already are kept: two processes may compute the same
+        array, with different last bits.
 
         Parameters
         ----------
         digests : list of bytes
             Digests of images.
         arrays : ndarray of shape (len(digests), ...)
-            What was computed from them.
+            The array of each.
 
         Returns
         -------
         n_new : int
-            Number of arrays that were not stored already.
+            Number of arrays that were not stored before.
 
         Raises
         ------
         StoreError
-            If the disk or ``max_bytes`` is full; the store stays as it was.
+            If the disk is full or ``max_bytes`` is reached; the store is unchanged.
+
+        Warns
+        -----
+        UserWarning
+            If the store is read-only: the arrays go to a temporary store.
         """
         if self.store.read_only:
-            return self._write_beside(digests, arrays)
+            return self._write_spare(digests, arrays)
+        key = b"S" + self.key
         with self._database.transaction(write=True) as transaction:
             n_new = sum(
-                transaction.add("arrays", self.key + digest, array.tobytes())
+                transaction.add(b"A" + self.key + digest, array.tobytes())
                 for digest, array in zip(digests, arrays, strict=True)
             )
-            known = transaction.get("sections", self.key)
+            known = transaction.get(key)
             section = {
                 "identity": self.identity,
                 "shape": arrays.shape[1:],
                 "dtype": arrays.dtype.name,
                 "writes": len(digests) + (json.loads(known)["writes"] if known else 0),
             }
-            transaction.put("sections", self.key, json.dumps(section).encode())
+            transaction.put(key, json.dumps(section).encode())
         return n_new
 
-    def _write_beside(self, digests, arrays):
+    def _write_spare(self, digests, arrays):
         if self._spare is None:
             warnings.warn(
-                f"nothing can be written to the feature store {self.store.root}: what "
-                "it lacks is computed, and not kept",
+                f"nothing can be written to the feature store {self.store.root}: "
+                "features that it lacks are computed and not kept",
                 stacklevel=4,
             )
             self._spare = self.store.temporary().section(self.identity)
         return self._spare.write(digests, arrays)
 
-    def _drop(self, damaged):
+    def _delete(self, damaged):
         message = f"{len(damaged)} arrays in the feature store {self.store.root} are"
         if self.store.read_only:
             warnings.warn(f"{message} damaged", stacklevel=4)
             return
         with self._database.transaction(write=True) as transaction:
-            for digest in damaged:
-                transaction.delete("arrays", self.key + digest)
+            for key in damaged:
+                transaction.delete(key)
         warnings.warn(f"{message} damaged and will be computed anew", stacklevel=4)
 
-    @mended
+    @retry
     def _form(self):
+        """Return shape and dtype of the arrays, or None and None."""
         with self._database.transaction() as transaction:
-            known = transaction.get("sections", self.key)
+            known = transaction.get(b"S" + self.key)
         if not known:
             return (None, None) if self._spare is None else self._spare._form()
         section = json.loads(known)

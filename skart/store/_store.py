@@ -1,48 +1,46 @@
-"""Features on disk: content-addressed, transactional, shared between processes.
-
-A database has three tables: ``paths`` (what a file's stat said when its bytes were last
-digested), ``sections`` (one for each way of computing features: its identity, shape and
-dtype) and ``arrays`` (section + digest of the image -> array). Each write is one
-transaction, so a killed process leaves the tables as they were before the batch in
-hand. Each value has a checksum.
-"""
+"""The feature store: a folder whose arrays are found by content."""
 
 import hashlib
 import json
 import os
 import shutil
-import stat
 import struct
 import tempfile
 import time
 import weakref
 from pathlib import Path
 
-from skart.store._errors import DamagedStoreError, StoreError, mended
+from skart._utils._files import file_digest, file_stamp
 from skart.store._section import StoreSection
-from skart.store._sqlite import Database
+from skart.store._sqlite import DamagedStoreError, Database, StoreError, retry
 
-__all__ = ["FeatureStore", "StoreError", "StoreSection"]
+_STAMP = struct.Struct("<QqqQ")
+
+# Keys of the table: b"F" + digest of a path -> stamp and digest of the file;
+# b"S" + key of a section -> identity, shape, dtype and number of writes, as JSON;
+# b"A" + key of a section + digest of an image -> array.
+_N_SECTION_KEY = 1 + 16
 
 
 class FeatureStore:
-    """Arrays on disk under the digest of what they were computed from.
+    """Arrays on disk, addressed by the digest of the image they were computed from.
 
-    Several processes may use one store at once. It may be deleted at any time: what
-    is missing is computed anew, and so is what turns out to be damaged, with a warning.
-    What can't be written to is read, and what it lacks is kept in a temporary folder
-    as long as it is used, with a warning.
+    Any number of processes and threads may use a store at once. It may be deleted at
+    any time: missing arrays are computed anew. Arrays with a wrong checksum are deleted
+    and computed anew, with a warning. If the file is damaged, it is renamed to
+    ``*.damaged`` and the store begins anew, with a warning. If the folder is read-only,
+    stored arrays are read and new ones go to a temporary store, with a warning.
 
     Parameters
     ----------
     root : str or path
-        Folder of the store, made when first needed; ``~`` is expanded.
+        Folder of the store, created when first needed; ``~`` is expanded.
     max_bytes : int, default=2**40
-        Largest size the store may grow to, in bytes.
+        Largest size of the store in bytes.
 
     See Also
     --------
-    FeatureExtractor : Keeps features in it, with ``cache``.
+    FeatureExtractor : Keeps features in a store, with ``cache``.
 
     Examples
     --------
@@ -58,7 +56,7 @@ class FeatureStore:
     """
 
     def __init__(self, root, *, max_bytes=2**40):
-        # Absolute, so that it is the same folder wherever the process goes.
+        # Absolute, so that it stays the same folder if the working directory changes.
         self.root = Path(root).expanduser().absolute()
         self.max_bytes = int(max_bytes)
         if self.max_bytes < 2**16:
@@ -67,7 +65,7 @@ class FeatureStore:
 
     @classmethod
     def temporary(cls):
-        """Make a store that is deleted with the object.
+        """Create a store that is deleted with the object.
 
         Returns
         -------
@@ -81,26 +79,26 @@ class FeatureStore:
 
     @property
     def read_only(self):
-        """Whether the folder is there, but can't be written to."""
+        """Whether the folder exists, but cannot be written to."""
         return self._database.read_only
 
     def exists(self):
-        """Tell whether there is anything of a store, of whichever version of skart.
+        """Return whether the folder has the file of a store.
 
         Returns
         -------
         exists : bool
-            Whether the folder has such files.
+            True also for a damaged file, and for one of another version of skart.
         """
-        return self._database.file.exists() or bool(self._database.other_files()[0])
+        return self._database.file.exists() or bool(self._database.list_files()[0])
 
-    @mended
+    @retry
     def digest_files(self, paths):
-        """Digest the bytes of files, rereading only those that changed.
+        """Compute the digests of files; only changed files are read again.
 
         A file counts as unchanged while its size, inode, and times of modification and
-        of status change are what they were; one that changed less than two seconds ago
-        is always reread, since the clock of file systems is that coarse.
+        of status change are the same. A file that changed less than two seconds ago is
+        always read, since the clock of file systems is that coarse.
 
         Parameters
         ----------
@@ -110,48 +108,48 @@ class FeatureStore:
         Returns
         -------
         digests : list of bytes or None
-            SHA-256 of each file's bytes; None where it can't be read.
+            SHA-256 of each file's bytes; None for a file that cannot be read.
         """
         paths = list(paths)
         digests, changed = [None] * len(paths), []
         with self._database.transaction() as transaction:
             for index, path in enumerate(paths):
-                try:
-                    seen = os.stat(path)
-                    key = hashlib.sha256(os.fsencode(os.path.abspath(path))).digest()
-                except (OSError, ValueError):  # no file can have such a name
+                stamp = file_stamp(path)
+                if stamp is None:
                     continue
-                if not stat.S_ISREG(seen.st_mode):  # a named pipe would never end
-                    continue
-                facts = _facts(seen)
-                known = transaction.get("paths", key)
-                if known and known[: len(facts)] == facts:
-                    digests[index] = known[len(facts) :]
+                name = os.fsencode(os.path.abspath(path))
+                key = b"F" + hashlib.sha256(name).digest()
+                known = transaction.get(key)
+                if known and known[: _STAMP.size] == _STAMP.pack(*stamp):
+                    digests[index] = known[_STAMP.size :]
                 else:
                     changed.append((index, path, key))
         learned = {}
         for index, path, key in changed:
+            stamp = file_stamp(path)
+            if stamp is None:
+                continue
             try:
-                with open(path, "rb") as file:
-                    seen = os.fstat(file.fileno())
-                    digests[index] = hashlib.file_digest(file, "sha256").digest()
+                digests[index] = file_digest(path)
             except OSError:
                 continue
-            if time.time() - max(seen.st_mtime, seen.st_ctime) > 2:
-                learned[key] = _facts(seen) + digests[index]
+            _, mtime, ctime, _ = stamp
+            settled = time.time() - max(mtime, ctime) / 1e9 > 2
+            if settled and file_stamp(path) == stamp:
+                learned[key] = _STAMP.pack(*stamp) + digests[index]
         if learned and not self.read_only:
             with self._database.transaction(write=True) as transaction:
                 for key, known in learned.items():
-                    transaction.put("paths", key, known)
+                    transaction.put(key, known)
         return digests
 
     def section(self, identity):
-        """Open the part of the store that belongs to one way of computing.
+        """Return the arrays of one way of computing features.
 
         Parameters
         ----------
         identity : dict
-            All that the arrays depend on beside the image, as plain values.
+            Everything that decides on the arrays besides the image, as plain values.
 
         Returns
         -------
@@ -160,9 +158,9 @@ class FeatureStore:
         """
         return StoreSection(self, identity)
 
-    @mended
+    @retry
     def info(self):
-        """Count what the store holds; nothing is made, changed or mended.
+        """Count the arrays of the store; nothing is created, changed or repaired.
 
         Returns
         -------
@@ -170,60 +168,58 @@ class FeatureStore:
             ``path``; ``bytes`` on disk; ``arrays`` stored; ``writes``, arrays ever
             written (more than ``arrays`` if some were computed more than once);
             ``sections``, a dict each: ``identity``, and its ``arrays`` and ``bytes``;
-            ``other_formats``, files of other versions of skart, which this one leaves
-            alone; and ``problems`` of the file that were met, a list of str: if there
-            are any, it isn't known what it holds.
+            and ``problems``, a list of str: if the file is damaged, all counts are 0.
         """
-        sizes, sections, problems = {}, [], []
+        sizes, sections, problems = {}, {}, []
         try:
-            with self._database.transaction(look=True) as transaction:
-                rows = list(transaction.scan("sections"))
-                sizes = transaction.measure_arrays()
-            sections = [(key, json.loads(value)) for key, value in rows if value]
+            with self._database.transaction(create=False) as transaction:
+                found = transaction.scan(b"S")
+                sections = {key[1:]: json.loads(value) for key, value in found if value}
+                found = transaction.measure(b"A", _N_SECTION_KEY)
+                sizes = {key[1:]: size for key, size in found.items()}
         except DamagedStoreError as error:
-            sizes, problems = {}, [str(error.__cause__)]
+            sizes, sections, problems = {}, {}, [str(error.__cause__)]
         file = self._database.file
         return {
             "path": str(self.root),
             "bytes": file.stat().st_size if file.exists() else 0,
             "arrays": sum(n_arrays for n_arrays, _ in sizes.values()),
-            "writes": sum(section["writes"] for _, section in sections),
+            "writes": sum(section["writes"] for section in sections.values()),
             "sections": [
                 dict(
                     zip(("arrays", "bytes"), sizes.get(key, (0, 0)), strict=True),
                     identity=section["identity"],
                 )
-                for key, section in sections
+                for key, section in sections.items()
             ],
-            "other_formats": [str(path) for path in self._database.other_files()[0]],
             "problems": problems,
         }
 
     def verify(self, *, repair=False):
-        """Read everything, and compare it with its checksums.
+        """Read the whole store and compare every value with its checksum.
 
-        Others may write meanwhile; what they write is not looked at. Nothing is made or
-        changed without ``repair``. In a file of more than 256 MB all rows are checked,
-        and that they are found by their keys, but neither unused pages nor what an
-        index holds beyond them.
+        Nothing is created or changed unless ``repair=True``. Other processes can read
+        meanwhile, but have to wait before they write.
 
         Parameters
         ----------
         repair : bool, default=False
-            Whether what is damaged is removed, so that it is computed anew.
+            If True, delete damaged arrays. If the file itself is damaged, rename it to
+            ``*.damaged``, with a warning, and begin anew.
 
         Returns
         -------
         report : dict
-            ``path``; ``arrays`` that are sound; ``damaged``, a list of the ``identity``
-            (None if unknown) and ``digest`` (hexadecimal, of the image) of each that is
-            not; ``problems`` of the file itself, a list of str; and ``repaired``.
+            ``path``; ``arrays``, the number of undamaged arrays that are kept;
+            ``damaged``, a list of the ``identity`` (None if unknown) and ``digest``
+            (hexadecimal, of the image) of each damaged array; ``problems`` of the file
+            itself, a list of str; and ``repaired``.
 
         Raises
         ------
         StoreError
-            If the store can't be read for another reason, or can't be repaired because
-            nothing can be written to it.
+            If the store cannot be read for another reason, or cannot be repaired
+            because it is read-only.
 
         Examples
         --------
@@ -234,61 +230,58 @@ class FeatureStore:
         >>> report["damaged"], report["problems"]
         ([], [])
         """
-        n_sound, damaged, problems, identities = 0, [], [], {}
-        n_others = n_lost = 0
-        inode = self._database.inode()
+        n_arrays, damaged, problems, identities = 0, [], [], {}
+        inode = self._database.inode
         try:
-            problems += self._database.check(inode)
-            for table in ("sections", "paths", "arrays"):
-                for key, value, is_indexed in self._database.scan(table, inode):
-                    n_lost += not is_indexed
-                    if table == "arrays":
-                        n_sound += bool(value)
-                        damaged += [] if value else [key]
-                    elif not value:
-                        n_others += 1
-                    elif table == "sections":
-                        identities[key] = json.loads(value)["identity"]
+            with self._database.transaction(create=False) as transaction:
+                problems += transaction.check()
+                for key, value in transaction.scan():
+                    if not value:
+                        damaged.append(key)
+                    elif key[:1] == b"S":
+                        identities[key[1:]] = json.loads(value)["identity"]
+                    n_arrays += bool(value) and key[:1] == b"A"
         except DamagedStoreError as error:
             problems.append(str(error.__cause__))
-        if n_others:
-            problems.append(f"{n_others} rows that are no arrays are damaged")
-        if n_lost:
-            problems.append(f"{n_lost} rows are not found by their keys")
-        repaired = repair and bool(problems or damaged)
+        if not all(isinstance(key, bytes) for key in damaged):
+            problems.append("some keys are no bytes")
+            damaged = [key for key in damaged if isinstance(key, bytes)]
+        repaired = bool(repair and (damaged or problems))
         if repaired and problems:
-            n_saved = self._database.mend(inode)
-            repaired = n_saved is not None  # else another process has done it
-            n_sound = n_saved or 0
+            repaired = self._database.set_aside(inode)
+            n_arrays = 0
         elif repaired:
-            with self._database.transaction(write=True) as transaction:
-                for key in damaged:
-                    if not transaction.get("arrays", key):  # still
-                        transaction.delete("arrays", key)
+            self._delete_damaged(damaged)
+        arrays = [key for key in damaged if key[:1] == b"A"]
+        if len(arrays) < len(damaged):
+            n_others = len(damaged) - len(arrays)
+            problems.append(f"{n_others} values that are no arrays are damaged")
         return {
             "path": str(self.root),
-            "arrays": n_sound,
+            "arrays": n_arrays,
             "damaged": [
-                {"identity": identities.get(key[:16]), "digest": key[16:].hex()}
-                for key in damaged
-                if isinstance(key, bytes)
+                {
+                    "identity": identities.get(key[1:_N_SECTION_KEY]),
+                    "digest": key[_N_SECTION_KEY:].hex(),
+                }
+                for key in arrays
             ],
             "problems": problems,
             "repaired": repaired,
         }
 
     def clear(self):
-        """Delete what the store holds, of every version of skart.
+        """Delete the store, of every version of skart.
 
         Returns
         -------
         n_bytes : int
-            The room that was made.
+            Number of bytes that were freed.
 
         Raises
         ------
         StoreError
-            If the folder holds anything else: nothing is deleted then.
+            If the folder has any other file: nothing is deleted then.
 
         Examples
         --------
@@ -301,32 +294,26 @@ class FeatureStore:
         ...     store.info()["arrays"]
         0
         """
-        strange = self._database.other_files()[1]
-        if strange:
+        own, others = self._database.list_files()
+        if others:
+            names = ", ".join(repr(path.name) for path in others[:3])
+            more = f", {len(others) - 3} more" if len(others) > 3 else ""
             raise StoreError(
-                f"{self.root} holds what is no part of a feature store: "
-                f"{_some(path.name for path in strange)}. Nothing was deleted. Name "
-                "the store's own folder, or delete by hand."
+                f"{self.root} has files that are no part of a feature store: {names}"
+                f"{more}. Nothing was deleted. Name the store's own folder, or delete "
+                "files by hand."
             )
         n_bytes = 0
-        for path in self._database.own_files():
+        for path in own:
             n_bytes += path.stat().st_size
             path.unlink()
         return n_bytes
 
+    def _delete_damaged(self, keys):
+        with self._database.transaction(write=True) as transaction:
+            for key in keys:
+                if not transaction.get(key):  # not written anew meanwhile
+                    transaction.delete(key)
+
     def __repr__(self):
         return f"FeatureStore({str(self.root)!r})"
-
-
-def _facts(seen):
-    """Pack what changes whenever a file's bytes do."""
-    return struct.pack(
-        "<QqqQ", seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
-    )
-
-
-def _some(names, n_most=3):
-    """List a few names."""
-    names = [repr(name) for name in names]
-    more = [f"{len(names) - n_most} more"] if len(names) > n_most else []
-    return ", ".join(names[:n_most] + more)

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.model_selection import GroupKFold
 
-from skart.audit import Audit, audit
+from skart.audit import Audit, audit_collection
 from skart.audit._problems import PROBLEMS
 from skart.datasets import load_image_folder, make_paintings
+from skart.report import write_audit
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,9 @@ def problems_of(result, path):
 
 
 def test_different_paintings_of_one_painter_are_no_duplicates(drawn):
-    result = audit(drawn.paths, labels=drawn.labels, verbose=False, min_size=0)
+    result = audit_collection(
+        drawn.paths, labels=drawn.labels, verbose=False, min_size=0
+    )
     assert result.files["cluster"].isna().all()
     assert len(set(result.groups)) == len(drawn.paths)
 
@@ -70,7 +73,7 @@ def test_different_paintings_of_one_painter_are_no_duplicates(drawn):
 def test_changed_copies_are_found(drawn, tmp_path, change):
     n_paintings = len(drawn.paths)
     copies = copies_of(drawn.paths, tmp_path, change)
-    result = audit([*drawn.paths, *copies], verbose=False, min_size=0)
+    result = audit_collection([*drawn.paths, *copies], verbose=False, min_size=0)
     pairs = result.groups.reshape(2, n_paintings)
     found = pairs[0] == pairs[1]
     assert found.mean() >= 0.95, np.array(drawn.paths)[~found]
@@ -84,7 +87,7 @@ def test_real_paintings(tmp_path, change):
     if not folder:
         pytest.skip("SKART_PAINTINGS names no folder of paintings")
     paths = load_image_folder(folder).paths
-    result = audit(
+    result = audit_collection(
         [*paths, *copies_of(paths, tmp_path, change)], verbose=False, min_size=0
     )
     assert result.groups.tolist() == list(range(len(paths))) * 2
@@ -96,7 +99,7 @@ def test_copies_of_a_copy_are_one_cluster(drawn, tmp_path):
     cropped = copies_of([smaller], tmp_path / "b", "crop 3 %")[0]
     again = shutil.copy(cropped, str(tmp_path / "again.jpg"))
     paths = [one, drawn.paths[5], smaller, cropped, again]
-    result = audit(paths, min_size=0, verbose=False)
+    result = audit_collection(paths, min_size=0, verbose=False)
     assert result.groups.tolist() == [0, 1, 0, 0, 0]
     assert problems_of(result, smaller) == ["near duplicate"]
     assert problems_of(result, again) == ["exact duplicate", "near duplicate"]
@@ -115,15 +118,15 @@ def test_dozens_of_one_image_are_one_cluster(drawn, tmp_path):
         image.putpixel((0, 0), (index, 0, 0))
         paths.append(tmp_path / f"{index}.png")
         image.save(paths[-1])
-    result = audit([*paths, *drawn.paths[1:4]], verbose=False, min_size=0)
+    result = audit_collection([*paths, *drawn.paths[1:4]], verbose=False, min_size=0)
     assert result.groups.tolist() == [0] * 60 + [1, 2, 3]
     assert result.table["related"].str.count(r" \| ").max() == 19
-    result.to_html(tmp_path / "page.html")
+    write_audit(result, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<img") == 20 and "and 40 more" in page
 
 
-def test_files_that_are_no_images_are_findings(drawn, tmp_path):
+def test_unreadable_files_are_findings(drawn, tmp_path):
     good = drawn.paths[0]
     jpeg = Image.open(good).convert("RGB")
     jpeg.save(tmp_path / "whole.jpg")
@@ -143,7 +146,7 @@ def test_files_that_are_no_images_are_findings(drawn, tmp_path):
         "pipe.jpg": "not a regular file",
         "absent.jpg": "no such file",
     }
-    result = audit(
+    result = audit_collection(
         [tmp_path / name for name in reasons] + [good], verbose=False, min_size=0
     )
     assert result.table["problem"].tolist() == ["unreadable"] * len(reasons)
@@ -156,21 +159,23 @@ def test_unreadable_files_of_equal_bytes(tmp_path):
     for name, text in (("a", "no image"), ("b", "no image"), ("c", "NO IMAGE")):
         (tmp_path / f"{name}.jpg").write_text(text)
     paths = sorted(map(str, tmp_path.iterdir()))
-    result = audit(paths, labels=["Cubism", "Fauvism", "Cubism"], verbose=False)
+    result = audit_collection(
+        paths, labels=["Cubism", "Fauvism", "Cubism"], verbose=False
+    )
     assert result.groups.tolist() == [0, 0, 1]
     both = ["unreadable", "exact duplicate", "conflicting movements"]
     assert [problems_of(result, path) for path in paths] == [both, both, both[:1]]
-    result.to_html(tmp_path / "page.html")
+    write_audit(result, tmp_path / "page.html")
     assert "conflicting movements" in (tmp_path / "page.html").read_text()
 
 
-def test_nothing_is_readable(tmp_path):
-    result = audit([tmp_path / "a.jpg"], verbose=False, min_size=0)
+def test_collection_without_readable_files(tmp_path):
+    result = audit_collection([tmp_path / "a.jpg"], verbose=False, min_size=0)
     assert result.summary().loc["unreadable", "findings"] == 1
-    result.to_html(tmp_path / "page.html")
+    write_audit(result, tmp_path / "page.html")
 
 
-def test_a_file_that_goes_while_it_is_audited(drawn, tmp_path, monkeypatch):
+def test_file_deleted_during_the_audit(drawn, tmp_path, monkeypatch):
     paths = [shutil.copy(drawn.paths[0], tmp_path / f"{name}.jpg") for name in "abc"]
     digest = hashlib.file_digest
 
@@ -179,16 +184,16 @@ def test_a_file_that_goes_while_it_is_audited(drawn, tmp_path, monkeypatch):
         return digest(*args)
 
     monkeypatch.setattr(hashlib, "file_digest", late)
-    result = audit(paths, verbose=False, min_size=0)
+    result = audit_collection(paths, verbose=False, min_size=0)
     assert len(set(result.groups)) == 1  # found by its pixels, which were read
-    result.to_html(tmp_path / "page.html")
+    write_audit(result, tmp_path / "page.html")
     assert "no such file" in (tmp_path / "page.html").read_text()
 
 
 def test_the_same_file_twice(drawn, tmp_path):
     link = tmp_path / "link.jpg"
     link.symlink_to(drawn.paths[0])
-    result = audit(
+    result = audit_collection(
         [drawn.paths[0], link, drawn.paths[1], link], verbose=False, min_size=0
     )
     assert result.groups.tolist() == [0, 0, 1, 0]
@@ -198,7 +203,7 @@ def test_the_same_file_twice(drawn, tmp_path):
 def test_conflicts(drawn, tmp_path):
     one, other = drawn.paths[:2]
     copy = copies_of([one], tmp_path, "resized")[0]
-    result = audit(
+    result = audit_collection(
         [one, copy, other],
         labels=["Cubism", "Fauvism", "Fauvism"],
         artists=["Gris", "Unknown", "Derain"],
@@ -212,20 +217,28 @@ def test_conflicts(drawn, tmp_path):
     ]
     assert conflicts["related"].tolist() == [copy, one]
     assert "conflicting artists" not in set(result.table["problem"])
-    result = audit([one, copy], artists=["Gris", "Picasso"], verbose=False, min_size=0)
+    result = audit_collection(
+        [one, copy], artists=["Gris", "Picasso"], verbose=False, min_size=0
+    )
     assert result.summary().loc["conflicting artists", "findings"] == 2
 
 
-def test_artists_are_the_same_in_any_spelling(drawn, tmp_path):
+def test_case_spaces_and_accents_of_artists_are_ignored(drawn, tmp_path):
     one, other = drawn.paths[:2]
     copy = copies_of([one], tmp_path, "resized")[0]
     composed, decomposed = "C\u00e9zanne", " CE\u0301ZANNE "
-    result = audit([one, copy, other], artists=[composed, decomposed, "Monet"])
+    result = audit_collection(
+        [one, copy, other], artists=[composed, decomposed, "Monet"]
+    )
     assert "conflicting artists" not in set(result.table["problem"])
     assert result.files["artist"].tolist() == [composed, decomposed, "Monet"]
-    result = audit([one, other], artists=[composed, decomposed], verbose=False)
+    result = audit_collection(
+        [one, other], artists=[composed, decomposed], verbose=False
+    )
     assert result.groups.tolist() == [0, 0]
-    result = audit([one, copy], artists=[decomposed, "Monet "], verbose=False)
+    result = audit_collection(
+        [one, copy], artists=[decomposed, "Monet "], verbose=False
+    )
     conflicts = result.table[result.table["problem"] == "conflicting artists"]
     assert conflicts["detail"].iloc[0] == f"{decomposed} here, Monet  there"
 
@@ -234,7 +247,7 @@ def test_groups_keep_artists_and_duplicates_together(drawn, tmp_path):
     a, b, c, d = drawn.paths[:4]
     copy = copies_of([b], tmp_path, "darker")[0]
     artists = ["Gris", "Gris", "Derain", "Derain", "Braque"]
-    assert audit(
+    assert audit_collection(
         [a, b, copy, c, d], artists=artists, verbose=False
     ).groups.tolist() == [
         0,
@@ -244,7 +257,9 @@ def test_groups_keep_artists_and_duplicates_together(drawn, tmp_path):
         1,
     ]
     nobody = [None, np.nan, "unknown ", "Anonymous", f"unknown artist of {d}"]
-    result = audit([a, b, copy, c, d], artists=nobody, verbose=False, min_size=0)
+    result = audit_collection(
+        [a, b, copy, c, d], artists=nobody, verbose=False, min_size=0
+    )
     assert result.groups.tolist() == [0, 1, 1, 2, 3]
     assert result.files["artist"].isna().all()
 
@@ -252,7 +267,7 @@ def test_groups_keep_artists_and_duplicates_together(drawn, tmp_path):
 def test_groups_in_a_splitter(drawn, tmp_path):
     copies = copies_of(drawn.paths, tmp_path, "quality 40")
     paths = np.r_[drawn.paths, copies]
-    groups = audit(
+    groups = audit_collection(
         paths, artists=[*drawn.artists] * 2, verbose=False, min_size=0
     ).groups
     assert groups.dtype.kind == "i"
@@ -269,7 +284,7 @@ def test_grey_blank_border_and_tiny(drawn, tmp_path):
     Image.new("RGB", (300, 300), (250, 250, 249)).save(tmp_path / "blank.png")
     grey = copies_of([drawn.paths[0]], tmp_path, "grey")[0]
     paths = [*drawn.paths[:4], *sorted(tmp_path.glob("*.png")), grey]
-    result = audit(paths, verbose=False)
+    result = audit_collection(paths, verbose=False)
     assert problems_of(result, tmp_path / "blank.png") == ["blank"]
     assert problems_of(result, tmp_path / "border.png") == ["near duplicate", "border"]
     assert problems_of(result, tmp_path / "tiny.png") == ["near duplicate", "tiny"]
@@ -280,45 +295,48 @@ def test_grey_blank_border_and_tiny(drawn, tmp_path):
     assert row["detail"] == "no colour, but a copy has"
     wide = tmp_path / "wide.png"
     ImageOps.expand(image, image.width * 2, "white").save(wide)
-    assert audit([wide], verbose=False).files["border"][0] > 0.8
-    relaxed = audit(paths, min_size=100, max_border=0.5, verbose=False)
+    assert audit_collection([wide], verbose=False).files["border"][0] > 0.8
+    relaxed = audit_collection(paths, min_size=100, max_border=0.5, verbose=False)
     assert not {"tiny", "border"} & set(relaxed.table["problem"])
 
 
 def test_grey_is_no_finding_among_grey_images(drawn, tmp_path):
     grey = copies_of(drawn.paths[:4], tmp_path, "grey")
-    result = audit([*grey, drawn.paths[4]], verbose=False, min_size=0)
+    result = audit_collection([*grey, drawn.paths[4]], verbose=False, min_size=0)
     assert "greyscale" not in set(result.table["problem"])
 
 
 def test_imbalance(image_paths):
     labels = ["Cubism"] * 10 + ["Fauvism"] + [None]
-    result = audit(image_paths, labels=labels, max_imbalance=9, min_size=0)
+    result = audit_collection(image_paths, labels=labels, max_imbalance=9, min_size=0)
     (row,) = result.table.itertuples()
     assert row.detail == ("Cubism has 10 paintings, Fauvism has 1: 10 times as many")
     assert pd.isna(row.position) and pd.isna(row.file)
-    balanced = audit(image_paths, labels=labels, max_imbalance=10, min_size=0)
+    balanced = audit_collection(
+        image_paths, labels=labels, max_imbalance=10, min_size=0
+    )
     assert len(balanced.table) == 0
     assert balanced.summary()["findings"].tolist() == [0] * len(PROBLEMS)
 
 
 def test_each_file_is_decoded_once(drawn, count_decodes):
-    result = audit(drawn.paths, n_jobs=2, verbose=False, min_size=0)
+    result = audit_collection(drawn.paths, n_jobs=2, verbose=False, min_size=0)
     result.table, result.groups, result.summary()
     assert sorted(count_decodes) == sorted(drawn.paths)
 
 
-def test_threads_change_nothing(drawn, tmp_path):
+def test_n_jobs_does_not_change_the_result(drawn, tmp_path):
     paths = [*drawn.paths, *copies_of(drawn.paths[:9], tmp_path, "crop 3 %")]
     one, two = (
-        audit(paths, n_jobs=n_jobs, verbose=False, min_size=0) for n_jobs in (None, 2)
+        audit_collection(paths, n_jobs=n_jobs, verbose=False, min_size=0)
+        for n_jobs in (None, 2)
     )
     pd.testing.assert_frame_equal(one.files, two.files)
 
 
-def test_paths_of_any_kind_give_the_same(drawn):
+def test_paths_may_be_list_array_or_series(drawn):
     paths = [*drawn.paths[:3], drawn.paths[0]]
-    expected = audit(paths, verbose=False, min_size=0).table
+    expected = audit_collection(paths, verbose=False, min_size=0).table
     for given in (
         np.array(paths),
         pd.Series(paths, index=[7, 5, 3, 1]),
@@ -326,12 +344,14 @@ def test_paths_of_any_kind_give_the_same(drawn):
     ):
         given = list(given) if isinstance(given, map) else given
         pd.testing.assert_frame_equal(
-            audit(given, verbose=False, min_size=0).table, expected
+            audit_collection(given, verbose=False, min_size=0).table, expected
         )
 
 
 def test_csv(drawn, tmp_path):
-    result = audit([*drawn.paths[:3], drawn.paths[0]], verbose=False, min_size=0)
+    result = audit_collection(
+        [*drawn.paths[:3], drawn.paths[0]], verbose=False, min_size=0
+    )
     result.table.to_csv(tmp_path / "findings.csv", index=False)
     read = pd.read_csv(tmp_path / "findings.csv")
     assert read["problem"].tolist() == ["exact duplicate"] * 2
@@ -348,16 +368,20 @@ def test_page_is_escaped_and_loads_nothing(drawn, tmp_path):
     (tmp_path / "<b>broken.jpg").write_text("x")
     paths = [drawn.paths[0], bad, odd, tmp_path / "<b>broken.jpg"]
     labels = ["<i>Cubism</i>", "Fauvism", None, "Fauvism"]
-    result = audit(paths, labels=labels, max_imbalance=1, verbose=False, min_size=0)
-    result.to_html(tmp_path / "page.html")
+    result = audit_collection(
+        paths, labels=labels, max_imbalance=1, verbose=False, min_size=0
+    )
+    write_audit(result, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page and "<i>" not in page and "<b>" not in page
     assert "times as many" in page and "nan" not in page
     assert page.count('<img src="data:image/jpeg;base64,') == 3
-    assert "http" not in page and 'src="f' not in page
+    assert "http://" not in page and "https://" not in page
+    assert 'src="f' not in page
+    assert f'href="{(tmp_path / "<b>broken.jpg").as_uri()}"' in page
 
 
-def test_a_page_is_atomic_write_or_not_at_all(image_paths, tmp_path, monkeypatch):
+def test_page_is_written_whole_or_not_at_all(image_paths, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space left on device")
 
@@ -365,15 +389,15 @@ def test_a_page_is_atomic_write_or_not_at_all(image_paths, tmp_path, monkeypatch
     page.write_text("an older one")
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no space"):
-        audit(image_paths, verbose=False).to_html(page)
+        write_audit(audit_collection(image_paths, verbose=False), page)
     assert page.read_text() == "an older one"
     assert list(tmp_path.iterdir()) == [page]
 
 
-def test_page_says_what_it_leaves_out(drawn, tmp_path):
+def test_page_counts_clusters_and_findings_left_out(drawn, tmp_path):
     copies = copies_of(drawn.paths[:4], tmp_path, "quality 40")
-    result = audit([*drawn.paths[:4], *copies], min_size=1000, verbose=False)
-    result.to_html(tmp_path / "page.html", max_clusters=1)
+    result = audit_collection([*drawn.paths[:4], *copies], min_size=1000, verbose=False)
+    write_audit(result, tmp_path / "page.html", max_clusters=1)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<img") == 2
     assert "3 more clusters" in page and "3 more are in the table" in page
@@ -382,18 +406,21 @@ def test_page_says_what_it_leaves_out(drawn, tmp_path):
 @pytest.mark.parametrize(
     "parameters, message",
     [
-        ({"min_size": "big"}, "min_size must be a number at least 0; got 'big'"),
-        ({"max_border": 20}, "max_border must be a number in 0-1; got 20"),
-        ({"max_imbalance": 0.5}, "max_imbalance must be a number at least 1"),
-        ({"min_similarity": np.nan}, "min_similarity must be a number in 0.5-1"),
-        ({"n_jobs": 0}, "n_jobs must be None"),
+        (
+            {"min_size": "big"},
+            "'min_size' parameter of audit_collection must be a float in",
+        ),
+        ({"max_border": 20}, "'max_border' parameter .* Got 20 instead"),
+        ({"max_imbalance": 0.5}, "'max_imbalance' parameter"),
+        ({"min_similarity": np.nan}, "'min_similarity' parameter"),
+        ({"n_jobs": 0}, "'n_jobs' parameter"),
         ({"labels": ["Cubism"]}, "inconsistent numbers of samples"),
         ({"artists": np.array([["a", "b"]] * 12)}, "artists must be a 1-D array"),
     ],
 )
 def test_bad_parameters(image_paths, parameters, message):
     with pytest.raises(ValueError, match=message):
-        audit(image_paths, **parameters)
+        audit_collection(image_paths, **parameters)
 
 
 @pytest.mark.parametrize(
@@ -406,10 +433,10 @@ def test_bad_parameters(image_paths, parameters, message):
 )
 def test_bad_paths(paths, error, message):
     with pytest.raises(error, match=message):
-        audit(paths)
+        audit_collection(paths)
 
 
 def test_repr(image_paths):
-    result = audit(image_paths, min_size=0)
+    result = audit_collection(image_paths, min_size=0)
     assert isinstance(result, Audit)
     assert repr(result) == "<Audit: 0 findings in 12 paintings>"

@@ -193,9 +193,9 @@ def test_the_store_may_be_deleted_at_any_time(image_paths, tmp_path, expected):
 def test_a_damaged_vector_is_computed_anew(image_paths, tmp_path, expected, work):
     cache = tmp_path / "store"
     features = extractor(cache=cache).transform(load(image_paths))
-    data = bytearray((cache / "features-2.sqlite").read_bytes())
+    data = bytearray((cache / "features-1.sqlite").read_bytes())
     data[data.index(features[4][300:310].tobytes()) + 3] ^= 0xFF  # sign and exponent
-    (cache / "features-2.sqlite").write_bytes(data)
+    (cache / "features-1.sqlite").write_bytes(data)
     with pytest.warns(UserWarning, match="damaged"):
         again = extractor(cache=cache).transform(load(image_paths))
     assert_near(again, expected)

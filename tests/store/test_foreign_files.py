@@ -1,4 +1,4 @@
-"""Other programs' files in the place of a store, or beside it, are left alone."""
+"""Files of other programs in the place of a store, or beside it, are left alone."""
 
 import contextlib
 import multiprocessing
@@ -13,7 +13,7 @@ from skart import FeatureStore
 from skart.store import StoreError
 
 IDENTITY = {"backbone": "stand-in"}
-NAME = "features-2.sqlite"
+NAME = "features-1.sqlite"
 
 
 def execute(file, *statements):
@@ -40,18 +40,23 @@ OTHERS = {
     "no number": ["CREATE TABLE paintings (title TEXT)"],
     "a number": ["PRAGMA application_id = 7", "CREATE TABLE paintings (title TEXT)"],
     "no tables": ["PRAGMA user_version = 1"],
-    "such names": ["CREATE TABLE paths (name TEXT)", "CREATE TABLE arrays (a)"],
+    "such names": ["CREATE TABLE entries (name TEXT)"],
     "tables of both": [
-        "CREATE TABLE paths (key BLOB UNIQUE, value BLOB)",
+        "CREATE TABLE entries (key BLOB UNIQUE, value BLOB)",
         "CREATE TABLE paintings (title TEXT)",
     ],
 }
 
 
-@pytest.mark.parametrize("kind", [*OTHERS, "cut short", "in the middle of writing"])
-def test_databases_of_other_programs_are_refused(tmp_path, kind):
+@pytest.mark.parametrize(
+    "kind", [*OTHERS, "cut short", "in the middle of writing", "text"]
+)
+def test_files_of_other_programs_raise_an_error(tmp_path, kind):
     file = tmp_path / NAME
-    execute(file, *OTHERS.get(kind, [*OTHERS["no number"], "CREATE TABLE two (a)"]))
+    if kind == "text":
+        file.write_bytes(b"notes of mine\n" * 1000)
+    else:
+        execute(file, *OTHERS.get(kind, [*OTHERS["no number"], "CREATE TABLE two (a)"]))
     if kind == "cut short":
         file.write_bytes(file.read_bytes()[:-4096])
     elif kind == "in the middle of writing":
@@ -67,7 +72,7 @@ def test_databases_of_other_programs_are_refused(tmp_path, kind):
         store.verify,
         lambda: store.verify(repair=True),
     ):
-        with pytest.raises(StoreError, match=f"{NAME} is a database of another pro"):
+        with pytest.raises(StoreError, match=f"{NAME} is no feature store"):
             use()
     with pytest.raises(StoreError, match=f"'{NAME}'.*Nothing was deleted"):
         store.clear()
@@ -88,45 +93,21 @@ def _write(file):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_stores_without_a_number_are_taken_on(store):
-    file = store.root / NAME
-    (number,) = execute(file, "PRAGMA application_id")[0]
-    for other in (0, number ^ 1):  # of code that gave none, and damaged
-        execute(file, f"PRAGMA application_id = {other}")
-        section = FeatureStore(store.root).section(IDENTITY)
-        assert section.read(keys(2))[1].all()
-        assert execute(file, "PRAGMA application_id") == [(other,)]
-        section.write(keys(1, 2), vectors(1, 2))
-        assert execute(file, "PRAGMA application_id") == [(number,)]
-    execute(file, "PRAGMA application_id = 0")
-    file.write_bytes(file.read_bytes()[:-4096])
-    with pytest.warns(UserWarning, match="was damaged: [1-3] of its arrays"):
-        section.read(keys(3))
-    assert execute(file, "PRAGMA application_id") == [(number,)]
-
-
-def test_files_that_merely_have_such_names(store):
-    mine = {
-        "features-1.sqlite": b"measured by hand",
-        "features-7.sqlite.new": b"a copy of it",
-    }
-    for name, content in mine.items():
-        (store.root / name).write_bytes(content)
+def test_clear_keeps_foreign_files_with_names_of_a_store(store):
+    (store.root / "features-7.sqlite").write_bytes(b"measured by hand")
+    (store.root / f"{NAME}.damaged").write_bytes(b"a copy of it")
     execute(store.root / "features-3.sqlite", *OTHERS["no number"])
-    assert not store.info()["other_formats"]
     before = contents(store.root)
-    with pytest.raises(StoreError, match="'features-1.sqlite', 'features-3.sqlite'"):
+    names = f"'{NAME}.damaged', 'features-3.sqlite', 'features-7.sqlite'"
+    with pytest.raises(StoreError, match=names):
         store.clear()
     assert contents(store.root) == before
-    (store.root / NAME).write_bytes(b"notes of mine\n" * 1000)
-    with pytest.raises(StoreError, match=f"'{NAME}', 'features-3.sqlite'"):
-        store.clear()
     (store.root / NAME).unlink()
     assert not store.exists()
 
 
-def test_a_look_at_the_file_keeps_the_locks_of_other_threads(store):
-    """To close a file that was opened beside SQLite would lose them."""
+def test_checking_the_file_keeps_the_locks_of_other_threads(store):
+    """Closing a file that was opened beside SQLite would release them."""
     connection = sqlite3.connect(store.root / NAME, isolation_level=None)
     with contextlib.closing(connection):
         connection.execute("BEGIN IMMEDIATE")
