@@ -19,6 +19,11 @@ from skart.store._mounts import warn_if_network
 
 # The number is that of the format: files of several formats can lie side by side.
 _NAME = "features-1.sqlite"
+# The journal, automatic exports of models, and temporary files of atomic_write.
+_BESIDE = (
+    rf"{re.escape(_NAME)}-journal(\.damaged)?"
+    r"|export-[0-9a-f]{64}\.tflite|\.skart-[0-9a-f]{32}\.part"
+)
 _APPLICATION_ID = int.from_bytes(b"skar")  # in the header of a file of any format
 _TABLE = "TABLE entries (key BLOB UNIQUE, value BLOB)"
 _CHECKSUM = struct.Struct("<I")
@@ -324,7 +329,7 @@ def _is_foreign(file, *, damaged=False):
 
 def _is_own(path):
     """Return whether a file belongs to a store, by its name and content."""
-    if re.fullmatch(rf"{re.escape(_NAME)}-journal(\.damaged)?", path.name):
+    if re.fullmatch(_BESIDE, path.name):
         return path.is_file()
     named = re.fullmatch(r"features-\d+\.sqlite(\.damaged)?", path.name)
     return bool(named) and path.is_file() and not _is_foreign(path, damaged=True)
