@@ -41,7 +41,7 @@ from skart.model_selection import (
 )
 
 LAYERS = ["mixed2", "mixed5", "mixed8"]
-POOLINGS = ["avg", "max", "std", "avg+std", "gram", "avg+std+gram"]
+POOLINGS = ["avg", "max", "std", ["avg", "std"], "gram", ["avg", "std", "gram"]]
 
 
 class Accuracy:
@@ -75,9 +75,10 @@ def row(name, accuracy, *more):
 def layers_and_statistics(args, images, accuracy, store):
     extractor = FeatureExtractor(
         weights=args.weights,
+        layer=[None, *LAYERS],
+        pooling=["avg", "max", "std", "gram"],
         cache=store,
-        keep={"layer": [None, *LAYERS], "pooling": POOLINGS},
-    )
+    ).precompute(images)
     print("| features | random folds | painters apart | numbers |")
     print("|---|---|---|---|")
     for layer in [None, *LAYERS, LAYERS]:
@@ -85,16 +86,12 @@ def layers_and_statistics(args, images, accuracy, store):
         for pooling in POOLINGS:
             extractor.set_params(layer=layer, pooling=pooling)
             X = extractor.transform(images)
-            row(f"{name}, {pooling}", accuracy.of(head(), X), f"{X.shape[1]:,}")
+            row(f"{name}, {' + '.join(np.ravel(pooling))}", accuracy.of(head(), X), f"{X.shape[1]:,}")
     print()
 
 
 def crops(args, paths, accuracy, store):
-    extractor = FeatureExtractor(
-        weights=args.weights,
-        cache=store,
-        keep={"layer": [None, "mixed5"], "pooling": ["avg"]},
-    )
+    extractor = FeatureExtractor(weights=args.weights, cache=store)
     images = ImageLoader(398).transform(paths)
     print(
         "| seen through | joined by | last layer, random folds | painters apart |",
@@ -107,13 +104,15 @@ def crops(args, paths, accuracy, store):
     for n in (1, 5, 9):
         joins = ["mean"] if n == 1 else ["mean", "max", "concat"]
         ways.append((f"{n} of 299 px", images, {"crops": n}, joins))
-    ways.append(("5 and mirrored", images, {"crops": 5, "mirror": True}, ["mean"]))
+    ways.append(("5 and mirrored", images, {"crops": 5, "horizontal_flip": True}, ["mean"]))
     for name, source, how, joins in ways:
         for join in joins:
             measured = []
+            how = {"crops": None, "horizontal_flip": False} | how
+            extractor.set_params(layer=[None, "mixed5"], crop_pooling=join, **how)
+            extractor.precompute(source)
             for layer in (None, "mixed5"):
-                how = {"crops": None, "mirror": False} | how
-                extractor.set_params(layer=layer, join=join, **how)
+                extractor.set_params(layer=layer)
                 measured += accuracy.of(head(), extractor.transform(source))
             print(
                 f"| {name} | {join} | " + " | ".join(f"{x:.1%}" for x in measured), "|"

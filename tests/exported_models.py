@@ -36,14 +36,14 @@ def make(kind):
         return make_pipeline(load, extractor(), StandardScaler(), last)
     if kind == "layers":
         features = extractor(
-            layer=["relu1", "relu3"], pooling="avg+std", storage_dtype="float16"
+            layer=["relu1", "relu3"], pooling=["avg", "std"], storage_dtype="float16"
         )
         return make_pipeline(load, features, "passthrough", last)
     if kind == "constants":
         features = extractor(backbone="EfficientNetB0", layer="stem_conv")
         return make_pipeline(load, features, StandardScaler(), last)
     if kind == "crops":
-        features = extractor(crops=5, crop_size=32, mirror=True, join="max")
+        features = extractor(crops=5, crop_size=32, horizontal_flip=True, crop_pooling="max")
         load = ImageLoader(SIZE, resize="pad")
         return make_pipeline(load, features, StandardScaler(with_mean=False), last)
     if kind == "cnn":

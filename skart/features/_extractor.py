@@ -1,7 +1,6 @@
-"""Images to features: a frozen backbone, run once for each image."""
+"""Features of a frozen backbone, computed once for each image."""
 
-import itertools
-import numbers
+import contextlib
 import os
 import sys
 
@@ -9,94 +8,89 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
-from skart._utils._validation import check_choice
+from skart._utils._validation import Integral, Interval, StrOptions, validate_params
 from skart._utils._versions import EXTRACTOR_VERSION
 from skart.features._cache import (
+    N_ROUNDS,
+    MissingImages,
     check_cache,
-    compute_missing,
     digest_images,
     identify_images,
-    missing_in_any,
+    lost_features,
     open_store,
-    read_complete,
     show_progress,
 )
 from skart.features._lazy import LazyFeatures, check_room
-from skart.features._outputs import check_keep, check_outputs, list_kept, list_outputs
+from skart.features._outputs import check_outputs, list_outputs
 from skart.images._crops import make_windows, name_windows
 from skart.images._lazy import fitting_batch_size, iter_batches
 from skart.images._loader import check_images, check_size
 from skart.networks._presets import short_name
 from skart.networks._weights import check_weights, identify_weights, stamp, stamp_preset
 
-__all__ = ["FeatureExtractor", "LazyFeatures"]
-
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):
-    """Images to the features of a frozen, pretrained network.
+    """Compute features of images with a frozen, pretrained network.
 
-    Each image runs through the network once: with ``cache``, its features are kept in
-    a :class:`FeatureStore` under the digest of the file's bytes and of all that decides
-    on them, so that other folds, searches, processes and days find them there. Images
-    that are found are not even decoded.
+    With ``cache``, each image runs through the network once: its features are stored in
+    a :class:`FeatureStore` under the digest of its file and all settings that affect
+    them. Other folds, searches, processes and sessions read them from there, without
+    decoding the image.
 
     Parameters
     ----------
     backbone : str, default="InceptionV3"
         A network of ``keras.applications``; or, with ``pip install skart[hub]``,
-        ``"keras_hub:"`` and a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...), or
-        a folder that holds one. Its own preprocessing is applied.
+        ``"keras_hub:"`` followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP,
+        ...) or by a folder with one. Its own preprocessing is applied.
     weights : "imagenet", str, path or None, default="imagenet"
-        ImageNet weights (from Keras' cache, or downloaded by it), or the preset's own;
-        a file without the top; or None for random ones, which tell less about style.
-    layer : str or sequence of str, default=None
-        The layer whose output is taken, ``"mixed5"`` for instance; None for the last.
-        The features of several are joined, and computed in one pass.
-    pooling : {"avg", "max", "std", "gram", None} or several with +, default="avg"
-        How maps become vectors: mean, maximum or standard deviation of each channel, or
-        ``"gram"``, how channels go together [3]_, in 2,080 numbers; ``"avg+std"`` joins
-        two. None gives the maps, which stay on disk.
+        ImageNet weights (downloaded by Keras if necessary) or the preset's own; a
+        weights file without the top; or None for random weights.
+    layer : str or list of str, default=None
+        Layer whose output is used, such as ``"mixed5"``. If None, the last one. The
+        features of several layers are concatenated, and computed in one pass.
+    pooling : {"avg", "max", "std", "gram"}, list of them, or None, default="avg"
+        How maps become vectors: the mean, maximum or standard deviation of each
+        channel, or ``"gram"``, the correlations of the channels [3]_ in 2,080 numbers.
+        Those of a list are concatenated. If None, the maps are returned.
     crops : {1, 5, 9, None}, default=None
-        Windows through which the network sees an image: the middle, with the corners,
-        with the middles of the sides too; None is the whole image.
+        Number of crops: the centre; also the corners; also the centres of the sides. If
+        None, the whole image.
     crop_size : int or (int, int), default=None
-        Height and width of a window in pixels; None is what the network was made for,
-        299 for InceptionV3. The loader's ``size`` has to be larger, or equal.
-    mirror : bool, default=False
-        Whether each window, or the whole image, is seen mirrored, too.
-    join : {"mean", "max", "concat"}, default="mean"
-        What becomes of the features of several windows. They are stored one by one, so
-        that another ``join``, or fewer windows, costs nothing.
-    keep : dict, default=None
-        What else a pass computes and stores, for a search over it:
-        ``{"layer": ["mixed2", "mixed5"], "pooling": ["avg", "std"]}`` keeps the means
-        and deviations of both whichever is asked for first. It needs ``cache``.
-    dtype : {"float32", "bfloat16", "float16"}, default=None
-        What the network computes in; None is float32. bfloat16 is twice as fast on
-        processors that have it (AVX512-BF16, AMX), slower on others, and less exact.
+        Height and width of a crop in pixels. If None, the default size of the network,
+        299 for InceptionV3. Images must not be smaller.
+    horizontal_flip : bool, default=False
+        If True, the network also sees the mirror image of each crop or image.
+    crop_pooling : {"mean", "max", "concat"}, default="mean"
+        How the features of crops and mirror images are combined. They are stored
+        separately, so that changing it computes nothing.
+    dtype : {"float32", "bfloat16", "float16"}, default="float32"
+        Dtype of the computation. bfloat16 is twice as fast on processors that support
+        it (AVX512-BF16, AMX), slower on others, and less exact.
     storage_dtype : {"float32", "float16"}, default="float32"
-        What features are kept in; they are read as float32 always. Half the room is
-        enough for maps that a network is trained on.
+        Dtype in the store. Features are always returned as float32.
     batch_size : int, default=None
-        Images a forward pass. None is as many as have two million pixels together, 22
-        at 299 x 299 and 8 at 500 x 500: larger batches are no faster on a CPU, and
-        need memory in proportion. A GPU likes 64 and more.
+        Images per forward pass. If None, images with two million pixels in total: 22 of
+        299 x 299, 8 of 500 x 500. Larger batches are no faster on a CPU; on a GPU, 64
+        and more are.
     cache : str, path or FeatureStore, default=None
-        Folder of the store; None computes features at each call.
+        Folder of the feature store. If None, each call computes the features anew.
     random_state : int, default=0
-        Seed of the random weights with ``weights=None``; unused otherwise.
+        Seed of random weights, only used if ``weights`` is None. It must be an int, so
+        that features are the same in every process.
     verbose : bool, default=True
-        Whether a progress bar shows when it takes more than a second.
+        If True, show a progress bar after a second.
 
     See Also
     --------
     ImageLoader : The step before: paths to images.
     DenseHeadClassifier : The step after: features to movements.
+    HandcraftedFeatures : Features without a network.
 
     Notes
     -----
-    The transformer is stateless: ``fit`` learns nothing. Loaded networks are shared by
-    all extractors of a process that ask for the same.
+    The transformer is stateless: ``fit`` only validates. All extractors of a process
+    with the same settings share one network.
 
     References
     ----------
@@ -105,8 +99,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     .. [2] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017: frozen InceptionV3 features, computed once.
     .. [3] Gatys, Ecker, Bethge. "Image Style Transfer Using Convolutional Neural
-       Networks". CVPR 2016: correlations of channels as the statistic of texture. The
-       matrix is compressed by a fixed random projection of the channels to 64.
+       Networks". CVPR 2016. The matrix is compressed by a fixed random projection of
+       the channels to 64.
 
     Examples
     --------
@@ -118,9 +112,19 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     (2, 1280)
     >>> extractor.set_params(layer=["block_3_expand", "block_6_expand"])
     FeatureExtractor(...)
-    >>> extractor.set_params(pooling="avg+std").fit_transform(images).shape
+    >>> extractor.set_params(pooling=["avg", "std"]).fit_transform(images).shape
     (2, 672)
     """
+
+    _parameter_constraints = {
+        "crops": [Interval(Integral, 1, 9, closed="both"), None],
+        "horizontal_flip": ["boolean"],
+        "crop_pooling": [StrOptions({"mean", "max", "concat"})],
+        "dtype": [StrOptions({"float32", "bfloat16", "float16"})],
+        "storage_dtype": [StrOptions({"float32", "float16"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "verbose": ["verbose"],
+    }
 
     def __init__(
         self,
@@ -131,10 +135,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         pooling="avg",
         crops=None,
         crop_size=None,
-        mirror=False,
-        join="mean",
-        keep=None,
-        dtype=None,
+        horizontal_flip=False,
+        crop_pooling="mean",
+        dtype="float32",
         storage_dtype="float32",
         batch_size=None,
         cache=None,
@@ -147,9 +150,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.pooling = pooling
         self.crops = crops
         self.crop_size = crop_size
-        self.mirror = mirror
-        self.join = join
-        self.keep = keep
+        self.horizontal_flip = horizontal_flip
+        self.crop_pooling = crop_pooling
         self.dtype = dtype
         self.storage_dtype = storage_dtype
         self.batch_size = batch_size
@@ -158,262 +160,133 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None):
-        """Check parameters and X; nothing is learned, computed or loaded.
+        """Validate parameters and images; nothing is computed.
 
         Parameters
         ----------
-        X : LazyImages or array-like of shape (n, height, width, 3)
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
             Images: uint8, or numbers in 0-255.
-        y : object, optional
+        y : None
             Ignored.
 
         Returns
         -------
         self : FeatureExtractor
-            The extractor.
+            Fitted transformer.
         """
-        self._check_parameters()
+        self._validate_params()
         check_images(X)
         return self
 
     def transform(self, X):
-        """Compute features, or find them in the store.
+        """Return features, from the store or computed.
 
         Parameters
         ----------
-        X : LazyImages or array-like of shape (n, height, width, 3)
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
             Images: uint8, or numbers in 0-255.
 
         Returns
         -------
-        features : ndarray of shape (n, d), dtype float32
-            Features in the order of X. Without pooling: LazyFeatures of shape
-            ``(n, h, w, c)``.
+        features : ndarray of shape (n_images, n_features), dtype float32
+            Features. Without pooling: LazyFeatures of shape
+            ``(n_images, height, width, n_channels)``.
 
         Raises
         ------
         UnreadableImageError
-            If files can't be decoded and their loader has ``on_error="raise"``; it
-            names them all. What was computed before it is stored.
+            If files can't be decoded and their loader has ``on_error="raise"``.
+            Features that were computed before are stored.
         ValueError
-            If a parameter or X is not allowed.
+            If a parameter or X is invalid.
         OSError
-            If ImageNet weights can't be had, or the store can't be used.
+            If ImageNet weights can't be downloaded, or the store can't be used.
         """
-        self._check_parameters()
+        self._validate_params()
         X = check_images(X)
-        store = self._store()
-        if store is None:
+        if self.cache is None and self.pooling is not None:
             return np.concatenate(list(self.iter_transform(X)))
-        sections = self._sections(X, store)
-        asked = [
-            [sections[window][output] for output in self._outputs()]
-            for window in sections
-        ]
+        store = open_store(self.cache)
+        sections = self._open_sections(X, store)
         digests = digest_images(X, store)
+        # A second round is for features that the store has lost meanwhile.
+        for _ in range(N_ROUNDS):
+            self._store_missing(X, digests, sections, store)
+            features = self._assemble(digests, sections)
+            if features is not None:
+                return features
+        raise lost_features(store)
 
-        def read():
-            if self.pooling is None:
-                return LazyFeatures(asked[0][0], digests)
-            found = [[section.read(digests) for section in window] for window in asked]
-            if not all(there.all() for _, there in itertools.chain(*found)):
-                return None
-            return self._join([[array for array, _ in window] for window in found])
+    def precompute(self, X):
+        """Compute and store the features that the store lacks, without reading them.
 
-        return read_complete(
-            store,
-            [*itertools.chain(*asked)],
-            digests,
-            compute=lambda: self._compute_missing(X, digests, sections, asked, store),
-            read=read,
-        )
-
-    def iter_transform(self, X):
-        """Compute features batch by batch, past the store.
+        Each layer, pooling and crop is stored separately: an extractor with lists of
+        layers and poolings also stores the features of extractors with one of them.
 
         Parameters
         ----------
-        X : LazyImages or array-like of shape (n, height, width, 3)
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+
+        Returns
+        -------
+        self : FeatureExtractor
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            If ``cache`` is None, or a parameter or X is invalid.
+        UnreadableImageError
+            If files can't be decoded and their loader has ``on_error="raise"``.
+        OSError
+            If ImageNet weights can't be downloaded, or the store can't be used.
+        """
+        self._validate_params()
+        if self.cache is None:
+            raise ValueError("precompute needs a store: pass cache")
+        X = check_images(X)
+        store = open_store(self.cache)
+        sections = self._open_sections(X, store)
+        self._store_missing(X, digest_images(X, store), sections, store)
+        return self
+
+    def iter_transform(self, X):
+        """Compute features batch by batch, without the store.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
             Images: uint8, or numbers in 0-255.
 
         Yields
         ------
         features : ndarray of shape (<= batch_size, ...), dtype float32
-            Features, or maps, in the order of X.
+            Features or maps of a batch, in the order of X.
         """
-        self._check_parameters()
+        self._validate_params()
         X = check_images(X)
-        windows, outputs = self._windows(X), self._outputs()
+        windows = self._windows(X)
         with self._progress(len(X)) as progress:
             for batch in iter_batches(X, self._batch_size(X)):
-                yield self._join(
-                    [self._forward(window.cut(batch), outputs) for window in windows]
-                )
+                outputs = [self._forward(window.cut(batch)) for window in windows]
+                yield self._join(outputs)
                 progress.update(len(batch))
 
     def network(self, input_shape):
-        """Give the frozen network; all who ask for the same share it.
+        """Return the frozen network, which extractors with the same settings share.
 
         Parameters
         ----------
         input_shape : (int, int, int)
-            Height, width and channels of what it sees: images, or crops of them.
+            Height, width and channels of its input: images, or crops of them.
 
         Returns
         -------
         network : keras.Model
-            Preprocessed images -> features; -> a list of them for several layers or
-            statistics.
+            Network from preprocessed images to features, or to a list of them for
+            several layers or poolings.
         """
-        return self._network(input_shape, self._outputs())
-
-    def get_feature_names_out(self, input_features=None):
-        """Name the features: backbone, layer, statistic and number.
-
-        Parameters
-        ----------
-        input_features : object, optional
-            Ignored.
-
-        Returns
-        -------
-        names : ndarray of str, shape (d,)
-            ``"inceptionv3_mixed5_avg_0"`` and so on; with the window ahead of the
-            number where those of several are concatenated.
-        """
-        from skart.networks._backbones import count_features
-
-        self._check_parameters()
-        if self.pooling is None:
-            raise ValueError("maps have no feature names; pass pooling='avg' or 'max'")
-        windows = [""]
-        if self.join == "concat" and (self.crops is not None or self.mirror):
-            windows = name_windows(self.crops, self.mirror)
-        outputs = self._outputs()
-        sizes = count_features(self.backbone, outputs)
-        names = []
-        for window in windows:
-            for (layer, statistic), n_features in zip(outputs, sizes, strict=True):
-                parts = short_name(self.backbone).lower(), layer, statistic, window
-                stem = "_".join(filter(None, parts))
-                names += [f"{stem}_{i}" for i in range(n_features)]
-        return np.array(names, dtype=object)
-
-    def _check_parameters(self):
-        check_outputs(self.layer, self.pooling)
-        check_choice("crops", self.crops, (1, 5, 9, None))
-        if self.crop_size is not None:
-            check_size("crop_size", self.crop_size)
-        check_choice("mirror", self.mirror, (False, True))
-        check_choice("join", self.join, ("mean", "max", "concat"))
-        check_keep(self.keep, self.cache)
-        if self.pooling is None and (
-            len(self._outputs()) > 1 or self.crops or self.mirror or self.keep
-        ):
-            raise ValueError(
-                "pooling=None gives maps of one layer and of whole images: it takes no "
-                "second layer, crops, mirror or keep"
-            )
-        check_choice("dtype", self.dtype, (None, "float32", "bfloat16", "float16"))
-        check_choice("storage_dtype", self.storage_dtype, ("float32", "float16"))
-        if self.batch_size is not None and (
-            not isinstance(self.batch_size, numbers.Integral) or self.batch_size < 1
-        ):
-            raise ValueError(
-                f"batch_size must be a positive int or None; got {self.batch_size!r}"
-            )
-        check_cache(self.cache)
-        if self.weights is None and (
-            not isinstance(self.random_state, numbers.Integral) or self.random_state < 0
-        ):
-            raise ValueError(
-                "random_state must be an int of at least 0 with weights=None, so that "
-                "the same features come out in every process; got "
-                f"{self.random_state!r}"
-            )
-        check_weights(self.weights, self.backbone)
-
-    def _store(self):
-        if self.cache is None and self.pooling is not None:
-            return None
-        return open_store(self.cache)
-
-    def _outputs(self):
-        """List what is asked for: layers and statistics."""
-        return list_outputs(self.layer, self.pooling)
-
-    def _crop_size(self):
-        from skart.networks._backbones import default_size
-
-        return check_size("crop_size", self.crop_size or default_size(self.backbone))
-
-    def _windows(self, X):
-        size = None if self.crops is None else self._crop_size()
-        return make_windows(X.shape[1:3], self.crops, size, self.mirror)
-
-    def _identity(self, X):
-        """Collect all that decides on every feature beside the image file's bytes."""
-        return {
-            "version": EXTRACTOR_VERSION,
-            "images": identify_images(X),
-            "backbone": short_name(self.backbone),
-            "weights": identify_weights(self.weights, self.random_state, self.backbone),
-            "dtype": self.dtype or "float32",
-            "storage_dtype": self.storage_dtype,
-        }
-
-    def _sections(self, X, store):
-        """Open what each output of each window is kept in."""
-        identity = self._identity(X)
-        outputs = list_kept(self.layer, self.pooling, self.keep)
-        return {
-            window: {
-                (layer, statistic): store.section(
-                    identity
-                    | {"layer": layer, "pooling": statistic}
-                    | ({} if window.key is None else {"window": window.key})
-                )
-                for layer, statistic in outputs
-            }
-            for window in self._windows(X)
-        }
-
-    def _compute_missing(self, X, digests, sections, asked, store):
-        def compute(images, keys):
-            n_lacking = n_new = 0
-            for window, kept in sections.items():
-                lacking = {out: x.missing(keys) for out, x in kept.items()}
-                rows = np.any([*lacking.values()], axis=0)
-                if not rows.any():
-                    continue
-                features = self._forward(window.cut(images[rows]), list(kept))
-                for (out, section), array in zip(kept.items(), features, strict=True):
-                    new = lacking[out][rows]
-                    if new.any():
-                        n_lacking += new.sum()
-                        n_new += section.write(keys[rows][new], array[new])
-            return n_new == n_lacking
-
-        wanted = [*itertools.chain(*asked)]
-        rows = np.flatnonzero(missing_in_any(wanted, digests))
-        if self.pooling is None and len(rows):
-            self._tell_room(X, digests[rows], store)
-        with self._progress(len(rows)) as progress:
-            compute_missing(
-                X,
-                digests,
-                rows,
-                compute,
-                sections=wanted,
-                store=store,
-                batch_size=self._batch_size(X),
-                progress=progress,
-            )
-
-    def _batch_size(self, X):
-        return self.batch_size or fitting_batch_size(X)
-
-    def _network(self, input_shape, outputs):
         from skart.networks._backbones import load_shared_backbone
         from skart.networks._keras import check_process
 
@@ -425,56 +298,191 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             input_shape=tuple(input_shape),
             weights=weights,
             seed=self.random_state,
-            outputs=tuple(outputs),
-            dtype=self.dtype or "float32",
+            outputs=tuple(list_outputs(self.layer, self.pooling)),
+            dtype=self.dtype,
         )
 
-    def _forward(self, images, outputs):
-        """Compute the outputs of images, a list of arrays in the storage dtype."""
+    def get_feature_names_out(self, input_features=None):
+        """Return feature names: backbone, layer, pooling and number.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str, shape (n_features,)
+            Names such as ``"inceptionv3_mixed5_avg_0"``. With ``"concat"``, the crop is
+            named before the number.
+        """
+        from skart.networks._backbones import count_features
+
+        self._validate_params()
+        if self.pooling is None:
+            raise ValueError("maps have no feature names; pass pooling='avg' or 'max'")
+        windows = [""]
+        if self.crop_pooling == "concat" and (self.crops or self.horizontal_flip):
+            windows = name_windows(self.crops, self.horizontal_flip)
+        outputs = list_outputs(self.layer, self.pooling)
+        sizes = count_features(self.backbone, outputs)
+        names = []
+        for window in windows:
+            for (layer, statistic), n_features in zip(outputs, sizes, strict=True):
+                parts = short_name(self.backbone).lower(), layer, statistic, window
+                stem = "_".join(filter(None, parts))
+                names += [f"{stem}_{i}" for i in range(n_features)]
+        return np.array(names, dtype=object)
+
+    def _validate_params(self):
+        validate_params(self)
+        check_outputs(self.layer, self.pooling)
+        if self.crops not in (None, 1, 5, 9):
+            raise ValueError(f"crops must be 1, 5, 9 or None; got {self.crops!r}")
+        if self.crop_size is not None:
+            check_size("crop_size", self.crop_size)
+        if self.pooling is None and (
+            len(list_outputs(self.layer, None)) > 1
+            or self.crops
+            or self.horizontal_flip
+        ):
+            raise ValueError(
+                "pooling=None returns the maps of one layer and of whole images: pass "
+                "one layer, crops=None and horizontal_flip=False"
+            )
+        check_cache(self.cache)
+        if self.weights is None and (
+            not isinstance(self.random_state, Integral) or self.random_state < 0
+        ):
+            raise ValueError(
+                "random_state must be an int of at least 0 with weights=None, so that "
+                f"features are the same in every process; got {self.random_state!r}"
+            )
+        check_weights(self.weights, self.backbone)
+
+    def _open_sections(self, X, store):
+        """Return a section of the store for each output of each window."""
+        identity = {
+            "version": EXTRACTOR_VERSION,
+            "images": identify_images(X),
+            "backbone": short_name(self.backbone),
+            "weights": identify_weights(self.weights, self.random_state, self.backbone),
+            "dtype": self.dtype,
+            "storage_dtype": self.storage_dtype,
+        }
+        return {
+            window: [
+                store.section(
+                    identity
+                    | {"layer": layer, "pooling": statistic}
+                    | ({} if window.key is None else {"window": window.key})
+                )
+                for layer, statistic in list_outputs(self.layer, self.pooling)
+            ]
+            for window in self._windows(X)
+        }
+
+    def _store_missing(self, X, digests, sections, store):
+        """Compute and store the features that sections lack."""
+        missing = MissingImages(X, digests, sum(sections.values(), []), store)
+        if self.pooling is None and len(missing.rows):
+            self._check_room(X, len(set(digests[missing.rows])), store)
+        with (
+            self._progress(len(missing.rows)) as progress,
+            contextlib.closing(
+                missing.iter_batches(self._batch_size(X), progress)
+            ) as batches,
+        ):
+            for images, keys in batches:
+                if not self._store_batch(images, keys, sections):
+                    missing.skip_ahead()
+
+    def _store_batch(self, images, keys, sections):
+        """Compute and store features; return False if others had stored some."""
+        n_missing = n_new = 0
+        for window, outputs in sections.items():
+            missing = [section.missing(keys) for section in outputs]
+            rows = np.any(missing, axis=0)
+            if not rows.any():
+                continue
+            computed = self._forward(window.cut(images[rows]))
+            for section, mask, array in zip(outputs, missing, computed, strict=True):
+                new = mask[rows]
+                if new.any():
+                    n_missing += new.sum()
+                    n_new += section.write(keys[rows][new], array[new])
+        return n_new == n_missing
+
+    def _assemble(self, digests, sections):
+        """Return stored features in the order of `digests`; None if some are lost."""
+        if self.pooling is None:
+            ((section,),) = sections.values()
+            return LazyFeatures(section, digests)
+        windows = []
+        for outputs in sections.values():
+            found = [section.read(digests) for section in outputs]
+            if not all(present.all() for _, present in found):
+                return None
+            windows.append([array for array, _ in found])
+        return self._join(windows)
+
+    def _windows(self, X):
+        from skart.networks._backbones import default_size
+
+        size = None
+        if self.crops is not None:
+            size = self.crop_size or default_size(self.backbone)
+            size = check_size("crop_size", size)
+        return make_windows(X.shape[1:3], self.crops, size, self.horizontal_flip)
+
+    def _batch_size(self, X):
+        return self.batch_size or fitting_batch_size(X)
+
+    def _forward(self, images):
+        """Return the outputs of images, a list of arrays in the storage dtype."""
         from skart.networks import preprocess
         from skart.networks._keras import predict_batch
 
-        network = self._network(images.shape[1:], outputs)
+        network = self.network(images.shape[1:])
         computed = predict_batch(network, preprocess(self.backbone, images))
-        computed = [computed] if len(outputs) == 1 else computed
+        computed = computed if isinstance(computed, list) else [computed]
         return [self._for_storage(x.astype(np.float32, copy=False)) for x in computed]
 
     def _for_storage(self, features):
         with np.errstate(over="ignore"):
-            kept = features.astype(self.storage_dtype, copy=False)
+            stored = features.astype(self.storage_dtype, copy=False)
         if not np.isfinite(features).all():
             raise ValueError(
                 f"features of {self.backbone} are not finite with dtype="
                 f"{self.dtype!r}; pass dtype='float32', or other weights"
             )
-        if not np.isfinite(kept).all():
+        if not np.isfinite(stored).all():
             raise ValueError(
                 f"features of {self.backbone} up to {np.abs(features).max():.3g} don't "
                 "fit float16; pass storage_dtype='float32'"
             )
-        return kept
+        return stored
 
     def _join(self, windows):
-        """Join the outputs of each window, and the windows, to one float32 array."""
+        """Combine the outputs of each window, and the windows, to one float32 array."""
         joined = [
-            _beside(outputs).astype(np.float32, copy=False) for outputs in windows
+            _concatenate(outputs).astype(np.float32, copy=False) for outputs in windows
         ]
-        if len(joined) == 1 or self.join == "concat":
-            return _beside(joined)
-        return {"mean": np.mean, "max": np.max}[self.join](joined, axis=0)
+        if len(joined) == 1 or self.crop_pooling == "concat":
+            return _concatenate(joined)
+        return {"mean": np.mean, "max": np.max}[self.crop_pooling](joined, axis=0)
 
-    def _tell_room(self, X, digests, store):
+    def _check_room(self, X, n_images, store):
+        """Print the disk space of maps; raise OSError if it is too small."""
         shape = self.network(X.shape[1:]).output_shape[1:]
-        told = check_room(shape, self.storage_dtype, len(set(digests)), store)
+        message = check_room(shape, self.storage_dtype, n_images, store)
         if self.verbose:
-            tqdm.write(
-                f"{self.backbone} runs to {self.layer or 'its end'}; {told}",
-                file=sys.stderr,
-            )
+            layer = self.layer or "the last layer"
+            tqdm.write(f"{self.backbone} up to {layer}: {message}", file=sys.stderr)
 
     def _progress(self, n_images):
-        what = f"{self.backbone} features ({self.dtype or 'float32'})"
-        return show_progress(n_images, what, self.verbose)
+        description = f"{self.backbone} features ({self.dtype})"
+        return show_progress(n_images, description, self.verbose)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -484,6 +492,6 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _beside(arrays):
-    """Put vectors side by side; those of 18,000 paintings are no small copy."""
+def _concatenate(arrays):
+    """Concatenate vectors, without a copy if there is a single array."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)

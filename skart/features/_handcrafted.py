@@ -1,4 +1,4 @@
-"""Images to features that were designed by hand, each kind computed once an image."""
+"""Hand-crafted features, computed once for each image."""
 
 import contextlib
 from collections.abc import Iterable
@@ -9,97 +9,91 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted
 
-from skart._utils._validation import check_count, suggest
+from skart._utils._validation import Integral, Interval, suggest, validate_params
 from skart.features._cache import (
+    N_ROUNDS,
+    MissingImages,
     check_cache,
-    compute_missing,
     digest_images,
     identify_images,
-    missing_in_any,
+    lost_features,
     open_store,
-    read_complete,
     show_progress,
 )
-from skart.features.descriptors._table import KINDS
+from skart.features.descriptors._table import DESCRIPTORS
 from skart.images._lazy import fitting_batch_size, iter_batches
 from skart.images._loader import check_images
 
-__all__ = ["HandcraftedFeatures"]
-
-
-# Local descriptors that a vocabulary is learned from, at most.
-_N_LEARNED_FROM = 200_000
+# Number of SIFT descriptors from which a vocabulary is learned.
+_N_SAMPLED = 200_000
 
 
 class HandcraftedFeatures(TransformerMixin, BaseEstimator):
-    """Images to features that were designed by hand: colour, light, texture, edges.
+    """Compute hand-crafted features of images: colour, light, texture and edges.
 
-    What was counted in pictures before networks. Each kind is a function in
-    ``skart.features.descriptors``, which tells what it sees and where it was published:
+    Each descriptor is a function in ``skart.features.descriptors``:
 
     =================  =======  ==================================================
-    kind               length   what it sees
+    descriptor         length   describes
     =================  =======  ==================================================
-    "color_layout"          58  where the colours are
-    "hsv"                   42  which colours: hue, saturation, value
-    "luminance"              9  how light and shade are spread
-    "color_structure"       64  how colours mix: in fields or in dabs
-    "lbp"                   54  brushwork close up
-    "glcm"                  36  grain
-    "gabor"                 48  strokes: their width and direction
-    "edge_direction"        37  which way contours run
-    "hog"                 1764  which way contours run in each part of the picture
-    "ltp"                  118  brushwork close up, without the noise
-    "color_names"           55  which of eleven colours, whole and in quarters
-    "topography"            93  ridges, ravines and slopes of light, at three sizes
-    "gunsel"                 6  dark, edges, and how light is spread
-    "sift"             n_words  which small patches it is made of
+    "color_layout"          58  colours and their places
+    "hsv"                   42  distributions of hue, saturation and value
+    "luminance"              9  distribution of lightness
+    "color_structure"       64  colours and how finely they are mixed
+    "lbp"                   54  fine texture, such as brushwork
+    "glcm"                  36  coarse texture
+    "gabor"                 48  width and direction of strokes
+    "edge_direction"        37  direction of edges
+    "hog"                 1764  direction of edges in each part of the image
+    "ltp"                  118  fine texture, less sensitive to noise
+    "color_names"           55  shares of eleven colours, also in each quarter
+    "topography"            93  ridges, ravines and slopes of lightness
+    "gunsel"                 6  darkness, edges and distribution of lightness
+    "sift"             n_words  visual words: small patches of similar look
     =================  =======  ==================================================
 
-    "sift" counts words: patches that are much alike, as ``fit`` finds them in its
-    images [1]_. All others learn nothing.
+    "sift" counts visual words of a vocabulary, which ``fit`` learns [1]_. All other
+    descriptors learn nothing.
 
-    With ``cache``, each kind is kept for itself in a :class:`FeatureStore`: another
-    kind, fold or vocabulary computes what is new in it, and images that lack nothing
-    are not even decoded.
+    With ``cache``, each descriptor is stored separately in a :class:`FeatureStore`.
+    Images whose descriptors are stored are not decoded.
 
     Parameters
     ----------
-    kinds : str or sequence of str
-        One kind or several, which stand side by side in this order. The default is
-        the first eight of the table.
+    descriptors : str or list of str
+        One or several descriptors, concatenated in this order. The default is the first
+        eight of the table.
     n_words : int, default=200
-        Words of the vocabulary of "sift"; unused otherwise.
+        Size of the vocabulary of "sift"; otherwise unused.
     cache : str, path or FeatureStore, default=None
-        Folder of the store; None computes features at each call.
+        Folder of the feature store. If None, each call computes the features anew.
     random_state : int, RandomState instance or None, default=0
-        Seed of the vocabulary's beginning; unused without "sift".
+        Seed of the vocabulary of "sift"; otherwise unused.
     n_jobs : int, default=None
-        Images that are described at the same time, by threads unless
-        ``joblib.parallel_config`` asks for processes; None is one, -1 one for each
-        core.
+        Number of images described in parallel, by threads unless
+        ``joblib.parallel_config`` names processes. None means 1, -1 all cores.
     verbose : bool, default=True
-        Whether a progress bar shows when it takes more than a second.
+        If True, show a progress bar after a second.
 
     Attributes
     ----------
     vocabulary_ : ndarray of shape (n_words, 128), dtype float32
-        The words: centres of clusters of SIFT descriptors. Only with "sift".
+        Visual words: cluster centres of SIFT descriptors. Only with "sift".
 
     See Also
     --------
     ImageLoader : The step before: paths to images.
-    FeatureExtractor : What a network sees; a ``FeatureUnion`` has both.
+    FeatureExtractor : Features of a network; ``FeatureUnion`` concatenates both.
 
     Notes
     -----
-    The kinds have units of their own: a ``StandardScaler`` belongs behind them. A
-    vector depends on its image (and the vocabulary) alone: not on the others, the batch
-    or ``n_jobs``.
+    The descriptors have different scales: a ``StandardScaler`` should follow. The
+    features of an image depend only on the image and the vocabulary, not on other
+    images, the batch or ``n_jobs``.
 
-    The vocabulary is learned by ``MiniBatchKMeans`` from at most 300 patches an image
-    and about 200,000 together, the most striking of each image. Patches take 38 kB an
-    image in the store; another ``n_words`` or fold finds them there.
+    ``MiniBatchKMeans`` learns the vocabulary from about 200,000 patches in total, the
+    strongest of each image, and at most 300 of an image. In the store, patches take
+    38 kB per image; they are reused for any ``n_words`` and fold.
 
     References
     ----------
@@ -111,16 +105,23 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
     >>> import numpy as np
     >>> from skart import HandcraftedFeatures
     >>> images = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
-    >>> features = HandcraftedFeatures(kinds=["hsv", "lbp"])
+    >>> features = HandcraftedFeatures(["hsv", "lbp"])
     >>> features.fit_transform(images).shape
     (2, 96)
     >>> features.get_feature_names_out()[0]
     'hsv_mean_h'
     """
 
+    _parameter_constraints = {
+        "n_words": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
     def __init__(
         self,
-        kinds=(
+        descriptors=(
             "color_layout",
             "hsv",
             "luminance",
@@ -137,7 +138,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         n_jobs=None,
         verbose=True,
     ):
-        self.kinds = kinds
+        self.descriptors = descriptors
         self.n_words = n_words
         self.cache = cache
         self.random_state = random_state
@@ -145,14 +146,85 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None):
-        """Learn the vocabulary of "sift"; without it, check parameters and X only.
+        """Learn the vocabulary of "sift"; otherwise only validate.
 
         Parameters
         ----------
-        X : LazyImages or array-like of shape (n, height, width, 3)
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
             Images: uint8, or numbers in 0-255.
-        y : object, optional
+        y : None
             Ignored.
+
+        Returns
+        -------
+        self : HandcraftedFeatures
+            Fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is invalid, or there are fewer patches than words.
+        """
+        names = self._validate_params()
+        self._learn(check_images(X), names, self._open_store())
+        return self
+
+    def transform(self, X):
+        """Return features, from the store or computed.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+
+        Returns
+        -------
+        features : ndarray of shape (n_images, n_features), dtype float32
+            Features, the descriptors concatenated.
+
+        Raises
+        ------
+        UnreadableImageError
+            If files can't be decoded and their loader has ``on_error="raise"``.
+            Features that were computed before are stored.
+        NotFittedError
+            If "sift" is used before ``fit``.
+        ValueError
+            If a parameter or X is invalid.
+        OSError
+            If the store can't be used.
+        """
+        names = self._validate_params()
+        return self._describe_images(check_images(X), names, self._open_store())
+
+    def fit_transform(self, X, y=None):
+        """Fit and transform; patches are computed once even without a cache.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        features : ndarray of shape (n_images, n_features), dtype float32
+            Features, the descriptors concatenated.
+        """
+        names, X = self._validate_params(), check_images(X)
+        # The patches of all images may not fit into memory.
+        store = open_store(self.cache) if "sift" in names else self._open_store()
+        self._learn(X, names, store)
+        return self._describe_images(X, names, store)
+
+    def precompute(self, X):
+        """Compute and store the features that the store lacks, without reading them.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
+            Images: uint8, or numbers in 0-255.
 
         Returns
         -------
@@ -162,125 +234,80 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or X is not allowed, or the images have fewer patches than
-            the vocabulary is to have words.
-        """
-        kinds = self._check_parameters()
-        self._learn(check_images(X), kinds, self._store())
-        return self
-
-    def transform(self, X):
-        """Compute features, or find them in the store.
-
-        Parameters
-        ----------
-        X : LazyImages or array-like of shape (n, height, width, 3)
-            Images: uint8, or numbers in 0-255.
-
-        Returns
-        -------
-        features : ndarray of shape (n, d), dtype float32
-            Features in the order of X, the kinds side by side in their order.
-
-        Raises
-        ------
+            If ``cache`` is None, or a parameter or X is invalid.
         UnreadableImageError
-            If files can't be decoded and their loader has ``on_error="raise"``; it
-            names them all. What was computed before it is stored.
-        NotFittedError
-            If "sift" is among the kinds and has no vocabulary yet.
-        ValueError
-            If a parameter or X is not allowed.
+            If files can't be decoded and their loader has ``on_error="raise"``.
         OSError
             If the store can't be used.
         """
-        kinds = self._check_parameters()
-        return self._look(check_images(X), kinds, self._store())
-
-    def fit_transform(self, X, y=None):
-        """Do both, computing each image's patches once even without a cache.
-
-        Parameters
-        ----------
-        X : LazyImages or array-like of shape (n, height, width, 3)
-            Images: uint8, or numbers in 0-255.
-        y : object, optional
-            Ignored.
-
-        Returns
-        -------
-        features : ndarray of shape (n, d), dtype float32
-            Those of :meth:`transform`.
-        """
-        kinds, X = self._check_parameters(), check_images(X)
-        # The patches of all images may not fit into memory.
-        store = open_store(self.cache) if "sift" in kinds else self._store()
-        self._learn(X, kinds, store)
-        return self._look(X, kinds, store)
+        names = self._validate_params()
+        if self.cache is None:
+            raise ValueError("precompute needs a store: pass cache")
+        X, store = check_images(X), open_store(self.cache)
+        sections = self._open_sections(X, names, store)
+        self._store_missing(X, digest_images(X, store), sections, store)
+        return self
 
     def get_feature_names_out(self, input_features=None):
-        """Name the features: kind and number.
+        """Return feature names: descriptor and number.
 
         Parameters
         ----------
-        input_features : object, optional
+        input_features : None
             Ignored.
 
         Returns
         -------
-        names : ndarray of str, shape (d,)
-            ``"hsv_mean_h"``, ``"lbp_0"`` and so on.
+        names : ndarray of str, shape (n_features,)
+            Names such as ``"hsv_mean_h"`` and ``"lbp_0"``.
         """
-        kinds = self._check_parameters()
-        self._check_vocabulary(kinds)
-        names = []
-        for kind in kinds:
-            own = range(len(self.vocabulary_)) if kind == "sift" else KINDS[kind].names
-            names += [f"{kind}_{name}" for name in own]
-        return np.array(names, dtype=object)
+        names = self._validate_params()
+        self._check_vocabulary(names)
+        numbers = {name: DESCRIPTORS[name].names for name in names}
+        if "sift" in names:
+            numbers["sift"] = range(len(self.vocabulary_))
+        return np.array(
+            [f"{name}_{number}" for name in names for number in numbers[name]],
+            dtype=object,
+        )
 
-    def _check_parameters(self):
-        """Check what ``fit`` and ``transform`` need; give the kinds as a tuple."""
-        kinds = _listed(self.kinds)
-        for kind in kinds:
-            if not isinstance(kind, str) or kind not in KINDS:
+    def _validate_params(self):
+        """Validate the parameters; return the names of the descriptors."""
+        validate_params(self)
+        names = _as_tuple(self.descriptors)
+        for name in names:
+            if not isinstance(name, str) or name not in DESCRIPTORS:
                 raise ValueError(
-                    f"kinds must name descriptors; got {kind!r}.{suggest(kind, KINDS)}"
+                    f"descriptors must be names of descriptors; got {name!r}."
+                    f"{suggest(name, DESCRIPTORS)}"
                 )
-        if not kinds or len(set(kinds)) < len(kinds):
-            raise ValueError(f"kinds must name each kind once; got {self.kinds!r}")
-        check_count("n_words", self.n_words)
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"descriptors must be different names; got {self.descriptors!r}"
+            )
         check_cache(self.cache)
-        return kinds
+        return names
 
-    def _check_vocabulary(self, kinds):
-        if "sift" in kinds:
+    def _check_vocabulary(self, names):
+        if "sift" in names:
             check_is_fitted(self, "vocabulary_")
 
-    def _store(self):
-        """Return the store of ``cache``; None if there is none."""
+    def _open_store(self):
+        """Return the store of `cache`, or None."""
         return None if self.cache is None else open_store(self.cache)
 
-    def _identity(self, X, kind):
-        """Collect all that decides on a vector beside the image file's bytes."""
-        return {
-            "version": KINDS[kind].version,
-            "images": identify_images(X),
-            "handcrafted": kind,
-        }
-
-    def _learn(self, X, kinds, store):
-        """Learn the vocabulary, if there is one to learn."""
-        if "sift" not in kinds:
+    def _learn(self, X, names, store):
+        """Learn the vocabulary of "sift"."""
+        if "sift" not in names:
             vars(self).pop("vocabulary_", None)
             return
-        n_most = max(1, _N_LEARNED_FROM // len(X))
+        n_most = max(1, _N_SAMPLED // len(X))
         (patches,) = self._read(
-            X, store, {"sift": lambda found: _patches(found[:, :n_most])}
+            X, store, {"sift": lambda patches: _stack_patches(patches[:, :n_most])}
         )
         if len(patches) < self.n_words:
             raise ValueError(
-                f"{len(X)} images have {len(patches)} patches together, too few for a "
+                f"{len(X)} images have {len(patches)} patches in total, too few for a "
                 f"vocabulary of n_words={self.n_words}. Pass a smaller n_words, or "
                 "more or larger images."
             )
@@ -289,53 +316,62 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         ).fit(patches.astype(np.float32))
         self.vocabulary_ = words.cluster_centers_
 
-    def _look(self, X, kinds, store):
-        """Give the features of all kinds, side by side."""
-        self._check_vocabulary(kinds)
-        changes = dict.fromkeys(kinds, np.asarray)
-        if "sift" in kinds:
+    def _describe_images(self, X, names, store):
+        """Return the features of all descriptors, concatenated."""
+        self._check_vocabulary(names)
+        changes = dict.fromkeys(names, np.asarray)
+        if "sift" in names:
             changes["sift"] = self._count_words
         return np.hstack(self._read(X, store, changes))
 
     def _count_words(self, images):
-        """Give the share of each word among the patches of each image."""
+        """Return the share of each word among the patches of each image."""
         shares = np.zeros((len(images), len(self.vocabulary_)), np.float32)
         halves = (self.vocabulary_**2).sum(axis=1) / 2
-        # An image at a time: in products of another shape, rounding is another.
+        # One image at a time: products of another shape are rounded differently.
         for row, patches in zip(shares, images, strict=True):
-            nearness = patches.astype(np.float32) @ self.vocabulary_.T - halves
-            words = nearness.argmax(axis=1)[patches.any(axis=1)]
+            similarity = patches.astype(np.float32) @ self.vocabulary_.T - halves
+            words = similarity.argmax(axis=1)[patches.any(axis=1)]
             counts = np.bincount(words, minlength=len(row))
             row[:] = counts / max(len(words), 1)
         return shares
 
     def _read(self, X, store, changes):
-        """Read each kind through its function; what isn't there is computed first."""
+        """Return the vectors of each descriptor, changed by its function."""
         if store is None:
             return self._compute(X, changes)
-        sections = {kind: store.section(self._identity(X, kind)) for kind in changes}
+        sections = self._open_sections(X, changes, store)
         digests = digest_images(X, store)
-
-        def read():
-            found = [
-                _read_in_parts(sections[kind], digests, change)
-                for kind, change in changes.items()
+        # A second round is for features that the store has lost meanwhile.
+        for _ in range(N_ROUNDS):
+            self._store_missing(X, digests, sections, store)
+            parts = [
+                _read_in_parts(sections[name], digests, change)
+                for name, change in changes.items()
             ]
-            return None if any(part is None for part in found) else found
+            if all(part is not None for part in parts):
+                return parts
+        raise lost_features(store)
 
-        return read_complete(
-            store,
-            [*sections.values()],
-            digests,
-            compute=lambda: self._compute_missing(X, digests, sections, store),
-            read=read,
-        )
+    def _open_sections(self, X, names, store):
+        """Return a section of the store for each descriptor."""
+        images = identify_images(X)
+        return {
+            name: store.section(
+                {
+                    "version": DESCRIPTORS[name].version,
+                    "images": images,
+                    "handcrafted": name,
+                }
+            )
+            for name in names
+        }
 
     def _compute(self, X, changes):
-        """Compute each kind without a store, changed by its function."""
-        parts = {kind: [] for kind in changes}
+        """Compute the vectors of each descriptor without a store."""
+        parts = {name: [] for name in changes}
         with (
-            show_progress(len(X), "hand-made features", self.verbose) as progress,
+            self._progress(len(X)) as progress,
             Parallel(self.n_jobs, prefer="threads") as workers,
             contextlib.closing(iter_batches(X, fitting_batch_size(X))) as batches,
         ):
@@ -343,63 +379,62 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 described = workers(
                     delayed(_describe)(image, [*changes]) for image in images
                 )
-                for kind, change in changes.items():
-                    vectors = np.stack([one[kind] for one in described])
-                    parts[kind].append(change(vectors))
+                for name, change in changes.items():
+                    vectors = np.stack([one[name] for one in described])
+                    parts[name].append(change(vectors))
                 progress.update(len(images))
         return [np.concatenate(part) for part in parts.values()]
 
-    def _compute_missing(self, X, digests, sections, store):
-        def compute(images, keys):
-            new = {kind: section.missing(keys) for kind, section in sections.items()}
-            described = workers(
-                delayed(_describe)(image, [kind for kind in new if new[kind][i]])
-                for i, image in enumerate(images)
-            )
-            n_new = 0
-            for kind, section in sections.items():
-                vectors = [one[kind] for one in described if kind in one]
-                if vectors:
-                    n_new += section.write(keys[new[kind]], np.stack(vectors))
-            return n_new == sum(lacking.sum() for lacking in new.values())
-
-        rows = np.flatnonzero(missing_in_any(sections.values(), digests))
+    def _store_missing(self, X, digests, sections, store):
+        """Compute and store the vectors that sections lack."""
+        missing = MissingImages(X, digests, [*sections.values()], store)
         with (
-            show_progress(len(rows), "hand-made features", self.verbose) as progress,
+            self._progress(len(missing.rows)) as progress,
             Parallel(self.n_jobs, prefer="threads") as workers,
+            contextlib.closing(
+                missing.iter_batches(fitting_batch_size(X), progress)
+            ) as batches,
         ):
-            compute_missing(
-                X,
-                digests,
-                rows,
-                compute,
-                sections=[*sections.values()],
-                store=store,
-                batch_size=fitting_batch_size(X),
-                progress=progress,
-            )
+            for images, keys in batches:
+                lacking = {name: x.missing(keys) for name, x in sections.items()}
+                described = workers(
+                    delayed(_describe)(
+                        image, [name for name in lacking if lacking[name][i]]
+                    )
+                    for i, image in enumerate(images)
+                )
+                n_new = 0
+                for name, section in sections.items():
+                    vectors = [one[name] for one in described if name in one]
+                    if vectors:
+                        n_new += section.write(keys[lacking[name]], np.stack(vectors))
+                if n_new < sum(mask.sum() for mask in lacking.values()):
+                    missing.skip_ahead()
+
+    def _progress(self, n_images):
+        return show_progress(n_images, "hand-crafted features", self.verbose)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = "sift" in _listed(self.kinds)
+        tags.requires_fit = "sift" in _as_tuple(self.descriptors)
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
 
 
-def _listed(kinds):
-    alone = isinstance(kinds, str) or not isinstance(kinds, Iterable)
-    return (kinds,) if alone else tuple(kinds)
+def _as_tuple(names):
+    single = isinstance(names, str) or not isinstance(names, Iterable)
+    return (names,) if single else tuple(names)
 
 
-def _patches(images):
-    """Put the patches of images one below the other, without those that are none."""
+def _stack_patches(images):
+    """Return the patches of all images, without padding."""
     patches = images.reshape(-1, images.shape[-1])
     return patches[patches.any(axis=1)]
 
 
 def _read_in_parts(section, digests, change, n_rows=256):
-    """Read what a section has of the images, changed; None if some were lost."""
+    """Return stored vectors, changed by a function; None if some are lost."""
     parts = []
     for start in range(0, len(digests), n_rows):
         arrays, found = section.read(digests[start : start + n_rows])
@@ -409,7 +444,7 @@ def _read_in_parts(section, digests, change, n_rows=256):
     return np.concatenate(parts)
 
 
-def _describe(image, kinds):
-    """Compute kinds of vectors of one image."""
+def _describe(image, names):
+    """Return the vectors of an image by descriptor."""
     pixels = np.rint(image).astype(np.uint8)
-    return {kind: KINDS[kind].function(pixels) for kind in kinds}
+    return {name: DESCRIPTORS[name].function(pixels) for name in names}

@@ -1,4 +1,4 @@
-"""Maps: features that are too large for memory, and stay on disk."""
+"""Lazy array of feature maps on disk."""
 
 import math
 import shutil
@@ -11,18 +11,19 @@ from skart.store import StoreError
 
 
 class LazyFeatures(LazyArray):
-    """Features that stay on disk until they are read.
+    """Lazy array of features, which are read from disk on access.
 
     It has the length, shape and indexing of an array of shape ``(n, *shape)``: an
-    integer reads one item; a slice, an index array or a mask gives another
-    LazyFeatures; ``np.asarray`` reads all of it. :class:`FeatureExtractor` makes it.
+    integer reads one item; a slice, an index array or a mask returns another
+    LazyFeatures; ``np.asarray`` reads all items. :class:`FeatureExtractor` returns it
+    for ``pooling=None``.
 
     Parameters
     ----------
     section : StoreSection
-        Where the features are.
+        Section of the store that contains the features.
     digests : array-like of bytes
-        Which of them, in order.
+        Digests of the images, in order.
     """
 
     dtype = np.dtype(np.float32)
@@ -44,41 +45,19 @@ class LazyFeatures(LazyArray):
 
 
 def check_room(shape, dtype, n_images, store):
-    """Tell how much room maps take, before it is taken.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of one image's maps.
-    dtype : str
-        What they are stored in.
-    n_images : int
-        How many images are to be computed.
-    store : FeatureStore
-        Where they are going to be.
-
-    Returns
-    -------
-    told : str
-        A sentence for the user.
-
-    Raises
-    ------
-    OSError
-        If there is too little room on the disk.
-    """
+    """Return a message with the disk space of maps; raise OSError if it lacks."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-    needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # with pages half full
+    needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # pages are half full
     folder = tempfile.gettempdir() if store.read_only else store.root
     free = shutil.disk_usage(folder).free
     sizes = (
         f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "
-        f"{folder} has {free / 1e6:,.0f} MB left"
+        f"{folder} has {free / 1e6:,.0f} MB free"
     )
     if needed > free:
         raise OSError(
-            f"maps of {n_images} paintings don't fit the disk: {sizes}. Name a "
-            "folder with more room as cache (or as TMPDIR, without a cache), or "
-            "take a later layer or smaller images."
+            f"maps of {n_images} paintings don't fit the disk: {sizes}. Pass a cache "
+            "folder with more space (or set TMPDIR, without a cache), a later layer or "
+            "smaller images."
         )
     return f"maps of {n_images} paintings take {sizes}"

@@ -250,10 +250,10 @@ def _make_extraction(extractor, shape):
                 for output in tf.nest.flatten(outputs)
             ]
             seen.append(tf.concat(rounded, axis=-1))
-        if len(seen) == 1 or extractor.join == "concat":
+        if len(seen) == 1 or extractor.crop_pooling == "concat":
             return tf.concat(seen, axis=-1)
-        join = {"mean": tf.reduce_mean, "max": tf.reduce_max}[extractor.join]
-        return join(tf.stack(seen), axis=0)
+        reduce = {"mean": tf.reduce_mean, "max": tf.reduce_max}
+        return reduce[extractor.crop_pooling](tf.stack(seen), axis=0)
 
     return extract, [network]
 

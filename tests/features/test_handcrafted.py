@@ -34,8 +34,8 @@ from skart.images import UnreadableImageError
 SIZE = 96
 
 
-def features(kinds=("hsv", "luminance"), **parameters):
-    return HandcraftedFeatures(kinds, **({"verbose": False} | parameters))
+def features(names=("hsv", "luminance"), **parameters):
+    return HandcraftedFeatures(names, **({"verbose": False} | parameters))
 
 
 def load(paths, **parameters):
@@ -94,7 +94,7 @@ def test_images_on_demand_and_in_memory_are_equal(image_paths, tmp_path):
 
 
 def test_neither_batch_nor_number_of_jobs_matters(image_paths):
-    model = features((*HandcraftedFeatures().kinds, "sift"), n_words=12)
+    model = features((*HandcraftedFeatures().descriptors, "sift"), n_words=12)
     X = load(image_paths)
     expected = model.fit_transform(X)
     for rows in ([4], [7, 3, 3, 0]):
@@ -303,7 +303,7 @@ class TestSift:
     def test_without_it_a_fit_leaves_nothing(self, image_paths):
         X = load(image_paths)
         model = features(("hsv", "sift"), n_words=5).fit(X)
-        model.set_params(kinds="hsv").fit(X)
+        model.set_params(descriptors="hsv").fit(X)
         assert not hasattr(model, "vocabulary_")
 
     def test_the_seed_decides(self, image_paths, tmp_path):
@@ -407,12 +407,12 @@ def test_a_table(image_paths):
 @pytest.mark.parametrize(
     "parameters, error, message",
     [
-        ({"kinds": "glmc"}, ValueError, "got 'glmc'. Did you mean 'glcm'"),
-        ({"kinds": ["hsv", "gabour"]}, ValueError, "Did you mean 'gabor'"),
-        ({"kinds": ["hsv", "hsv"]}, ValueError, "each kind once"),
-        ({"kinds": ()}, ValueError, "each kind once"),
-        ({"kinds": None}, ValueError, "got None"),
-        ({"kinds": [["hsv"]]}, ValueError, "must name descriptors"),
+        ({"descriptors": "glmc"}, ValueError, "got 'glmc'. Did you mean 'glcm'"),
+        ({"descriptors": ["hsv", "gabour"]}, ValueError, "Did you mean 'gabor'"),
+        ({"descriptors": ["hsv", "hsv"]}, ValueError, "must be different names"),
+        ({"descriptors": ()}, ValueError, "must be different names"),
+        ({"descriptors": None}, ValueError, "got None"),
+        ({"descriptors": [["hsv"]]}, ValueError, "must be names of descriptors"),
         ({"n_words": 0}, ValueError, "n_words must be a positive int"),
         ({"cache": 5}, TypeError, "cache must be"),
         ({"cache": ""}, TypeError, "cache must be"),
@@ -433,7 +433,7 @@ def test_the_docstring_lists_all_kinds():
     rows = re.findall(r'^ +"(\w+)" +(\S+)  \S', HandcraftedFeatures.__doc__, re.M)
     lengths = {kind: str(len(row.names or ())) for kind, row in KINDS.items()}
     assert dict(rows) == lengths | {"sift": "n_words"}
-    assert tuple(kind for kind, _ in rows[:8]) == HandcraftedFeatures().kinds
+    assert tuple(kind for kind, _ in rows[:8]) == HandcraftedFeatures().descriptors
 
 
 def test_conventions(image_paths):

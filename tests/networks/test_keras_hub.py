@@ -127,7 +127,7 @@ def test_features_are_those_of_the_preset(presets, images, kind):
     close = {"rtol": 1e-3, "atol": 1e-5 * np.abs(expected).max()}
     maps = transform(backbone, images, pooling=None)
     np.testing.assert_allclose(maps, expected, **close)
-    vectors = transform(backbone, images, pooling="avg+max+std")
+    vectors = transform(backbone, images, pooling=["avg", "max", "std"])
     by_hand = [f(expected, axis=(1, 2)) for f in (np.mean, np.max, np.std)]
     np.testing.assert_allclose(vectors, np.concatenate(by_hand, axis=1), **close)
 
@@ -209,7 +209,7 @@ def test_sizes(presets):
         ValueError, match=r"takes images of 32 x 32 pixels; got 40 x 48"
     ):
         transform(presets["vit"][0], larger)
-    crops = transform(presets["vit"][0], larger, crops=5, mirror=True, join="concat")
+    crops = transform(presets["vit"][0], larger, crops=5, horizontal_flip=True, crop_pooling="concat")
     assert crops.shape == (1, 10 * 16)
     assert transform(presets["resnet"][0], larger).shape == (1, 64)
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Hand-crafted descriptors: functions from one image to a vector."""
 
 import lazy_loader as lazy
 
