@@ -18,7 +18,7 @@ import time
 
 MESSAGE = (
     "\nskart: interrupted. Features computed so far are kept: the same command finds "
-    "them; what was being trained begins anew. Ctrl-C again ends it at once."
+    "them; training starts again. Ctrl-C again ends it at once."
 )
 
 _IGNORED = b"\0"  # other bytes are numbers of signals

@@ -1,8 +1,5 @@
-"""What a collection holds: counts, sizes and formats, and the figures of them."""
+"""Counts and figures of a collection."""
 
-from pathlib import Path
-
-import matplotlib.pyplot as plt
 import numpy as np
 
 from skart.images._headers import survey_files
@@ -10,23 +7,9 @@ from skart.plotting import ImageSizeDisplay, SamplesDisplay
 
 
 def describe(collection):
-    """Describe a collection, of which only the files' headers are read.
+    """Return a collection's figures as a dict, and a table with a row a movement.
 
-    Parameters
-    ----------
-    collection : Collection
-        The paintings.
-
-    Returns
-    -------
-    answer : dict
-        ``paintings`` and ``artists`` (None if unknown) counted; ``movements``, a list
-        of dicts with the rows of the table; ``sizes``, the least, median and greatest
-        width and height; ``formats``, files by format; ``skipped`` files by reason;
-        and ``unreadable``, reasons by path.
-    table : DataFrame, a row a movement
-        ``paintings``, ``artists`` where they are known, and median ``width`` and
-        ``height`` in pixels.
+    Only the headers of the files are read.
     """
     files = survey_files(collection.paths, digests=False)
     broken = files["problem"].notna()
@@ -51,54 +34,8 @@ def describe(collection):
     return answer, table
 
 
-def draw(collection, folder, *, cut=None, seed=0):
-    """Draw the report's figures of a collection into a folder.
-
-    Parameters
-    ----------
-    collection : Collection
-        The paintings.
-    folder : str or path
-        Made if it is not there.
-    cut : int, default=None
-        Longer side in pixels; sizes below and above it are also drawn apart.
-    seed : int, default=0
-        Of the choice of samples.
-
-    Yields
-    ------
-    file : pathlib.Path
-        Each figure once it is saved.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, display in figures(collection, cut=cut, seed=seed):
-        file = folder / f"{name}.png"
-        display.figure_.savefig(file, dpi=120, bbox_inches="tight")
-        plt.close(display.figure_)
-        yield file
-
-
 def figures(collection, *, cut=None, seed=0):
-    """Draw the report's figures of a collection: samples, and sizes of the images.
-
-    Parameters
-    ----------
-    collection : Collection
-        The paintings.
-    cut : int, default=None
-        Longer side in pixels; sizes below and above it are also drawn apart.
-    seed : int, default=0
-        Of the choice of samples.
-
-    Yields
-    ------
-    name : str
-        ``"samples"``, ``"sizes"``, and with a cut ``"sizes-below-1000"`` and so on,
-        where there are any.
-    display : SamplesDisplay or ImageSizeDisplay
-        Drawn.
-    """
+    """Yield names and Displays: samples and image sizes, also below and above `cut`."""
     files = survey_files(collection.paths, digests=False)
     readable = files["problem"].isna()
     if not readable.any():

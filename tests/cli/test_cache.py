@@ -46,12 +46,12 @@ def break_one(store):
     path.write_bytes(path.read_bytes().replace(values, bytes(40)))
 
 
-def test_info(store):
+def test_info_lists_kinds_of_features(store):
     done = cache("info", store=store)
     assert done.exit_code == 0
     path, totals, *sections = done.stdout.splitlines()
     assert path == str(store.root)
-    assert "4 arrays, 2 ways" in totals
+    assert "4 arrays, 2 kinds of features" in totals
     assert "3" in sections[0] and (
         "InceptionV3, mixed5, pooling avg, weights imagenet, images 299 x 299, crop, "
         "float32, kept as float16" in sections[0]
@@ -77,7 +77,7 @@ def test_info_of_a_damaged_store_changes_nothing(store):
     before = contents(store)
     done = cache("info", store=store)
     assert done.exit_code == 1 and not done.stderr
-    assert "on disk, damaged: database disk image is malformed. What" in done.stdout
+    assert "on disk, damaged: database disk image is malformed. skart" in done.stdout
     done = cache("info", "--format", "json", store=store)
     answer = json.loads(done.stdout)
     assert done.exit_code == 1
@@ -86,7 +86,7 @@ def test_info_of_a_damaged_store_changes_nothing(store):
     assert contents(store) == before
 
 
-def test_info_of_what_another_program_or_version_made(tmp_path):
+def test_info_of_files_of_another_program_or_version(tmp_path):
     store = FeatureStore(tmp_path)
     (tmp_path / "data.mdb").write_bytes(b"skart store 1")
     done = cache("info", store=store)
@@ -95,7 +95,7 @@ def test_info_of_what_another_program_or_version_made(tmp_path):
     assert f"{tmp_path / 'data.mdb'} is of another version" in done.stdout
     assert list(contents(store)) == ["data.mdb"]
     path = tmp_path / "features-2.sqlite"
-    path.touch()  # of a process that is about to begin
+    path.touch()  # of a process that is about to write
     assert cache("info", store=store).exit_code == 0 and not path.stat().st_size
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE paintings (title TEXT)")
@@ -107,14 +107,13 @@ def test_info_of_what_another_program_or_version_made(tmp_path):
     assert contents(store) == before
 
 
-def test_info_after_a_kill(store):
-    """What was half written is undone: it would have to be read otherwise."""
+def test_info_rolls_back_an_unfinished_write(store):
     path = store.root / "features-2.sqlite"
     process = start(HALF_WRITTEN, path)
     process.communicate()
     assert path.with_name(f"{path.name}-journal").stat().st_size
     done = cache("info", store=store)
-    assert done.exit_code == 0 and "4 arrays, 2 ways" in done.stdout
+    assert done.exit_code == 0 and "4 arrays, 2 kinds of features" in done.stdout
 
 
 HALF_WRITTEN = """
@@ -128,7 +127,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_verify(store):
+def test_verify_finds_and_removes_damaged_arrays(store):
     done = cache("verify", store=store)
     assert done.exit_code == 0 and "4 sound arrays" in done.stdout
     break_one(store)
@@ -144,17 +143,17 @@ def test_verify(store):
     assert done.exit_code == 0 and "3 sound arrays" in done.stdout
 
 
-def test_verify_mends_what_is_cut_short(store):
+def test_verify_repairs_a_truncated_store(store):
     path = store.root / "features-2.sqlite"
     path.write_bytes(path.read_bytes()[:-4096])
     assert cache("verify", store=store).exit_code == 1
-    assert path.stat().st_size % 4096 == 0  # looked at, and left as it was
+    assert path.stat().st_size % 4096 == 0  # unchanged
     done = cache("verify", "--repair", store=store)
-    assert done.exit_code == 1 and "was removed" in done.stdout
+    assert done.exit_code == 1 and "were removed" in done.stdout
     assert cache("verify", store=store).exit_code == 0
 
 
-def test_clear(store):
+def test_clear_deletes_a_store_and_nothing_else(store):
     done = cache("clear", store=store, input="n\n")
     assert done.exit_code == 1 and "nothing was deleted" in done.stdout
     assert store.info()["arrays"] == 4

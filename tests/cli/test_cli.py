@@ -257,7 +257,7 @@ def test_evaluate(trained, drawn, tmp_path):
         *("--predictions", str(tmp_path / "all.csv")),
     )
     assert done.returncode == 0, done.stderr
-    assert "its recipe is cross-validated" in done.stderr
+    assert "its pipeline is cross-validated" in done.stderr
     answer = json.loads(done.stdout)
     table = pd.read_csv(tmp_path / "all.csv")
     accuracy = np.mean(table["movement"] == table["predicted"])
@@ -285,7 +285,7 @@ def test_evaluate(trained, drawn, tmp_path):
         "8 paintings, none of them byte for byte one that the model was trained on"
         in done.stdout
     )
-    assert "since it was trained on them: 1 paintings" in done.stderr
+    assert "since the model was trained on them: 1 paintings" in done.stderr
     assert "doesn't know: Ukiyo-e" in done.stderr
 
 

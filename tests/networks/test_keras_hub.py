@@ -16,7 +16,7 @@ from skart import (
     load_model,
     save_model,
 )
-from skart.cli._prediction import predict_images
+from skart.cli._predict import predict_images
 from skart.networks import load_backbone, preprocess
 from skart.networks._backbones import default_size
 from skart.persistence import ModelFileError

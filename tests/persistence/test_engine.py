@@ -21,7 +21,7 @@ from skart import (
     save_model,
 )
 from skart.cli import app
-from skart.cli._prediction import predict_images
+from skart.cli._predict import predict_images
 from skart.persistence import ModelFileError, model_info
 from skart.persistence._engine import digest_model, find_engine
 
