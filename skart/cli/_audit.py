@@ -24,9 +24,7 @@ def audit(
     ] = None,
     min_size: Annotated[
         int,
-        typer.Option(
-            min=0, help="Images with a shorter side below so many pixels are findings."
-        ),
+        typer.Option(min=0, help="Report images with a shorter side of fewer pixels."),
     ] = 200,
     force: Force = False,
     format: Format = "table",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skart.cli._app import Seed, app, cli_errors
+from skart.cli._app import OnError, Seed, app, cli_errors
 from skart.cli._interrupts import check_interrupt
 
 _N_FOLDS = 3
@@ -44,6 +44,7 @@ def demo(
     epochs: Annotated[
         int, typer.Option(min=1, help="Number of epochs of each head.")
     ] = 30,
+    on_error: OnError = "raise",
     seed: Seed = 0,
 ):
     """Run the whole workflow: load, extract, search, cross-validate, fit, test, plot.
@@ -75,6 +76,7 @@ def demo(
         weights=weights,
         layer=layer,
         scale=weights is None,
+        on_error=on_error,
         cache=out / "features",
         epochs=epochs,
         random_state=seed,
@@ -138,7 +140,10 @@ def demo(
 
     _step("Saved", f"in {out.resolve()}")
     samples = SamplesDisplay.from_paths(
-        paintings["path"], paintings["movement"], artists=paintings["artist"]
+        paintings["path"],
+        paintings["movement"],
+        artists=paintings["artist"],
+        on_error=on_error,
     )
     figures = {
         "samples.png": samples.figure_,

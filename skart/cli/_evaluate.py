@@ -86,66 +86,70 @@ def assess(file, data, *, n_folds, weights, on_error, cache, seed):
     Return a Bunch: `evaluation`, `frame` (the paintings, in the same order), `method`
     (a description), `pipe`, `notes` (of the model file) and `collection`.
     """
-    import numpy as np
     from sklearn.utils import Bunch
 
     from skart.cli._collection import Collection
     from skart.cli._predict import load_pipeline
-    from skart.cli._training import digest_paintings
     from skart.persistence import model_info
 
     pipe = load_pipeline(file, weights=weights, on_error=on_error, cache=cache)
     notes = model_info(file)["notes"] or {}
+    new = None
     if n_folds is None:
-        collection = Collection(data, least=1)
-        known = np.isin(collection.labels, pipe.classes_)
-        if not known.any():
-            raise ValueError(
-                f"{str(data)!r} holds none of the movements that {str(file)!r} knows: "
-                f"{', '.join(map(str, pipe.classes_))}"
-            )
-        seen = np.isin(
-            digest_paintings(collection.paths, cache), notes.get("digests", [])
-        )
-        new = known & ~seen
-        # A few new paintings among those of the training are no test.
-        if "digests" in notes and new.sum() > seen.sum():
-            if seen.any():
-                n = seen.sum()
-                say(f"left out, since the model was trained on them: {n} paintings")
-            for movement in np.unique(collection.labels[~known]):
-                say(f"left out, a movement that the model doesn't know: {movement}")
-            frame = collection.frame[new].reset_index(drop=True)
-            evaluation, method = _test(pipe, notes, collection, frame, seed)
-            return Bunch(
-                evaluation=evaluation,
-                frame=frame,
-                method=method,
-                pipe=pipe,
-                notes=notes,
-                collection=collection,
-            )
         n_folds = _N_FOLDS
-        reason = (
-            "The model was trained on these paintings"
-            if "digests" in notes
-            else "The model file doesn't list the paintings it was trained on"
-        )
-        say(f"{reason}, so its pipeline is cross-validated.")
-    collection = Collection(data)
-    for remark in collection.remarks():
-        say(remark)
-    evaluation, method = _cross_validate(pipe, collection, n_folds, seed)
-    if notes.get("search"):
-        method += "; its parameters were searched for on paintings that are among these"
+        collection = Collection(data, least=1)
+        new = _find_new_paintings(pipe, notes, collection, file, cache)
+    if new is not None:
+        frame = collection.frame[new].reset_index(drop=True)
+        evaluation, method = _test(pipe, notes, collection, frame, seed)
+    else:
+        collection = Collection(data)
+        frame = collection.frame
+        for remark in collection.remarks():
+            say(remark)
+        evaluation, method = _cross_validate(pipe, collection, n_folds, seed)
+        if notes.get("search"):
+            method += (
+                "; its parameters were searched for on paintings that are among these"
+            )
     return Bunch(
         evaluation=evaluation,
-        frame=collection.frame,
+        frame=frame,
         method=method,
         pipe=pipe,
         notes=notes,
         collection=collection,
     )
+
+
+def _find_new_paintings(pipe, notes, collection, file, cache):
+    """Return a mask of the paintings to test the model on; None if they are too few."""
+    import numpy as np
+
+    from skart.cli._training import digest_paintings
+
+    known = np.isin(collection.labels, pipe.classes_)
+    if not known.any():
+        raise ValueError(
+            f"{collection.name!r} holds none of the movements that {str(file)!r} "
+            f"knows: {', '.join(map(str, pipe.classes_))}"
+        )
+    digests = digest_paintings(collection.paths, cache)
+    seen = np.isin(digests, notes.get("digests", []))
+    new = known & ~seen
+    if "digests" not in notes:
+        reason = "The model file doesn't list the paintings it was trained on"
+    elif new.sum() <= seen.sum():  # a few new paintings are no test
+        reason = "The model was trained on these paintings"
+    else:
+        if seen.any():
+            n = seen.sum()
+            say(f"left out, since the model was trained on them: {n} paintings")
+        for movement in np.unique(collection.labels[~known]):
+            say(f"left out, a movement that the model doesn't know: {movement}")
+        return new
+    say(f"{reason}, so its pipeline is cross-validated.")
+    return None
 
 
 def _test(pipe, notes, collection, frame, seed):

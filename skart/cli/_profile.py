@@ -22,8 +22,8 @@ def profile(
         int | None,
         typer.Option(
             min=1,
-            help="Also draw the sizes of images with a longer side below and above so "
-            "many pixels.",
+            help="Also draw the sizes of images whose longer side is below and above "
+            "this number of pixels.",
             show_default=False,
         ),
     ] = None,

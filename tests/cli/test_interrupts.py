@@ -161,7 +161,7 @@ def test_first_interrupt_ends_in_order(body, left, begin, tmp_path):
 
 
 @pytest.mark.slow
-def test_interrupted_fit_is_no_bad_candidate(begin, monkeypatch):
+def test_interrupt_in_a_fit_ends_a_search(begin, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
     process = begin("search()")
     process.send_signal(signal.SIGINT)
