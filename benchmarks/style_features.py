@@ -86,7 +86,11 @@ def layers_and_statistics(args, images, accuracy, store):
         for pooling in POOLINGS:
             extractor.set_params(layer=layer, pooling=pooling)
             X = extractor.transform(images)
-            row(f"{name}, {' + '.join(np.ravel(pooling))}", accuracy.of(head(), X), f"{X.shape[1]:,}")
+            row(
+                f"{name}, {' + '.join(np.ravel(pooling))}",
+                accuracy.of(head(), X),
+                f"{X.shape[1]:,}",
+            )
     print()
 
 
@@ -104,7 +108,9 @@ def crops(args, paths, accuracy, store):
     for n in (1, 5, 9):
         joins = ["mean"] if n == 1 else ["mean", "max", "concat"]
         ways.append((f"{n} of 299 px", images, {"crops": n}, joins))
-    ways.append(("5 and mirrored", images, {"crops": 5, "horizontal_flip": True}, ["mean"]))
+    ways.append(
+        ("5 and mirrored", images, {"crops": 5, "horizontal_flip": True}, ["mean"])
+    )
     for name, source, how, joins in ways:
         for join in joins:
             measured = []

@@ -57,10 +57,12 @@ layers, poolings = ["mixed2", "mixed5", None], ["avg", "std", "gram"]
 weights = os.environ.get("SKART_INCEPTION_WEIGHTS")  # None: drawn at random
 extractor = FeatureExtractor(
     weights=weights,
+    layer=layers,
+    pooling=poolings,
     cache="skart-gallery/features",
-    keep={"layer": layers, "pooling": poolings},
     verbose=False,
 )
+extractor.precompute(images)
 folds = list(StratifiedGroupKFold(2).split(paths, labels, artists))
 
 

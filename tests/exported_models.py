@@ -43,7 +43,9 @@ def make(kind):
         features = extractor(backbone="EfficientNetB0", layer="stem_conv")
         return make_pipeline(load, features, StandardScaler(), last)
     if kind == "crops":
-        features = extractor(crops=5, crop_size=32, horizontal_flip=True, crop_pooling="max")
+        features = extractor(
+            crops=5, crop_size=32, horizontal_flip=True, crop_pooling="max"
+        )
         load = ImageLoader(SIZE, resize="pad")
         return make_pipeline(load, features, StandardScaler(with_mean=False), last)
     if kind == "cnn":

@@ -55,8 +55,6 @@ def test_imports_run_one_way(path):
     if path.parent == ROOT:
         return
     package = path.relative_to(ROOT).parts[0]
-    if path.name in ("_experiments.py", "_page.py"):
-        pytest.xfail("to be moved")
     for name in imported_modules(path):
         if name == "skart.__version__":
             continue

@@ -1,6 +1,6 @@
-"""The ``skart`` command. Keras is imported only once a command needs it."""
+"""The ``skart`` command; Keras is imported only by commands that need it."""
 
-# Each module registers a command, in the order in which help lists them.
+# Each module registers its command; this is the order of `skart --help`.
 from skart.cli import (  # noqa: F401
     _audit,
     _cache,

@@ -1,4 +1,4 @@
-"""What all commands share: errors, warnings, interrupts, output and options."""
+"""The application, and the options, output and error handling of all commands."""
 
 import contextlib
 import faulthandler
@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 import skart
-from skart.cli import _interrupts as interrupts
+from skart._utils import _interrupts as interrupts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,9 +23,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Artistic movement recognition: a folder of paintings in, a classifier out."
-    "\n\nWhat a command answers goes to the standard output, all else to the standard "
-    "error. Exit status: 0, or 1 if `predict` or `audit` met images that can't be read "
-    "or the store of features is damaged, 2 for bad input, 130 if interrupted.",
+    "\n\nResults go to the standard output; progress and remarks go to the standard "
+    "error. Exit status: 0 on success, 1 if `predict` or `audit` found unreadable "
+    "images or the feature store is damaged, 2 for bad input, 130 if interrupted."
+    "\n\nExample: `skart train paintings/ --out model.skart`",
 )
 
 Data = Annotated[
@@ -40,39 +41,37 @@ Data = Annotated[
 Model = Annotated[
     Path,
     typer.Argument(
-        help="A file made by `skart train`.", metavar="FILE", show_default=False
+        help="Model file written by `skart train`.", metavar="FILE", show_default=False
     ),
 ]
 Weights = Annotated[
     str | None,
     typer.Option(
-        help="A file of InceptionV3 weights without the top (.weights.h5), 'imagenet' "
-        "(the default) or 'random'.",
+        help="'imagenet' (the default), 'random', or a file of InceptionV3 weights "
+        "without the top (.weights.h5).",
         show_default=False,
     ),
 ]
 ModelWeights = Annotated[
     Path | None,
     typer.Option(
-        help="Where the pretrained weights lie now, if no longer where they were.",
+        help="File of the pretrained weights, if they have been moved since training.",
         show_default=False,
     ),
 ]
 Cache = Annotated[
     Path,
-    typer.Option(envvar="SKART_CACHE", help="Folder where features are kept."),
+    typer.Option(envvar="SKART_CACHE", help="Folder of the feature store."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of all that is random.")]
-Format = Annotated[
-    Literal["table", "json"], typer.Option(help="How the answer is written.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
+Format = Annotated[Literal["table", "json"], typer.Option(help="Output format.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 OnError = Annotated[
     Literal["raise", "blank"],
     typer.Option(
-        help="What to do about images that can't be decoded: name them all and stop, "
-        "or name them and put black ones in their place."
+        help="If an image can't be decoded: stop and list all such images (raise), or "
+        "list them and use black images instead (blank)."
     ),
 ]
 
@@ -80,9 +79,10 @@ Folds = Annotated[
     int | None,
     typer.Option(
         min=2,
-        help="Cross-validate the model's recipe with so many folds. Without it, the "
-        "model itself is tested on paintings that it was not trained on; if there are "
-        "none, its recipe is cross-validated with 4 folds.",
+        help="Number of folds with which the model's pipeline is cross-validated. By "
+        "default, the model itself is tested on the paintings it was not trained on; "
+        "if most paintings were used in training, its pipeline is cross-validated with "
+        "4 folds.",
         show_default=False,
     ),
 ]
@@ -90,13 +90,24 @@ Folds = Annotated[
 CACHE = Path("~/.cache/skart")
 
 
+# Parameters in messages of the library, and the options that stand for them.
+_IN_OPTIONS = (
+    (r"pass ImageLoader\(on_error='blank'\)", "pass --on-error blank"),
+    (r"load_model\(\.\.\., weights=('.*?')\)", r"--weights \1"),
+    (r"pass cache=.*?, for instance; to a command, --cache", "pass --cache"),
+    (r"rename one, or pass \w+=, one of its columns", "rename one of its columns"),
+    (r", or pass its encoding=, .*? for instance", ""),
+    (r"; pass root= for another folder", ""),
+)
+
+
 def main():
-    """Run the command."""
+    """Run the `skart` command."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, as by some daemons
             setattr(sys, name, open(os.devnull, "w"))
     _hide_native_output()
-    for stream in (sys.stdout, sys.stderr):  # names of files may be no Unicode
+    for stream in (sys.stdout, sys.stderr):  # file names may be invalid Unicode
         stream.reconfigure(errors="backslashreplace")
     with interrupts.ending_in_order():
         app()
@@ -115,132 +126,94 @@ def _hide_native_output():
     faulthandler.enable(sys.stderr)  # messages of crashes are hidden, too
 
 
-def say(text="", **style):
-    """Print a message to the standard error, unless the command was interrupted.
-
-    Parameters
-    ----------
-    text : str, default=""
-        A line, or several.
-    **style : object
-        As ``typer.secho`` takes it.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the command was interrupted, but the exception was lost.
-    """
-    interrupts.check_interrupt()
-    typer.secho(_printable(text), err=True, **style)
-
-
-def step(name, what):
-    """Tell the user which step begins.
-
-    Parameters
-    ----------
-    name, what : str
-        The step, and what it does.
-    """
-    say(f"{name}: {what}", bold=True)
-
-
-@contextlib.contextmanager
-def manners():
-    """Turn exceptions into one line and an exit status, and warnings into a line."""
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
-        try:
-            yield
-        except KeyboardInterrupt:
-            if not interrupts.was_interrupted():  # else it was announced
-                say(interrupts.MESSAGE)
-            raise typer.Exit(130) from None
-        except BrokenPipeError:  # nobody reads on: `skart predict ... | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
-        except (ValueError, OSError, TypeError) as error:
-            if interrupts.was_interrupted():  # TensorFlow may have replaced it
-                raise typer.Exit(130) from None
-            say(f"skart: {error}")
-            if hasattr(error, "failures"):
-                say("On the command line, that is --on-error blank.")
-            raise typer.Exit(2) from None
-
-
 def command(function, group=app):
-    """Register a function as a command; what it returns is the answer.
+    """Register a function as a command that prints the str the function returns.
 
-    Parameters
-    ----------
-    function : callable
-        Gives a str for the standard output, or None, or such an answer and an exit
-        status. What it prints goes to the standard error, so that the answer can be
-        piped.
-    group : typer.Typer, default=app
-        What the command belongs to.
-
-    Returns
-    -------
-    command : callable
-        The command.
+    The function may also return None, or a tuple of the str and the exit status. What
+    it prints goes to the standard error, so that its result can be piped.
     """
 
     @group.command()
     @functools.wraps(function)
     def run(**options):
-        with manners():
+        with cli_errors():
             with contextlib.redirect_stdout(sys.stderr):
-                answer = function(**options)
-            answer, status = answer if isinstance(answer, tuple) else (answer, 0)
-            if answer is not None:
-                typer.echo(_printable(answer))
+                result = function(**options)
+            result, status = result if isinstance(result, tuple) else (result, 0)
+            if result is not None:
+                typer.echo(_printable(result))
                 sys.stdout.flush()
         raise typer.Exit(status)
 
     return run
 
 
-def as_json(answer):
-    """Write an answer as JSON.
+@contextlib.contextmanager
+def cli_errors():
+    """Turn an exception into a line and an exit status, and a warning into a line."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not interrupts.was_interrupted():  # else the message was printed
+                say(interrupts.MESSAGE)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader has stopped: `skart predict ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except (ValueError, OSError, TypeError) as error:
+            if interrupts.was_interrupted():  # TensorFlow may have replaced it
+                raise typer.Exit(130) from None
+            say(f"skart: {_in_options(error)}")
+            raise typer.Exit(2) from None
 
-    Parameters
-    ----------
-    answer : object
-        Dicts and lists; numbers of NumPy are converted, and nan becomes null.
 
-    Returns
-    -------
-    text : str
-        Indented, readable characters as they are.
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    """Print a warning if it is meant for users; others are for developers."""
+    if issubclass(category, UserWarning):
+        say(f"skart: warning: {_in_options(message)}")
+
+
+def _in_options(message):
+    """Return a message of the library with options in the place of parameters."""
+    message = str(message)
+    for pattern, replacement in _IN_OPTIONS:
+        message = re.sub(pattern, replacement, message)
+    return message
+
+
+def say(text="", **style):
+    """Print to the standard error, styled as by `typer.secho`.
+
+    Raise KeyboardInterrupt if the command was interrupted but the exception was lost.
     """
-    text = json.dumps(answer, default=lambda value: value.tolist())
-    # JSON has no nan, which a movement without paintings has for its recall.
-    answer = json.loads(text, parse_constant=lambda _: None)
-    return json.dumps(answer, indent=2, ensure_ascii=False)
+    interrupts.check_interrupt()
+    typer.secho(_printable(text), err=True, **style)
+
+
+def step(name, description):
+    """Print the name and the description of the step that begins."""
+    say(f"{name}: {description}", bold=True)
+
+
+def as_json(result):
+    """Return dicts and lists as JSON text; NumPy numbers are converted."""
+    text = json.dumps(result, default=lambda value: value.tolist())
+    # JSON has no NaN, the recall of a movement without paintings: it becomes null.
+    result = json.loads(text, parse_constant=lambda _: None)
+    return json.dumps(result, indent=2, ensure_ascii=False)
 
 
 def _printable(text):
-    """Make control characters visible: names and notes in files may hold any."""
+    """Return text with control characters escaped: file names may hold any."""
     return re.sub(
         r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], text
     )
 
 
 def check_out(out, *, force=False, suffix=None, option="--out"):
-    """Check that a file can be made, before the work that it is for.
-
-    Parameters
-    ----------
-    out : path
-        The file.
-    force : bool, default=False
-        Whether it may exist.
-    suffix : str, default=None
-        What its name must end in.
-    option : str, default="--out"
-        Which names it.
-    """
+    """Raise ValueError if a file can't be written, before the work begins."""
     if suffix is not None and out.suffix != suffix:
         raise ValueError(f"{option} {out}: the name must end in {suffix}")
     if out.is_dir() or not out.absolute().parent.is_dir():
@@ -258,13 +231,8 @@ def check_out(out, *, force=False, suffix=None, option="--out"):
         raise ValueError(f"{option} {out}: its folder can't be written to") from error
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None):
-    if issubclass(category, UserWarning):  # others are for developers
-        say(f"skart: warning: {message}")
-
-
-def _print_version(wanted: bool):
-    if wanted:
+def _print_version(requested: bool):
+    if requested:
         typer.echo(f"skart {skart.__version__}")
         raise typer.Exit()
 

@@ -1,4 +1,4 @@
-"""``skart audit``: what is wrong in a folder of paintings."""
+"""``skart audit``: damaged files, duplicates and conflicting labels."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,20 +14,22 @@ def audit(
     html: Annotated[
         Path | None,
         typer.Option(
-            help="File of a page with the duplicates side by side.", show_default=False
+            help="HTML file for a page that shows duplicates side by side.",
+            show_default=False,
         ),
     ] = None,
     csv: Annotated[
         Path | None,
-        typer.Option(help="File of the findings as a table.", show_default=False),
+        typer.Option(help="CSV file for the findings.", show_default=False),
     ] = None,
     min_size: Annotated[
-        int, typer.Option(min=0, help="Shorter side below which an image is tiny.")
+        int,
+        typer.Option(min=0, help="Report images with a shorter side of fewer pixels."),
     ] = 200,
     force: Force = False,
     format: Format = "table",
 ):
-    """Tell what is wrong in a folder: damaged files, duplicates, conflicts, borders.
+    """Find damaged files, duplicates, conflicting labels and borders in a folder.
 
     Nothing is deleted, moved or changed. The exit status is 1 if some files can't be
     decoded. A folder that is not laid out by movement is audited without labels.
@@ -44,7 +46,9 @@ def audit(
         if file is not None:
             check_out(file, force=force, option=option)
     if html is not None and html == csv:
-        raise ValueError(f"--html and --csv are the same file, {html}")
+        raise ValueError(
+            f"--html and --csv are the same file, {html}. Name two different files."
+        )
 
     from skart._utils._files import atomic_write
     from skart._utils._validation import visible
@@ -52,7 +56,7 @@ def audit(
     from skart.cli._collection import Collection
     from skart.datasets import list_images
 
-    # Also what lies outside of a movement, and what is laid out otherwise.
+    # All images, including those outside of movement folders.
     paths = list_images(data) if data.is_dir() else None
     try:
         collection = Collection(data, least=1, skip_empty=True)

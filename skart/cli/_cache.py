@@ -1,4 +1,4 @@
-"""``skart cache``: what is in the store of features, is it sound, away with it."""
+"""``skart cache``: show, verify and clear the feature store."""
 
 import functools
 from typing import Annotated
@@ -9,7 +9,8 @@ from skart.cli._app import CACHE, Cache, Format, app, as_json, command
 
 group = typer.Typer(
     no_args_is_help=True,
-    help="Look at the features that are kept on disk, check or delete them.",
+    help="Show, verify or delete the features stored on disk. "
+    "Example: `skart cache info`",
 )
 app.add_typer(group, name="cache")
 command = functools.partial(command, group=group)
@@ -17,9 +18,9 @@ command = functools.partial(command, group=group)
 
 @command
 def info(cache: Cache = CACHE, format: Format = "table"):
-    """Tell what the store of features holds; nothing is changed.
+    """Show the content of the feature store; nothing is changed.
 
-    The exit status is 1 if it is damaged.
+    The exit status is 1 if the store is damaged.
 
     Examples
     --------
@@ -31,15 +32,15 @@ def info(cache: Cache = CACHE, format: Format = "table"):
     status = int(bool(answer["problems"]))
     if format == "json":
         return as_json(answer), status
-    held = (
-        f"{answer['arrays']:,} arrays, {len(answer['sections'])} ways of computing them"
-    )
     if status:
-        held = (
-            f"damaged: {'; '.join(answer['problems'])}. The store begins anew when it "
-            "is next used, or by skart cache verify --repair"
+        content = (
+            f"damaged: {'; '.join(answer['problems'])}. The next use of the store "
+            "begins anew, and so does skart cache verify --repair"
         )
-    lines = [answer["path"], f"{_size(answer['bytes'])} on disk, {held}"]
+    else:
+        n_kinds = len(answer["sections"])
+        content = f"{answer['arrays']:,} arrays, {n_kinds} kinds of features"
+    lines = [answer["path"], f"{_size(answer['bytes'])} on disk, {content}"]
     for section in answer["sections"]:
         lines.append(
             f"  {section['arrays']:>8,} {_size(section['bytes']):>10}  "
@@ -54,14 +55,15 @@ def verify(
     repair: Annotated[
         bool,
         typer.Option(
-            "--repair", help="Remove what is damaged, so that it is computed anew."
+            "--repair",
+            help="Remove damaged arrays; they are computed again when needed.",
         ),
     ] = False,
     format: Format = "table",
 ):
-    """Compare all that is stored with its checksums.
+    """Compare all stored arrays with their checksums.
 
-    The exit status is 1 if anything is damaged, repaired or not.
+    The exit status is 1 if any array is damaged, repaired or not.
 
     Examples
     --------
@@ -80,9 +82,9 @@ def verify(
     ]
     lines += [f"  damaged: {problem}" for problem in answer["problems"]]
     if answer["repaired"]:
-        lines.append("what is damaged was removed; it is computed anew when needed")
+        lines.append("damaged arrays were removed; they are computed again when needed")
     elif status:
-        lines.append("what is damaged is never used; --repair removes it")
+        lines.append("damaged arrays are never used; --repair removes them")
     return "\n".join(lines), status
 
 
@@ -91,9 +93,9 @@ def clear(
     cache: Cache = CACHE,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ):
-    """Delete all features that are stored; they are computed anew when needed.
+    """Delete all stored features; they are computed again when needed.
 
-    A folder that holds anything else is refused.
+    Nothing is deleted from a folder that also holds other files.
 
     Examples
     --------
@@ -115,14 +117,14 @@ def _open(cache):
     store = FeatureStore(cache)
     if not store.exists():
         raise ValueError(
-            f"--cache {store.root}: no feature store is there. Name the folder that "
-            "features are kept in."
+            f"--cache {store.root}: there is no feature store. Name the folder of a "
+            "feature store."
         )
     return store
 
 
 def _describe(identity):
-    """Say how features were computed, in a line."""
+    """Return how features were computed, in a line."""
     if identity is None:
         return "computed in an unknown way"
     images = identity.get("images", {})
@@ -147,7 +149,7 @@ def _describe(identity):
 
 
 def _window(window):
-    """Say through which window images were seen."""
+    """Return the crop of the images, and whether they were flipped, in a phrase."""
     if window is None:
         return None
     *box, mirrored = window

@@ -1,4 +1,4 @@
-"""What a command decides for its user: which paintings, weights and folds to take."""
+"""Paintings, folds and weights as the options of several commands choose them."""
 
 import hashlib
 import os
@@ -28,32 +28,11 @@ INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 
 
 class Collection:
-    """Labelled paintings, as far as there are enough of a movement to learn it.
+    """The labelled paintings of a folder, a catalogue or Pandora18K.
 
-    Parameters
-    ----------
-    data : str or path
-        A folder ``Movement/Artist/file`` or ``Movement/file``, Pandora18K's among them,
-        or a catalogue: a table with the columns path, movement and, if known, artist.
-    least : int, default=4
-        Movements of fewer paintings are left out.
-    skip_empty : bool, default=False
-        Whether movements without images are left out, too, instead of an error.
-
-    Attributes
-    ----------
-    frame : DataFrame
-        ``path``, ``movement`` and ``artist``, a row a painting.
-    artists_known : bool
-        Whether any artist is.
-    skipped : dict of str to int
-        Files passed over, by reason.
-    left_out : list of str
-        Movements of fewer than ``least`` paintings.
-    empty : list of str
-        Movements without images.
-    differences : list of str or None
-        How it differs from the published Pandora18K; None if it is another collection.
+    Movements of fewer than `least` paintings are left out. `frame` has the columns
+    path, movement and artist; `differences` lists the differences from the published
+    Pandora18K, and is None for other collections.
     """
 
     def __init__(self, data, *, least=LEAST_PAINTINGS, skip_empty=False):
@@ -70,7 +49,7 @@ class Collection:
         self.empty = bunch.get("empty", [])
         self.artists_known = bunch.artists is not None
         frame = pd.DataFrame({"path": bunch.paths, "movement": bunch.labels})
-        # Where no artist is known, all are one: too few to keep apart.
+        # Unknown artists count as one, so that they are never kept apart.
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
         counts = frame["movement"].value_counts(sort=False).sort_index()
         self.left_out = counts.index[counts < least].tolist()
@@ -85,36 +64,30 @@ class Collection:
 
     @property
     def paths(self):
-        """Image files: ndarray of str."""
+        """Image files, an array of str."""
         return self.frame["path"].to_numpy(dtype=object)
 
     @property
     def labels(self):
-        """Movements: ndarray."""
+        """Movements, an array."""
         return self.frame["movement"].to_numpy()
 
     @property
     def groups(self):
-        """Artists: ndarray of str; None where none is known."""
+        """Artists, an array of str; None if no artist is known."""
         if not self.artists_known:
             return None
         return self.frame["artist"].to_numpy(dtype=object)
 
     def summary(self):
-        """Count paintings and artists of each movement.
-
-        Returns
-        -------
-        table : DataFrame, a row a movement
-            ``paintings`` and, where they are known, ``artists``.
-        """
+        """Return the numbers of paintings and artists, a row a movement."""
         table = self.frame.groupby("movement").agg(
             paintings=("path", "size"), artists=("artist", "nunique")
         )
         return table if self.artists_known else table.drop(columns="artists")
 
     def remarks(self):
-        """Tell what was passed over and left out: a list of str."""
+        """Return lines on the files and movements that are left out."""
         remarks = [f"passed over: {n} {reason}" for reason, n in self.skipped.items()]
         if self.empty:
             remarks.append(
@@ -129,22 +102,7 @@ class Collection:
 
 
 def choose_splitter(frame, n_folds):
-    """Choose folds: artists kept apart, if there are enough of each movement.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        ``movement`` and ``artist``, a row a painting.
-    n_folds : int
-        Folds there will be.
-
-    Returns
-    -------
-    splitter : type
-        StratifiedGroupKFold or StratifiedKFold.
-    why : str
-        What to tell the user.
-    """
+    """Return a splitter class, with artists apart if there are enough, and why."""
     by_movement = frame.groupby("movement")["artist"].nunique()
     fewest = by_movement.idxmin()
     if by_movement[fewest] > n_folds:
@@ -159,37 +117,13 @@ def choose_splitter(frame, n_folds):
 
 
 def validation_share(labels, n_folds=1):
-    """Choose a share to hold out that has room for a painting of each movement.
-
-    Parameters
-    ----------
-    labels : array-like of shape (n_paintings,)
-        Movements of what is trained on.
-    n_folds : int, default=1
-        Folds into which they may be split yet, for cross-validation.
-
-    Returns
-    -------
-    share : float
-        0.15, or more where there are few paintings.
-    """
+    """Return a validation share with room for each movement, in folds as well."""
     n_trained_on = len(labels) * (1 - 1 / n_folds if n_folds > 1 else 1)
     return max(0.15, 1.01 * pd.Series(labels).nunique() / n_trained_on)
 
 
-def imagenet_is_at_hand(say=print):
-    """Find ImageNet weights of InceptionV3 in Keras' folder, or download them.
-
-    Parameters
-    ----------
-    say : callable, default=print
-        Takes messages on a download.
-
-    Returns
-    -------
-    found : bool
-        Whether the folder holds them.
-    """
+def _has_imagenet_weights(say=print):
+    """Return whether Keras' folder holds ImageNet weights; if not, download them."""
     home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
     if not os.access(home, os.W_OK):  # then Keras takes another, too
         home = "/tmp/.keras"
@@ -197,24 +131,9 @@ def imagenet_is_at_hand(say=print):
 
 
 def fetch(url, md5, folder, say=print):
-    """Find a file in a folder, or download it.
+    """Return whether `folder` holds the file of `url`; if not, download it first.
 
-    Parameters
-    ----------
-    url : str
-        Address of the file, the last part of which becomes its name.
-    md5 : str
-        Hexadecimal digest of its content.
-    folder : path
-        Where it is kept. Another file of that name is replaced once the download is
-        complete.
-    say : callable, default=print
-        Takes messages on a download.
-
-    Returns
-    -------
-    found : bool
-        Whether the folder holds the file.
+    Another file of that name is replaced once the download is complete.
     """
     file = folder / url.rpartition("/")[2]
     if file.is_file():
@@ -250,21 +169,9 @@ def _download(url):
 
 
 def choose_weights(weights, say=print, *, fall_back=False):
-    """Turn what a user gives as ``--weights`` into what an extractor takes.
+    """Return `--weights` as FeatureExtractor takes it: None for random weights.
 
-    Parameters
-    ----------
-    weights : str or None
-        A file, ``"imagenet"``, ``"random"``, or None for ImageNet's.
-    say : callable, default=print
-        Tells the user what was decided.
-    fall_back : bool, default=False
-        Whether None may become random weights where ImageNet's can't be had.
-
-    Returns
-    -------
-    weights : str or None
-        As :class:`skart.FeatureExtractor` takes it; None are random ones.
+    If `fall_back`, random weights are used where ImageNet weights are not available.
     """
     if weights == "random":
         return None
@@ -275,11 +182,11 @@ def choose_weights(weights, say=print, *, fall_back=False):
         )
     if weights is not None or not fall_back:
         return weights or "imagenet"
-    if imagenet_is_at_hand(say):
+    if _has_imagenet_weights(say):
         return "imagenet"
     say(
-        "No ImageNet weights here and none to be downloaded: going on with a randomly "
-        "initialised InceptionV3, which recognises 64 % of drawn paintings where a "
-        "pretrained one recognised 94 %, and fewer real ones. Give a file: --weights."
+        "ImageNet weights are not available; InceptionV3 gets random weights. With "
+        "them, it recognises 64 % of drawn paintings (94 % with pretrained weights), "
+        "and fewer real ones. To use a file of weights, pass --weights FILE."
     )
     return None

@@ -22,6 +22,8 @@ from skart.cli._app import (
     say,
 )
 
+_N_FOLDS = 4
+
 
 @command
 def evaluate(
@@ -31,8 +33,7 @@ def evaluate(
     predictions: Annotated[
         Path | None,
         typer.Option(
-            help="File that the prediction of each painting is saved in (CSV).",
-            show_default=False,
+            help="CSV file for the prediction of each painting.", show_default=False
         ),
     ] = None,
     weights: ModelWeights = None,
@@ -42,12 +43,12 @@ def evaluate(
     force: Force = False,
     format: Format = "table",
 ):
-    """Tell how good a model is on paintings it has not seen, and where it errs.
+    """Evaluate a model on paintings it has not seen, and show its errors.
 
-    On the folder it was trained on, its recipe is cross-validated: with the paintings
-    of an artist kept together and, beside it, with random folds. The gap between them
-    is what it owes to having seen the artist before. On other paintings, the model
-    itself is tested.
+    On the folder the model was trained on, its pipeline is cross-validated twice: with
+    all paintings of an artist in one fold, and with random folds. The gap between the
+    two is due to artists that are in training and test folds. On other paintings, the
+    model itself is tested.
 
     Examples
     --------
@@ -59,9 +60,6 @@ def evaluate(
     """
     if predictions is not None:
         check_out(predictions, force=force, option="--predictions")
-
-    from skart.cli._assessment import assess
-
     assessed = assess(
         model,
         data,
@@ -70,52 +68,193 @@ def evaluate(
         on_error=on_error,
         cache=cache,
         seed=seed,
-        say=say,
     )
-    evaluation = assessed.evaluation
     if predictions is not None:
         table = assessed.frame.assign(
-            predicted=evaluation.y_pred, confidence=evaluation.confidence
+            predicted=assessed.evaluation.y_pred,
+            confidence=assessed.evaluation.confidence,
         )
         table.to_csv(predictions, index=False, errors="backslashreplace")
         say(f"saved {predictions}")
-    per_movement = evaluation.per_movement()
-    pairs = evaluation.most_confused(5)
-    apart = evaluation.random_folds is not None
-    if format == "json":
-        return as_json(
-            {
-                "method": assessed.method,
-                "paintings": len(evaluation.y_true),
-                "metrics": evaluation.metrics.to_dict(),
-                "leakage_gap": evaluation.leakage_gap.to_dict() if apart else None,
-                "movements": per_movement.reset_index().to_dict("records"),
-                "most_confused": pairs.to_dict("records"),
-                "confusion": {
-                    "movements": evaluation.classes,
-                    "counts": evaluation.confusion.to_numpy(),
-                },
-            }
+    write = _as_json if format == "json" else _as_table
+    return write(assessed.evaluation, assessed.method)
+
+
+def assess(file, data, *, n_folds, weights, on_error, cache, seed):
+    """Test a model on paintings it has not seen, or cross-validate its pipeline.
+
+    Return a Bunch: `evaluation`, `frame` (the paintings, in the same order), `method`
+    (a description), `pipe`, `notes` (of the model file) and `collection`.
+    """
+    from sklearn.utils import Bunch
+
+    from skart.cli._collection import Collection
+    from skart.cli._predict import load_pipeline
+    from skart.persistence import model_info
+
+    pipe = load_pipeline(file, weights=weights, on_error=on_error, cache=cache)
+    notes = model_info(file)["notes"] or {}
+    new = None
+    if n_folds is None:
+        n_folds = _N_FOLDS
+        collection = Collection(data, least=1)
+        new = _find_new_paintings(pipe, notes, collection, file, cache)
+    if new is not None:
+        frame = collection.frame[new].reset_index(drop=True)
+        evaluation, method = _test(pipe, notes, collection, frame, seed)
+    else:
+        collection = Collection(data)
+        frame = collection.frame
+        for remark in collection.remarks():
+            say(remark)
+        evaluation, method = _cross_validate(pipe, collection, n_folds, seed)
+        if notes.get("search"):
+            method += (
+                "; its parameters were searched for on paintings that are among these"
+            )
+    return Bunch(
+        evaluation=evaluation,
+        frame=frame,
+        method=method,
+        pipe=pipe,
+        notes=notes,
+        collection=collection,
+    )
+
+
+def _find_new_paintings(pipe, notes, collection, file, cache):
+    """Return a mask of the paintings to test the model on; None if they are too few."""
+    import numpy as np
+
+    from skart.persistence._parts import digest_paintings
+
+    known = np.isin(collection.labels, pipe.classes_)
+    if not known.any():
+        raise ValueError(
+            f"{collection.name!r} holds none of the movements that {str(file)!r} "
+            f"knows: {', '.join(map(str, pipe.classes_))}"
         )
-    figures = evaluation.leakage_gap if apart else evaluation.metrics.to_frame()
-    names = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ENDS]
-    return "\n".join(
-        [
-            f"{len(evaluation.y_true)} paintings, {assessed.method}",
-            "",
-            figures.to_string(float_format="{:.3f}".format),
-            "",
-            "of each movement, with 95 % intervals",
-            per_movement[["paintings", *names]].to_string(float_format="{:.2f}".format),
-            "",
-            "confused most often"
-            if len(pairs)
-            else "no movement was taken for another",
-            pairs.to_string(index=False, formatters={"share": "{:.0%}".format})
-            if len(pairs)
-            else "",
-        ]
-    ).rstrip()
+    digests = digest_paintings(collection.paths, cache)
+    seen = np.isin(digests, notes.get("digests", []))
+    new = known & ~seen
+    if "digests" not in notes:
+        reason = "The model file doesn't list the paintings it was trained on"
+    elif new.sum() <= seen.sum():  # a few new paintings are no test
+        reason = "The model was trained on these paintings"
+    else:
+        if seen.any():
+            n = seen.sum()
+            say(f"left out, since the model was trained on them: {n} paintings")
+        for movement in np.unique(collection.labels[~known]):
+            say(f"left out, a movement that the model doesn't know: {movement}")
+        return new
+    say(f"{reason}, so its pipeline is cross-validated.")
+    return None
 
 
-ENDS = ("", "_low", "_high")
+def _test(pipe, notes, collection, frame, seed):
+    """Return the evaluation of the fitted model on new paintings, and the method."""
+    from skart.evaluation import Evaluation
+
+    evaluation = Evaluation(
+        frame["movement"],
+        probabilities=pipe.predict_proba(frame["path"].to_numpy(dtype=object)),
+        classes=pipe.classes_,
+        groups=frame["artist"] if collection.artists_known else None,
+        random_state=seed,
+    )
+    method = "none of them byte for byte one that the model was trained on"
+    if collection.artists_known and notes.get("artists") is not None:
+        n_known = int(frame["artist"].isin(notes["artists"]).sum())
+        method += f", {n_known} of them by artists it was trained on"
+    return evaluation, method
+
+
+def _cross_validate(pipe, collection, n_folds, seed):
+    """Return the evaluation of new fits of the pipeline, and the method."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    from skart.classifiers._base import BaseKerasClassifier
+    from skart.cli._collection import choose_splitter, validation_share
+    from skart.evaluation import evaluate
+
+    (load, _), (name, classifier) = pipe.steps[0], pipe.steps[-1]
+    if name == "cnn":  # which reads each image in every epoch
+        pipe.set_params(**{f"{load}__cache_pixels": True})
+    if getattr(classifier, "validation_split", 0):
+        share = max(
+            classifier.validation_split, validation_share(collection.labels, n_folds)
+        )
+        pipe.set_params(**{f"{name}__validation_split": share})
+    most = collection.summary()["paintings"].max()
+    if n_folds > most:
+        raise ValueError(
+            f"--folds {n_folds}: the largest movement has {most} paintings only. Pass "
+            f"--folds {most} or fewer."
+        )
+    splitter, why = choose_splitter(collection.frame, n_folds)
+    params = groups = None
+    if splitter is StratifiedGroupKFold:
+        groups = collection.groups
+        if isinstance(classifier, BaseKerasClassifier):
+            params = {f"{name}__groups": groups}
+    elif collection.artists_known:
+        say(f"Folds are drawn {why}.")
+    evaluation = evaluate(
+        pipe,
+        collection.paths,
+        collection.labels,
+        groups=groups,
+        cv=n_folds,
+        params=params,
+        random_state=seed,
+    )
+    folds = "random folds" if groups is None else "artists kept apart"
+    return evaluation, f"cross-validated with {n_folds} folds, {folds}"
+
+
+def _as_json(evaluation, method):
+    gap = evaluation.leakage_gap if evaluation.random_folds is not None else None
+    return as_json(
+        {
+            "method": method,
+            "paintings": len(evaluation.y_true),
+            "metrics": evaluation.metrics.to_dict(),
+            "leakage_gap": None if gap is None else gap.to_dict(),
+            "movements": evaluation.per_movement().reset_index().to_dict("records"),
+            "most_confused": evaluation.most_confused(5).to_dict("records"),
+            "confusion": {
+                "movements": evaluation.classes,
+                "counts": evaluation.confusion.to_numpy(),
+            },
+        }
+    )
+
+
+def _as_table(evaluation, method):
+    figures = (
+        evaluation.metrics.to_frame()
+        if evaluation.random_folds is None
+        else evaluation.leakage_gap
+    )
+    columns = ["paintings"] + [
+        f"{name}{end}"
+        for name in ("precision", "recall", "f1")
+        for end in ("", "_low", "_high")
+    ]
+    lines = [
+        f"{len(evaluation.y_true)} paintings, {method}",
+        "",
+        figures.to_string(float_format="{:.3f}".format),
+        "",
+        "of each movement, with 95 % intervals",
+        evaluation.per_movement()[columns].to_string(float_format="{:.2f}".format),
+        "",
+    ]
+    pairs = evaluation.most_confused(5)
+    if len(pairs):
+        share = {"share": "{:.0%}".format}
+        lines += ["confused most often", pairs.to_string(index=False, formatters=share)]
+    else:
+        lines.append("no movement was taken for another")
+    return "\n".join(lines)

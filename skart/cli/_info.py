@@ -1,13 +1,13 @@
-"""``skart info``: what a model file says of itself."""
+"""``skart info``: the description of a model file."""
 
 from skart.cli._app import Format, Model, as_json, command
 
 
 @command
 def info(model: Model, format: Format = "table"):
-    """Tell what a model is: classes, training, weights, parameters, versions.
+    """Show the classes, training, weights, parameters and versions of a model.
 
-    Nothing else in the file is read.
+    The model itself is not loaded.
 
     Examples
     --------
@@ -17,17 +17,18 @@ def info(model: Model, format: Format = "table"):
     """
     from skart.persistence import model_info
 
-    told = model_info(model)
-    if told["notes"]:  # thousands of digests are for programs
-        told["notes"].pop("digests", None)
-        told["notes"].pop("search", None)
+    description = model_info(model)
+    if description["notes"]:  # too long to show
+        description["notes"].pop("digests", None)
+        description["notes"].pop("search", None)
     if format == "json":
-        return as_json(told)
-    return "\n".join(_lines(told))
+        return as_json(description)
+    return "\n".join(_lines(description))
 
 
-def _lines(told, indent=""):
-    for name, value in told.items():
+def _lines(description, indent=""):
+    """Yield a line an entry; nested entries are indented."""
+    for name, value in description.items():
         if isinstance(value, dict):
             yield f"{indent}{name}"
             yield from _lines(value, indent + "  ")

@@ -1,7 +1,8 @@
-"""``skart predict``: images to movements."""
+"""``skart predict``: the movements of images."""
 
 import csv
 import io
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +10,10 @@ from typing import Annotated, Literal
 import typer
 
 from skart.cli._app import CACHE, Cache, Model, ModelWeights, as_json, command, say
+
+# For so few images, an exported model takes less time than TensorFlow takes to start.
+# The features of more images are worth storing, which exported models don't do.
+_FEW = 32
 
 
 @command
@@ -23,19 +28,18 @@ def predict(
         ),
     ],
     top_k: Annotated[
-        int, typer.Option(min=1, help="Movements to name for each image.")
+        int, typer.Option(min=1, help="Number of movements shown for each image.")
     ] = 3,
     weights: ModelWeights = None,
     cache: Cache = CACHE,
     format: Annotated[
-        Literal["table", "csv", "json"],
-        typer.Option(help="How the answer is written."),
+        Literal["table", "csv", "json"], typer.Option(help="Output format.")
     ] = "table",
 ):
     """Predict the movement of images.
 
     FILE is a model by `skart train` or a file by `skart export`. Images that can't be
-    read are named, the others are predicted, and the exit status is 1.
+    read are listed, the others are predicted, and the exit status is 1.
 
     Examples
     --------
@@ -47,8 +51,6 @@ def predict(
 
         skart predict model.onnx painting.jpg
     """
-    from skart.cli._prediction import predict_images
-
     paths, skipped = [], Counter()
     for image in images:
         paths += _list_folder(image, skipped) if image.is_dir() else [str(image)]
@@ -60,32 +62,99 @@ def predict(
     )
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
-    if format == "csv":
-        answer = _as_csv(predictions)
-    elif format == "json":
-        answer = as_json(
-            [
-                {"path": path, "error": failures[path]}
-                if path in failures
-                else {
-                    "path": path,
-                    "predictions": [
-                        {"movement": movement, "probability": probability}
-                        for movement, probability in predictions[path]
-                    ],
-                }
-                for path in paths
-            ]
-        )
+    if format == "json":
+        text = _as_json(paths, predictions, failures)
+    elif format == "csv":
+        text = _as_csv(predictions)
     else:
-        answer = _as_table(predictions) if predictions else None
-    return answer, int(bool(failures))
+        text = _as_table(predictions) if predictions else None
+    return text, int(bool(failures))
+
+
+def predict_images(file, paths, top_k=3, *, weights=None, cache):
+    """Return the `top_k` movements and probabilities by path, and failures by path."""
+    import numpy as np
+
+    from skart.persistence._exported import find_kept, load_exported, load_kept
+
+    exported, kept = load_exported(file), None
+    if exported is not None and weights is not None:
+        raise ValueError(
+            f"{str(file)!r} is an exported model, which contains its weights: leave "
+            "out --weights"
+        )
+    if exported is None and len(paths) <= _FEW:
+        kept = find_kept(file, cache)
+        # Given weights are checked, which requires the model itself.
+        if kept is not None and weights is None:
+            exported = load_kept(kept, file)
+    if exported is not None:
+        classes = exported.classes
+        probabilities, failures = exported.predict_proba(paths)
+    else:
+        pipe = load_pipeline(file, weights=weights, cache=cache)
+        classes = pipe.classes_.tolist()
+        images = pipe[0].transform(paths)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message=".*can't be read", category=UserWarning
+            )
+            probabilities = pipe[1:].predict_proba(images)
+        failures = images.failures
+        # Not if the file was replaced while it was loaded.
+        if kept is not None and not kept.exists() and kept == find_kept(file, cache):
+            from skart.persistence._export import keep_export
+
+            keep_export(pipe, kept, file)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+    predictions = {
+        path: [(classes[i], row[i].item()) for i in ranked]
+        for path, row, ranked in zip(paths, probabilities, best, strict=True)
+        if path not in failures
+    }
+    return predictions, failures
+
+
+def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
+    """Return the fitted pipeline of a model file; its first step is an ImageLoader."""
+    # Imported here, since exported models don't need them.
+    from sklearn.pipeline import Pipeline
+
+    from skart.images import ImageLoader
+    from skart.persistence import load_model
+
+    pipe = load_model(file, weights=weights, cache=cache)
+    if not isinstance(pipe, Pipeline) or not isinstance(pipe[0], ImageLoader):
+        raise ValueError(
+            f"{str(file)!r} takes no images: it holds a {type(pipe).__name__}, not a "
+            "pipeline that begins with an ImageLoader. Pass a model of skart train."
+        )
+    if not hasattr(pipe, "predict_proba"):
+        raise ValueError(
+            f"{str(file)!r} predicts no probabilities: its last step is a "
+            f"{type(pipe[-1]).__name__}. Pass a model of skart train."
+        )
+    return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 
 
 def _list_folder(folder, skipped):
     from skart.datasets import list_images
 
     return list_images(folder, skipped)
+
+
+def _as_json(paths, predictions, failures):
+    rows = []
+    for path in paths:
+        if path in failures:
+            rows.append({"path": path, "error": failures[path]})
+        else:
+            ranked = [
+                {"movement": movement, "probability": probability}
+                for movement, probability in predictions[path]
+            ]
+            rows.append({"path": path, "predictions": ranked})
+    return as_json(rows)
 
 
 def _as_csv(predictions):
@@ -102,11 +171,11 @@ def _as_table(predictions):
     width = max(
         len(str(movement)) for ranked in predictions.values() for movement, _ in ranked
     )
-    return "\n".join(
-        f"{path if path.isprintable() else repr(path)}\n"
-        + "\n".join(
+    lines = []
+    for path, ranked in predictions.items():
+        lines.append(path if path.isprintable() else repr(path))
+        lines += [
             f"  {movement:{width}}  {probability:4.0%}"
             for movement, probability in ranked
-        )
-        for path, ranked in predictions.items()
-    )
+        ]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``skart profile``: what a folder of paintings holds."""
+"""``skart profile``: counts, sizes and formats of a collection."""
 
 import textwrap
 from pathlib import Path
@@ -22,16 +22,18 @@ def profile(
         int | None,
         typer.Option(
             min=1,
-            help="Draw the sizes below and above this longer side (pixels), too.",
+            help="Also draw the sizes of images whose longer side is below and above "
+            "this number of pixels.",
             show_default=False,
         ),
     ] = None,
     seed: Seed = 0,
     format: Format = "table",
 ):
-    """Tell what a folder holds: movements, artists, sizes, formats.
+    """Show the movements, artists, image sizes and formats of a folder.
 
-    Nothing is decoded but the samples; files that can't be read are named.
+    Only the headers of the files are read, except for the samples that are drawn. Files
+    that can't be read are listed.
 
     Examples
     --------
@@ -42,28 +44,40 @@ def profile(
         skart profile paintings/ --format json | jq .movements
     """
     from skart.cli._collection import Collection
-    from skart.cli._profiles import describe, draw
+    from skart.plotting._profiles import describe
 
     collection = Collection(data, least=1)
     answer, table = describe(collection)
-    for figure in draw(collection, out, cut=cut, seed=seed) if out else ():
-        say(f"saved {figure}")
+    if out is not None:
+        _save_figures(collection, out, cut=cut, seed=seed)
     if format == "json":
         return as_json(answer)
-    sizes = answer["sizes"]
+    artists = f" of {answer['artists']} artists" if answer["artists"] else ""
     lines = [
-        f"{answer['paintings']} paintings"
-        + (f" of {answer['artists']} artists" if answer["artists"] else "")
-        + f" in {len(table)} movements",
+        f"{answer['paintings']} paintings{artists} in {len(table)} movements",
         "",
         textwrap.indent(table.to_string(), "  "),
         "",
         *(
             f"{side}: {low:,} to {high:,} pixels, median {median:,}"
-            for side, (low, median, high) in sizes.items()
+            for side, (low, median, high) in answer["sizes"].items()
         ),
         "formats: " + ", ".join(f"{n} {x}" for x, n in answer["formats"].items()),
         *collection.remarks(),
         *(f"can't be read: {path!r}" for path in answer["unreadable"]),
     ]
     return "\n".join(lines)
+
+
+def _save_figures(collection, folder, *, cut, seed):
+    """Draw samples and image sizes, and save them as PNG files."""
+    import matplotlib.pyplot as plt
+
+    from skart.plotting._profiles import figures
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, display in figures(collection, cut=cut, seed=seed):
+        file = folder / f"{name}.png"
+        display.figure_.savefig(file, dpi=120, bbox_inches="tight")
+        plt.close(display.figure_)
+        say(f"saved {file}")

@@ -1,4 +1,4 @@
-"""``skart report``: a page on a model, for those who did not train it."""
+"""``skart report``: one HTML page on a model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +17,8 @@ from skart.cli._app import (
     Seed,
     check_out,
     command,
-    say,
 )
+from skart.cli._evaluate import assess
 
 
 @command
@@ -36,12 +36,12 @@ def report(
     seed: Seed = 0,
     force: Force = False,
 ):
-    """Write a page on how good a model is, on what, and where it errs.
+    """Evaluate a model as `skart evaluate` does, and write an HTML page.
 
-    One HTML file that needs no network: the paintings, results with artists kept apart
-    and with random folds, confusions, calibration, the most confident mistakes, a model
-    card, all parameters and versions, and a manifest of the files. It is evaluated as
-    `skart evaluate` does.
+    The page is one file that needs no network. It shows the paintings, results with
+    artists kept apart and with random folds, confusions, calibration, the most
+    confident mistakes, a model card, all parameters and versions, and a manifest of the
+    files.
 
     Examples
     --------
@@ -50,7 +50,6 @@ def report(
         skart report model.skart paintings/ --out collection.html --title "Our prints"
     """
     check_out(out, force=force, suffix=".html")
-    from skart.cli._assessment import assess, write_assessment
 
     assessed = assess(
         model,
@@ -60,7 +59,20 @@ def report(
         on_error=on_error,
         cache=cache,
         seed=seed,
-        say=say,
     )
-    write_assessment(assessed, out, title=title)
+    from skart.datasets._pandora18k import periods_of
+    from skart.report import write_report
+
+    collection = assessed.collection
+    write_report(
+        out,
+        assessed.evaluation,
+        assessed.frame["path"],
+        title=title or f"Movements of {Path(collection.name).name}",
+        estimator=assessed.pipe,
+        search=assessed.notes.get("search"),
+        periods=periods_of(assessed.evaluation.classes),
+        skipped=collection.skipped,
+        description=f"{collection.name}: {assessed.method}.",
+    )
     return f"saved {out}"

@@ -1,4 +1,4 @@
-"""``skart reproduce``: the report's experiments, in its order."""
+"""``skart reproduce``: the experiments of the report, in its order."""
 
 import dataclasses
 from pathlib import Path
@@ -15,7 +15,7 @@ def reproduce(
         Path | None,
         typer.Argument(
             help="The unpacked Pandora18K, or any folder Movement/Artist/file. With "
-            "--quick it may be left out, or be a new folder: paintings are drawn.",
+            "--quick, paintings are drawn if it is left out or does not exist.",
             metavar="[DIR]",
             show_default=False,
         ),
@@ -23,7 +23,8 @@ def reproduce(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="Small and short: ten minutes for 480 drawn paintings."
+            "--quick",
+            help="Small images, short training: ten minutes for 480 paintings.",
         ),
     ] = False,
     out: Annotated[
@@ -34,8 +35,8 @@ def reproduce(
         int | None,
         typer.Option(
             min=32,
-            help="Side of the images in pixels for the networks trained from scratch: "
-            "500 as in the report, 96 with --quick.",
+            help="Height and width of the images for networks trained from scratch. "
+            "Default: 500 as in the report, 96 with --quick.",
             show_default=False,
         ),
     ] = None,
@@ -43,7 +44,8 @@ def reproduce(
         int | None,
         typer.Option(
             min=75,
-            help="The same for InceptionV3: 500, 299 with --quick.",
+            help="Height and width of the images for InceptionV3. Default: 500, 299 "
+            "with --quick.",
             show_default=False,
         ),
     ] = None,
@@ -51,8 +53,8 @@ def reproduce(
         int | None,
         typer.Option(
             min=1,
-            help="Epochs at most of the networks trained from scratch: 40, 12 with "
-            "--quick.",
+            help="Maximum number of epochs of networks trained from scratch. Default: "
+            "40, 12 with --quick.",
             show_default=False,
         ),
     ] = None,
@@ -60,7 +62,8 @@ def reproduce(
         int | None,
         typer.Option(
             min=1,
-            help="Networks that the random search tries: 10, 3 with --quick.",
+            help="Number of networks in the random search. Default: 10, 3 with "
+            "--quick.",
             show_default=False,
         ),
     ] = None,
@@ -68,7 +71,7 @@ def reproduce(
         int | None,
         typer.Option(
             min=1,
-            help="Heads that the random search tries: 40, 6 with --quick.",
+            help="Number of heads in the random search. Default: 40, 6 with --quick.",
             show_default=False,
         ),
     ] = None,
@@ -76,20 +79,21 @@ def reproduce(
         bool,
         typer.Option(
             "--cited/--no-cited",
-            help="Whether the systems that came before the report run, too.",
+            help="Also run the systems that the report cites.",
         ),
     ] = True,
     on_error: OnError = "raise",
     seed: Seed = 0,
     format: Format = "table",
 ):
-    """Run every experiment of the report, and put its figures beside ours.
+    """Run every experiment of the report and compare the results.
 
     VGG-lite; the hybrid CNN by random search; frozen InceptionV3 with a head by random
     search; its last module fine-tuned; the figures of the collection and the confusion
-    matrix of the best; then the systems that came before. 80 % of the paintings are
-    trained on, 10 % choose, and 10 % test. An experiment that is finished is not run
-    again: interrupt it and go on.
+    matrix of the best model; then the systems that the report cites. 80 % of the
+    paintings are for training, 10 % for validation and 10 % for the test. If the
+    command is interrupted, the same command continues after the last finished
+    experiment.
 
     Examples
     --------
@@ -101,8 +105,8 @@ def reproduce(
     """
     if data is None and not quick:
         raise ValueError(
-            "name a folder of paintings, or pass --quick to draw some: skart reproduce "
-            "Pandora_18k/"
+            "no folder of paintings. Name one (skart reproduce Pandora_18k/), or pass "
+            "--quick to draw paintings."
         )
 
     from skart.cli._collection import Collection, choose_weights

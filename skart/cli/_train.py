@@ -1,6 +1,7 @@
-"""``skart train``: a folder of paintings to a model on disk."""
+"""``skart train``: train a classifier on a folder of paintings."""
 
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,29 +23,28 @@ from skart.cli._app import (
     step,
 )
 
-Kind = Literal["transfer", "fine-tune", "hybrid", "vgg-lite", "squeezenet", "alexnet"]
+_N_FOLDS = 3
 
 
 @command
 def train(
     data: Data,
-    out: Annotated[
-        Path, typer.Option(help="File that the model is saved in (.skart).")
-    ] = Path("model.skart"),
+    out: Annotated[Path, typer.Option(help="File for the model (.skart).")] = Path(
+        "model.skart"
+    ),
     model: Annotated[
-        Kind,
+        Literal["transfer", "fine-tune", "hybrid", "vgg-lite", "squeezenet", "alexnet"],
         typer.Option(
-            help="A head on frozen features (transfer); these with the network's last "
-            "module trained on (fine-tune); or a network trained from scratch."
+            help="A head on frozen features (transfer), a head and the last module of "
+            "InceptionV3 (fine-tune), or a network trained from scratch."
         ),
     ] = "transfer",
     weights: Weights = None,
     layer: Annotated[
         str | None,
         typer.Option(
-            help="transfer: the layer that features are taken from, such as mixed5 "
-            "(by default the last); fine-tune: the layer behind which all is trained "
-            "(by default mixed9).",
+            help="transfer: layer of the features, such as mixed5 (default: the last). "
+            "fine-tune: the layers after this one are trained (default: mixed9).",
             show_default=False,
         ),
     ] = None,
@@ -52,31 +52,32 @@ def train(
         int | None,
         typer.Option(
             min=16,
-            help="Height and width of the images in pixels: 299, and 224 for networks "
-            "trained from scratch (the report's were 500).",
+            help="Height and width of the images in pixels. Default: 299, or 224 for "
+            "networks trained from scratch (500 in the report).",
             show_default=False,
         ),
     ] = None,
     dtype: Annotated[
         Literal["float32", "bfloat16"],
         typer.Option(
-            help="What networks compute in. bfloat16 is about twice as fast where the "
-            "processor has it (AVX512-BF16, AMX), with features that differ by a "
-            "hundredth; elsewhere it is slower."
+            help="Data type of the computation. bfloat16 is about twice as fast on "
+            "processors that support it (AVX512-BF16, AMX) and slower on others; the "
+            "features differ by about 1 %."
         ),
     ] = "float32",
     search: Annotated[
         int,
         typer.Option(
-            min=0, help="Candidates that a randomized search tries; 0 for no search."
+            min=0, help="Number of candidates of a randomized search; 0: no search."
         ),
     ] = 0,
     epochs: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Epochs at most: 60 for transfer, 10 for fine-tune, else 30. Training "
-            "stops early when the validation loss no longer falls.",
+            help="Maximum number of epochs. Default: 60 for transfer, 10 for "
+            "fine-tune, else 30. Training stops early if the validation loss no "
+            "longer falls.",
             show_default=False,
         ),
     ] = None,
@@ -86,10 +87,10 @@ def train(
     force: Force = False,
     format: Format = "table",
 ):
-    """Train a classifier on a folder of paintings, and save it.
+    """Train a classifier on a folder of paintings and save it.
 
-    Artists are kept apart between training and validation where there are enough of
-    them. How good it is on artists it has not seen is what `skart evaluate` tells.
+    Artists are kept apart between training and validation if there are enough of them.
+    Run `skart evaluate` to measure the accuracy on artists the model has not seen.
 
     Examples
     --------
@@ -100,11 +101,15 @@ def train(
         skart train paintings/ --model hybrid --size 128 --out hybrid.skart
     """
     check_out(out, force=force, suffix=".skart")
-    if weights is not None and model not in ("transfer", "fine-tune"):
-        raise ValueError(f"--weights {weights}: {model} is trained from scratch")
+    if model not in ("transfer", "fine-tune"):
+        for option, value in (("--weights", weights), ("--layer", layer)):
+            if value is not None:
+                raise ValueError(
+                    f"{option} {value}: {model} is trained from scratch. Leave the "
+                    "option out, or pass --model transfer or --model fine-tune."
+                )
 
     from skart.cli._collection import Collection, choose_weights
-    from skart.cli._training import make_pipeline, train_and_save
 
     weights = choose_weights(weights, say)
     step("Paintings", f"from {data}")
@@ -112,7 +117,7 @@ def train(
     say(collection.summary().to_string())
     for remark in collection.remarks():
         say(remark)
-    pipe = make_pipeline(
+    pipe = _make_pipeline(
         model,
         weights=weights,
         layer=layer,
@@ -123,19 +128,159 @@ def train(
         cache=cache,
         random_state=seed,
     )
-    answer = train_and_save(
-        pipe, collection, out, cache=cache, n_candidates=search, seed=seed, say=say
-    )
+    result = _train_and_save(pipe, collection, out, cache, search, seed)
     if format == "json":
-        return as_json(answer)
-    lines = [f"saved {out}: {model}, {answer['paintings']} paintings"]
-    lines += [f"{name:26} {value}" for name, value in answer["best"].items()]
-    if answer["search_accuracy"] is not None:
-        lines.append(f"best of the search: {answer['search_accuracy']:.1%}")
-    lines.append(
-        f"validation accuracy {answer['validation_accuracy']:.1%}, "
-        f"{answer['validation_share']:.0%} held out, {answer['held_out']}"
-    )
+        return as_json(result)
+    lines = [f"saved {out}: {model}, {result['paintings']} paintings"]
+    lines += [f"{name:26} {value}" for name, value in result["best"].items()]
+    if result["search_accuracy"] is not None:
+        lines.append(f"best accuracy of the search: {result['search_accuracy']:.1%}")
     evaluate = shlex.join(["skart", "evaluate", str(out), str(data)])
-    lines.append(f"how good it is on others: {evaluate}")
+    lines += [
+        f"validation accuracy {result['validation_accuracy']:.1%}, "
+        f"{result['validation_share']:.0%} held out, {result['held_out']}",
+        f"to evaluate the model: {evaluate}",
+    ]
     return "\n".join(lines)
+
+
+def _make_pipeline(
+    model, *, weights, layer, size, dtype, epochs, on_error, cache, random_state
+):
+    """Return the unfitted pipeline of `--model`."""
+    from skart.classifiers import DenseHeadClassifier
+    from skart.model_selection import (
+        make_cnn_pipeline,
+        make_fine_tune_pipeline,
+        make_transfer_pipeline,
+    )
+
+    common = {"on_error": on_error, "random_state": random_state}
+    if model == "transfer":
+        return make_transfer_pipeline(
+            size=size or 299,
+            weights=weights,
+            layer=layer,
+            dtype=dtype,
+            scale=weights is None,
+            cache=cache,
+            epochs=epochs or 60,
+            **common,
+        )
+    if dtype != "float32":
+        common["dtype"] = f"mixed_{dtype}"
+    if model == "fine-tune":
+        return make_fine_tune_pipeline(
+            size=size or 299,
+            head=DenseHeadClassifier(epochs=60, patience=10, validation_split=0.15),
+            weights=weights,
+            unfreeze_from=layer or "mixed9",
+            cache=cache,
+            epochs=epochs or 10,
+            verbose=1,
+            **common,
+        )
+    return make_cnn_pipeline(
+        model.replace("-", "_"),
+        size=size or 224,
+        batch_norm=True,
+        learning_rate_schedule="cosine",
+        epochs=epochs or 30,
+        verbose=1,
+        **common,
+    )
+
+
+def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
+    """Search if there are candidates, fit and save; return the result as a dict."""
+    import numpy as np
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    from skart.cli._collection import choose_splitter, validation_share
+    from skart.model_selection._random_search import note_search, random_search
+    from skart.persistence import save_model
+    from skart.persistence._parts import digest_paintings
+
+    paths, labels = collection.paths, collection.labels
+    splitter, why = choose_splitter(collection.frame, _N_FOLDS)
+    name = pipe.steps[-1][0]
+    groups = collection.groups if splitter is StratifiedGroupKFold else None
+    fit_params = {} if groups is None else {f"{name}__groups": groups}
+    pipe.set_params(
+        **{
+            # Large enough in the folds of a search, or of an evaluation later.
+            f"{name}__validation_split": validation_share(labels, _N_FOLDS),
+            f"{name}__patience": 10 if pipe[-1].epochs > 10 else 3,
+        }
+    )
+    best, score, results = {}, None, None
+    if n_candidates:
+        say(f"Search: {n_candidates} candidates, {_N_FOLDS} folds, {why}")
+        search = random_search(
+            pipe,
+            _search_space(pipe),
+            paths,
+            labels,
+            n_candidates=n_candidates,
+            cv=splitter(_N_FOLDS, shuffle=True, random_state=seed),
+            seed=seed,
+            groups=groups,
+            **fit_params,
+        )
+        best = {
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in search.best_params_.items()
+        }
+        score = float(search.best_score_)
+        results = note_search(search.cv_results_)
+        pipe.set_params(**best)
+    share = pipe[-1].validation_split
+    say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {why}")
+    pipe.fit(paths, labels, **fit_params)
+    accuracy = validation_accuracy(pipe[-1].history_)
+    artists = collection.groups
+    notes = {
+        "trained_on": collection.name,
+        "paintings": dict(Counter(map(str, labels))),
+        "artists": None if artists is None else np.unique(artists).tolist(),
+        "validation_accuracy": accuracy,
+        "held_out": why,
+        "search": results,
+        "digests": digest_paintings(paths, cache),
+    }
+    save_model(pipe, out, notes=notes)
+    return {
+        "model": str(out),
+        "paintings": len(labels),
+        "movements": np.unique(labels).tolist(),
+        "best": best,
+        "search_accuracy": score,
+        "validation_accuracy": accuracy,
+        "validation_share": share,
+        "held_out": why,
+    }
+
+
+def _search_space(pipe):
+    """Return the parameters of the pipeline that a search varies."""
+    from skart.model_selection import cnn_search_space, head_search_space
+
+    name, classifier = pipe.steps[-1]
+    if name == "head":
+        return head_search_space()
+    if name == "model":
+        return head_search_space("model__head__")
+    space = cnn_search_space()
+    if classifier.network == "squeezenet":
+        del space["cnn__units"]
+    return space
+
+
+def validation_accuracy(history):
+    """Return the accuracy at the least loss, whose weights early stopping restores."""
+    import pandas as pd
+
+    table = pd.DataFrame(history)
+    if "stage" in table:  # the last one, where there were several
+        table = table[table["stage"] == table["stage"].max()]
+    return float(table.loc[table["val_loss"].idxmin(), "val_accuracy"])

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 
 from skart.features import FeatureExtractor
 from skart.model_selection import ArtistKFold
+from skart.store import FeatureStore
 
 # Lists of named estimators. Parameter names skip them: "head__units".
 _LISTS = ("estimators", "steps", "transformer_list", "transformers")
@@ -95,3 +96,9 @@ def has_frozen_backbone(estimator):
     # Set by fit. With the cut "input", all weights are trained and saved.
     trunk = getattr(estimator, "trunk_", None)
     return trunk is not None and trunk["cut"] != "input"
+
+
+def digest_paintings(paths, cache):
+    """Return the first 16 hex digits of each file's SHA-256; "" if it is unreadable."""
+    digests = FeatureStore(cache).digest_files(paths)
+    return [digest.hex()[:16] if digest else "" for digest in digests]

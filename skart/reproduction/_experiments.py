@@ -17,7 +17,6 @@ from sklearn.model_selection import PredefinedSplit
 from skart._utils._files import atomic_write
 from skart._utils._versions import list_versions
 from skart.classifiers import DenseHeadClassifier
-from skart.cli._training import digest_paintings, note_search, random_search
 from skart.datasets._pandora18k import N_PUBLISHED
 from skart.evaluation import evaluate
 from skart.model_selection import (
@@ -27,9 +26,11 @@ from skart.model_selection import (
     make_fine_tune_pipeline,
     make_transfer_pipeline,
 )
+from skart.model_selection._random_search import note_search, random_search
 from skart.networks._keras import keras
 from skart.networks._weights import identify_weights
 from skart.persistence import save_model
+from skart.persistence._parts import digest_paintings
 from skart.reproduction._reported import REPORTED_HEAD
 from skart.reproduction._settings import Settings, split
 

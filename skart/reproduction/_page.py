@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from skart.cli._profiles import describe, figures
 from skart.evaluation import Evaluation
 from skart.plotting import ConfusionDisplay, HistoryDisplay, SearchDisplay
+from skart.plotting._profiles import describe, figures
 from skart.report._html import FIGURE_STYLE, Page
 from skart.reproduction._cited import CAVEAT, written_cited
 from skart.reproduction._reported import REPORTED_HEAD, TITLES, written

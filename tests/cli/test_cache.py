@@ -51,7 +51,7 @@ def test_info(store):
     assert done.exit_code == 0
     path, totals, *sections = done.stdout.splitlines()
     assert path == str(store.root)
-    assert "4 arrays, 2 ways" in totals
+    assert "4 arrays, 2 kinds of features" in totals
     assert "3" in sections[0] and (
         "InceptionV3, mixed5, pooling avg, weights imagenet, images 299 x 299, crop, "
         "float32, kept as float16" in sections[0]
@@ -106,7 +106,7 @@ def test_info_after_a_kill(store):
     process.communicate()
     assert path.with_name(f"{path.name}-journal").stat().st_size
     done = cache("info", store=store)
-    assert done.exit_code == 0 and "4 arrays, 2 ways" in done.stdout
+    assert done.exit_code == 0 and "4 arrays, 2 kinds of features" in done.stdout
 
 
 HALF_WRITTEN = """

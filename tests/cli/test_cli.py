@@ -49,7 +49,7 @@ def command(*arguments):
     )
 
 
-def test_help_and_import_leave_keras_alone():
+def test_help_and_import_do_not_import_keras():
     check = (
         "import sys, skart; dir(skart); from skart.cli import app; "
         "from typer.testing import CliRunner; "
@@ -62,7 +62,7 @@ def test_help_and_import_leave_keras_alone():
     assert done.returncode == 0, done.stderr
 
 
-def test_every_public_name_is_there():
+def test_public_names_can_be_imported():
     for name in skart.__all__:
         assert getattr(skart, name).__name__.removeprefix("skart.") == name
     assert set(skart.__all__) <= set(dir(skart))
@@ -70,7 +70,7 @@ def test_every_public_name_is_there():
         _ = skart.Imagloader
 
 
-def test_the_installed_command():
+def test_installed_command_prints_its_version():
     stdout, stderr = start("--version").communicate()
     assert stdout.strip() == f"skart {skart.__version__}" and not stderr
 
@@ -103,7 +103,7 @@ def drawn(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(drawn, tmp_path_factory):
-    """Train a model, and give its file, the cache, and what the command answered."""
+    """Return a model file, the cache options and the finished command."""
     folder = tmp_path_factory.mktemp("model")
     cache = ("--cache", str(folder / "cache"))
     done = command(
@@ -214,7 +214,7 @@ def test_train(trained, drawn):
 def test_predict(trained, drawn, tmp_path):
     file, cache, _ = trained
     paths = list_images(drawn)[:4]
-    # One that is named twice is answered once.
+    # A path that is passed twice is predicted once.
     done = command("predict", str(file), *paths, paths[0], *cache, "--format", "json")
     assert done.returncode == 0, done.stderr
     model = skart.load_model(file)
@@ -225,7 +225,7 @@ def test_predict(trained, drawn, tmp_path):
         for name, value in zip(model.classes_, row, strict=True):
             assert found[name] == pytest.approx(value, abs=1e-6)
 
-    # A folder, with what can't be read in it.
+    # A folder with an unreadable file.
     folder = tmp_path / "new scans"
     folder.mkdir()
     for path in paths[:2]:
@@ -257,7 +257,7 @@ def test_evaluate(trained, drawn, tmp_path):
         *("--predictions", str(tmp_path / "all.csv")),
     )
     assert done.returncode == 0, done.stderr
-    assert "its recipe is cross-validated" in done.stderr
+    assert "its pipeline is cross-validated" in done.stderr
     answer = json.loads(done.stdout)
     table = pd.read_csv(tmp_path / "all.csv")
     accuracy = np.mean(table["movement"] == table["predicted"])
@@ -285,7 +285,7 @@ def test_evaluate(trained, drawn, tmp_path):
         "8 paintings, none of them byte for byte one that the model was trained on"
         in done.stdout
     )
-    assert "since it was trained on them: 1 paintings" in done.stderr
+    assert "since the model was trained on them: 1 paintings" in done.stderr
     assert "doesn't know: Ukiyo-e" in done.stderr
 
 
@@ -321,7 +321,7 @@ def reproduce(folder, out, **options):
 
 
 @pytest.mark.slow
-def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
+def test_reproduce_continues_after_a_kill(drawn, tmp_path):
     process = reproduce(drawn, tmp_path / "out")
     lines = iter(process.stderr.readline, "")
     # What is run first, vgg-lite and hybrid, is finished.
@@ -355,7 +355,7 @@ def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
     assert page.count("<figure") == len(figures)
     assert "What the report did not ask" in page
 
-    # What came before: the same test part, and each is kept as well.
+    # Cited systems: the same test part; each result is stored as well.
     cited = pd.read_csv(tmp_path / "out/cited.csv", index_col=0)
     assert cited.index.tolist() == list(CITED)
     assert "Cited systems" in page and "Cited systems" in stdout
@@ -368,7 +368,7 @@ def test_reproduce_goes_on_after_it_was_killed(drawn, tmp_path):
         assert row["test"] == 100 * result["test"]
         assert pd.isna(row["published"]) == (CITED[name].figure is None)
 
-    # Other settings are no continuation.
+    # Other settings are an error.
     process = start(
         *("reproduce", str(drawn), "--quick", "--out", str(tmp_path / "out")),
         *("--weights", "random", "--seed", "1"),
@@ -441,12 +441,14 @@ def test_demo(tmp_path):
         (tmp_path / "paintings" / directory).mkdir(parents=True)
     source = next((tmp_path / "paintings").rglob("*.jpg"))
     (tmp_path / "paintings/Too Few/Someone/a.jpg").write_bytes(source.read_bytes())
+    source.write_bytes(source.read_bytes()[:500])
     done = command(
         *("demo", "--data", str(tmp_path / "paintings"), "--weights", "random"),
         *("--candidates", "2", "--epochs", "3", "--layer", "mixed0"),
-        *("--out", str(tmp_path / "out")),
+        *("--out", str(tmp_path / "out"), "--on-error", "blank"),
     )
     assert done.returncode == 0, done.stderr
+    assert source.name in done.stderr
     assert "left out, with fewer than 4 paintings: Too Few" in done.stdout
     assert "chance 33.3%" in done.stdout
     assert "artist kept together" in done.stdout

@@ -1,4 +1,4 @@
-"""What the commands decide for their users; the commands themselves: test_cli.py."""
+"""Collections, folds and weights of the commands, and parts of `skart reproduce`."""
 
 import hashlib
 import json
@@ -14,10 +14,11 @@ from helpers import head, save_image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
 
 from skart import FeatureExtractor, ImageLoader, save_model
+from skart.cli import app
 from skart.cli._app import as_json
-from skart.cli._assessment import assess
 from skart.cli._collection import (
     INCEPTION_URL,
     Collection,
@@ -26,10 +27,11 @@ from skart.cli._collection import (
     fetch,
     validation_share,
 )
-from skart.cli._prediction import load_pipeline
-from skart.cli._training import digest_paintings, random_search, validation_accuracy
+from skart.cli._train import validation_accuracy
 from skart.datasets._pandora18k import is_pandora18k, periods_of
 from skart.model_selection import CITED
+from skart.model_selection._random_search import random_search
+from skart.persistence._parts import digest_paintings
 from skart.reproduction._cited import compare_cited, run_cited, written_cited
 from skart.reproduction._experiments import Reproduction
 from skart.reproduction._reported import TITLES, compare, written
@@ -46,7 +48,7 @@ def make_folder(tmp_path):
     return make
 
 
-def test_pandora18k_is_known_by_its_layout(make_folder, tmp_path):
+def test_pandora18k_is_recognised_by_its_layout(make_folder, tmp_path):
     names = [f"{folder}/Artist/{i}.jpg" for i in range(4) for folder in ("05_Baroque",)]
     root = make_folder([*names, *(f"14_Cubism/Other/{i}.jpg" for i in range(4))])
     assert is_pandora18k(root)
@@ -60,7 +62,7 @@ def test_pandora18k_is_known_by_its_layout(make_folder, tmp_path):
     assert not is_pandora18k(root) and not is_pandora18k(tmp_path / "nowhere")
 
 
-def test_years_are_known_of_known_movements():
+def test_periods_of_known_movements():
     assert periods_of(["Pop Art", "Baroque"]) == {
         "Baroque": (1590, 1725),
         "Pop Art": (1952, 1975),
@@ -82,14 +84,14 @@ def test_small_movements_are_left_out(make_folder):
         Collection(root, least=6)
 
 
-def test_integer_movements_of_a_catalogue(make_folder, tmp_path):
+def test_catalogue_keeps_integer_movements(make_folder, tmp_path):
     root = make_folder([f"{i}.jpg" for i in range(8)])
     table = pd.DataFrame({"path": sorted(root.iterdir()), "movement": [3, 7] * 4})
     table.to_csv(tmp_path / "works.csv", index=False)
     assert Collection(tmp_path / "works.csv").labels.tolist() == [3, 7] * 4
 
 
-def test_artists_are_kept_apart_where_there_are_enough():
+def test_splitter_keeps_artists_apart_if_there_are_enough():
     artists = [f"{movement}{i}" for movement in "ab" for i in range(4) for _ in "xy"]
     frame = pd.DataFrame({"movement": [*"aaaaaaaabbbbbbbb"], "artist": artists})
     assert choose_splitter(frame, 3)[0] is StratifiedGroupKFold
@@ -99,7 +101,7 @@ def test_artists_are_kept_apart_where_there_are_enough():
     assert why == "at random: the artists are not known"
 
 
-def test_the_validation_part_has_room_for_each_movement():
+def test_validation_share_has_room_for_each_movement():
     labels = np.repeat(np.arange(10), 4)
     assert validation_share(np.repeat([0, 1], 50)) == 0.15
     assert validation_share(labels) * len(labels) >= 10
@@ -107,7 +109,7 @@ def test_the_validation_part_has_room_for_each_movement():
     assert validation_share(labels, 3) * trained_on >= 10
 
 
-def test_weights(tmp_path):
+def test_choose_weights(tmp_path):
     assert choose_weights("random") is None
     assert choose_weights(None) == choose_weights("imagenet") == "imagenet"
     with pytest.raises(FileNotFoundError, match="--weights .*no.h5: there is no"):
@@ -204,7 +206,7 @@ def test_weights_are_random_without_a_network(tmp_path, monkeypatch, error):
     assert file.read_bytes() == b"of another process"
 
 
-def test_80_10_10():
+def test_split_is_80_10_10_by_movement():
     labels = np.repeat(["a", "b", "c"], [100, 60, 40])
     part = split(labels, seed=3)
     counts = pd.crosstab(labels, part)
@@ -218,7 +220,7 @@ def test_80_10_10():
 
 
 @pytest.mark.slow
-def test_a_cited_system_that_can_not_be_trained_is_a_row(make_folder, tmp_path):
+def test_untrainable_cited_system_is_a_row(make_folder, tmp_path):
     root = make_folder([f"{name}/{i}.jpg" for i in range(4) for name in "ab"])
     said = []
     reproduction = Reproduction(
@@ -245,13 +247,13 @@ def test_a_cited_system_that_can_not_be_trained_is_a_row(make_folder, tmp_path):
     assert shown.loc["bar2014", "here"] == results["bar2014"]["failed"]
 
 
-def test_validation_accuracy_is_that_of_the_weights_that_were_kept():
+def test_validation_accuracy_is_taken_at_the_least_loss():
     history = {"val_loss": [0.9, 0.4, 0.6], "val_accuracy": [0.5, 0.7, 0.8]}
     assert validation_accuracy(history) == 0.7
     assert validation_accuracy(history | {"stage": [1, 1, 2]}) == 0.8
 
 
-def test_the_reports_figures_stand_beside_ours_on_pandora18k():
+def test_compare_adds_the_figures_of_the_report_on_pandora18k():
     result = {"test": 0.5, "parameters": 12345, "seconds_per_epoch": 2.0}
     table = compare(dict.fromkeys(TITLES, result), with_reported=True)
     assert table.loc["VGG-lite", "report test"] == 31.2
@@ -267,10 +269,12 @@ def test_the_reports_figures_stand_beside_ours_on_pandora18k():
     assert shown["report train"] == "" and shown["report seconds an epoch"] == "300"
 
 
-def test_a_model_that_takes_no_images(tmp_path):
+def test_predict_rejects_a_model_without_an_image_loader(tmp_path):
     save_model(LogisticRegression().fit([[0], [1]], [0, 1]), tmp_path / "m.skart")
-    with pytest.raises(ValueError, match="takes no images: it holds a LogisticRegr"):
-        load_pipeline(tmp_path / "m.skart")
+    arguments = ["predict", str(tmp_path / "m.skart"), "a.jpg"]
+    done = CliRunner().invoke(app, [*arguments, "--cache", str(tmp_path / "cache")])
+    assert done.exit_code == 2
+    assert "takes no images: it holds a LogisticRegression" in done.stderr
 
 
 @pytest.fixture
@@ -283,7 +287,7 @@ def painted(make_folder):
     )
 
 
-def test_a_model_is_not_tested_on_what_it_was_trained_on(painted, tmp_path, capsys):
+def test_evaluate_tests_a_model_only_on_new_paintings(painted, tmp_path):
     collection, cache = Collection(painted), tmp_path / "cache"
     rows = np.arange(0, 24, 2)  # one painting of each artist
     paths, labels = collection.paths[rows], collection.labels[rows]
@@ -293,10 +297,16 @@ def test_a_model_is_not_tested_on_what_it_was_trained_on(painted, tmp_path, caps
         LogisticRegression(),
     ).fit(paths, labels)
     file = tmp_path / "m.skart"
-    save_model(pipe, file)  # which doesn't tell
-    assessed = assess(file, painted, cache=cache)
-    assert assessed.method.startswith("cross-validated with 4 folds, artists kept")
-    assert "doesn't tell what it was trained on" in capsys.readouterr().out
+
+    def evaluate(folder, *options):
+        arguments = ["evaluate", str(file), str(folder), "--cache", str(cache)]
+        done = CliRunner().invoke(app, [*arguments, "--format", "json", *options])
+        return done, json.loads(done.stdout) if done.exit_code == 0 else None
+
+    save_model(pipe, file)  # without notes on the paintings
+    done, answer = evaluate(painted)
+    assert answer["method"].startswith("cross-validated with 4 folds, artists kept")
+    assert "doesn't list the paintings it was trained on" in done.stderr
     notes = {"digests": digest_paintings(paths, cache), "artists": ["u", "v"]}
     save_model(pipe, file, notes=notes)
     few = painted.parent / "few"  # fewer are new than were seen
@@ -304,18 +314,19 @@ def test_a_model_is_not_tested_on_what_it_was_trained_on(painted, tmp_path, caps
     new = [Path(path) for path in collection.paths[1::2]]
     for path in new[1:]:
         (few / path.relative_to(painted)).unlink()
-    assert "cross-validated" in assess(file, few, n_folds=2, cache=cache).method
-    assert assess(file, few, cache=cache).evaluation.folds is not None
+    assert "with 2 folds" in evaluate(few, "--folds", "2")[1]["method"]
+    assert "cross-validated with 4 folds" in evaluate(few)[1]["method"]
     for path in collection.paths[rows][1:]:
         Path(path).unlink()
-    assessed = assess(file, painted, cache=cache)
-    assert len(assessed.frame) == 12 and assessed.evaluation.folds is None
-    assert "4 of them by artists it was trained on" in assessed.method
-    with pytest.raises(ValueError, match="--folds 99: the largest movement has"):
-        assess(file, few, n_folds=99, cache=cache)
+    _, answer = evaluate(painted)
+    assert answer["paintings"] == 12 and answer["leakage_gap"] is None
+    assert "4 of them by artists it was trained on" in answer["method"]
+    done, _ = evaluate(few, "--folds", "99")
+    assert done.exit_code == 2
+    assert "--folds 99: the largest movement has" in done.stderr
 
 
-def test_a_search_survives_candidates_that_diverge(blobs):
+def test_random_search_leaves_out_diverging_candidates(blobs):
     X, y = blobs
     space = {"optimizer__learning_rate": [0.01, 1e38]}
     cv = StratifiedKFold(2)
@@ -331,3 +342,27 @@ def test_json_has_no_nan():
         "a": [None, 1.0],
         "b": [0, 1],
     }
+
+
+def test_errors_and_hints_name_options(make_folder, tmp_path):
+    table = tmp_path / "works.csv"
+    table.write_text("file,movement\na.jpg,Dada\n")
+    done = CliRunner().invoke(app, ["profile", str(table)])
+    assert done.exit_code == 2
+    assert "no column 'path'; rename one of its columns." in done.stderr
+    assert "path=" not in done.stderr
+    root = make_folder(f"{movement}/{i}.jpg" for movement in "ab" for i in range(4))
+    (root / "a" / "0.jpg").write_bytes(b"no image")
+    arguments = ["train", str(root), "--out", str(tmp_path / "m.skart")]
+    options = ["--cache", str(tmp_path / "cache"), "--weights", "random"]
+    done = CliRunner().invoke(app, [*arguments, *options])
+    assert done.exit_code == 2
+    assert "--on-error blank" in done.stderr and "ImageLoader" not in done.stderr
+
+
+def test_train_from_scratch_rejects_options_of_pretrained_networks(tmp_path):
+    for option, value in (("--weights", "random"), ("--layer", "mixed5")):
+        arguments = ["train", str(tmp_path), "--model", "hybrid", option, value]
+        done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "m.skart")])
+        assert done.exit_code == 2
+        assert f"{option} {value}: hybrid is trained from scratch" in done.stderr

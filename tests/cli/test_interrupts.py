@@ -76,7 +76,7 @@ def swallow():
 def search():
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import KFold
-    from skart.cli._training import random_search
+    from skart.model_selection._random_search import random_search
 
     class Interrupted(LogisticRegression):
         n_fits = 0
@@ -161,7 +161,7 @@ def test_first_interrupt_ends_in_order(body, left, begin, tmp_path):
 
 
 @pytest.mark.slow
-def test_interrupted_fit_is_no_bad_candidate(begin, monkeypatch):
+def test_interrupt_in_a_fit_ends_a_search(begin, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
     process = begin("search()")
     process.send_signal(signal.SIGINT)

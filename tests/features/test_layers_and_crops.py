@@ -108,7 +108,11 @@ def test_precompute_serves_a_search_over_layers_poolings_and_crops(
     image_paths, tmp_path, n_passes
 ):
     loader, features = ImageLoader(48), extractor(cache=tmp_path, crop_size=32)
-    steps = [("load", loader), ("features", features), ("head", KNeighborsClassifier(1))]
+    steps = [
+        ("load", loader),
+        ("features", features),
+        ("head", KNeighborsClassifier(1)),
+    ]
     pipe = Pipeline(steps)
     everything = extractor(
         layer=LAYERS,
@@ -157,9 +161,9 @@ def test_more_crops_begin_with_fewer(image_paths, tmp_path, n_passes):
     lazy = ImageLoader(48).transform(image_paths)
     counts = []
     for crops, flip in [(1, False), (5, False), (9, False), (9, True), (None, False)]:
-        extractor(crops=crops, crop_size=32, horizontal_flip=flip, cache=tmp_path).transform(
-            lazy
-        )
+        extractor(
+            crops=crops, crop_size=32, horizontal_flip=flip, cache=tmp_path
+        ).transform(lazy)
         counts.append(n_passes() // 12)
     assert counts == [1, 5, 9, 18, 19]
 

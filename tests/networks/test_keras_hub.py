@@ -16,7 +16,7 @@ from skart import (
     load_model,
     save_model,
 )
-from skart.cli._prediction import predict_images
+from skart.cli._predict import predict_images
 from skart.networks import load_backbone, preprocess
 from skart.networks._backbones import default_size
 from skart.persistence import ModelFileError
@@ -209,7 +209,9 @@ def test_sizes(presets):
         ValueError, match=r"takes images of 32 x 32 pixels; got 40 x 48"
     ):
         transform(presets["vit"][0], larger)
-    crops = transform(presets["vit"][0], larger, crops=5, horizontal_flip=True, crop_pooling="concat")
+    crops = transform(
+        presets["vit"][0], larger, crops=5, horizontal_flip=True, crop_pooling="concat"
+    )
     assert crops.shape == (1, 10 * 16)
     assert transform(presets["resnet"][0], larger).shape == (1, 64)
 

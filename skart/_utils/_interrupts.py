@@ -1,9 +1,9 @@
-"""Ctrl-C: the first ends a command in order, the second at once.
+"""Ctrl-C: the first one ends a command in order, the second one at once.
 
 The first raises KeyboardInterrupt in the main thread, so that files that are being
 written are finished or removed. The exception may be lost: TensorFlow turns it into
 another one while it traces a graph, so commands call :func:`check_interrupt`. Python
-ignores it in a finalizer, of which training runs thousands, so it is raised again.
+ignores exceptions in finalizers, which training often runs, so it is raised again.
 """
 
 import _thread
@@ -18,7 +18,7 @@ import time
 
 MESSAGE = (
     "\nskart: interrupted. Features computed so far are kept: the same command finds "
-    "them; what was being trained begins anew. Ctrl-C again ends it at once."
+    "them; training starts again. Ctrl-C again ends it at once."
 )
 
 _IGNORED = b"\0"  # other bytes are numbers of signals

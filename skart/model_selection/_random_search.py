@@ -1,0 +1,67 @@
+"""Randomized search with a progress bar, and its results for a model file."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import RandomizedSearchCV
+from tqdm.auto import tqdm
+
+from skart._utils._interrupts import check_interrupt
+
+
+def random_search(
+    pipe, space, X, y, *, n_candidates, cv, seed=0, groups=None, **fit_params
+):
+    """Return a fitted RandomizedSearchCV without a refit; show a progress bar."""
+    n_fits = n_candidates * cv.get_n_splits(X, y, groups)
+    with tqdm(total=n_fits, desc="search", unit="fit", mininterval=0.5) as progress:
+
+        def score(estimator, X, y):
+            # An interrupt in a fit is reported as a failed fit: end the search here.
+            check_interrupt()
+            accuracy = estimator.score(X, y)
+            progress.update()
+            progress.set_postfix(accuracy=f"{accuracy:.3f}")
+            return accuracy
+
+        search = RandomizedSearchCV(
+            pipe,
+            space,
+            n_iter=n_candidates,
+            cv=cv,
+            scoring=score,
+            refit=False,
+            # A candidate that diverges is the worst; the search goes on.
+            error_score=np.nan,
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitFailedWarning)
+            warnings.filterwarnings("ignore", "Scoring failed|One or more of the test")
+            try:
+                search.fit(X, y, groups=groups, **fit_params)
+            except ValueError as error:
+                if "fits failed" in str(error):
+                    clone(pipe).fit(X, y, **fit_params)  # raises the cause
+                raise
+    failed = np.isnan(search.cv_results_["mean_test_score"])
+    if failed.all():
+        clone(pipe).fit(X, y, **fit_params)
+    if failed.any():
+        warnings.warn(
+            f"{failed.sum()} of {n_candidates} candidates could not be trained or "
+            "tested, and are left out",
+            stacklevel=2,
+        )
+    return search
+
+
+def note_search(results):
+    """Return the parameters and mean scores of `cv_results_` as lists."""
+    return {
+        key: np.ma.getdata(values).tolist()
+        for key, values in results.items()
+        if key.startswith("param_") or key in ("mean_test_score", "std_test_score")
+    }

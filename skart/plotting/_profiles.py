@@ -1,0 +1,65 @@
+"""Counts and figures of a collection."""
+
+import numpy as np
+
+from skart.images._headers import survey_files
+from skart.plotting import ImageSizeDisplay, SamplesDisplay
+
+
+def describe(collection):
+    """Return a collection's figures as a dict, and a table with a row a movement.
+
+    Only the headers of the files are read.
+    """
+    files = survey_files(collection.paths, digests=False)
+    broken = files["problem"].notna()
+    sizes = files.loc[~broken, ["width", "height"]]
+    by_movement = sizes.groupby(collection.labels[~broken])
+    table = collection.summary().join(by_movement.median().round().astype("Int64"))
+    answer = {
+        "paintings": len(files),
+        "artists": len(np.unique(collection.groups))
+        if collection.artists_known
+        else None,
+        "movements": table.reset_index().to_dict("records"),
+        "sizes": sizes.quantile([0, 0.5, 1]).round().astype(int).to_dict("list")
+        if len(sizes)
+        else {},
+        "formats": files["format"].value_counts().to_dict(),
+        "skipped": collection.skipped,
+        "unreadable": dict(
+            zip(files["path"][broken], files["problem"][broken], strict=True)
+        ),
+    }
+    return answer, table
+
+
+def figures(collection, *, cut=None, seed=0):
+    """Yield names and Displays: samples and image sizes, also below and above `cut`."""
+    files = survey_files(collection.paths, digests=False)
+    readable = files["problem"].isna()
+    if not readable.any():
+        return
+    frame = collection.frame[readable]
+    yield (
+        "samples",
+        SamplesDisplay.from_paths(
+            frame["path"],
+            frame["movement"],
+            artists=frame["artist"],
+            on_error="blank",
+            random_state=seed,
+        ),
+    )
+    sizes = files.loc[readable, ["width", "height"]].astype(int)
+    parts = {"sizes": sizes}
+    if cut is not None:
+        below = sizes.max(axis=1) < cut
+        parts[f"sizes-below-{cut}"] = sizes[below]
+        parts[f"sizes-above-{cut}"] = sizes[~below]
+    for name, part in parts.items():
+        if len(part):
+            yield (
+                name,
+                ImageSizeDisplay(widths=part["width"], heights=part["height"]).plot(),
+            )
