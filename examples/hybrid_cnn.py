@@ -42,7 +42,10 @@ train, test = next(
 
 pipe = Pipeline(
     [
-        ("load", ImageLoader(size=96, cache="disk")),  # decoded in the first epoch only
+        (
+            "load",
+            ImageLoader(size=96, cache_pixels=True),
+        ),  # decoded in the first epoch only
         (
             "cnn",
             HybridCNNClassifier(

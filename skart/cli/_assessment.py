@@ -146,7 +146,7 @@ def _test(pipe, info, collection, chosen, seed):
 def _cross_validate(pipe, info, collection, n_folds, seed, say):
     (load, _), (name, classifier) = pipe.steps[0], pipe.steps[-1]
     if name == "cnn":  # which sees each image in every epoch
-        pipe.set_params(**{f"{load}__cache": "disk"})
+        pipe.set_params(**{f"{load}__cache_pixels": True})
     if getattr(classifier, "validation_split", 0):
         share = max(
             classifier.validation_split, validation_share(collection.labels, n_folds)
