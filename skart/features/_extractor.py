@@ -24,7 +24,7 @@ from skart.features._cache import (
 from skart.features._lazy import LazyFeatures, check_room
 from skart.features._outputs import check_keep, check_outputs, list_kept, list_outputs
 from skart.images._crops import make_windows, name_windows
-from skart.images._lazy import fitting_batch_size, iter_batches
+from skart.images._lazy import auto_batch_size, iter_batches
 from skart.images._loader import check_images, check_size
 from skart.networks._presets import short_name
 from skart.networks._weights import check_weights, identify_weights, stamp, stamp_preset
@@ -411,7 +411,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             )
 
     def _batch_size(self, X):
-        return self.batch_size or fitting_batch_size(X)
+        return self.batch_size or auto_batch_size(X)
 
     def _network(self, input_shape, outputs):
         from skart.networks._backbones import load_shared_backbone

@@ -21,7 +21,7 @@ from skart.features._cache import (
     show_progress,
 )
 from skart.features.descriptors._table import KINDS
-from skart.images._lazy import fitting_batch_size, iter_batches
+from skart.images._lazy import auto_batch_size, iter_batches
 from skart.images._loader import check_images
 
 __all__ = ["HandcraftedFeatures"]
@@ -337,7 +337,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         with (
             show_progress(len(X), "hand-made features", self.verbose) as progress,
             Parallel(self.n_jobs, prefer="threads") as workers,
-            contextlib.closing(iter_batches(X, fitting_batch_size(X))) as batches,
+            contextlib.closing(iter_batches(X, auto_batch_size(X))) as batches,
         ):
             for images in batches:
                 described = workers(
@@ -375,7 +375,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 compute,
                 sections=[*sections.values()],
                 store=store,
-                batch_size=fitting_batch_size(X),
+                batch_size=auto_batch_size(X),
                 progress=progress,
             )
 
