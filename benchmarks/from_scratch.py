@@ -63,7 +63,7 @@ def main():
             n_jobs=-1,
         )
         paintings = load_image_folder(root)
-        images = ImageLoader(96, cache="disk").transform(paintings.paths)
+        images = ImageLoader(96, cache_pixels=True).transform(paintings.paths)
         train, test = next(
             StratifiedGroupKFold(5, shuffle=True, random_state=args.seed).split(
                 paintings.labels, paintings.labels, paintings.artists

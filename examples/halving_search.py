@@ -35,7 +35,7 @@ search_rows, test_rows = next(
 )
 pipe = Pipeline(
     [
-        ("load", ImageLoader(size=48, cache="disk")),
+        ("load", ImageLoader(size=48, cache_pixels=True)),
         ("cnn", HybridCNNClassifier(batch_norm=True, batch_size=16, random_state=0)),
     ]
 )

@@ -42,7 +42,8 @@ train, test = next(
 
 pipe = Pipeline(
     [
-        ("load", ImageLoader(size=96, cache="disk")),  # decoded in the first epoch only
+        # With cache_pixels, files are decoded in the first epoch only.
+        ("load", ImageLoader(size=96, cache_pixels=True)),
         (
             "cnn",
             HybridCNNClassifier(

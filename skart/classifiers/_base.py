@@ -46,7 +46,7 @@ from skart.classifiers._training import (
     make_scheduler,
     release,
 )
-from skart.images._lazy import fitting_batch_size, iter_batches
+from skart.images._lazy import auto_batch_size, iter_batches
 from skart.networks._keras import (
     check_process,
     free_networks,
@@ -462,7 +462,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
     def _batch_size(self, X):
         if self.batch_size is not None:
             return int(self.batch_size)
-        return min(32, fitting_batch_size(X))
+        return min(32, auto_batch_size(X))
 
     # A pickle holds the network's layers and trained weights, but not the state of the
     # optimizer: partial_fit after loading starts with a new one. Pickles are trusted;

@@ -15,7 +15,7 @@ from skart.classifiers._dense_head import DenseHeadClassifier
 from skart.classifiers._images import ImageClassifier
 from skart.classifiers._training import derive_seed
 from skart.features import FeatureExtractor
-from skart.images._lazy import fitting_batch_size, iter_batches
+from skart.images._lazy import auto_batch_size, iter_batches
 from skart.networks import cut_points, load_tail, make_augmentation, unfreeze
 from skart.networks._backbones import count_features
 from skart.networks._keras import keras, predict_batch
@@ -442,7 +442,7 @@ class FineTuneClassifier(ImageClassifier):
                 warnings.warn(
                     f"maps are computed without being kept: {error}", stacklevel=2
                 )
-        extractor.batch_size = min(batch_size, fitting_batch_size(X))
+        extractor.batch_size = min(batch_size, auto_batch_size(X))
         return extractor.iter_transform(X)
 
     def _predict_images(self, images):

@@ -23,7 +23,7 @@ from skart.features._cache import (
 from skart.features._lazy import LazyFeatures, check_room
 from skart.features._outputs import check_outputs, list_outputs
 from skart.images._crops import make_windows, name_windows
-from skart.images._lazy import fitting_batch_size, iter_batches
+from skart.images._lazy import auto_batch_size, iter_batches
 from skart.images._loader import check_images, check_size
 from skart.networks._presets import short_name
 from skart.networks._weights import check_weights, identify_weights, stamp, stamp_preset
@@ -436,7 +436,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return make_windows(X.shape[1:3], self.crops, size, self.horizontal_flip)
 
     def _batch_size(self, X):
-        return self.batch_size or fitting_batch_size(X)
+        return self.batch_size or auto_batch_size(X)
 
     def _forward(self, images):
         """Return the outputs of images, a list of arrays in the storage dtype."""

@@ -21,7 +21,7 @@ from skart.features._cache import (
     show_progress,
 )
 from skart.features.descriptors._table import DESCRIPTORS
-from skart.images._lazy import fitting_batch_size, iter_batches
+from skart.images._lazy import auto_batch_size, iter_batches
 from skart.images._loader import check_images
 
 # Number of SIFT descriptors from which a vocabulary is learned.
@@ -373,7 +373,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         with (
             self._progress(len(X)) as progress,
             Parallel(self.n_jobs, prefer="threads") as workers,
-            contextlib.closing(iter_batches(X, fitting_batch_size(X))) as batches,
+            contextlib.closing(iter_batches(X, auto_batch_size(X))) as batches,
         ):
             for images in batches:
                 described = workers(
@@ -392,7 +392,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
             self._progress(len(missing.rows)) as progress,
             Parallel(self.n_jobs, prefer="threads") as workers,
             contextlib.closing(
-                missing.iter_batches(fitting_batch_size(X), progress)
+                missing.iter_batches(auto_batch_size(X), progress)
             ) as batches,
         ):
             for images, keys in batches:

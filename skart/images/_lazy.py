@@ -88,7 +88,7 @@ def iter_batches(X, batch_size):
     return (np.asarray(X[start : start + batch_size]) for start in starts)
 
 
-def fitting_batch_size(X):
+def auto_batch_size(X):
     """Count the rows that a network can take at once with little memory.
 
     Larger batches are no faster on a CPU, and need memory in proportion.

@@ -69,13 +69,14 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ``LazyImages.failures``.
     n_threads : int, default=None
         Threads that decode at the same time; None for one per core.
-    cache : "disk" or None, default=None
-        ``"disk"`` keeps the pixels of each image in a temporary file once it was
-        decoded, for networks that see it in every epoch. Each ``transform`` makes its
-        own file, of ``n_paintings * height * width * 3`` bytes at most (13.5 GB for
-        18,038 paintings at 500 x 500), in the system's folder for temporary files
-        (``TMPDIR``); it goes with the images. Where that folder is kept in memory, as
-        ``/tmp`` is by some systems, name another.
+    cache_pixels : bool, default=False
+        If True, the pixels of each image are kept in a temporary file after it was
+        decoded, for networks that read each image in every epoch. Each call of
+        :meth:`transform` makes a file of its own, of at most
+        ``n_paintings * height * width * 3`` bytes (13.5 GB for 18,038 paintings at
+        500 x 500), in the system's folder for temporary files. The file is deleted
+        with the images. On systems that hold ``/tmp`` in memory, set the environment
+        variable ``TMPDIR`` to a folder on a disk.
     max_pixels : int, default=200_000_000
         Largest number of pixels that are decoded of a file; one with more can't be
         read. Each takes 4 to 16 bytes of memory, 20 in JPEG 2000, in each thread. A
@@ -112,14 +113,14 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         resize="crop",
         on_error="raise",
         n_threads=None,
-        cache=None,
+        cache_pixels=False,
         max_pixels=MAX_PIXELS,
     ):
         self.size = size
         self.resize = resize
         self.on_error = on_error
         self.n_threads = n_threads
-        self.cache = cache
+        self.cache_pixels = cache_pixels
         self.max_pixels = max_pixels
 
     def fit(self, X, y=None):
@@ -162,7 +163,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         TypeError
             If X holds anything but paths.
         OSError
-            If there is too little room on the disk for ``cache="disk"``.
+            If ``cache_pixels=True`` and there is too little room on the disk.
         """
         return LazyImages(
             check_paths("X", X),
@@ -174,7 +175,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 if self.n_threads is None
                 else check_count("n_threads", self.n_threads)
             ),
-            cache=check_choice("cache", self.cache, ("disk", None)),
+            cache_pixels=check_choice("cache_pixels", self.cache_pixels, (False, True)),
             max_pixels=check_count("max_pixels", self.max_pixels),
         )
 
@@ -237,7 +238,7 @@ class LazyImages(LazyArray):
         See :class:`ImageLoader`.
     n_threads : int, default=1
         Threads that decode at the same time.
-    cache : "disk" or None, default=None
+    cache_pixels : bool, default=False
         See :class:`ImageLoader`. All that is sliced from these images shares one file.
     max_pixels : int, default=200_000_000
         See :class:`ImageLoader`.
@@ -263,7 +264,7 @@ class LazyImages(LazyArray):
         resize="crop",
         on_error="raise",
         n_threads=1,
-        cache=None,
+        cache_pixels=False,
         max_pixels=MAX_PIXELS,
     ):
         super().__init__(paths)
@@ -273,7 +274,7 @@ class LazyImages(LazyArray):
         self.n_threads = n_threads
         self.max_pixels = max_pixels
         self.failures = {}
-        self._kept = None if cache is None else PixelFile(paths, self.item_shape)
+        self._kept = PixelFile(paths, self.item_shape) if cache_pixels else None
 
     @property
     def paths(self):

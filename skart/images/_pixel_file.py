@@ -55,9 +55,9 @@ class PixelFile:
         needed, free = len(self._places) * self._n_bytes, shutil.disk_usage(folder).free
         if needed > free:
             raise OSError(
-                f"cache='disk' needs {needed / 1e9:.1f} GB for {len(self._places)} "
-                f"images; {folder} has {free / 1e9:.1f} GB left. Set TMPDIR to a "
-                "folder with more room, or pass a smaller size or cache=None."
+                f"cache_pixels=True needs {needed / 1e9:.1f} GB for "
+                f"{len(self._places)} images; {folder} has {free / 1e9:.1f} GB left. Set TMPDIR to a "
+                "folder with more room, or pass a smaller size or cache_pixels=False."
             )
         self._file = tempfile.TemporaryFile(prefix="skart-", buffering=0)
         weakref.finalize(self, self._file.close)

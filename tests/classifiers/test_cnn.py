@@ -77,7 +77,7 @@ def test_cnn_generalizes_to_other_artists(tmp_path):
     train, test = next(splitter.split(paintings.paths, groups=paintings.artists))
     pipe = Pipeline(
         [
-            ("load", ImageLoader(48, cache="disk")),
+            ("load", ImageLoader(48, cache_pixels=True)),
             (
                 "cnn",
                 HybridCNNClassifier(
@@ -109,13 +109,14 @@ def test_lazy_images_train_as_arrays(paintings):
             np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("cache", [None, "disk"])
-def test_decoding_in_training(paintings, count_decodes, cache):
+@pytest.mark.parametrize("cache_pixels", [False, True])
+def test_decoding_in_training(paintings, count_decodes, cache_pixels):
     # One thread, so that the order is that of the batches.
-    images = ImageLoader(24, cache=cache, n_threads=1).transform(paintings.paths)
+    loader = ImageLoader(24, cache_pixels=cache_pixels, n_threads=1)
+    images = loader.transform(paintings.paths)
     model = hybrid(epochs=3).fit(images, paintings.labels)
     paths = count_decodes
-    if cache is None:
+    if not cache_pixels:
         # Keras reads two batches beforehand, for their shape.
         assert len(paths) <= 3 * len(images) + 3 * model.batch_size
         first = paths[-2 * len(images) : -len(images)]

@@ -337,7 +337,7 @@ def test_check_images_refuses(X, message):
 def test_pixels_are_kept_on_disk(image_paths, count_decodes):
     plain = np.asarray(ImageLoader(40).transform(image_paths))
     count_decodes.clear()
-    images = ImageLoader(40, cache="disk", n_threads=3).transform(
+    images = ImageLoader(40, cache_pixels=True, n_threads=3).transform(
         [*image_paths, image_paths[0]]
     )
     np.testing.assert_array_equal(images[4:9], plain[4:9])
@@ -362,7 +362,7 @@ def reread():
     for _ in range(20):
         assert (np.asarray(images) == expected).all()
 
-images = ImageLoader(24, cache="disk").transform(sys.argv[1:] * 5)
+images = ImageLoader(24, cache_pixels=True).transform(sys.argv[1:] * 5)
 expected = np.asarray(images)
 for path in sys.argv[1:]:
     os.unlink(path)  # what is read now was kept
@@ -382,7 +382,7 @@ def test_kept_pixels_are_shared_with_forked_processes(folder_of_images):
 
 
 def test_kept_pixels_of_a_part_that_is_pickled(image_paths, monkeypatch):
-    images = ImageLoader(24, cache="disk").transform(image_paths)
+    images = ImageLoader(24, cache_pixels=True).transform(image_paths)
     part = pickle.dumps(images[[3, 1]])
     room_for_two = shutil.disk_usage("/")._replace(free=2 * 24 * 24 * 3)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: room_for_two)
@@ -393,7 +393,7 @@ def test_kept_pixels_of_a_part_that_is_pickled(image_paths, monkeypatch):
 
 def test_kept_pixels_leave_nothing_behind(image_paths, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    images = ImageLoader(40, cache="disk").transform(image_paths)
+    images = ImageLoader(40, cache_pixels=True).transform(image_paths)
     np.asarray(images)
     view = images[:2]
     del images
@@ -405,11 +405,11 @@ def test_kept_pixels_leave_nothing_behind(image_paths, tmp_path, monkeypatch):
 def test_too_little_room_for_pixels(image_paths, monkeypatch):
     usage = shutil.disk_usage("/")._replace(free=10**4)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
-    loader = ImageLoader(500, cache="disk")
+    loader = ImageLoader(500, cache_pixels=True)
     with pytest.raises(OSError, match=r"needs .* for 12 images.*Set TMPDIR"):
         loader.transform(image_paths)
-    with pytest.raises(ValueError, match="cache must be one of"):
-        ImageLoader(cache="~/pixels").transform(image_paths)
+    with pytest.raises(ValueError, match="cache_pixels must be one of"):
+        ImageLoader(cache_pixels="~/pixels").transform(image_paths)
 
 
 def test_a_pipeline_that_asks_for_tables(image_paths):

@@ -68,7 +68,7 @@ def models(image_paths, weights, tmp_path_factory):
     """Return fitted pipelines that take paths, by kind; read only."""
     folder = tmp_path_factory.mktemp("cache")
     movements = np.repeat(["Baroque", "Cubism", "Rococo"], 4)
-    load = ("load", ImageLoader(32, cache="disk"))
+    load = ("load", ImageLoader(32, cache_pixels=True))
     backbone = {"backbone": "MobileNetV2", "cache": folder}
 
     def make(kind):
