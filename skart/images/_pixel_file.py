@@ -56,8 +56,9 @@ class PixelFile:
         if needed > free:
             raise OSError(
                 f"cache_pixels=True needs {needed / 1e9:.1f} GB for "
-                f"{len(self._places)} images; {folder} has {free / 1e9:.1f} GB left. Set TMPDIR to a "
-                "folder with more room, or pass a smaller size or cache_pixels=False."
+                f"{len(self._places)} images; {folder} has {free / 1e9:.1f} GB left. "
+                "Set TMPDIR to a folder with more room, or pass a smaller size or "
+                "cache_pixels=False."
             )
         self._file = tempfile.TemporaryFile(prefix="skart-", buffering=0)
         weakref.finalize(self, self._file.close)

@@ -184,7 +184,7 @@ def _identify_backbone(estimator):
     """Return the name of a backbone, and the identity and file of its weights."""
     weights = estimator.weights
     if isinstance(estimator, FeatureExtractor):
-        estimator._check_parameters()
+        estimator._validate_params()
         backbone = estimator.backbone
         if is_address(backbone):
             raise ValueError(

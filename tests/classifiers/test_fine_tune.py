@@ -237,7 +237,7 @@ def test_disk_space_of_maps(stripes, tmp_path, monkeypatch, capsys, n_passes):
     X, y = stripes
     fine_tune(cache=tmp_path / "one", verbose=1, epochs=1).fit(X, y)
     told = capsys.readouterr().err
-    assert f"ToyNet runs to {CUT}; maps of 24 paintings take" in told
+    assert f"ToyNet up to {CUT}: maps of 24 paintings take" in told
     assert n_passes() == 24
     free = type("Usage", (), {"free": 24 * 1024})
     monkeypatch.setattr("shutil.disk_usage", lambda path: free)

@@ -143,7 +143,7 @@ def test_verify_repairs_a_truncated_store(store):
     assert cache("verify", store=store).exit_code == 1
     assert path.stat().st_size % 4096 == 0  # looked at, and left as it was
     done = cache("verify", "--repair", store=store)
-    assert done.exit_code == 1 and "was removed" in done.stdout
+    assert done.exit_code == 1 and "were removed" in done.stdout
     assert cache("verify", store=store).exit_code == 0
 
 

@@ -333,7 +333,7 @@ def test_random_search_leaves_out_diverging_candidates(blobs):
     with pytest.warns(UserWarning, match="1 of 2 candidates could not be trained"):
         search = random_search(head(), space, X, y, n_candidates=2, cv=cv)
     assert search.best_params_ == {"optimizer__learning_rate": 0.01}
-    with pytest.raises(ValueError, match="units must"):
+    with pytest.raises(ValueError, match="'units' parameter of Dense"):
         random_search(head(), {"units": [-1]}, X, y, n_candidates=1, cv=cv)
 
 

@@ -17,7 +17,7 @@ from skart.features.descriptors import (
     luminance,
     sift,
 )
-from skart.features.descriptors._table import KINDS
+from skart.features.descriptors._table import DESCRIPTORS
 
 
 def random_integers(*args, **options):
@@ -61,20 +61,20 @@ ODD = {
 
 
 @pytest.mark.parametrize("image", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESCRIPTORS)
 def test_any_image_has_a_finite_vector(kind, image):
-    vector = KINDS[kind].function(image)
+    vector = DESCRIPTORS[kind].function(image)
     assert np.isfinite(vector).all()
-    usual = KINDS[kind].function(painting())
+    usual = DESCRIPTORS[kind].function(painting())
     assert vector.shape == usual.shape and vector.dtype == usual.dtype
     if kind != "sift":
         assert vector.dtype == np.float32
-        assert vector.shape == (len(KINDS[kind].names),)
+        assert vector.shape == (len(DESCRIPTORS[kind].names),)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESCRIPTORS)
 def test_names_and_vectors_tell_things_apart(kind):
-    function, names = KINDS[kind].function, KINDS[kind].names
+    function, names = DESCRIPTORS[kind].function, DESCRIPTORS[kind].names
     assert names is None or len(set(names)) == len(names)
     assert (function(painting()) != function(flat())).any()
     np.testing.assert_array_equal(function(painting()), function(painting().copy()))
@@ -89,7 +89,9 @@ def test_what_is_no_image(image):
 def test_color_layout_of_two_halves():
     luma = 16 + (65.481 + 128.553 + 24.966)  # of white, ITU-R BT.601
     image = np.vstack([flat(255, size=(40, 64)), flat(0, size=(40, 64))])
-    layout = dict(zip(KINDS["color_layout"].names, color_layout(image), strict=True))
+    layout = dict(
+        zip(DESCRIPTORS["color_layout"].names, color_layout(image), strict=True)
+    )
     # The mean of 64 fields times 8 ...
     assert layout["y_0"] == pytest.approx(8 * (luma + 16) / 2, rel=1e-4)
     # ... the slowest wave from top to bottom (third in the zigzag), by definition ...
@@ -176,7 +178,7 @@ def test_color_structure_thins_out_large_images():
     [((255, 0, 0), 0), ((0, 255, 0), 1 / 3), ((0, 0, 255), 2 / 3), ((9, 9, 0), 1 / 6)],
 )
 def test_hsv_of_one_colour(colour, hue):
-    vector = dict(zip(KINDS["hsv"].names, hsv(flat(*colour)), strict=True))
+    vector = dict(zip(DESCRIPTORS["hsv"].names, hsv(flat(*colour)), strict=True))
     assert vector["mean_h"] == pytest.approx(hue, abs=1e-5)
     assert vector["spread_h"] == pytest.approx(0, abs=1e-5)
     assert vector["mean_s"] == 1 and vector["std_s"] == 0
@@ -186,7 +188,7 @@ def test_hsv_of_one_colour(colour, hue):
 
 def test_hsv_of_many_colours():
     image = painting()
-    vector = dict(zip(KINDS["hsv"].names, hsv(image), strict=True))
+    vector = dict(zip(DESCRIPTORS["hsv"].names, hsv(image), strict=True))
     pixels = np.asarray(Image.fromarray(image).convert("HSV")) / 255
     for place, name in ((1, "s"), (2, "v")):
         channel = pixels[..., place]
@@ -202,12 +204,12 @@ def test_hsv_of_many_colours():
 
 def test_luminance():
     half = np.vstack([flat(255), flat(0)])
-    vector = dict(zip(KINDS["luminance"].names, luminance(half), strict=True))
+    vector = dict(zip(DESCRIPTORS["luminance"].names, luminance(half), strict=True))
     assert vector["mean"] == vector["std"] == pytest.approx(0.5)
     assert vector["skew"] == pytest.approx(0, abs=1e-6)
     assert vector["entropy"] == 1  # bit
     dark = grey_image(np.where(np.arange(6400).reshape(80, 80) < 640, 255, 0))
-    vector = dict(zip(KINDS["luminance"].names, luminance(dark), strict=True))
+    vector = dict(zip(DESCRIPTORS["luminance"].names, luminance(dark), strict=True))
     assert vector["p5"] == vector["p75"] == 0 and vector["p95"] == 1
     assert vector["skew"] > 0
 
@@ -264,7 +266,7 @@ def test_ltp_passes_over_noise():
 
 
 def test_glcm():
-    names = KINDS["glcm"].names
+    names = DESCRIPTORS["glcm"].names
     vector = dict(zip(names, glcm(flat()), strict=True))
     for name, value in {"energy": 1, "contrast": 0, "entropy": 0}.items():
         assert vector[f"{name}_1_mean"] == pytest.approx(value, abs=1e-6)
@@ -295,7 +297,7 @@ def test_gabor_has_angles_counterclockwise():
     along = column * np.cos(angle) - row * np.sin(angle)  # rows run down
     image = grey_image(127 + 120 * np.cos(2 * np.pi * along / 10))
     strongest = gabor(image)[:24].argmax()
-    assert KINDS["gabor"].names[strongest] == "mean_2_30"
+    assert DESCRIPTORS["gabor"].names[strongest] == "mean_2_30"
     assert not gabor(flat()).any()
 
 

@@ -28,7 +28,7 @@ from skart import (
     save_model,
 )
 from skart.features.descriptors import hsv, luminance, sift
-from skart.features.descriptors._table import KINDS
+from skart.features.descriptors._table import DESCRIPTORS
 from skart.images import UnreadableImageError
 
 SIZE = 96
@@ -75,7 +75,7 @@ def test_kinds_stand_side_by_side_in_their_order(image_paths):
 
 
 def test_all_kinds(image_paths):
-    everything = features(tuple(KINDS), n_words=20)
+    everything = features(tuple(DESCRIPTORS), n_words=20)
     found = everything.fit_transform(load(image_paths))
     assert found.shape == (12, len(everything.get_feature_names_out()))
     assert np.isfinite(found).all()
@@ -162,7 +162,7 @@ def test_vectors_of_another_version_of_a_descriptor_are_not_read(image_paths, tm
     features("hsv", cache=store).transform(images)
     (section,) = store.info()["sections"]
     identity = section["identity"]
-    assert identity["version"] == KINDS["hsv"].version
+    assert identity["version"] == DESCRIPTORS["hsv"].version
     store.clear()
     digests = store.digest_files(image_paths[:2])
     older = identity | {"version": identity["version"] - 1}
@@ -413,7 +413,7 @@ def test_a_table(image_paths):
         ({"descriptors": ()}, ValueError, "must be different names"),
         ({"descriptors": None}, ValueError, "got None"),
         ({"descriptors": [["hsv"]]}, ValueError, "must be names of descriptors"),
-        ({"n_words": 0}, ValueError, "n_words must be a positive int"),
+        ({"n_words": 0}, ValueError, "'n_words' parameter"),
         ({"cache": 5}, TypeError, "cache must be"),
         ({"cache": ""}, TypeError, "cache must be"),
         ({"n_jobs": 0}, ValueError, "n_jobs"),
@@ -431,7 +431,7 @@ def test_what_is_no_images(image_paths):
 
 def test_the_docstring_lists_all_kinds():
     rows = re.findall(r'^ +"(\w+)" +(\S+)  \S', HandcraftedFeatures.__doc__, re.M)
-    lengths = {kind: str(len(row.names or ())) for kind, row in KINDS.items()}
+    lengths = {kind: str(len(row.names or ())) for kind, row in DESCRIPTORS.items()}
     assert dict(rows) == lengths | {"sift": "n_words"}
     assert tuple(kind for kind, _ in rows[:8]) == HandcraftedFeatures().descriptors
 
@@ -451,6 +451,6 @@ def test_progress_of_long_work(image_paths, capsys, monkeypatch):
 
     monkeypatch.setattr(tqdm, "__init__", init_without_delay)
     features("hsv", verbose=True).transform(load(image_paths))
-    assert "hand-made features: 100%" in capsys.readouterr().err
+    assert "hand-crafted features: 100%" in capsys.readouterr().err
     features("hsv").transform(load(image_paths[:7]))
     assert capsys.readouterr().err == ""

@@ -141,8 +141,8 @@ def test_a_stack_learns(tmp_path):
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"layers": "mixed5"}, TypeError, "layers must be a sequence"),
-        ({"layers": [("mixed2", "mixed5")]}, TypeError, "layers must be a sequence"),
+        ({"layers": "mixed5"}, TypeError, "layers must be a list"),
+        ({"layers": [("mixed2", "mixed5")]}, TypeError, "layers must be a list"),
         ({"layers": ["mixed5", "mixed5"]}, ValueError, "'mixed5' can't be the name"),
         ({"layers": [], "descriptors": None}, ValueError, "nothing to stack"),
         ({"layers": ["a__b"]}, ValueError, "'a__b' can't be the name"),

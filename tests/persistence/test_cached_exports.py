@@ -185,12 +185,19 @@ def test_failed_export_is_a_warning(model, image_paths, monkeypatch):
 
 
 def test_errors_of_skart_in_an_export_are_raised(model, image_paths, monkeypatch):
-    def network(self, input_shape):
-        raise AttributeError("a bug")
+    calls, network = [], FeatureExtractor.network
+
+    def fail_in_export(self, input_shape):
+        calls.append(input_shape)
+        if len(calls) > 2 * n_calls:  # after the prediction of the command
+            raise AttributeError("a bug")
+        return network(self, input_shape)
 
     shutil.rmtree(model.parent / "cache")
-    monkeypatch.setattr(FeatureExtractor, "network", network)
-    load_model(model).predict(image_paths[:1])  # which does not call it
+    n_calls = 1
+    monkeypatch.setattr(FeatureExtractor, "network", fail_in_export)
+    load_model(model).predict(image_paths[:1])
+    n_calls = len(calls)
     done = command("predict", model, image_paths[0], "--cache", model.parent / "cache")
     assert str(done.exception) == "a bug"
 
