@@ -1,4 +1,4 @@
-"""Colour: which ones there are, where they stand and how they mix."""
+"""Descriptors of colour and luminance."""
 
 import numpy as np
 import scipy.fft
@@ -29,12 +29,11 @@ LUMINANCE_NAMES = ("mean", "std", "skew", *(f"p{p}" for p in _PERCENTILES), "ent
 
 
 def color_layout(image):
-    """Where the colours are: a picture of 8 x 8 fields, as waves.
+    """Compute the MPEG-7 colour layout: colours and their places.
 
-    The image is reduced to the mean colours of 8 x 8 fields, in YCbCr, and each channel
-    is written as a sum of cosines (DCT), the slowest first. Of the luma the first 28
-    are kept, of either chroma 15, in the zigzag order of the colour layout descriptor
-    of MPEG-7 [1]_, which goes on to round them.
+    The image is reduced to the mean colours of 8 x 8 blocks in YCbCr. Each channel is
+    transformed by a discrete cosine transform. The first 28 coefficients of luma and 15
+    of each chroma channel are kept, in zigzag order, as in [1]_, but not quantized.
 
     Parameters
     ----------
@@ -78,14 +77,13 @@ def color_layout(image):
 
 
 def color_structure(image):
-    """How colours mix: the share of all 8 x 8 windows that each of 64 colours is in.
+    """Compute the MPEG-7 colour structure: colours and how finely they are mixed.
 
-    A colour in one large field is in few windows; the same amount in dabs is in many. A
-    plain histogram can't tell the two apart. This is the colour structure descriptor
-    of MPEG-7 [1]_ [2]_: colours are cells of the HMMD space (hue, largest and smallest
-    of red, green and blue, and their difference), and larger images are thinned out, to
-    every second pixel from 362 x 362 pixels on, every fourth from 724 x 724. Shares are
-    kept as they are, not rounded to 8 bits.
+    For each of 64 colours, the share of all 8 x 8 windows that contain it. A colour in
+    one large area is in few windows; the same amount in small dabs is in many. Colours
+    are cells of the HMMD space [1]_ [2]_ (hue, and the maximum, minimum and difference
+    of red, green and blue). Larger images are subsampled: every second pixel from 362 x
+    362 pixels on, every fourth from 724 x 724. Shares are not quantized.
 
     Parameters
     ----------
@@ -95,8 +93,8 @@ def color_structure(image):
     Returns
     -------
     vector : ndarray of shape (64,), dtype float32
-        Shares, from greys to pure colours. Their sum is the number of colours in a
-        window on average: at least 1.
+        Shares, from greys to saturated colours. Their sum is the mean number of colours
+        in a window, at least 1.
 
     References
     ----------
@@ -122,7 +120,7 @@ def color_structure(image):
     level = (middle - least / 2) * n_sums / (255 - least)
     level = np.minimum(level.astype(np.intp), n_sums - 1)
     colour = _STARTS[cell] + (hue * n_hues).astype(np.intp) * n_sums + level
-    # A window's colours are the bits of one number.
+    # The colours of a window are the bits of a uint64.
     seen = np.uint64(1) << colour.astype(np.uint64)
     for shift in (1, 2, 4):
         seen = seen[shift:] | seen[:-shift]
@@ -134,14 +132,13 @@ def color_structure(image):
 
 
 def hsv(image):
-    """Which colours: moments and histograms of hue, saturation and value.
+    """Compute moments and histograms of hue, saturation and value.
 
-    Hue is an angle, and means nothing where there is no colour, so that each pixel
-    counts for it by its chroma (the largest of red, green and blue less the smallest):
-    its mean (in turns, red is 0), the mean of its cosine and sine, and how far it
-    spreads (0 for one hue, 1 for all of them). Mean, standard deviation and skewness of
-    the others are the colour moments of [1]_, where skewness is the cube root of the
-    third central moment.
+    Hue is an angle and undefined for greys, so pixels are weighted by chroma (maximum
+    minus minimum of red, green and blue): the mean hue (in turns, red is 0), the mean
+    of its cosine and sine, and its circular spread (0 for a single hue, 1 for all
+    hues). For saturation and value, the colour moments of [1]_: mean, standard
+    deviation, and skewness as the cube root of the third central moment.
 
     Parameters
     ----------
@@ -151,7 +148,7 @@ def hsv(image):
     Returns
     -------
     vector : ndarray of shape (42,), dtype float32
-        The moments, then shares of 16 hues, 8 levels of saturation and 8 of value.
+        The moments, then the shares of 16 hues, 8 levels of saturation and 8 of value.
 
     References
     ----------
@@ -175,7 +172,7 @@ def hsv(image):
         for wave in (np.cos, np.sin)
     )
     length = min(np.hypot(cosine, sine), 1)
-    # A sum of opposite hues has no direction but that of rounding; nor has red a sign.
+    # The direction of a sum of opposite hues is rounding noise; so is the sign of red.
     mean = np.round(np.arctan2(sine, cosine) / (2 * np.pi), 6) % 1
     mean = mean if length > 1e-6 else 0
     bins = (hue * _N_HUES).astype(np.intp).ravel()
@@ -191,7 +188,7 @@ def hsv(image):
 
 
 def luminance(image):
-    """How light and shade are spread.
+    """Compute the distribution of luminance.
 
     Parameters
     ----------
@@ -201,8 +198,8 @@ def luminance(image):
     Returns
     -------
     vector : ndarray of shape (9,), dtype float32
-        Of the luminance, 0 to 1: mean, standard deviation and skewness (the cube root
-        of the third central moment [1]_), five percentiles, and the entropy of its 256
+        Mean, standard deviation and skewness (the cube root of the third central moment
+        [1]_) of the luminance in 0-1, five percentiles, and the entropy of its 256
         levels in bits.
 
     References
@@ -226,7 +223,7 @@ def luminance(image):
 
 
 def _moments(channel):
-    """Mean, standard deviation and skewness, all in the channel's own unit."""
+    """Return mean, standard deviation and skewness in the unit of the channel."""
     mean = channel.mean(dtype=float)
     rest = channel - mean
     squares = rest * rest  # powers take many times as long
@@ -239,8 +236,8 @@ def _histogram(channel):
 
 
 def _hue_high_low(image):
-    """Split into hue (in turns, 0 for grey), largest and smallest of RGB."""
-    # skimage's rgb2hsv gives the same in several times the time.
+    """Return hue (in turns, 0 for grey), and the maximum and minimum of RGB."""
+    # Several times as fast as skimage's rgb2hsv.
     red, green, blue = np.moveaxis(image.astype(np.float32), 2, 0)
     high = np.maximum(np.maximum(red, green), blue)
     low = np.minimum(np.minimum(red, green), blue)

@@ -1,4 +1,4 @@
-"""The shares of the eleven basic colours, by name."""
+"""Shares of the eleven basic colours."""
 
 import numpy as np
 import skimage
@@ -29,10 +29,10 @@ COLOR_NAMES = tuple(
 
 
 def color_names(image):
-    """Image to the shares of the eleven basic colours in it, and in its quarters.
+    """Compute the shares of eleven basic colours, also in each quarter.
 
-    Each pixel gets the name of the colour that is nearest in CIELAB: black, blue,
-    brown, grey, green, orange, pink, purple, red, white or yellow, in this order.
+    Each pixel is assigned to the nearest colour in CIELAB: black, blue, brown, grey,
+    green, orange, pink, purple, red, white or yellow, in this order.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def color_names(image):
     Returns
     -------
     shares : ndarray of shape (55,), dtype float32
-        For the image, and for its quarters row by row, 11 shares, which sum to 1.
+        11 shares, which sum to 1, for the image and for each quarter, row by row.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Edges: which way contours run."""
+"""Descriptors of edges."""
 
 import numpy as np
 import scipy.ndimage
@@ -15,11 +15,11 @@ EDGE_DIRECTION_NAMES = (
 
 
 def edge_direction(image):
-    """Which way contours run, and how many there are.
+    """Compute the distribution of edge directions.
 
-    Edges are found by Canny's method, as in [1]_ (there with 72 directions). The
-    direction of an edge is that in which the picture gets lighter, counterclockwise
-    from the right.
+    Edges are found by Canny's method, as in [1]_ (with 72 directions there). The
+    direction of an edge is that of increasing lightness, counterclockwise from the
+    right.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def edge_direction(image):
     Returns
     -------
     vector : ndarray of shape (37,), dtype float32
-        Shares of the edge pixels whose direction is nearest 0, 10, ... 350 degrees (all
-        0 without edges), then the share of edges among all pixels.
+        Shares of the edge pixels whose direction is nearest to 0, 10, ... 350 degrees
+        (all 0 without edges), then the share of edges among all pixels.
 
     References
     ----------
@@ -61,10 +61,10 @@ def edge_direction(image):
 
 
 def hog(image):
-    """Which way contours run in each part of the picture: its composition.
+    """Compute histograms of oriented gradients in each part of the image.
 
-    Histograms of oriented gradients [1]_ of the picture at 128 x 128 pixels: 9
-    orientations in cells of 16 x 16 pixels, normalised in blocks of 2 x 2 cells.
+    The image is resized to 128 x 128 pixels; there are 9 orientations in cells of 16 x
+    16 pixels, normalized in blocks of 2 x 2 cells [1]_.
 
     Parameters
     ----------

@@ -12,11 +12,11 @@ GUNSEL_NAMES = ("dark", "gradient", "maxima", "peak", "deviation", "skewness")
 
 
 def gunsel(image):
-    """Image to six numbers that tell movements apart: of its lightness and its edges.
+    """Compute six numbers of lightness and edges.
 
-    They are the share of dark pixels; the mean length of the gradient; the number of
-    maxima of the histogram of lightness; the lightness of its highest; how far the
-    means of blocks lie from the mean of the image; and the skewness of lightness.
+    They are the share of dark pixels; the mean gradient magnitude; the number of maxima
+    of the lightness histogram; the lightness of its highest maximum; the mean distance
+    of the means of blocks from the mean of the image; and the skewness of lightness.
 
     Parameters
     ----------
@@ -26,8 +26,9 @@ def gunsel(image):
     Returns
     -------
     numbers : ndarray of shape (6,), dtype float32
-        A share; levels of 255 a pixel; a count; a level of 255; the mean distance of
-        8 x 8 blocks in levels; and a number without unit, 0 for an even image.
+        Share of dark pixels; gradient in levels of 255 per pixel; number of maxima;
+        level of the highest; mean distance of 8 x 8 blocks in levels; skewness, 0 for a
+        uniform image.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Local descriptors: many small patches instead of the whole."""
+"""Descriptors of local patches."""
 
 import numpy as np
 import scipy.fft
@@ -10,13 +10,12 @@ N_LOCAL = 300
 
 
 def sift(image):
-    """Describe the most striking patches of a picture, whatever their size and turn.
+    """Describe the strongest patches of an image, at any scale and rotation.
 
-    The scale-invariant feature transform [1]_, without enlarging the image first, which
-    takes nearly four times as long and finds smaller patches, too. Striking is what
-    differs most from its surroundings: patches are ordered by the scale-normalised
-    Laplacian [2]_, and the first 300 are kept. :class:`skart.HandcraftedFeatures`
-    counts them as words of a vocabulary that it learns.
+    The scale-invariant feature transform [1]_, without upsampling the image first,
+    which would take nearly four times as long and also find smaller patches. Patches
+    are ordered by the scale-normalized Laplacian [2]_; the first 300 are kept.
+    :class:`skart.HandcraftedFeatures` counts them as visual words.
 
     Parameters
     ----------
@@ -26,8 +25,7 @@ def sift(image):
     Returns
     -------
     patches : ndarray of shape (300, 128), dtype uint8
-        A row for each patch, the most striking first; rows of zeros where there are
-        fewer.
+        One row per patch, the strongest first; rows of zeros if there are fewer.
 
     References
     ----------
@@ -58,7 +56,7 @@ def sift(image):
 
 
 def _contrast(light, finder):
-    """Give the scale-normalised Laplacian at each patch."""
+    """Return the scale-normalized Laplacian at each patch."""
     # As a product with cosines, which mirror the picture at its borders.
     waves = scipy.fft.dctn(light)
     rows, columns = (np.pi * np.arange(side) / side for side in light.shape)

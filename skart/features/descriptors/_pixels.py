@@ -1,30 +1,14 @@
-"""What all descriptors begin with: the pixels of one image."""
+"""Pixels and luminance of an image."""
 
 import numpy as np
 import skimage
 
-# The least side that every descriptor has something to count in.
+# The smallest side that all descriptors can process.
 _LEAST_SIDE = 16
 
 
 def check_image(image):
-    """Check one image; the edges of a tiny one are repeated.
-
-    Parameters
-    ----------
-    image : array-like of shape (height, width, 3), dtype uint8
-        RGB.
-
-    Returns
-    -------
-    image : ndarray of shape (>= 16, >= 16, 3), dtype uint8
-        The pixels.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else.
-    """
+    """Return an image, of which the edges are repeated if it is tiny; else raise."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(
@@ -38,32 +22,10 @@ def check_image(image):
 
 
 def grey(image):
-    """Give the luminance of an image.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, 3), dtype uint8
-        RGB.
-
-    Returns
-    -------
-    luminance : ndarray of shape (height, width), dtype float64
-        0 to 1.
-    """
+    """Return the luminance of an image, 0 to 1."""
     return skimage.color.rgb2gray(image)
 
 
 def grey_levels(image):
-    """Give the luminance of an image in whole levels.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, 3), dtype uint8
-        RGB.
-
-    Returns
-    -------
-    levels : ndarray of shape (height, width), dtype uint8
-        0 to 255.
-    """
+    """Return the luminance of an image in levels of 0 to 255, dtype uint8."""
     return np.rint(255 * grey(image)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Texture: what small neighbourhoods of light and dark look like."""
+"""Descriptors of texture."""
 
 import functools
 import itertools
@@ -42,13 +42,13 @@ GABOR_NAMES = tuple(
 
 
 def lbp(image):
-    """Brushwork close up: which neighbours of a pixel are darker than it is.
+    """Compute local binary patterns: fine texture, such as brushwork.
 
-    Local binary patterns [1]_, rotation invariant and uniform, on circles of radius 1,
-    2 and 3 with 8, 16 and 24 points; the largest in the image at half its size, where
-    it costs a quarter and sees twice as far. A pattern is uniform if the points that
-    are darker than the middle stand together on the circle; all others share a number.
-    Pixels whose circle leaves the image don't count.
+    Rotation-invariant, uniform patterns [1]_ on circles of radius 1, 2 and 3 with 8, 16
+    and 24 points. The largest circle is applied to the image at half size, where it
+    takes a quarter of the time and covers twice the area. A pattern is uniform if the
+    points darker than the centre are contiguous; all other patterns share one number.
+    Pixels whose circle leaves the image are ignored.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def lbp(image):
     Returns
     -------
     vector : ndarray of shape (54,), dtype float32
-        For each circle of p points the shares of uniform patterns with 0 to p points
-        that are no darker, then the share of all others.
+        For each circle of p points, the shares of uniform patterns with 0 to p points
+        that are not darker, then the share of all other patterns.
 
     References
     ----------
@@ -87,12 +87,12 @@ def lbp(image):
 
 
 def ltp(image):
-    """Brushwork close up, without the noise: who is clearly lighter or darker.
+    """Compute local ternary patterns: fine texture, less sensitive to noise.
 
-    Local ternary patterns [1]_: of the 8 neighbours of a pixel, those that are lighter
-    by at least 5 levels of 255 make the upper pattern, those that are darker by at
-    least 5 the lower one. Each has 58 uniform patterns (see :func:`lbp`; here with
-    their orientation), and a last number for all others.
+    Of the 8 neighbours of a pixel, those lighter by at least 5 levels of 255 form the
+    upper pattern, those darker by at least 5 the lower pattern [1]_. Each has 58
+    uniform patterns (see :func:`lbp`; here with their orientation) and one number for
+    all others.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def ltp(image):
     Returns
     -------
     vector : ndarray of shape (118,), dtype float32
-        Shares of pixels: 59 upper patterns, 59 lower ones. The first of each is the
-        share of those without any such neighbour.
+        Shares of pixels: 59 upper patterns, then 59 lower patterns. The first of each
+        is the share of pixels without such a neighbour.
 
     References
     ----------
@@ -137,11 +137,11 @@ def ltp(image):
 
 
 def glcm(image):
-    """Grain: how levels of light follow each other over a few pixels.
+    """Compute properties of grey-level co-occurrence matrices: coarse texture.
 
-    Properties of grey-level co-occurrence matrices after Haralick [1]_: for pairs of
-    pixels 1, 2 and 4 apart, in 4 directions, with the luminance in 32 levels. Of each
-    the mean and the range over the directions are taken, as in [1]_.
+    Haralick's properties [1]_ for pairs of pixels at distances 1, 2 and 4, in 4
+    directions, with luminance in 32 levels. For each, the mean and the range over the
+    directions.
 
     Parameters
     ----------
@@ -151,9 +151,8 @@ def glcm(image):
     Returns
     -------
     vector : ndarray of shape (36,), dtype float32
-        Contrast, dissimilarity, homogeneity, energy (1 for one level, less the more
-        pairs there are), correlation (1 for one level) and entropy: of each 3 means
-        and 3 ranges.
+        Contrast, dissimilarity, homogeneity, energy (1 for a single level), correlation
+        (1 for a single level) and entropy, with 3 means and 3 ranges each.
 
     References
     ----------
@@ -179,12 +178,12 @@ def glcm(image):
 
 
 def gabor(image):
-    """Strokes: how strongly waves of 4 widths run in 6 directions.
+    """Compute responses of Gabor filters: width and direction of strokes.
 
-    Gabor filters after [1]_: each passes waves about one width and one direction, from
-    2.5 to 20 pixels of the image at half its size, where the filters cost a quarter;
-    they divide frequencies among them so that neighbours meet at half their height.
-    They are applied by Fourier transform, with mirrored margins.
+    Filters of 4 widths and 6 directions after [1]_, with wavelengths of 2.5 to 20
+    pixels of the image at half size, where they take a quarter of the time.
+    Neighbouring filters meet at half their height. They are applied by Fourier
+    transform, with mirrored margins.
 
     Parameters
     ----------
@@ -194,7 +193,7 @@ def gabor(image):
     Returns
     -------
     vector : ndarray of shape (48,), dtype float32
-        Means of the 24 filters' amplitudes, coarse waves first, each in steps of 30
+        Mean amplitudes of the 24 filters, the coarsest first, each in steps of 30
         degrees from waves that run from left to right; then the standard deviations.
 
     References
@@ -227,7 +226,7 @@ def gabor(image):
 
 
 def _halved(light):
-    """Take means of 2 x 2 pixels."""
+    """Return the image at half size: means of 2 x 2 pixels."""
     height, width = (side // 2 for side in light.shape)
     fields = light[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
     return fields.mean((1, 3), dtype=light.dtype)
@@ -235,7 +234,7 @@ def _halved(light):
 
 @functools.cache
 def _uniform_patterns():
-    """Give each uniform pattern of 8 bits a number, and all others the last."""
+    """Return the number of each pattern of 8 bits; those not uniform share the last."""
     patterns = np.arange(256, dtype=np.uint8)
     turned = patterns << 1 | patterns >> 7
     uniform = np.bitwise_count(patterns ^ turned) <= 2
@@ -245,7 +244,7 @@ def _uniform_patterns():
 
 @functools.lru_cache(maxsize=4)
 def _gabor_filters(height, width):
-    """Make the filters in the frequency domain, ``(24, height, width)``."""
+    """Return the filters in the frequency domain, ``(24, height, width)``."""
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)
     ratio = (_HIGHEST / _LOWEST) ** (1 / (_N_SCALES - 1))
     filters = []

@@ -1,4 +1,4 @@
-"""The surface that lightness makes: its slopes, ridges, ravines, peaks and pits."""
+"""Topographic structure of lightness."""
 
 import numpy as np
 from scipy import ndimage
@@ -25,14 +25,14 @@ TOPOGRAPHY_NAMES = tuple(
 
 
 def topography(image):
-    """Image to histograms of the topographic structure of its lightness.
+    """Compute histograms of the topographic structure of lightness.
 
-    Lightness is taken for height. At each pixel, the gradient tells how steep the
-    surface is, and the two eigenvalues of the Hessian how it bends. Seven numbers are
-    the shares of pixels that are flat, peak, pit, ridge, ravine, saddle and slope;
-    three histograms of eight directions are those of the gradient, weighted by its
-    length, and of ridges and ravines, weighted by how sharply they bend. This is done
-    for the image, and for the image at half and at a quarter of its size.
+    Lightness is interpreted as height. At each pixel, the gradient gives the slope, and
+    the eigenvalues of the Hessian the curvature. There are the shares of pixels that
+    are flat, peak, pit, ridge, ravine, saddle and slope, and histograms of eight
+    directions of the gradient (weighted by its magnitude) and of ridges and ravines
+    (weighted by curvature). All are computed for the image, and for the image at half
+    and at a quarter of its size.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def topography(image):
     Returns
     -------
     histograms : ndarray of shape (93,), dtype float32
-        For each of three levels 7 shares, which sum to 1, and 3 histograms of 8, each
-        of which sums to 1, or is 0 where there is nothing of the kind.
+        For each of three levels, 7 shares, which sum to 1, and 3 histograms of 8 bins,
+        which sum to 1 each, or are 0 without such pixels.
 
     Notes
     -----
@@ -116,7 +116,7 @@ def _describe(surface):
 
 
 def _bend(down, mixed, right):
-    """Give the eigenvalues of the Hessian, and the direction of the stronger."""
+    """Return the eigenvalues of the Hessian and the direction of the larger."""
     mean, spread = (down + right) / 2, np.hypot((right - down) / 2, mixed)
     upwards = mean >= 0
     strong = np.where(upwards, mean + spread, mean - spread)
