@@ -114,12 +114,12 @@ def reproduce(
     from skart.reproduction._cited import (
         CAVEAT,
         compare_cited,
+        format_cited,
         run_cited,
-        written_cited,
     )
     from skart.reproduction._experiments import Reproduction
     from skart.reproduction._page import write_page
-    from skart.reproduction._reported import compare, written
+    from skart.reproduction._reported import compare, format_comparison
     from skart.reproduction._settings import QUICK, Settings
 
     weights = choose_weights(weights, say, fall_back=quick)
@@ -167,7 +167,7 @@ def reproduce(
                 "page": str(page),
             }
         )
-    parts = [reproduction.describe(), written(table).to_string()]
+    parts = [reproduction.describe(), format_comparison(table).to_string()]
     if cited:
-        parts += [f"Cited systems. {CAVEAT}", written_cited(before).to_string()]
+        parts += [f"Cited systems. {CAVEAT}", format_cited(before).to_string()]
     return "\n\n".join(parts)

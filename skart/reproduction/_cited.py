@@ -1,4 +1,4 @@
-"""The systems that came before the report, on the paintings of a reproduction."""
+"""The cited systems on the paintings of a reproduction."""
 
 import functools
 
@@ -7,29 +7,15 @@ import pandas as pd
 from skart.model_selection import CITED, make_cited_pipeline
 
 CAVEAT = (
-    "What came before the report, trained on the same paintings and tested with the "
-    "same. None of them is a copy, and their published figures were measured on other "
-    "paintings unless it says Pandora18K, and are left out where they aren't known for "
-    "certain: skart.model_selection.CITED tells where they are from, what is taken "
-    "over and what is not."
+    "Systems that the report cites, trained and tested on the same paintings. None is "
+    "an exact copy. Published accuracies were measured on other paintings, unless they "
+    "say Pandora18K, and are left out if they aren't known for certain. "
+    "skart.model_selection.CITED lists sources and differences."
 )
 
 
 def run_cited(reproduction):
-    """Run the cited systems that are not finished yet.
-
-    Parameters
-    ----------
-    reproduction : Reproduction
-        The paintings, and where finished ones are kept, as ``cited-NAME.json``.
-
-    Returns
-    -------
-    results : dict of str to dict
-        By name: accuracies of the ``train`` and the ``test`` part, in 0-1, and
-        ``minutes``; or, of a system that can't be trained on these paintings or lacks
-        its weights, why it ``failed``, which is not kept.
-    """
+    """Run the cited systems that are not finished; return results by name."""
     results = {}
     for name, system in CITED.items():
         reproduction.say(f"\n{name}: {system.reference}")
@@ -45,19 +31,7 @@ def run_cited(reproduction):
 
 
 def compare_cited(results):
-    """Put the published figures beside ours.
-
-    Parameters
-    ----------
-    results : dict of str to dict
-        By :func:`run_cited`.
-
-    Returns
-    -------
-    table : DataFrame, a row a system
-        ``published``, ``train`` and ``test`` in percent; ``measured on`` and ``source``
-        of the published figure; ``minutes``; and why it ``failed``.
-    """
+    """Return the published accuracies beside ours, one row per system."""
     rows = {}
     for name, result in results.items():
         system = CITED[name]
@@ -74,20 +48,8 @@ def compare_cited(results):
     return table.rename_axis("system")
 
 
-def written_cited(table):
-    """Write the table's figures as a person would.
-
-    Parameters
-    ----------
-    table : DataFrame
-        By :func:`compare_cited`.
-
-    Returns
-    -------
-    table : DataFrame of str, a row a system
-        What was published and on which paintings, and the test accuracy here, or why
-        there is none.
-    """
+def format_cited(table):
+    """Return the figures of `compare_cited` as texts."""
     rows = {}
     for name, row in table.iterrows():
         published, failed = pd.notna(row["published"]), isinstance(row["failed"], str)

@@ -1,4 +1,4 @@
-"""The report's experiments in its order, each kept once it is finished.
+"""The report's experiments in its order; finished ones are stored.
 
 Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford CS231n report,
 2017.
@@ -36,37 +36,7 @@ from skart.reproduction._settings import Settings, split
 
 
 class Reproduction:
-    """The experiments on one collection, in a folder that keeps what is finished.
-
-    Parameters
-    ----------
-    collection : Collection
-        The paintings.
-    out : str or path
-        Folder of results, models and features.
-    settings : Settings
-        How large the experiments are.
-    weights : "imagenet", str, path or None
-        Of InceptionV3; None for random ones.
-    on_error : {"raise", "blank"}, default="raise"
-        See :class:`skart.ImageLoader`.
-    seed : int, default=0
-        Of the split, of all networks and of the searches.
-    say : callable, default=print
-        Tells the user what goes on.
-
-    Attributes
-    ----------
-    part : ndarray of str, shape (n_paintings,)
-        ``"train"``, ``"validation"`` or ``"test"``: 80, 10 and 10 % of each movement.
-    made_with : dict
-        All that decides on the results.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds a reproduction of other paintings or with other settings.
-    """
+    """The experiments on one collection, in a folder with the finished ones."""
 
     def __init__(
         self,
@@ -90,14 +60,7 @@ class Reproduction:
         self.made_with = self._claim_folder()
 
     def run(self):
-        """Run what is not finished yet.
-
-        Returns
-        -------
-        results : dict of str to dict
-            What came out, by experiment, in the report's order: the keys of ``TITLES``
-            and, where artists are known, ``"leakage"``.
-        """
+        """Run the experiments that are not finished; return results by name."""
         experiments = {
             "vgg-lite": self._vgg_lite,
             "hybrid": self._hybrid,
@@ -113,20 +76,7 @@ class Reproduction:
         return results
 
     def keep(self, name, experiment):
-        """Run an experiment, or read what came out if it is finished.
-
-        Parameters
-        ----------
-        name : str
-            Of its file, without the suffix.
-        experiment : callable
-            Gives a dict of plain values.
-
-        Returns
-        -------
-        result : dict
-            What it gave, and the ``minutes`` that it took.
-        """
+        """Run an experiment, or read its result if it is finished."""
         file = self.out / f"{name}.json"
         if file.exists():
             self.say(f"{name}: finished before")
@@ -138,23 +88,13 @@ class Reproduction:
         return result
 
     def save(self, name, pipe, paths):
-        """Save a model beside the results.
-
-        Parameters
-        ----------
-        name : str
-            Of its file, without the suffix.
-        pipe : Pipeline
-            Fitted.
-        paths : ndarray of str
-            What it was trained on.
-        """
+        """Save a model beside the results, with the digests of its paintings."""
         notes = {"digests": digest_paintings(paths, self.out / "features")}
         save_model(pipe, self.out / f"{name}.skart", notes=notes)
 
     @property
     def is_pandora18k(self):
-        """Whether the paintings are those of the report, so that figures compare."""
+        """Whether the paintings are those of the report."""
         differences = self.collection.differences
         if differences is None:
             return False
@@ -163,29 +103,29 @@ class Reproduction:
         return n_movements == 18 and n_missing <= 0.01 * N_PUBLISHED
 
     def describe(self):
-        """Tell what the experiments were run on: a str of some sentences."""
+        """Return sentences on the paintings, the split and the weights."""
         counts = {part: int(np.sum(self.part == part)) for part in np.unique(self.part)}
         sentences = [
             f"{len(self.part):,} paintings of {len(np.unique(self.collection.labels))} "
-            f"movements: {counts['train']:,} to train on, {counts['validation']:,} to "
-            f"choose by and {counts['test']:,} to test with, drawn at random."
+            f"movements, split at random: {counts['train']:,} training, "
+            f"{counts['validation']:,} validation, {counts['test']:,} test."
         ]
         if self.is_pandora18k:
             sentences.append("They are those of the report.")
             if self.settings != Settings():
-                sentences.append("But the settings are not: figures hardly compare.")
+                sentences.append(
+                    "The settings are not those of the report: figures are not comparable."
+                )
             if self.collection.differences:
-                sentences.append(f"But: {'; '.join(self.collection.differences)}.")
+                sentences.append(
+                    f"Differences: {'; '.join(self.collection.differences)}."
+                )
         else:
             sentences.append(
-                "They are not Pandora18K, on which the report's figures were measured: "
-                "nothing is compared."
+                "The report's figures were measured on Pandora18K and are left out."
             )
         if self.weights is None:
-            sentences.append(
-                "InceptionV3 has random weights: its results say nothing of a "
-                "pretrained network's."
-            )
+            sentences.append("InceptionV3 has random weights, not pretrained ones.")
         elif self.weights != "imagenet":
             sentences.append(
                 f"InceptionV3 has the weights of {Path(self.weights).name}, not those "
@@ -194,7 +134,7 @@ class Reproduction:
         return " ".join(sentences)
 
     def _claim_folder(self):
-        # By their bytes, wherever they lie.
+        # Paintings are identified by content, not by path.
         frame = self.collection.frame.assign(
             part=self.part,
             path=digest_paintings(self.collection.paths, self.out / "features"),
@@ -261,7 +201,7 @@ class Reproduction:
 
     def _fine_tune(self, results):
         self.say("\nFine-tuning: a head stopped early, then the last Inception module")
-        # The best head, before it has learned its training paintings by heart.
+        # The best head, stopped before it overfits.
         head = DenseHeadClassifier(
             epochs=self.settings.head_epochs,
             patience=3,
@@ -286,10 +226,10 @@ class Reproduction:
         return result
 
     def _leakage(self, results):
-        self.say("\nWhat the report did not ask: random folds and artists kept apart")
+        self.say("\nBeyond the report: random folds and artists kept apart")
         pipe = self._frozen().set_params(
             **results["transfer"]["best"],
-            # Until the weights that were kept.
+            # As many epochs as the restored weights had.
             head__epochs=1 + int(np.argmin(results["transfer"]["history"]["val_loss"])),
         )
         evaluation = evaluate(
@@ -322,7 +262,7 @@ class Reproduction:
         )
 
     def _search(self, pipe, space, n_candidates):
-        """Search on the validation paintings, as the report did."""
+        """Run a random search scored on the validation paintings."""
         paths, labels, held_out = self._seen()
         return random_search(
             pipe,
@@ -335,7 +275,7 @@ class Reproduction:
         )
 
     def _fit(self, name, pipe, search=None):
-        """Train on the training paintings, watched on the validation paintings."""
+        """Train on the training paintings; validate on the validation paintings."""
         paths, labels, held_out = self._seen()
         X, y = paths[~held_out], labels[~held_out]
         step = pipe.steps[-1][0]
@@ -374,38 +314,28 @@ class Reproduction:
         return result
 
     def _seen(self):
-        """Give training and validation paintings, and which are the latter."""
+        """Return training and validation paintings, and a mask of the latter."""
         rows = self.part != "test"
         labels = self.collection.labels[rows]
         return self.collection.paths[rows], labels, self.part[rows] == "validation"
 
 
 class EpochTimer(keras.callbacks.Callback):
-    """Take the time of each epoch, validation included."""
+    """Measure the time of each epoch, validation included."""
 
     def __init__(self):
         super().__init__()
         self.seconds = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Start the clock."""
         self._started = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Stop the clock."""
         self.seconds.append(time.monotonic() - self._started)
 
 
 def write_json(file, content):
-    """Write a JSON file: all of it or, if that fails, nothing.
-
-    Parameters
-    ----------
-    file : pathlib.Path
-        The file.
-    content : dict
-        Plain values.
-    """
+    """Write a dict as a JSON file, atomically."""
     with atomic_write(file) as part:
         part.write_text(json.dumps(content), encoding="utf-8")
 

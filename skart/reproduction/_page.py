@@ -1,4 +1,4 @@
-"""The page that ``skart reproduce`` writes, and its figures as files."""
+"""The page of a reproduction, and its figures as files."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,33 +8,15 @@ from skart.evaluation import Evaluation
 from skart.plotting import ConfusionDisplay, HistoryDisplay, SearchDisplay
 from skart.plotting._profiles import describe, figures
 from skart.report._html import FIGURE_STYLE, Page
-from skart.reproduction._cited import CAVEAT, written_cited
-from skart.reproduction._reported import REPORTED_HEAD, TITLES, written
+from skart.reproduction._cited import CAVEAT, format_cited
+from skart.reproduction._reported import REPORTED_HEAD, TITLES, format_comparison
 
-# Where the report cuts its figures of sizes is not printed.
+# The report doesn't give the size at which it divides its figures.
 _CUT = 1000
 
 
 def write_page(reproduction, results, table, cited):
-    """Write the page, the figures and the table into the reproduction's folder.
-
-    Parameters
-    ----------
-    reproduction : Reproduction
-        What was run.
-    results : dict of str to dict
-        What came out, by experiment.
-    table : DataFrame
-        By :func:`compare`.
-    cited : DataFrame
-        By :func:`compare_cited`; empty if they were left out.
-
-    Returns
-    -------
-    file : pathlib.Path
-        ``reproduction.html``; ``results.csv``, ``cited.csv`` and ``figures/`` stand
-        beside it.
-    """
+    """Write page, figures and tables to the folder; return the path of the page."""
     table.to_csv(reproduction.out / "results.csv")
     if len(cited):
         cited.to_csv(reproduction.out / "cited.csv")
@@ -60,7 +42,7 @@ def _fill_page(reproduction, results, table, cited):
     )
     section = page.section("Results")
     section.text(reproduction.describe())
-    section.table(written(table))
+    section.table(format_comparison(table))
 
     section = page.section("The paintings")
     section.table(describe(collection)[1])
@@ -80,7 +62,7 @@ def _fill_page(reproduction, results, table, cited):
             f"{name}-history",
             HistoryDisplay(history=result["history"]).plot(),
             f"Learning curves of {title}: loss and accuracy by epoch",
-            "Loss and accuracy by epoch; the best epoch on the validation paintings "
+            "Loss and accuracy per epoch; the best epoch on the validation paintings "
             "is marked.",
         )
         if result["search"] is not None:
@@ -89,15 +71,15 @@ def _fill_page(reproduction, results, table, cited):
                 f"{name}-search",
                 SearchDisplay(results=result["search"]).plot(),
                 f"Random search for {title}: accuracy against each parameter",
-                "Accuracy on the validation paintings of each candidate.",
+                "Accuracy of each candidate on the validation paintings.",
             )
 
     best = max(TITLES, key=lambda name: results[name]["validation"])
     evaluation = _test_of(results[best])
     section = page.section("Confusion matrix of the best")
     section.text(
-        f"The best on the validation paintings is: {TITLES[best]}. On the "
-        f"{len(evaluation.y_true)} test paintings it is right for "
+        f"Best on the validation paintings: {TITLES[best]}. Its accuracy on the "
+        f"{len(evaluation.y_true)} test paintings is "
         f"{evaluation.metrics['accuracy']:.1%}."
     )
     add(
@@ -108,19 +90,19 @@ def _fill_page(reproduction, results, table, cited):
     )
     section.table(
         evaluation.most_confused(10),
-        caption="Confused most often",
+        caption="Most confused",
         formats={"share": ".0%"},
     )
     if len(cited):
         section = page.section("Cited systems")
         section.text(CAVEAT)
-        section.table(written_cited(cited))
+        section.table(format_cited(cited))
     if "leakage" in results:
-        section = page.section("What the report did not ask")
+        section = page.section("Beyond the report")
         section.text(
-            "Its split is random: paintings of one artist stand in training and test. "
-            "The same head, on the frozen features, cross-validated twice: with random "
-            "folds, and with the paintings of each artist kept together."
+            "The report's split is random: paintings of one artist are in training and "
+            "test set. Here, the best head on the frozen features is cross-validated "
+            "with random folds and with artists kept apart."
         )
         section.table(pd.DataFrame(results["leakage"]["gap"]).rename_axis("figure"))
 
@@ -142,13 +124,15 @@ _CAPTIONS = {
 def _describe(name, result):
     sentences = [
         f"Epochs: {result['epochs']}, of {result['seconds_per_epoch']:.3g} seconds, "
-        f"{result['parameters']:,} weights trained, {result['minutes']:.3g} minutes in "
-        "all.",
+        f"{result['parameters']:,} trained parameters, {result['minutes']:.3g} minutes "
+        "in total.",
         f"Accuracy: training {result['train']:.1%}, validation "
         f"{result['validation']:.1%}, test {result['test']:.1%}.",
     ]
     if "before" in result:
-        sentences.append(f"Before fine-tuning, validation was {result['before']:.1%}.")
+        sentences.append(
+            f"Validation accuracy before fine-tuning: {result['before']:.1%}."
+        )
     parameters = REPORTED_HEAD if name == "reported-head" else result["best"]
     if parameters:
         shown = ", ".join(

@@ -1,4 +1,4 @@
-"""What the report states, and its figures beside ours.
+"""Figures of the report, and their comparison with ours.
 
 Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford CS231n report,
 2017.
@@ -13,7 +13,7 @@ REPORTED_HEAD = {
     "head__optimizer__learning_rate": 1.95e-5,
 }
 
-# What the report states, in percent and seconds.
+# In percent and seconds.
 REPORTED = {
     "vgg-lite": {"test": 31.2},
     "hybrid": {"test": 35.8, "seconds_per_epoch": 300},
@@ -31,21 +31,7 @@ TITLES = {
 
 
 def compare(results, *, with_reported):
-    """Put the report's figures beside ours.
-
-    Parameters
-    ----------
-    results : dict of str to dict
-        By :meth:`Reproduction.run`.
-    with_reported : bool
-        Whether the paintings are those of the report.
-
-    Returns
-    -------
-    table : DataFrame, a row an experiment
-        Accuracies in percent, weights that were trained, and seconds of an epoch; the
-        report's in columns named "report ...".
-    """
+    """Return accuracies in percent, parameters and seconds of each experiment."""
     rows = {}
     for name, title in TITLES.items():
         result, reported = results[name], REPORTED.get(name, {})
@@ -63,19 +49,8 @@ def compare(results, *, with_reported):
     return table.astype({"parameters": int}).rename_axis("experiment")
 
 
-def written(table):
-    """Write the table's figures as a person would, and turn it on its side.
-
-    Parameters
-    ----------
-    table : DataFrame
-        By :func:`compare`.
-
-    Returns
-    -------
-    table : DataFrame of str, a column an experiment
-        Percent with one digit, seconds with three, and empty where there is nothing.
-    """
+def format_comparison(table):
+    """Return the figures of `compare` as texts, one column per experiment."""
     forms = dict.fromkeys(table, "{:.1f} %") | {"parameters": "{:,.0f}"}
     forms |= {name: "{:.3g}" for name in table if "seconds" in name}
     columns = {

@@ -1,4 +1,4 @@
-"""What the experiments of a reproduction are made with: their size, and the parts."""
+"""Sizes of the experiments of a reproduction, and its split."""
 
 import dataclasses
 
@@ -7,23 +7,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How large and how long the experiments are.
-
-    Parameters
-    ----------
-    size : int
-        Side of the images in pixels for networks trained from scratch.
-    pretrained_size : int
-        The same for InceptionV3.
-    n_networks, n_heads : int
-        Candidates of the random searches.
-    search_epochs : int
-        Epochs of each network that is tried.
-    epochs, head_epochs, fine_tune_epochs : int
-        Epochs at most of the networks, heads and of fine-tuning.
-    descriptor_size : int
-        Side of the images in pixels for the hand-made descriptors of cited systems.
-    """
+    """Image sizes in pixels, numbers of candidates and epochs of the experiments."""
 
     size: int = 500
     pretrained_size: int = 500
@@ -51,21 +35,7 @@ QUICK = Settings(
 
 
 def split(labels, seed=0):
-    """Split paintings 80/10/10, as the report did: at random, by movement.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_paintings,)
-        Movements.
-    seed : int, default=0
-        Of the shuffling.
-
-    Returns
-    -------
-    part : ndarray of str, shape (n_paintings,)
-        ``"train"``, ``"validation"`` or ``"test"``; validation and test have a tenth of
-        each movement, and one painting at least.
-    """
+    """Return the part of each painting: 80/10/10 %, stratified by movement."""
     part = np.full(len(labels), "train", dtype="U10")
     generator = np.random.default_rng(seed)
     for label in np.unique(labels):

@@ -353,7 +353,7 @@ def test_reproduce_continues_after_a_kill(drawn, tmp_path):
     assert {f"{name}-history" for name in ("vgg-lite", "hybrid", "fine-tune")} < figures
     page = (tmp_path / "out/reproduction.html").read_text()
     assert page.count("<figure") == len(figures)
-    assert "What the report did not ask" in page
+    assert "Beyond the report" in page
 
     # Cited systems: the same test part; each result is stored as well.
     cited = pd.read_csv(tmp_path / "out/cited.csv", index_col=0)

@@ -14,7 +14,7 @@ from skart.datasets import load_image_folder, make_paintings
 from skart.features.descriptors import color_names, gunsel, topography
 from skart.features.descriptors._topography import TOPOGRAPHY_NAMES
 from skart.model_selection import CITED, BoostedSVC, make_cited_pipeline
-from skart.reproduction._cited import compare_cited, run_cited, written_cited
+from skart.reproduction._cited import compare_cited, format_cited, run_cited
 
 ROOT = Path(__file__).parents[2]
 # Of little work; of the others, the network or thousands of local features are slow.
@@ -148,7 +148,7 @@ def test_their_figures_stand_beside_ours():
     row = table.loc["khan2014"]
     assert row["published"] == 62.2 and row["test"] == 50 and row["minutes"] == 1.25
     assert table.loc["gunsel2005", ["published", "test"]].isna().all()
-    shown = written_cited(table)
+    shown = format_cited(table)
     assert shown.loc["khan2014", "here"] == "50.0 %"
     assert shown.loc["khan2014", "published"] == "62.2 %"
     assert shown.loc["khan2014", "measured on"].startswith("Painting-91")
