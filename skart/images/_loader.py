@@ -82,7 +82,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """
 
     _parameter_constraints = {
-        "size": "no_validation",  # but by check_size
+        "size": "no_validation",  # check_size validates pairs, too
         "resize": [StrOptions({"crop", "pad", "stretch"})],
         "on_error": [StrOptions({"raise", "blank"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
@@ -206,14 +206,14 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
 
 def check_images(X):
-    """Return X if it is lazy, else as an array of uint8 or float32; validate it."""
+    """Return X if it is lazy, else as a valid array of uint8 or float32."""
     if isinstance(X, LazyImages):
         return X
     X = np.asarray(X)
     if X.dtype.kind not in "uif":
         raise ValueError(
             f"images must be numbers in 0-255; got an array of dtype {X.dtype} and "
-            f"shape {X.shape}. To pass paths, put ImageLoader() in front."
+            f"shape {X.shape}. To pass paths, put ImageLoader() ahead of this step."
         )
     if X.ndim != 4 or X.shape[-1] != 3:
         raise ValueError(
@@ -225,12 +225,9 @@ def check_images(X):
     if X.dtype == np.uint8:
         return X
     low, high = X.min(), X.max()
-    if np.isnan(low):
-        raise ValueError("images must lie in 0-255; got nan")
-    if low < 0 or high > 255:
+    if not (low >= 0 and high <= 255):  # or either is NaN
         raise ValueError(f"images must lie in 0-255; got values in {low}-{high}")
-    # Decoded images are whole numbers, so that a nearly black one may have values in
-    # 0-1, too.
+    # Whole numbers may be a nearly black image.
     if X.dtype.kind == "f" and 0 < high <= 1 and (X % 1).any():
         raise ValueError(
             f"images must lie in 0-255; got {low:.3g}-{high:.3g}, which looks like "

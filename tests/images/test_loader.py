@@ -15,9 +15,8 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
-from skart import ImageLoader
+from skart import HandcraftedFeatures, ImageLoader
 from skart.images import LazyImages, UnreadableImageError
-from skart.images._loader import check_images
 
 # Transposition of the pixels in the file, for each orientation tag.
 STORED = {
@@ -340,9 +339,9 @@ def test_clone_tags_and_pickle(image_paths):
         (["a.jpg"], "ImageLoader"),
     ],
 )
-def test_check_images_raises_for_other_arrays(X, message):
+def test_other_arrays_than_images_raise(X, message):
     with pytest.raises(ValueError, match=message):
-        check_images(X)
+        HandcraftedFeatures().fit(X)
 
 
 def test_cached_pixels_are_decoded_once(image_paths, count_decodes):
@@ -429,12 +428,12 @@ def test_set_output_is_ignored(image_paths):
     assert loader.get_feature_names_out().tolist() == ["image"]
 
 
-def test_check_images_takes_nearly_black_images():
+def test_nearly_black_images_are_not_taken_as_images_in_0_to_1():
     images = np.zeros((1, 8, 8, 3), np.float32)
     images[0, 0, 0, 0] = 1
-    assert check_images(images) is not None
+    HandcraftedFeatures().fit(images)
     with pytest.raises(ValueError, match="looks like 0-1"):
-        check_images(images * 0.5)
+        HandcraftedFeatures().fit(images * 0.5)
 
 
 @pytest.fixture(scope="module")
