@@ -132,7 +132,7 @@ class Worker:
         self.connection.recv()
 
     def decode(self, *task):
-        """Decode a file; return a problem or None, and if the process must be replaced."""
+        """Decode a file; return a problem or None, and whether to end the process."""
         try:
             self.connection.send(task)
             if not self.connection.poll(SECONDS):
