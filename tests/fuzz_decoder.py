@@ -1,11 +1,12 @@
-"""Damage image files at random, and see whether decoding them does harm.
+"""Decode image files that are damaged at random.
 
     python tests/fuzz_decoder.py --seconds 300 --seed 0
 
-Files of every kind are changed (bits, bytes, numbers in the header, parts cut out,
-doubled, or taken from another file) and decoded through LazyImages in a process of its
-own, with limits on time and memory. Each must come out as an image, or as an error that
-names it. What does not is saved to ``--findings``, with the reason in its name.
+Files of all formats are changed (bits, bytes, numbers in the header, parts that are
+cut out, doubled or replaced by those of another file) and decoded by a separate
+process, with limits on time and memory. Decoding must return an image or raise an error
+that names the file. Other files are saved to ``--findings``, with the problem in their
+name.
 """
 
 import argparse
@@ -22,12 +23,12 @@ import image_kinds
 import numpy as np
 
 SECONDS = 10
-MEGABYTES = 1500  # beyond what the process needs before it decodes
+MEGABYTES = 1500  # in addition to the memory in use before the first file
 MAX_PIXELS = 4_000_000
 
 
 def originals():
-    """Valid files of all kinds, small and less small, with profile and EXIF."""
+    """Return valid files of all formats, in two sizes, some with profile and EXIF."""
     exif = image_kinds.Image.Exif()
     exif[0x0112] = 6
     extra = {"icc_profile": image_kinds.icc_profile(), "exif": exif}
@@ -49,7 +50,7 @@ def damage(data, other, generator):
     """Change a file in one to four ways."""
     data = bytearray(data)
     for _ in range(generator.integers(1, 5)):
-        # Half of the changes fall on the header, where most harm can be done.
+        # Half of the changes are made to the header, where they have most effect.
         reach = min(len(data), 400) if generator.random() < 0.5 else len(data)
         if reach < 8:
             break
@@ -77,7 +78,7 @@ def damage(data, other, generator):
 
 
 def work(connection):
-    """Decode the files that are named, one after another; tell what went wrong."""
+    """Receive paths and decode their files; send a problem, or None, for each."""
     import resource
 
     from skart import ImageLoader
@@ -115,14 +116,14 @@ def work(connection):
 
 
 class Worker:
-    """A process that decodes, and its standard error."""
+    """A process that decodes files, and its standard error."""
 
     def __init__(self):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.stderr = tempfile.TemporaryFile()
         kept = os.dup(2)
-        os.dup2(self.stderr.fileno(), 2)  # what C libraries print is a finding, too
+        os.dup2(self.stderr.fileno(), 2)  # text printed by C libraries is a finding
         self.process = context.Process(target=work, args=(theirs,), daemon=True)
         self.process.start()
         os.dup2(kept, 2)
@@ -131,7 +132,7 @@ class Worker:
         self.connection.recv()
 
     def decode(self, *task):
-        """Decode a file; return a problem, and whether the process is worn out."""
+        """Decode a file; return a problem or None, and whether to end the process."""
         try:
             self.connection.send(task)
             if not self.connection.poll(SECONDS):
@@ -141,7 +142,7 @@ class Worker:
             self.process.join()
             return f"crash{self.process.exitcode}", True
         if problem is None and self.stderr.seek(0, os.SEEK_END):
-            # libtiff tells of errors, which nothing but Pillow could change.
+            # libtiff prints its errors; only Pillow could prevent that.
             with open(task[0], "rb") as file:
                 problem = None if file.read(2) in (b"II", b"MM") else "prints"
             if problem:
@@ -181,7 +182,7 @@ def main():
             size = tuple(int(side) for side in generator.integers(1, 80, 2))
             resize = str(generator.choice(["crop", "pad", "stretch"]))
             start = time.monotonic()
-            problem, worn = worker.decode(path, size, resize)
+            problem, replace = worker.decode(path, size, resize)
             slowest = max(slowest, time.monotonic() - start)
             n_tries += 1
             if problem:
@@ -190,7 +191,7 @@ def main():
                 name = f"{problem}-{options.seed}-{n_tries}-{kind}"
                 (options.findings / name).write_bytes(data)
                 print(f"{options.findings / name}: size={size}, resize={resize!r}")
-            if worn:
+            if replace:
                 worker.stop()
                 worker = Worker()
     worker.stop()

@@ -1,4 +1,4 @@
-"""One picture as a file of each kind that is read; some are written byte by byte."""
+"""One picture as a file of each supported format; some are written byte by byte."""
 
 import io
 import struct

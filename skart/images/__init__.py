@@ -1,4 +1,4 @@
-"""TODO."""
+"""Images: a loader of files, and lazy arrays that decode them on access."""
 
 import lazy_loader as lazy
 

@@ -1,3 +1,3 @@
+from ._lazy_images import LazyImages as LazyImages
+from ._lazy_images import UnreadableImageError as UnreadableImageError
 from ._loader import ImageLoader as ImageLoader
-from ._loader import LazyImages as LazyImages
-from ._loader import UnreadableImageError as UnreadableImageError

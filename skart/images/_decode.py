@@ -1,78 +1,62 @@
-"""One image file to pixels: Pillow, with what museums' files need around it."""
+"""Decoding of an image file to RGB pixels of a given size."""
+
+import hashlib
+import io
 
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageCms
 from PIL.ExifTags import Base
 
 from skart.images._formats import (
     decoder_errors,
-    is_decoded_whole,
-    is_sideways,
+    find_transpose,
     open_image,
-    turn_of,
+    swaps_axes,
 )
-from skart.images._icc import to_srgb
 
-# Raise it when a change here changes pixels: features stored under another number
-# are then computed anew.
+# To be raised with each change that changes pixels. The number is part of the key of
+# stored features, which are then computed anew.
 DECODER_VERSION = 4
 
 MAX_PIXELS = 200_000_000
 
-# A JPEG is decoded at the smallest scale that leaves so many times the pixels needed, a
-# side: at 1.5, sharp paintings come within 39 dB of what all their pixels give, not 40.
-_ROOM = 1.6
+# A JPEG is decoded at the smallest scale that leaves so many times the pixels needed,
+# per side. At 1.5, sharp paintings come within 39 dB of a full decode, not 40.
+_DRAFT_MARGIN = 1.6
+
+_MAX_TRANSFORMS = 64
+_transforms = {}
 
 
 def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
-    """File to RGB pixels of a given size.
+    """Decode an image file to a uint8 array of shape (*size, 3).
 
-    Parameters
-    ----------
-    path : str or path
-        An image file.
-    size : (int, int)
-        Height and width in pixels.
-    resize : {"crop", "pad", "stretch"}, default="crop"
-        See :class:`ImageLoader`.
-    max_pixels : int, default=200_000_000
-        See :class:`ImageLoader`.
-
-    Returns
-    -------
-    pixels : ndarray of shape (height, width, 3), dtype uint8
-        The image.
-
-    Raises
-    ------
-    OSError
-        If the file can't be opened or is not an image, or ends too early.
-    ValueError
-        If more than ``max_pixels`` would be decoded.
+    The parameters are those of ImageLoader, with `size` as a pair. If the file can't be
+    decoded, one of `UNREADABLE` is raised.
     """
     with open_image(path) as image:
         is_jpeg = image.format == "JPEG"
         if not is_jpeg:
             _load(image, image.size, max_pixels)
-        turn = turn_of(image)
-        # The image is made to fit as it lies in the file, and turned when it is small.
-        target = np.array(size if is_sideways(turn) else size[::-1])
+        transpose = find_transpose(image)
+        # The image is resized as it lies in the file, and transposed when it is small.
+        target = np.array(size if swaps_axes(transpose) else size[::-1])
         source = np.array(image.size)
         scales = target / source
         if resize != "stretch":
             scales[:] = scales.max() if resize == "crop" else scales.min()
         scaled = np.maximum(np.round(source * scales), 1).astype(int)
         if is_jpeg:
-            whole = is_decoded_whole(image)
-            # It never gives less than what is asked for.
+            held_whole = _has_several_scans(image)
+            # A draft is never smaller than the size asked for.
             with decoder_errors():
-                image.draft(None, tuple(int(side * _ROOM) for side in scaled))
-            _load(image, source if whole else image.size, max_pixels)
+                image.draft(None, tuple(int(side * _DRAFT_MARGIN) for side in scaled))
+            _load(image, source if held_whole else image.size, max_pixels)
         profile = image.info.get("icc_profile")
         image = _to_8_bits(image)
     box = None
     if resize == "crop":
-        # The window in the decoded image that becomes the target.
+        # The part of the decoded image that becomes the target.
         window = np.minimum(target / scales, source) * image.size / source
         left, top = (image.size - window) / 2
         box = (left, top, left + window[0], top + window[1])
@@ -86,9 +70,9 @@ def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
     if image.mode == "RGBa":
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    image = to_srgb(image, profile)
-    if turn is not None:
-        image = image.transpose(turn)
+    image = _to_srgb(image, profile)
+    if transpose is not None:
+        image = image.transpose(transpose)
     if resize == "pad":
         height, width = size
         canvas = Image.new("RGB", (width, height))
@@ -97,7 +81,25 @@ def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
     return np.asarray(image)
 
 
+def _has_several_scans(image):
+    """Return whether an open JPEG stores its pixels in several scans."""
+    # libjpeg holds all coefficients of such a file in memory, at any scale.
+    if image.info.get("progressive"):
+        return True
+    # Pillow has read up to the end of the first scan's header, which has 8 + 2 n bytes
+    # for n channels.
+    end = image.fp.tell()
+    image.fp.seek(max(0, end - 16))
+    header = image.fp.read(min(16, end))
+    for n_channels in range(1, image.layers):
+        length = 6 + 2 * n_channels
+        if header[-length - 2 :].startswith(bytes([0xFF, 0xDA, 0, length, n_channels])):
+            return True
+    return False
+
+
 def _load(image, size, max_pixels):
+    """Decode an open image, of which `size` is held in memory."""
     width, height = (int(side) for side in size)
     if width * height > max_pixels:
         raise ValueError(
@@ -107,23 +109,24 @@ def _load(image, size, max_pixels):
         )
     with decoder_errors():
         if image.format == "TIFF":
-            # Otherwise Pillow would check the size against a limit of its own.
+            # Without memory for the pixels, Pillow compares the size with a limit of
+            # the whole process before it allocates some. No argument prevents that.
             size = image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
             image.im = Image.new(image.mode, size, None).im
         image.load()
 
 
 def _to_8_bits(image):
-    """Image of any mode to one in the mode L, RGB, RGBa or CMYK."""
+    """Convert an image of any mode to the mode L, RGB, RGBa or CMYK."""
     if image.mode.startswith("I") or image.mode == "F":
-        return _scaled_to_8_bits(image)
+        return _scale_to_8_bits(image)
     if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
-        # Adobe stores ink inverted and says so by a marker; Pillow takes all for
-        # Adobe's.
+        # Adobe stores inverted ink and a marker; Pillow inverts all files, with the
+        # marker or without.
         return ImageChops.invert(image)
     if image.has_transparency_data:
         if image.mode == "La":
-            image = image.convert("LA")  # La converts to nothing else
+            image = image.convert("LA")  # the only conversion that La has
         # Premultiplied, so that the colours of transparent pixels don't bleed.
         return image.convert("RGBA").convert("RGBa")
     if image.mode == "1":
@@ -131,8 +134,8 @@ def _to_8_bits(image):
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
 
 
-def _scaled_to_8_bits(image):
-    """Grey image of more than 8 bits, which Pillow would clip, to the mode L."""
+def _scale_to_8_bits(image):
+    """Convert a grey image of more than 8 bits, which Pillow would clip, to mode L."""
     samples = np.asarray(image).astype(np.float32)
     tags = image.tag_v2 if image.format == "TIFF" else {}
     if image.mode != "F":
@@ -140,9 +143,54 @@ def _scaled_to_8_bits(image):
     else:
         np.nan_to_num(samples, copy=False, posinf=0)
         np.clip(samples, 0, 255, out=samples)
-        if samples.max() <= 1:  # taken as 0-1 unless they go beyond
+        if samples.max() <= 1:  # in 0-1, as floats usually are
             samples *= 255
-    if tags.get(Base.PhotometricInterpretation) == 0:  # white is
+    if tags.get(Base.PhotometricInterpretation) == 0:  # white is zero
         np.subtract(255, samples, out=samples)
     np.round(samples, out=samples)
     return Image.fromarray(np.clip(samples, 0, 255, out=samples).astype(np.uint8))
+
+
+def _to_srgb(image, profile):
+    """Convert an image of the mode L, RGB or CMYK to sRGB by its ICC profile."""
+    # A profile that is damaged or of another colour space is ignored, as is usual.
+    transform = None
+    if profile and isinstance(profile, bytes):
+        key = hashlib.sha256(profile).digest(), image.mode
+        try:
+            transform = _transforms[key]
+        except KeyError:
+            # Several threads may make the same transform at once, which does no harm.
+            transform = _make_transform(profile, image.mode)
+            if len(_transforms) >= _MAX_TRANSFORMS:
+                _transforms.clear()
+            _transforms[key] = transform
+    if transform is not None:
+        return transform.apply(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _make_transform(profile, mode):
+    """Make a transform to sRGB; None if it is impossible or would change nothing."""
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        if mode == "CMYK":
+            return transform
+        # Profiles of sRGB have many names and versions. A profile is taken as sRGB if
+        # it changes no colour by more than two levels.
+        levels = np.arange(0, 256, 51, dtype=np.uint8)
+        if mode == "RGB":
+            levels = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(36, 6, 3)
+        probe = Image.fromarray(np.atleast_2d(levels))
+        before = np.asarray(probe.convert("RGB"), int)
+        after = np.asarray(transform.apply(probe), int)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+    return None if np.abs(after - before).max() <= 2 else transform

@@ -1,44 +1,31 @@
-"""What image files are, of which nothing is decoded: format, size, bytes, digest."""
+"""Facts about image files that need no decoding: format, size, bytes and digest."""
 
-import functools
 import hashlib
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
+from skart._utils._validation import check_paths
 from skart.images._formats import UNREADABLE, explain, read_header
-from skart.images._loader import ImageLoader
 
 
 def survey_files(paths, *, digests=True, verbose=True):
-    """Read the header and the digest of each image file.
+    """Return a data frame with the facts about each file, in the order of the paths.
 
-    Parameters
-    ----------
-    paths : array-like of str or path, shape (n_paintings,)
-        Image files. They may be unreadable, or gone.
-    digests : bool, default=True
-        Whether all bytes of a file are read, not its header only.
-    verbose : bool, default=True
-        Whether a progress bar shows when it takes more than a second.
-
-    Returns
-    -------
-    files : DataFrame, a row a path, in their order
-        ``path``; ``format``, ``width`` and ``height`` (as the image is seen, but for
-        an orientation that stands behind the pixels, as PNGs may have it), ``bytes``
-        and ``sha256``, missing where they can't be read; ``problem``, the reason, else
-        missing.
+    Its columns are path, format, width and height of the upright image, bytes and
+    sha256, and problem: the reason if a file can't be read, else None. A PNG whose
+    orientation tag follows the pixels is measured as it lies in the file.
     """
-    paths = ImageLoader().transform(paths).paths  # checked
+    paths = check_paths("paths", paths)
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
         rows = list(
             tqdm(
-                pool.map(functools.partial(_survey, digest=digests), paths),
+                pool.map(partial(_survey_file, digest=digests), paths),
                 total=len(paths),
                 desc="reading files",
                 unit="file",
@@ -46,57 +33,35 @@ def survey_files(paths, *, digests=True, verbose=True):
                 disable=not verbose,
             )
         )
-    files = pd.DataFrame(
-        rows,
-        columns=["format", "width", "height", "bytes", "sha256", "problem"],
-    )
-    files.insert(0, "path", [str(path) for path in paths])
+    columns = ["format", "width", "height", "bytes", "sha256", "problem"]
+    files = pd.DataFrame(rows, columns=columns)
+    files.insert(0, "path", paths)
+    # Also if all values of a column are missing.
     numbers = dict.fromkeys(("width", "height", "bytes"), "Int64")
-    texts = dict.fromkeys(("format", "sha256", "problem"), object)  # also if all lack
+    texts = dict.fromkeys(("format", "sha256", "problem"), object)
     return files.astype(numbers | texts)
 
 
 def read_sizes(paths):
-    """Read the sizes of image files, without those that can't be read.
-
-    Parameters
-    ----------
-    paths : array-like of str or path, shape (n_paintings,)
-        Image files.
-
-    Returns
-    -------
-    sizes : ndarray of int, shape (n_readable, 2)
-        Width and height as the image is seen. Files that can't be read are left out,
-        with a warning that lists them.
-
-    Raises
-    ------
-    ValueError
-        If none can be read.
-    """
+    """Return width and height of the readable files; warn of all others."""
     files = survey_files(paths, digests=False)
-    broken = files["problem"].notna()
-    listed = "\n".join(
-        f"  {path!r}: {problem}"
-        for path, problem in zip(
-            files["path"][broken], files["problem"][broken], strict=True
-        )
-    )
-    if broken.all():
+    unreadable = files["problem"].notna()
+    failures = files.loc[unreadable, ["path", "problem"]].itertuples(index=False)
+    listed = "\n".join(f"  {path!r}: {problem}" for path, problem in failures)
+    if unreadable.all():
         raise ValueError(f"no image can be read:\n{listed}")
-    if broken.any():
+    if unreadable.any():
         warnings.warn(
-            f"{broken.sum()} images can't be read and are left out:\n{listed}",
+            f"{unreadable.sum()} images can't be read and are left out:\n{listed}",
             stacklevel=2,
         )
-    return files.loc[~broken, ["width", "height"]].to_numpy(int)
+    return files.loc[~unreadable, ["width", "height"]].to_numpy(int)
 
 
-def _survey(path, digest):
+def _survey_file(path, digest):
     row = {}
     try:
-        # Ahead of the digest, which would wait for ever at the end of a pipe.
+        # Before the digest, which would block at the end of a pipe.
         row["format"], row["width"], row["height"] = read_header(path)
     except UNREADABLE as error:
         row["problem"] = explain(error)

@@ -1,4 +1,4 @@
-"""The same picture from every kind of file; colour profiles."""
+"""Equal pixels from every format of image files; colour profiles."""
 
 import os
 import struct
@@ -25,19 +25,19 @@ def picture():
 
 
 def decode(folder, data, size=(HEIGHT, WIDTH), **parameters):
-    path = Path(folder) / "image"  # a file's kind is told by its content
+    path = Path(folder) / "image"  # without a suffix: only its content matters
     path.write_bytes(data)
     return ImageLoader(size, **parameters).transform([path])[0]
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
-def test_lossless_kinds(tmp_path, picture, kind):
+def test_lossless_formats_keep_the_pixels(tmp_path, picture, kind):
     pixels = decode(tmp_path, LOSSLESS[kind](picture))
     np.testing.assert_array_equal(pixels, np.asarray(picture))
 
 
 @pytest.mark.parametrize("kind", LOSSY)
-def test_lossy_kinds(tmp_path, picture, kind):
+def test_lossy_formats_are_near_the_pixels(tmp_path, picture, kind):
     if kind == "heic":
         pytest.importorskip("pillow_heif")
     encode, least = LOSSY[kind]
@@ -46,14 +46,14 @@ def test_lossy_kinds(tmp_path, picture, kind):
 
 
 @pytest.mark.parametrize("kind", [*GREY, "jpg"])
-def test_grey_kinds(tmp_path, picture, kind):
+def test_grey_images_are_converted(tmp_path, picture, kind):
     grey = picture.convert("L")
     encode = GREY.get(kind, saved("JPEG", quality=100))
     pixels = decode(tmp_path, encode(grey)).astype(int)
     assert np.abs(pixels - np.asarray(grey)[..., None]).max() <= (kind == "jpg") * 3
 
 
-def test_one_bit(tmp_path, picture):
+def test_one_bit_images_are_converted(tmp_path, picture):
     bits = picture.convert("1")
     for kind, options in (("PNG", {}), ("TIFF", {"compression": "group4"})):
         pixels = decode(tmp_path, saved(kind, **options)(bits))
@@ -61,7 +61,7 @@ def test_one_bit(tmp_path, picture):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_white_is_zero(tmp_path, picture, order):
+def test_grey_tiff_with_white_as_zero_is_inverted(tmp_path, picture, order):
     grey = np.asarray(picture.convert("L"))[..., None]
     for samples in (grey, grey.astype(np.uint16) * 257):
         data = image_kinds.tiff(samples, order, photometric=0)
@@ -73,7 +73,7 @@ def test_white_is_zero(tmp_path, picture, order):
             assert (pixels == 255 - grey).all()
 
 
-def test_twelve_bits(tmp_path):
+def test_twelve_bit_tiff_is_scaled(tmp_path):
     levels = np.arange(0, 4096, 64)
     pairs = levels.repeat(2)  # of samples, in three bytes
     packed = np.stack(
@@ -85,14 +85,14 @@ def test_twelve_bits(tmp_path):
     np.testing.assert_allclose(pixels[0, :, 0], pairs / 4095 * 255, atol=0.5)
 
 
-def test_floats_that_are_no_numbers(tmp_path):
+def test_nan_and_infinity_are_black(tmp_path):
     samples = np.array([[0, 0.5, 1, np.nan, -np.inf]], np.float32)
     pixels = decode(tmp_path, saved("TIFF")(Image.fromarray(samples)), (1, 5))
     assert pixels[0, :, 0].tolist() == [0, 128, 255, 0, 0]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "TIFF", "GIF", "LA"])
-def test_transparency_is_laid_on_white(tmp_path, picture, kind):
+def test_transparent_pixels_are_blended_with_white(tmp_path, picture, kind):
     alpha = np.full((HEIGHT, WIDTH), 255, np.uint8)
     alpha[:, :80] = 0
     if kind not in ("GIF", "LA"):
@@ -118,7 +118,7 @@ def test_colours_of_transparent_pixels_do_not_bleed(tmp_path):
     assert pixels.min() >= 254
 
 
-def test_premultiplied_grey_tiff(tmp_path):
+def test_premultiplied_alpha_is_not_applied_twice(tmp_path):
     data = saved("TIFF")(Image.new("LA", (20, 20), (100, 128)))
     straight, premultiplied = (struct.pack("<HHIH", 338, 3, 1, kind) for kind in (2, 1))
     assert data.count(straight) == 1
@@ -127,7 +127,7 @@ def test_premultiplied_grey_tiff(tmp_path):
     assert abs(pixels.max() - 227) <= 1  # 100, and half of white
 
 
-def test_the_first_frame_of_a_gif(tmp_path, picture):
+def test_first_frame_of_a_gif_is_read(tmp_path, picture):
     frames = [
         image.quantize(256)
         for image in (picture, ImageOps.invert(picture), ImageOps.mirror(picture))
@@ -139,7 +139,7 @@ def test_the_first_frame_of_a_gif(tmp_path, picture):
 
 @pytest.mark.parametrize("kind", ["TIFF", "WEBP", "AVIF", "PNG"])
 @pytest.mark.parametrize("orientation", [3, 5, 6, 8])
-def test_orientation_beyond_jpeg(tmp_path, picture, kind, orientation):
+def test_exif_orientation_applies_in_all_formats(tmp_path, picture, kind, orientation):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     lossless = {"WEBP": {"lossless": True}, "AVIF": {"quality": 95}}.get(kind, {})
@@ -153,7 +153,7 @@ def test_orientation_beyond_jpeg(tmp_path, picture, kind, orientation):
     assert read_sizes([tmp_path / "image"]).tolist() == [[*upright.shape[1::-1]]]
 
 
-def test_orientation_behind_the_pixels_of_a_png(tmp_path, picture):
+def test_exif_after_the_pixels_of_a_png_is_applied(tmp_path, picture):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     pixels = decode(
@@ -165,7 +165,7 @@ def test_orientation_behind_the_pixels_of_a_png(tmp_path, picture):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_damaged_exif_does_no_harm(tmp_path, picture):
+def test_damaged_exif_is_ignored(tmp_path, picture):
     plain = decode(tmp_path, saved("JPEG")(picture))
     for exif in (
         b"MM\0\x2a\0\0\0\x08\0\xff\1\x12",
@@ -176,14 +176,14 @@ def test_damaged_exif_does_no_harm(tmp_path, picture):
         np.testing.assert_array_equal(decode(tmp_path, data), plain)
 
 
-def test_heic_without_its_plugin(tmp_path, monkeypatch):
+def test_heic_without_its_plugin_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(100)
     with pytest.raises(UnreadableImageError, match=r"pip install skart\[heic\]"):
         decode(tmp_path, data)
 
 
-def test_heic_leaves_pillow_as_it_was(tmp_path, picture):
+def test_heic_is_not_registered_with_pillow(tmp_path, picture):
     pytest.importorskip("pillow_heif")
     decode(tmp_path, image_kinds.heic(picture))
     assert "HEIF" not in Image.OPEN
@@ -194,7 +194,7 @@ def test_heic_leaves_pillow_as_it_was(tmp_path, picture):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("swapped", [False, True])
-def test_rgb_profiles(tmp_path, picture, kind, swapped):
+def test_rgb_profile_is_applied(tmp_path, picture, kind, swapped):
     options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
     encode = saved(
         kind, icc_profile=icc_profile(swapped=swapped), **options.get(kind, {})
@@ -207,7 +207,7 @@ def test_rgb_profiles(tmp_path, picture, kind, swapped):
     assert np.abs(pixels - expected).mean() < (2 if kind == "JPEG" else 0.6)
 
 
-def test_profile_of_palette_and_alpha(tmp_path, picture):
+def test_profile_is_applied_to_palette_and_alpha(tmp_path, picture):
     profile = icc_profile(swapped=True)
     for image in (picture.quantize(256), picture.convert("RGBA")):
         plain = decode(tmp_path, saved("PNG")(image))
@@ -216,7 +216,7 @@ def test_profile_of_palette_and_alpha(tmp_path, picture):
         assert np.abs(pixels - expected).mean() < 0.6
 
 
-def test_grey_profile(tmp_path, picture):
+def test_grey_profile_is_applied(tmp_path, picture):
     grey = picture.convert("L")
     profile = icc_profile("GRAY", gamma=1)
     expected = srgb(np.asarray(grey) / 255)[..., None]
@@ -226,7 +226,7 @@ def test_grey_profile(tmp_path, picture):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_cmyk_profile(tmp_path, kind):
+def test_cmyk_profile_is_applied(tmp_path, kind):
     # The profile sees black ink only, as lightness.
     black = np.linspace(0, 255, WIDTH).astype(np.uint8)
     ink = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
@@ -251,7 +251,7 @@ def test_cmyk_profile(tmp_path, kind):
         icc_profile()[:128] + b"\xff" * 300,
     ],
 )
-def test_unfit_profiles_are_ignored(tmp_path, picture, profile):
+def test_damaged_and_foreign_profiles_are_ignored(tmp_path, picture, profile):
     for encode in (
         saved("PNG", icc_profile=profile),
         saved("TIFF", icc_profile=profile),
@@ -272,18 +272,18 @@ def n_transforms(monkeypatch):
     return lambda: len(made)
 
 
-def test_srgb_profiles_cost_nothing(tmp_path, picture, monkeypatch, n_transforms):
+def test_srgb_profiles_are_not_applied(tmp_path, picture, monkeypatch, n_transforms):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = saved("PNG", icc_profile=profile)(picture)
     np.testing.assert_array_equal(decode(tmp_path, data), picture)
-    # Known by now: neither made nor applied again.
+    # The transform is neither made nor applied a second time.
     monkeypatch.setattr(ImageCms.ImageCmsTransform, "apply", None)
     n_before = n_transforms()
     np.testing.assert_array_equal(decode(tmp_path, data), picture)
     assert n_transforms() == n_before == 1
 
 
-def test_transforms_are_few_and_shared_by_threads(tmp_path, n_transforms):
+def test_threads_share_a_bounded_number_of_transforms(tmp_path, n_transforms):
     paths = []
     for index in range(100):
         paths.append(tmp_path / f"{index}.png")
@@ -298,11 +298,11 @@ def test_transforms_are_few_and_shared_by_threads(tmp_path, n_transforms):
     np.testing.assert_array_equal(again, images[[-1] * 8])
     assert n_transforms() == 100
     np.testing.assert_array_equal(loader.transform(paths), images)
-    assert n_transforms() > 100  # some were given up for later ones
+    assert n_transforms() > 100  # the oldest were dropped
 
 
 @pytest.mark.skipif("SKART_PAINTINGS" not in os.environ, reason="no real paintings")
-def test_real_paintings():
+def test_real_paintings_are_near_a_full_decode():
     paths = sorted(Path(os.environ["SKART_PAINTINGS"]).rglob("*.jpg"))
     for pixels, path in zip(ImageLoader(96).transform(paths), paths, strict=True):
         with Image.open(path) as image:

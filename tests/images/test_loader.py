@@ -1,6 +1,7 @@
 import os
 import pickle
 import shutil
+import threading
 import warnings
 from pathlib import Path
 
@@ -14,11 +15,10 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
-from skart import ImageLoader
+from skart import HandcraftedFeatures, ImageLoader
 from skart.images import LazyImages, UnreadableImageError
-from skart.images._loader import check_images
 
-# How the pixels lie in the file for each orientation tag.
+# Transposition of the pixels in the file, for each orientation tag.
 STORED = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,7 +40,7 @@ def test_transform_decodes_nothing(image_paths, count_decodes):
     assert not count_decodes
 
 
-def test_order_and_duplicates(image_paths):
+def test_order_and_repeated_paths_are_kept(image_paths):
     order = [3, 0, 3, 11, 3]
     paths = [image_paths[i] for i in order]
     decoded = np.asarray(ImageLoader(48).transform(paths))
@@ -61,12 +61,12 @@ def test_order_and_duplicates(image_paths):
         lambda paths: np.array(paths, dtype=object),
     ],
 )
-def test_kinds_of_paths(image_paths, convert):
+def test_transform_takes_array_likes_of_paths(image_paths, convert):
     images = ImageLoader(32).transform(convert(image_paths))
     assert images.paths.tolist() == image_paths
 
 
-def test_indexing(image_paths):
+def test_indexing_equals_that_of_an_array(image_paths):
     images = ImageLoader(32).transform(image_paths)
     array = np.asarray(images)
     np.testing.assert_array_equal(images[5], array[5])
@@ -87,7 +87,14 @@ def test_indexing(image_paths):
         images[0, 1]
 
 
-def test_batches_are_ordered_and_read_ahead_is_bounded(image_paths, count_decodes):
+def test_one_image_is_decoded_without_starting_a_thread(image_paths, monkeypatch):
+    images = ImageLoader(32).transform(image_paths)
+    expected = np.asarray(images)
+    monkeypatch.setattr(threading.Thread, "start", None)
+    np.testing.assert_array_equal(images[3], expected[3])
+
+
+def test_iter_batches_keeps_order_and_bounds_decoding_ahead(image_paths, count_decodes):
     images = ImageLoader(32, n_threads=3).transform(image_paths * 10)
     batches = images.iter_batches(4)
     first = next(batches)
@@ -98,7 +105,7 @@ def test_batches_are_ordered_and_read_ahead_is_bounded(image_paths, count_decode
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 100), (100, 40)])
-def test_resize_modes(tmp_path, size):
+def test_resize_keeps_the_aspect_ratio_or_all_of_the_painting(tmp_path, size):
     # Left half red, right half blue, a green line of 10 % at the top and the bottom.
     picture = np.zeros((300, 600, 3), np.uint8)
     picture[:, :300, 0] = picture[:, 300:, 2] = 255
@@ -133,7 +140,7 @@ def test_extreme_aspect_ratios(tmp_path):
         assert image.max() == 255
 
 
-def test_draft_decoding_keeps_the_pixels(tmp_path):
+def test_jpeg_decoded_at_a_smaller_scale_is_near_a_full_decode(tmp_path):
     generator = np.random.default_rng(0)
     noise = generator.integers(0, 256, (60, 75, 3), dtype=np.uint8)
     big = Image.fromarray(noise).resize((3000, 2400), Image.Resampling.BICUBIC)
@@ -145,7 +152,7 @@ def test_draft_decoding_keeps_the_pixels(tmp_path):
         assert psnr(decoded, np.asarray(expected)) > 40
 
 
-def test_exif_orientation(tmp_path):
+def test_exif_orientation_is_applied(tmp_path):
     upright = Image.open(save_image(tmp_path / "upright.png", (300, 200)))
     expected = ImageLoader((40, 60)).transform([tmp_path / "upright.png"])[0]
     for orientation, transpose in STORED.items():
@@ -184,7 +191,7 @@ def grey16(picture):
         ("a.bmp", lambda p: p, 60),
     ],
 )
-def test_kinds_of_images_become_rgb(tmp_path, name, convert, least):
+def test_every_mode_is_converted_to_rgb(tmp_path, name, convert, least):
     picture = Image.open(save_image(tmp_path / "reference.png", (160, 160)))
     converted = convert(picture)
     converted.save(tmp_path / name)
@@ -194,14 +201,9 @@ def test_kinds_of_images_become_rgb(tmp_path, name, convert, least):
     assert psnr(images[1], images[0] + 0.001) > least
 
 
-def test_transparency_is_white(tmp_path):
-    Image.new("RGBA", (50, 50), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert ImageLoader(16).transform([tmp_path / "clear.png"])[0].min() == 255
-
-
 @pytest.fixture
 def broken(tmp_path, folder_of_images):
-    """Image paths, four of which can't be decoded, and these four."""
+    """Return eight paths, and those four of them that can't be decoded."""
     whole = Path(folder_of_images[0]).read_bytes()
     (tmp_path / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.jpg").write_text("a letter")
@@ -212,7 +214,7 @@ def broken(tmp_path, folder_of_images):
     return [good[0], bad[0], good[1], bad[1], good[2], bad[2], good[3], bad[3]], bad
 
 
-def test_errors_name_every_file(broken):
+def test_error_names_all_unreadable_files(broken):
     paths, bad = broken
     images = ImageLoader(32).transform(paths)
     with pytest.raises(UnreadableImageError) as caught:
@@ -228,7 +230,7 @@ def test_errors_name_every_file(broken):
     assert again.failures == caught.value.failures
 
 
-def test_batches_before_the_first_error_are_kept(broken):
+def test_batches_before_the_first_unreadable_file_are_yielded(broken):
     paths, _ = broken
     batches = ImageLoader(32).transform([*paths[:1] * 4, *paths]).iter_batches(4)
     assert next(batches).shape == (4, 32, 32, 3)
@@ -236,7 +238,7 @@ def test_batches_before_the_first_error_are_kept(broken):
         next(batches)
 
 
-def test_blank_policy(broken):
+def test_blank_replaces_unreadable_images_by_black_ones(broken):
     paths, bad = broken
     images = ImageLoader(32, on_error="blank").transform(paths)
     with pytest.warns(UserWarning, match="4 of 8") as caught:
@@ -248,7 +250,7 @@ def test_blank_policy(broken):
     assert array[[0, 2, 4, 6]].any(axis=(1, 2, 3)).all()
 
 
-def test_unreadable_images_are_named_if_iteration_stops_early(broken):
+def test_blank_warns_of_unreadable_images_if_iteration_stops_early(broken):
     paths, bad = broken
     images = ImageLoader(32, on_error="blank").transform(paths)
     batches = images.iter_batches(4)
@@ -257,11 +259,11 @@ def test_unreadable_images_are_named_if_iteration_stops_early(broken):
         batches.close()
     assert bad[0] in str(caught[0].message) and bad[1] in str(caught[0].message)
     with pytest.warns(UserWarning, match="2 of 8 images can't be read") as caught:
-        np.asarray(images)  # which names the others
+        np.asarray(images)  # warns of the others
     assert bad[2] in str(caught[0].message) and bad[3] in str(caught[0].message)
 
 
-def test_a_repaired_file_is_no_failure_any_more(broken):
+def test_repaired_file_is_removed_from_failures(broken):
     paths, bad = broken
     images = ImageLoader(32, on_error="blank").transform([bad[1]])
     with pytest.warns(UserWarning, match="1 of 1 images can't be read"):
@@ -279,14 +281,22 @@ def test_a_repaired_file_is_no_failure_any_more(broken):
         ({"size": 0}, "size must be"),
         ({"size": (3, 4, 5)}, "size must be"),
         ({"size": "big"}, "size must be"),
-        ({"resize": "fit"}, "resize must be one of"),
-        ({"on_error": "skip"}, "on_error must be one of"),
-        ({"n_threads": 0}, "n_threads must be"),
+        ({"resize": "fit"}, "'resize' parameter of ImageLoader must be"),
+        ({"on_error": "skip"}, "'on_error' parameter of ImageLoader must be"),
+        ({"resize": "cropped"}, "Did you mean 'crop'?"),
+        ({"n_threads": 0}, "'n_threads' parameter of ImageLoader must be"),
+        ({"cache_pixels": "~/pixels"}, "'cache_pixels' parameter of ImageLoader must"),
+        *(
+            ({"max_pixels": value}, "'max_pixels' parameter of ImageLoader must be")
+            for value in (0, -1, 1e6, "many", None)
+        ),
     ],
 )
-def test_bad_parameters(image_paths, parameters, message):
-    with pytest.raises(ValueError, match=message):
-        ImageLoader(**parameters).fit(image_paths)
+def test_invalid_parameters_raise(image_paths, parameters, message):
+    loader = ImageLoader(**parameters)
+    for method in (loader.fit, loader.transform):
+        with pytest.raises(ValueError, match=message):
+            method(image_paths)
 
 
 @pytest.mark.parametrize(
@@ -301,12 +311,12 @@ def test_bad_parameters(image_paths, parameters, message):
         ([1, 2], TypeError, r"X\[0\] is 1"),
     ],
 )
-def test_bad_paths(X, error, message):
+def test_invalid_paths_raise(X, error, message):
     with pytest.raises(error, match=message):
         ImageLoader().transform(X)
 
 
-def test_scikit_learn_conventions(image_paths):
+def test_clone_tags_and_pickle(image_paths):
     loader = ImageLoader(64, resize="pad", n_threads=2)
     parameters = loader.get_params()
     assert clone(loader.fit(image_paths)).get_params() == parameters
@@ -329,12 +339,12 @@ def test_scikit_learn_conventions(image_paths):
         (["a.jpg"], "ImageLoader"),
     ],
 )
-def test_check_images_refuses(X, message):
+def test_other_arrays_than_images_raise(X, message):
     with pytest.raises(ValueError, match=message):
-        check_images(X)
+        HandcraftedFeatures().fit(X)
 
 
-def test_pixels_are_kept_on_disk(image_paths, count_decodes):
+def test_cached_pixels_are_decoded_once(image_paths, count_decodes):
     plain = np.asarray(ImageLoader(40).transform(image_paths))
     count_decodes.clear()
     images = ImageLoader(40, cache_pixels=True, n_threads=3).transform(
@@ -345,14 +355,14 @@ def test_pixels_are_kept_on_disk(image_paths, count_decodes):
         np.testing.assert_array_equal(images[:12], plain)
         np.testing.assert_array_equal(images[12], plain[0])
     assert sorted(count_decodes) == sorted(image_paths)
-    # A copy for another process decodes for itself.
+    # A pickled copy has a pixel file of its own.
     again = pickle.loads(pickle.dumps(images[:3]))
     np.testing.assert_array_equal(again, plain[:3])
     assert len(count_decodes) == 12 + 3
     assert images.identity == ImageLoader(40).transform(image_paths).identity
 
 
-# Forks in a process of its own, which has no threads that could hold a lock.
+# A process without threads, whose locks a fork would copy.
 FORK = """
 import multiprocessing, os, sys
 import numpy as np
@@ -365,7 +375,7 @@ def reread():
 images = ImageLoader(24, cache_pixels=True).transform(sys.argv[1:] * 5)
 expected = np.asarray(images)
 for path in sys.argv[1:]:
-    os.unlink(path)  # what is read now was kept
+    os.unlink(path)  # from now on, the pixels come from the temporary file
 context = multiprocessing.get_context("fork")
 children = [context.Process(target=reread) for _ in range(3)]
 for child in children:
@@ -377,11 +387,11 @@ for child in children:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_kept_pixels_are_shared_with_forked_processes(folder_of_images):
+def test_forked_processes_share_cached_pixels(folder_of_images):
     finish(start(FORK, *folder_of_images))
 
 
-def test_kept_pixels_of_a_part_that_is_pickled(image_paths, monkeypatch):
+def test_pickled_slice_reserves_room_for_its_own_images_only(image_paths, monkeypatch):
     images = ImageLoader(24, cache_pixels=True).transform(image_paths)
     part = pickle.dumps(images[[3, 1]])
     room_for_two = shutil.disk_usage("/")._replace(free=2 * 24 * 24 * 3)
@@ -391,7 +401,7 @@ def test_kept_pixels_of_a_part_that_is_pickled(image_paths, monkeypatch):
         pickle.loads(pickle.dumps(images))
 
 
-def test_kept_pixels_leave_nothing_behind(image_paths, tmp_path, monkeypatch):
+def test_cached_pixels_leave_no_file_behind(image_paths, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     images = ImageLoader(40, cache_pixels=True).transform(image_paths)
     np.asarray(images)
@@ -402,34 +412,33 @@ def test_kept_pixels_leave_nothing_behind(image_paths, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_little_room_for_pixels(image_paths, monkeypatch):
+def test_transform_raises_if_cached_pixels_exceed_the_disk(image_paths, monkeypatch):
     usage = shutil.disk_usage("/")._replace(free=10**4)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
     loader = ImageLoader(500, cache_pixels=True)
     with pytest.raises(OSError, match=r"needs .* for 12 images.*Set TMPDIR"):
         loader.transform(image_paths)
-    with pytest.raises(ValueError, match="cache_pixels must be one of"):
-        ImageLoader(cache_pixels="~/pixels").transform(image_paths)
+    assert loader.fit(image_paths) is loader  # makes no file
 
 
-def test_a_pipeline_that_asks_for_tables(image_paths):
+def test_set_output_is_ignored(image_paths):
     loader = ImageLoader(24)
     assert loader.set_output(transform="pandas") is loader
     assert isinstance(loader.fit_transform(image_paths), LazyImages)
     assert loader.get_feature_names_out().tolist() == ["image"]
 
 
-def test_a_nearly_black_image_is_no_image_in_0_to_1():
+def test_nearly_black_images_are_not_taken_as_images_in_0_to_1():
     images = np.zeros((1, 8, 8, 3), np.float32)
     images[0, 0, 0, 0] = 1
-    assert check_images(images) is not None
+    HandcraftedFeatures().fit(images)
     with pytest.raises(ValueError, match="looks like 0-1"):
-        check_images(images * 0.5)
+        HandcraftedFeatures().fit(images * 0.5)
 
 
 @pytest.fixture(scope="module")
 def turned(tmp_path_factory):
-    """Pictures of many shapes, each in eight files that are turned in eight ways."""
+    """Return paths of pictures of six shapes, each stored in all eight orientations."""
     folder = tmp_path_factory.mktemp("shapes")
     paths = []
     for width, height in [(1, 1), (1, 40), (40, 1), (37, 53), (57, 48), (59, 20)]:
@@ -451,15 +460,17 @@ def turned(tmp_path_factory):
     batch_size=st.integers(1, 7),
     n_threads=st.integers(1, 3),
 )
-def test_any_images_at_any_size(turned, size, resize, order, batch_size, n_threads):
+def test_any_shape_orientation_and_size(
+    turned, size, resize, order, batch_size, n_threads
+):
     loader = ImageLoader(size, resize=resize, n_threads=n_threads)
     images = loader.transform([turned[index] for index in order])
     pixels = np.concatenate(list(images.iter_batches(batch_size)))
     assert pixels.shape == images.shape == (len(order), *size, 3)
     assert pixels.dtype == images.dtype == np.uint8
     np.testing.assert_array_equal(images[::-1], pixels[::-1])
-    # However it lies in the file, the same middle of it is seen; but what is shrunk to
-    # less than a quarter is averaged first, in blocks that begin at its first pixel.
+    # The same part is cropped in each orientation. But an image that is shrunk to less
+    # than a quarter is averaged first, in blocks that begin at its first pixel.
     if min(size) >= 15:
         upright = np.asarray(loader.transform([turned[i // 8 * 8] for i in order]))
         assert np.abs(pixels.astype(int) - upright).max() <= 2

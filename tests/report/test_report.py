@@ -307,7 +307,7 @@ def test_unreadable_files_are_listed(collection, evaluation, tmp_path):
         Path(row[0]).name: row[1] for row in page.table("Unreadable files: 3")[1:]
     }
     assert reasons.keys() == {"no.jpg", "cut.jpg", "gone.jpg"}
-    assert reasons["no.jpg"].startswith("not an image of a kind that is read")
+    assert reasons["no.jpg"].startswith("not an image in a supported format")
     assert reasons["gone.jpg"] == "no such file or directory"
     rows = {Path(row[0]).name: row for row in page.table("Files, with paths")[1:]}
     assert rows["gone.jpg"][-2:] == ["–", "–"]
