@@ -193,7 +193,7 @@ def test_local_folders_are_not_saved(kind, files, tmp_path):
     for key, value in load_model(files[kind]).get_params().items():
         assert value is None or not key.endswith(("cache", "memory")), key
     cached = load_model(files[kind], cache=tmp_path)
-    assert cached["load"].cache is None
+    assert cached["load"].cache_pixels is False
     assert getattr(cached[1], "cache", tmp_path) == tmp_path
 
 
