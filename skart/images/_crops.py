@@ -17,7 +17,6 @@ _POSITIONS = {1: _MIDDLE, 5: _MIDDLE + _CORNERS, 9: _MIDDLE + _CORNERS + _SIDES}
 class Window(NamedTuple):
     """A part of an image, flipped or not."""
 
-    name: str
     box: tuple  # top, left, bottom and right in pixels; None for the whole image
     flipped: bool
 
@@ -46,10 +45,8 @@ def name_windows(crops, horizontal_flip):
 def make_windows(shape, crops, size, horizontal_flip):
     """Make windows of `size` in images of `shape`; without `crops`, the whole image."""
     boxes = [None] if crops is None else _make_boxes(shape, crops, size)
-    parts = [(box, False) for box in boxes]
-    parts += [(box, True) for box in boxes] * horizontal_flip
-    names = name_windows(crops, horizontal_flip)
-    return [Window(name, *part) for name, part in zip(names, parts, strict=True)]
+    windows = [Window(box, flipped=False) for box in boxes]
+    return windows + [Window(box, flipped=True) for box in boxes] * horizontal_flip
 
 
 def _make_boxes(shape, crops, size):

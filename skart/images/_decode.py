@@ -99,7 +99,7 @@ def _has_several_scans(image):
 
 
 def _load(image, size, max_pixels):
-    """Decode an open image, of which `size` is held in memory."""
+    """Decode an open image, or raise ValueError if `size` exceeds `max_pixels`."""
     width, height = (int(side) for side in size)
     if width * height > max_pixels:
         raise ValueError(
@@ -109,8 +109,8 @@ def _load(image, size, max_pixels):
         )
     with decoder_errors():
         if image.format == "TIFF":
-            # Without memory for the pixels, Pillow compares the size with a limit of
-            # the whole process before it allocates some. No argument prevents that.
+            # Pillow would compare the size with a limit of the whole process before it
+            # allocates memory. Nothing but memory allocated beforehand prevents that.
             size = image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
             image.im = Image.new(image.mode, size, None).im
         image.load()

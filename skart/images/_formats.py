@@ -126,8 +126,8 @@ def find_transpose(image):
     if image.format == "TIFF":
         return None  # Pillow transposes these itself
     try:
-        # Not image.getexif(), which decodes a PNG: its tag may follow the pixels, and
-        # is found there after they are loaded.
+        # Not image.getexif(): if a PNG has no tag ahead of the pixels, that decodes
+        # them to look for a tag behind. Here, only loaded PNGs have such a tag.
         exif = Image.Image.getexif(image)
         return _TRANSPOSES.get(exif.get(ExifTags.Base.Orientation))
     except Exception:  # damaged tags make Pillow raise any exception
@@ -146,3 +146,8 @@ def explain(error):
     if isinstance(error, MemoryError):
         return "too little memory to decode it"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def format_failures(failures):
+    """Return the paths and reasons of a dict or Series as lines of a message."""
+    return "\n".join(f"  {path!r}: {reason}" for path, reason in failures.items())

@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from skart._utils._validation import check_paths
-from skart.images._formats import UNREADABLE, explain, read_header
+from skart.images._formats import UNREADABLE, explain, format_failures, read_header
 
 
 def survey_files(paths, *, digests=True, verbose=True):
@@ -46,8 +46,8 @@ def read_sizes(paths):
     """Return width and height of the readable files; warn of all others."""
     files = survey_files(paths, digests=False)
     unreadable = files["problem"].notna()
-    failures = files.loc[unreadable, ["path", "problem"]].itertuples(index=False)
-    listed = "\n".join(f"  {path!r}: {problem}" for path, problem in failures)
+    failures = files[unreadable].set_index("path")["problem"]
+    listed = format_failures(failures)
     if unreadable.all():
         raise ValueError(f"no image can be read:\n{listed}")
     if unreadable.any():
@@ -61,7 +61,6 @@ def read_sizes(paths):
 def _survey_file(path, digest):
     row = {}
     try:
-        # Before the digest, which would block at the end of a pipe.
         row["format"], row["width"], row["height"] = read_header(path)
     except UNREADABLE as error:
         row["problem"] = explain(error)

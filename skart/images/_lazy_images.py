@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 
 from skart.images._decode import DECODER_VERSION, MAX_PIXELS, decode_image
-from skart.images._formats import UNREADABLE, explain
+from skart.images._formats import UNREADABLE, explain, format_failures
 from skart.images._lazy import LazyArray
 
 try:
@@ -52,7 +52,7 @@ class UnreadableImageError(ValueError):
         self.n_images = n_images
         super().__init__(
             f"{len(self.failures)} of {n_images} images can't be read:\n"
-            f"{_format_failures(self.failures)}\n"
+            f"{format_failures(self.failures)}\n"
             "Repair or remove them, or pass ImageLoader(on_error='blank') to replace "
             "each by a black image."
         )
@@ -188,7 +188,7 @@ class LazyImages(LazyArray):
             if unnamed and self.on_error == "blank":
                 warnings.warn(
                     f"{len(unnamed)} of {len(self)} images can't be read; each is "
-                    f"replaced by a black image:\n{_format_failures(unnamed)}",
+                    f"replaced by a black image:\n{format_failures(unnamed)}",
                     stacklevel=2,
                 )
         if failures and self.on_error == "raise":
@@ -210,7 +210,7 @@ class LazyImages(LazyArray):
             pool.shutdown(cancel_futures=True)
 
     def _decode(self, path):
-        """Return a path, its pixels and the reason if there are none; one is None."""
+        """Return a path, its pixels or None, and None or the reason for the failure."""
         pixels = None if self._pixel_file is None else self._pixel_file.read(path)
         if pixels is not None:
             return path, pixels, None
@@ -241,11 +241,11 @@ class LazyImages(LazyArray):
 
 
 class _PixelFile:
-    """Decoded images in a temporary file without a name, which no crash leaves behind.
+    """Decoded images in a temporary file."""
 
-    The file is not mapped, so that its pages don't count as memory of the process. It
-    is read and written at given offsets, so that threads and forks can share it.
-    """
+    # The file has no name, so that a crash leaves nothing behind. It is not mapped, so
+    # that its pages don't count as memory of the process. It is read and written at
+    # given offsets, so that threads and forks can share it.
 
     def __init__(self, paths, item_shape):
         self._item_shape = item_shape
@@ -280,7 +280,3 @@ class _PixelFile:
                 self._file.fileno(), pixels.tobytes(), row * self._n_bytes
             )
             self._written[row] = n_written == self._n_bytes
-
-
-def _format_failures(failures):
-    return "\n".join(f"  {path!r}: {reason}" for path, reason in failures.items())

@@ -32,7 +32,7 @@ from skart.datasets._pandora18k import is_pandora18k, periods_of
 from skart.model_selection import CITED
 from skart.model_selection._random_search import random_search
 from skart.persistence._parts import digest_paintings
-from skart.reproduction._cited import compare_cited, run_cited, written_cited
+from skart.reproduction._cited import compare_cited, run_cited, format_cited
 from skart.reproduction._experiments import Reproduction
 from skart.reproduction._reported import TITLES, compare, written
 from skart.reproduction._settings import Settings, split
@@ -243,7 +243,7 @@ def test_untrainable_cited_system_is_a_row(make_folder, tmp_path):
     said.clear()
     assert run_cited(reproduction) == results
     assert sum("finished before" in text for text in said) == len(CITED) - 3
-    shown = written_cited(compare_cited(results))
+    shown = format_cited(compare_cited(results))
     assert shown.loc["bar2014", "here"] == results["bar2014"]["failed"]
 
 
@@ -264,7 +264,7 @@ def test_compare_adds_the_figures_of_the_report_on_pandora18k():
     assert transfer["report validation"] == 57.84
     fine_tuned = table.loc["last Inception module fine-tuned"]
     assert fine_tuned["report validation before"] == 55.53
-    shown = written(table)["hybrid CNN"]
+    shown = format_comparison(table)["hybrid CNN"]
     assert shown["report test"] == "35.8 %" and shown["parameters"] == "12,345"
     assert shown["report train"] == "" and shown["report seconds an epoch"] == "300"
 
