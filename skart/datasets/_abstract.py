@@ -4,12 +4,12 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, special
 
-from skart.datasets._canvas import Canvas, blend, cover, smooth_noise
+from skart.datasets._canvas import Canvas, blend, cover, ink, smooth_noise
 
 _BLACK = (22, 20, 22)
 
 
-def color_field(canvas):
+def paint_color_field(canvas):
     """Float a few large colours with soft edges on a stained ground."""
     rng, painter = canvas.rng, canvas.painter
     height, width, side = canvas.height, canvas.width, canvas.long
@@ -50,10 +50,10 @@ def color_field(canvas):
     canvas.fill(pixels)
 
 
-def neoplasticism(canvas):
+def paint_neoplasticism(canvas):
     """Divide the canvas by straight black lines, and fill some of the fields."""
     rng, painter, side = canvas.rng, canvas.painter, canvas.long
-    variant = canvas.variant(4)
+    variant = canvas.variant(3)
     if variant == 0:
         _draw_grid(canvas)
     elif variant == 1:  # diagonal
@@ -63,26 +63,13 @@ def neoplasticism(canvas):
         image = square.image.rotate(turn, Image.Resampling.BICUBIC)
         left, top = ((square.size - canvas.size) // 2).tolist()
         canvas.image.paste(image, (-left, -top))
-    elif variant == 2:  # planes without lines
+    else:  # planes without lines
         cell = side / (6 + 8 * painter.density)
         columns, rows = canvas.size / cell
         for _ in range(int(0.45 * (columns + 1) * (rows + 1))):
             left, top = cell * np.trunc(rng.uniform(-0.5, (columns, rows)))
             wide, tall = cell * rng.choice([0.5, 1, 2, 3], 2) - 0.12 * cell
             canvas.box((left, top, left + wide, top + tall), canvas.mix(6, 0, 5))
-    else:  # streets of small squares
-        band = side * (0.018 + 0.016 * painter.scale)
-        for axis in (0, 1):
-            n_streets = 3 + int(6 * painter.density)
-            for street in np.sort(rng.uniform(0, canvas.size[axis], n_streets)):
-                tone = canvas.mix(5, 3, 5)
-                for step in range(int(canvas.size[1 - axis] / band) + 1):
-                    fill = canvas.mix(5, 0, 5) if rng.random() < 0.35 else tone
-                    corner = np.array([street, step * band])[[axis, 1 - axis]]
-                    canvas.box([*corner, *(corner + band)], fill)
-        for _ in range(3 + int(5 * painter.contrast)):
-            corner, size = canvas.place(), band * rng.integers(2, 7, 2)
-            canvas.box([*corner, *(corner + size)], canvas.mix(5, 0, 5))
 
 
 def _draw_grid(canvas):
@@ -116,7 +103,7 @@ def _draw_grid(canvas):
             canvas.line([(left, top), end], _BLACK, broad)
 
 
-def op_art(canvas):
+def paint_op_art(canvas):
     """Bend stripes, rings, dots or a chequerboard so that they seem to move."""
     rng, painter, (y, x) = canvas.rng, canvas.painter, canvas.grid()
     cx, cy = canvas.place(0.25, 0.75) / canvas.long
@@ -147,7 +134,7 @@ def op_art(canvas):
         n_cells = 8 + int(0.5 * frequency)
         column, row = (np.floor(c * n_cells).astype(int) % 64 for c in (a, b))
         across, down = (2 * (c * n_cells % 1) - 1 for c in (a, b))
-        light = painter.palette[rng.integers(2, 6, (64, 64))[row, column]]
+        light = canvas.palette[rng.integers(2, 6, (64, 64))[row, column]]
         size = 0.45 + 0.4 * smooth_noise(rng, 64, 64, 6)[row, column]
         ring = np.maximum(abs(across), abs(down))
         square = np.where(ring < 0.5 * size, ring - 0.22, 0.92 - ring)
@@ -155,18 +142,14 @@ def op_art(canvas):
     canvas.fill(cover(dark, special.expit(9 * phase), light))
 
 
-def action_painting(canvas):
-    """Throw, drip and sweep paint onto the canvas."""
+def paint_action(canvas):
+    """Throw and drip paint onto the canvas."""
     rng, painter, side = canvas.rng, canvas.painter, canvas.long
-    variant = canvas.variant(3)
+    blots = canvas.variant(2)
     ground, stain = canvas.mix(6, 3, 6), canvas.noise(6)[..., None]
     canvas.fill(ground - stain * rng.uniform(10, 60) * (1 - ground / 300))
     n_throws = 34 + int(50 * painter.density)
-    if variant == 1:  # broad sweeps of a dry brush, few drips
-        n_throws = 6 + int(8 * painter.density)
-        for _ in range(4 + int(10 * painter.density)):
-            _sweep(canvas)
-    elif variant == 2:  # blots that run
+    if blots:
         n_throws //= 4
         for _ in range(10 + int(22 * painter.density)):
             fill, spot = canvas.mix(), canvas.place()
@@ -179,7 +162,7 @@ def action_painting(canvas):
                 canvas.line((x, y, x, end), fill, max(1, side // 220))
             _spatter(canvas, spot[None], fill, 24)
     for _ in range(n_throws):
-        fill, n_steps = canvas.mix(8), int(rng.integers(90, 260))
+        fill, n_steps = ink(canvas.mix(8)), int(rng.integers(90, 260))
         bend = rng.normal(0, 0.1 + 0.3 * (1 - painter.order), n_steps)
         heading = np.cumsum(ndimage.gaussian_filter1d(bend, 2) * 1.6)
         heading += rng.uniform(0, 2 * np.pi)
@@ -190,9 +173,9 @@ def action_painting(canvas):
         flow = (flow - flow.min()) / (np.ptp(flow) + 1e-9)
         broad = rng.choice([0.5, 1, 1.6]) * (0.004 + 0.007 * painter.scale)
         radii = side * (0.001 + broad * flow**3)
-        before = track[0]
-        for spot, r in zip(track, radii, strict=True):
-            canvas.line([before, spot], fill, max(1, round(2 * r)))
+        before = track[0].tolist()
+        for spot, r in zip(track.tolist(), radii.tolist(), strict=True):
+            canvas.draw.line((*before, *spot), fill, max(1, round(2 * r)))
             canvas.disc(spot, r, fill)
             before = spot
         _spatter(canvas, track, fill, int(rng.integers(12, 40)))
@@ -207,25 +190,7 @@ def _spatter(canvas, track, fill, n_drops):
         canvas.disc(spot, r, fill)
 
 
-def _sweep(canvas):
-    """Draw one broad stroke of many bristles along an arc."""
-    rng, painter, side = canvas.rng, canvas.painter, canvas.long
-    start = canvas.place()
-    heading, bend = rng.uniform(0, 2 * np.pi), rng.normal(0, 1.2)
-    turn = heading + bend * np.linspace(0, 1, 26)
-    steps = np.stack([np.cos(turn), np.sin(turn)], 1)
-    track = start + np.cumsum(steps, axis=0) * side * rng.uniform(0.015, 0.035)
-    normal = np.stack([-steps[:, 1], steps[:, 0]], 1)
-    broad = side * (0.02 + 0.05 * painter.scale) * rng.uniform(0.5, 1.3)
-    base = canvas.mix(6)
-    for offset in np.arange(-broad, broad, max(1.0, side / 260)):
-        first = int(rng.integers(0, 4))
-        last = int(26 - rng.exponential(4 * (1 - painter.order) + 1))
-        points = (track + normal * offset)[first : max(first + 2, last)]
-        canvas.line(points, base + rng.normal(0, 16), max(1, round(side / 200)))
-
-
-def suprematism(canvas):
+def paint_suprematism(canvas):
     """Float a few flat, tilted shapes on a pale ground."""
     rng, painter, side = canvas.rng, canvas.painter, canvas.short
     canvas.fill(canvas.mix(4, 5, 6))
@@ -248,16 +213,15 @@ def suprematism(canvas):
             size *= rng.uniform(0.3, 0.6)
         return
     lean = rng.uniform(0.3, 1.0) * rng.choice([-1, 1])
-    axis = np.array([np.cos(lean), np.sin(lean)])
-    normal = np.array([-axis[1], axis[0]])
+    cos, sin = np.cos(lean), np.sin(lean)
+    axes = np.array([[cos, -sin], [sin, cos]])
     for index in range(7 + int(16 * painter.density)):
         long = side * rng.uniform(0.08, 0.55) * (0.6 + 0.7 * painter.scale)
         thin = long * rng.choice([0.04, 0.1, 0.25, 0.6])
         if index == 0:
             long, thin = side * rng.uniform(0.4, 0.62), side * rng.uniform(0.2, 0.42)
         spread = (0.225, 0.18) if index else (0.045, 0.045)
-        along, across = rng.normal(0, spread) * canvas.size
-        spot = centre + axis * along + normal * across
+        spot = centre + axes @ (rng.normal(0, spread) * canvas.size)
         fill = canvas.mix(5, 0, 5)
         turn = lean + (np.pi / 2) * (rng.random() < 0.3) + rng.normal(0, 0.07)
         if rng.random() < (0.35 if variant == 2 else 0.1):
@@ -272,4 +236,4 @@ def suprematism(canvas):
         turn = lean + rng.choice([0, np.pi / 2, 0.5])
         spot = centre + rng.normal(0, 0.2, 2) * canvas.size
         long, thin = side * rng.uniform(0.5, 1.3), side * 0.006
-        canvas.bar(spot, turn, long, thin, painter.palette[0])
+        canvas.bar(spot, turn, long, thin, canvas.palette[0])

@@ -1,72 +1,38 @@
 """Palettes, invented painters, and the canvas that all drawn movements are made on."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
 # Six colours each, from dark to light. All movements use all palettes, so that colour
 # alone does not separate the movements.
-_PALETTES = np.array(
-    [
-        [[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in line.split()]
-        for line in (
-            "1b2a41 2f6690 3a7ca5 81c3d7 d9dcd6 f4f1de",  # sea
-            "2d1e2f 7a1f1d c8553d f28f3b ffd5a1 fff4e0",  # fire
-            "1f2d1b 3f5e2b 6a994e a7c957 e0d68a f6f1d1",  # meadow
-            "22181c 5c4033 8b5e3c b08968 ddb892 f3e9dc",  # earth
-            "101419 3d434a 6c757d 9aa5b1 cfd6dd f2f2ef",  # slate
-            "141414 1d3f8f c1121f f2c014 e8e4d8 fbf8ef",  # primaries
-            "2b2d42 6d6875 b5838d e5989b ffcdb2 fff1e6",  # rose
-            "0b132b 1c2541 3a506b 5bc0be c9d6c3 f5efd6",  # night
-            "2f1847 5a2a82 a23b72 f18f01 f7c59f fdf6ec",  # dusk
-            "12312b 1b6b63 2a9d8f e9c46a f4a261 fdf0d5",  # harbour
-            "3b1c32 6a1e55 a64d79 d88fb0 f3d1dc fbf3f5",  # peony
-            "1a1a1a 4a3f35 a3262a d4a017 e6d5b8 f7f0e0",  # lacquer
-            "14213d 3b5b8c 8ea8c3 fca311 e5e5e5 fafafa",  # amber and blue
-            "233d4d 5e8c61 fe7f2d fcca46 a1c181 f8f4e3",  # orchard
-        )
-    ],
-    dtype=float,
-)
+_PALETTES = """
+1b2a41 2f6690 3a7ca5 81c3d7 d9dcd6 f4f1de   2d1e2f 7a1f1d c8553d f28f3b ffd5a1 fff4e0
+1f2d1b 3f5e2b 6a994e a7c957 e0d68a f6f1d1   22181c 5c4033 8b5e3c b08968 ddb892 f3e9dc
+101419 3d434a 6c757d 9aa5b1 cfd6dd f2f2ef   141414 1d3f8f c1121f f2c014 e8e4d8 fbf8ef
+2b2d42 6d6875 b5838d e5989b ffcdb2 fff1e6   0b132b 1c2541 3a506b 5bc0be c9d6c3 f5efd6
+2f1847 5a2a82 a23b72 f18f01 f7c59f fdf6ec   12312b 1b6b63 2a9d8f e9c46a f4a261 fdf0d5
+3b1c32 6a1e55 a64d79 d88fb0 f3d1dc fbf3f5   1a1a1a 4a3f35 a3262a d4a017 e6d5b8 f7f0e0
+14213d 3b5b8c 8ea8c3 fca311 e5e5e5 fafafa   233d4d 5e8c61 fe7f2d fcca46 a1c181 f8f4e3
+""".split()
+_PALETTES = np.array([list(bytes.fromhex(code)) for code in _PALETTES], float)
+_PALETTES = _PALETTES.reshape(-1, 6, 3)
 
 
-@dataclass(frozen=True)
 class Painter:
-    """The habits of an invented artist. Numbers without a comment are from 0 to 1."""
+    """An invented artist. Habits without a comment are from 0 to 1."""
 
-    palette: np.ndarray  # six RGB colours in 0-255, from dark to light
-    scale: float
-    density: float
-    order: float
-    contrast: float
-    motif: int  # preferred subject
-    texture: float
-    school: float  # preferred variant of the movement
-    ground: str  # kind of surface
-    margin: float  # unpainted border, as a share of the shorter side
-
-
-def invent_painter(rng):
-    """Return a random painter, whose palette has one colour of another palette."""
-    first, second = rng.choice(len(_PALETTES), 2, replace=False)
-    palette = _PALETTES[first].copy()
-    swapped = rng.integers(1, 5)
-    palette[swapped] = _PALETTES[second][swapped]
-    scale, density, order, contrast, texture, school = rng.random(6)
-    return Painter(
-        palette,
-        scale,
-        density,
-        order,
-        contrast,
-        int(rng.integers(1000)),
-        texture,
-        school,
-        str(rng.choice(["smooth", "canvas", "paper", "impasto"])),
-        float(rng.uniform(0.02, 0.05) if rng.random() < 0.25 else 0.0),
-    )
+    def __init__(self, rng):
+        first, second = rng.choice(len(_PALETTES), 2, replace=False)
+        swapped = rng.integers(1, 5)
+        self.palette = _PALETTES[first].copy()
+        self.palette[swapped] = _PALETTES[second][swapped]
+        self.scale, self.density, self.order, self.contrast = rng.random(4)
+        self.texture, self.school = rng.random(2)
+        self.motif = int(rng.integers(1000))  # preferred subject
+        self.ground = rng.choice(["smooth", "canvas", "paper", "impasto"])
+        # Unpainted border, as a share of the shorter side.
+        self.margin = rng.uniform(0.02, 0.05) if rng.random() < 0.25 else 0.0
 
 
 class Canvas:
@@ -169,7 +135,7 @@ def ink(colour):
     """Return a colour as Pillow expects it."""
     if colour is None or isinstance(colour, tuple):
         return colour
-    return tuple(np.clip(colour, 0, 255).astype(int).tolist())
+    return tuple(min(max(int(value), 0), 255) for value in colour)
 
 
 def to_image(pixels):

@@ -11,16 +11,8 @@ from tqdm.auto import tqdm
 
 from skart._utils._files import atomic_write
 from skart._utils._validation import Interval, suggest, validate
-from skart.datasets._abstract import (
-    action_painting,
-    color_field,
-    neoplasticism,
-    op_art,
-    suprematism,
-)
-from skart.datasets._canvas import Canvas, finish, invent_painter
-from skart.datasets._figurative import cubism, impressionism, pointillism
-from skart.datasets._flat_styles import pop_art, ukiyo_e
+from skart.datasets import _abstract, _figurative, _flat_styles
+from skart.datasets._canvas import Canvas, Painter, finish
 
 # Increase it with every change that changes the paintings.
 _VERSION = 2
@@ -34,16 +26,16 @@ _LONGEST_DRAWN = 640
 # How to paint, and how many times as large, so that the edges of flat shapes become
 # smooth. The position of a movement seeds its paintings: add new ones at the end.
 MOVEMENTS = {
-    "Impressionism": (impressionism, 1),
-    "Pointillism": (pointillism, 1),
-    "Color Field": (color_field, 1),
-    "Neoplasticism": (neoplasticism, 2),
-    "Op Art": (op_art, 1),
-    "Cubism": (cubism, 1),
-    "Pop Art": (pop_art, 2),
-    "Action Painting": (action_painting, 1),
-    "Suprematism": (suprematism, 2),
-    "Ukiyo-e": (ukiyo_e, 2),
+    "Impressionism": (_figurative.paint_impressionism, 1),
+    "Pointillism": (_figurative.paint_pointillism, 1),
+    "Color Field": (_abstract.paint_color_field, 1),
+    "Neoplasticism": (_abstract.paint_neoplasticism, 2),
+    "Op Art": (_abstract.paint_op_art, 1),
+    "Cubism": (_figurative.paint_cubism, 1),
+    "Pop Art": (_flat_styles.paint_pop_art, 2),
+    "Action Painting": (_abstract.paint_action, 1),
+    "Suprematism": (_abstract.paint_suprematism, 2),
+    "Ukiyo-e": (_flat_styles.paint_ukiyo_e, 2),
 }
 
 _FIRST = (
@@ -61,7 +53,7 @@ _CONSTRAINTS = {
     "movements": ["array-like", str, None],
     "n_artists": [Interval(Integral, 1, len(_FIRST), closed="both")],
     "n_per_artist": [Interval(Integral, 1, None, closed="left")],
-    "size_range": [tuple, list],
+    "size_range": ["array-like"],
     "random_state": [Interval(Integral, 0, None, closed="left")],
     "n_jobs": [Integral, None],
     "verbose": ["boolean"],
@@ -137,16 +129,7 @@ def make_paintings(
     ...     load_image_folder(root).labels.tolist()
     ['Cubism', 'Cubism', 'Op Art', 'Op Art']
     """
-    params = {
-        "movements": movements,
-        "n_artists": n_artists,
-        "n_per_artist": n_per_artist,
-        "size_range": size_range,
-        "random_state": random_state,
-        "n_jobs": n_jobs,
-        "verbose": verbose,
-    }
-    validate("make_paintings", params, _CONSTRAINTS)
+    validate("make_paintings", locals(), _CONSTRAINTS)
     if len(size_range) != 2 or not 32 <= size_range[0] <= size_range[1]:
         raise ValueError(
             "size_range must be (smallest, largest), both at least 32; got "
@@ -171,13 +154,7 @@ def make_paintings(
     ]
     done = joblib.Parallel(n_jobs, return_as="generator_unordered")(jobs)
     progress = tqdm(
-        done,
-        total=len(jobs),
-        desc="drawing",
-        unit="painting",
-        delay=1,
-        mininterval=0.5,
-        disable=not verbose,
+        done, "drawing", len(jobs), unit="painting", delay=1, disable=not verbose
     )
     for _ in progress:
         pass
@@ -221,7 +198,7 @@ def _draw(root, movement, artist, number, size_range, seed):
     folder, stem = root / movement / _name_artist(seed, *place), f"{number + 1:02}"
     if any(folder.glob(f"{stem}.*")):
         return
-    painter = invent_painter(_generator(seed, *place))
+    painter = Painter(_generator(seed, *place))
     rng = _generator(seed, *place, number)
     longest = int(np.exp(rng.uniform(*np.log(size_range))))
     ratio = rng.choice([1.0, 1.25, 4 / 3, 1.5, 1.78, 2.2])

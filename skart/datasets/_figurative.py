@@ -6,7 +6,7 @@ from scipy import ndimage
 from skart.datasets._canvas import blend, cover, smooth_noise
 
 
-def impressionism(canvas):
+def paint_impressionism(canvas):
     """Cover a scene with short strokes of thick paint that follow its forms."""
     rng, painter = canvas.rng, canvas.painter
     view, flow = _paint_scene(canvas)
@@ -27,7 +27,7 @@ def impressionism(canvas):
         _stroke(canvas, xs, ys, angles, np.full(n, length / 2), tones, broad)
 
 
-def pointillism(canvas):
+def paint_pointillism(canvas):
     """Divide a scene into dots of unmixed colours."""
     rng = canvas.rng
     view, flow = _paint_scene(canvas)
@@ -133,12 +133,6 @@ def _paint_scene(canvas):
             spots = smooth_noise(rng, height, width, 45) * (0.55 + 0.5 * y) * land
             view[spots > 0.52] = palette[3 + painter.motif % 2]
             view[spots > 0.66] = palette[5]
-        for _ in range(rng.integers(1, 4) if subject == 3 else 0):  # haystacks
-            across = x - rng.uniform(0.1, 0.9) * ratio
-            size, base = rng.uniform(0.12, 0.24), horizon + rng.uniform(0.1, 0.3)
-            top = base - size + 1.1 * abs(across) ** 1.5 / size**0.5
-            stack = (y < base) & (y > top) & (abs(across) < 0.75 * size)
-            view = cover(view, stack, blend(across / size + 0.5, palette[[4, 1]]))
         plant_trees(rng.integers(2, 6))
     return np.clip(view, 0, 255), flow
 
@@ -155,16 +149,14 @@ def _paint_pond(rng, palette, y, x, clouds, patches):
     return view
 
 
-def cubism(canvas):
+def paint_cubism(canvas):
     """Divide a still life into shifted, shaded planes."""
     rng, painter, side = canvas.rng, canvas.painter, canvas.long
-    variant = canvas.variant(3)  # analytic, synthetic, orphic
-    _draw_still_life(canvas, flat=variant > 0)
+    synthetic = canvas.variant(2)
+    _draw_still_life(canvas, flat=synthetic)
     view = np.asarray(canvas.image, float)
-    if variant == 2:
-        view = _lay_discs(canvas, view)
     y, x = canvas.grid().astype(np.float32)
-    n_cuts = (14, 12, 6)[variant] + int((16, 10, 6)[variant] * painter.density)
+    n_cuts = (14, 12)[synthetic] + int((16, 10)[synthetic] * painter.density)
     # Cuts have few directions, which holds the composition together.
     turns = rng.uniform(0, np.pi) + np.array([0, 0.7, 1.35, 2.1, 2.6])
     shift, light = np.zeros((2, *x.shape), np.float32), np.zeros_like(x)
@@ -185,23 +177,21 @@ def cubism(canvas):
         edges.append((ends + [cx, cy]) * side)
     rows = np.clip((y + shift[0]) * side, 0, canvas.height - 1).astype(int)
     columns = np.clip((x + shift[1]) * side, 0, canvas.width - 1).astype(int)
-    colours = canvas.palette[[0, 1, 2, 3, 4] if variant else [2, 3, 4, 1, 3]]
-    opacity = (0.5, 0.75, 0.3)[variant] * (cells % 97) / 97
+    colours = canvas.palette[[0, 1, 2, 3, 4] if synthetic else [2, 3, 4, 1, 3]]
+    opacity = (0.5, 0.75)[synthetic] * (cells % 97) / 97
     planes = cover(view[rows, columns], opacity, colours[(cells // 7) % 5])
     light = light.clip(-0.6, 0.5)
-    if variant == 0:
+    if not synthetic:
         dabs = ndimage.gaussian_filter(rng.normal(0, 1, y.shape), (1, 5))
         planes += 26 * dabs[..., None] * (1 + 2 * painter.texture)
-    else:
-        light = 0.6 * light
-    canvas.fill(planes * (1 + light)[..., None])
+    canvas.fill(planes * (1 + light * (0.6 if synthetic else 1))[..., None])
     for edge in edges:
-        broad = max(1, round(side / (220 if variant else 330)))
+        broad = max(1, round(side / (220 if synthetic else 330)))
         canvas.line(edge, canvas.palette[0] * 0.7, broad)
 
 
 def _draw_still_life(canvas, flat):
-    """Draw a table with a guitar, bottles, fruit and newspapers."""
+    """Draw a table with a guitar, bottles and fruit."""
     rng, painter, palette = canvas.rng, canvas.painter, canvas.palette
     height, width, side = canvas.height, canvas.width, canvas.short
     canvas.fill(palette[3] if flat else blend(canvas.noise(3), palette[2:5]))
@@ -213,24 +203,15 @@ def _draw_still_life(canvas, flat):
     for index in range(3 + painter.motif % 3):
         x, fill = rng.uniform(0.12, 0.88) * width, canvas.mix(12, 1, 5)
         y, r = table + rng.uniform(0, 0.12) * height, side * rng.uniform(0.09, 0.15)
-        thing = (painter.motif + index) % 3
-        if index == 0:  # always a guitar, large and near the middle
-            thing, r = 3, side * 0.2
-            x, y = rng.normal(width / 2, side * 0.08), 0.62 * height
-        box = np.array([x, y, x, y])
-        if thing == 0:  # a bottle
-            canvas.box(box + r * np.array([-0.25, -3.4, 0.25, -1]), fill)
-            body = box + r * np.array([-0.59, -2, 0.59, 0])
-            canvas.box(body, fill, dark, thin, radius=r / 2)
-            canvas.box(box + r * np.array([-0.5, -1.2, 0.5, -0.5]), light)
-        elif thing == 1:  # a fruit
+        if index and (painter.motif + index) % 2:  # a fruit
             canvas.disc((x, y - r / 2), r / 2, fill, dark, thin)
-        elif thing == 2:  # a newspaper
-            canvas.box(box + r * np.array([-1, -1, 1, 0.4]), light, dark, thin)
-            for row in np.arange(y - 0.8 * r, y + 0.3 * r, max(3.0, r / 5)):
-                line = (x - 0.8 * r, row, x + 0.8 * r, row)
-                canvas.line(line, palette[1], max(1, thin // 2))
-        else:
+        elif index:  # a bottle with a label
+            canvas.box((x - r / 4, y - 3.4 * r, x + r / 4, y - r), fill)
+            body = (x - 0.6 * r, y - 2 * r, x + 0.6 * r, y)
+            canvas.box(body, fill, dark, thin, radius=r / 2)
+            canvas.box((x - r / 2, y - 1.2 * r, x + r / 2, y - r / 2), light)
+        else:  # a guitar, large and near the middle
+            x, y, r = rng.normal(width / 2, side * 0.08), 0.62 * height, side * 0.2
             canvas.line((x, y, x, y - 3.3 * r), dark, int(r / 3))
             canvas.disc((x, y + 0.45 * r), r, fill, dark, thin)
             canvas.disc((x, y - 0.75 * r), 0.72 * r, fill, dark, thin)
@@ -238,19 +219,3 @@ def _draw_still_life(canvas, flat):
             for string in x + np.linspace(-0.12, 0.12, 4) * r:
                 line = (string, y + 0.9 * r, string, y - 3.1 * r)
                 canvas.line(line, light, max(1, thin // 2))
-
-
-def _lay_discs(canvas, view):
-    """Return a view under discs of many colours, divided into rings and sectors."""
-    rng, (y, x) = canvas.rng, canvas.grid()
-    for _ in range(3 + int(4 * canvas.painter.density)):
-        cx, cy = canvas.place() / canvas.long
-        radius, turn = np.hypot(x - cx, y - cy), np.arctan2(y - cy, x - cx)
-        size, n_rings = rng.uniform(0.14, 0.34), rng.integers(3, 7)
-        ring = (radius / size * n_rings).astype(int)
-        sector = np.floor((turn + rng.uniform(0, 6)) / (np.pi / rng.integers(1, 3)))
-        table = canvas.palette[rng.integers(0, 6, 97)]
-        disc = table[(5 * ring + 13 * sector.astype(int)) % 97]
-        shade = 0.75 + 0.4 * ((turn * 2 / np.pi) % 1)[..., None]
-        view = cover(view, radius < size, disc * shade)
-    return view

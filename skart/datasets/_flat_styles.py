@@ -9,15 +9,11 @@ from skart.datasets._canvas import blend, ink
 _BLACK = (18, 16, 20)
 
 
-def pop_art(canvas):
+def paint_pop_art(canvas):
     """Draw flat motifs with thick outlines over halftone dots."""
     rng, painter = canvas.rng, canvas.painter
-    variant = canvas.variant(3)
-    if variant:
-        colours = canvas.palette[rng.permutation(6)]
-        whole = (0, 0, canvas.width, canvas.height)
-        _print_dots(canvas, whole, *colours[:2])
-        (_draw_burst if variant == 1 else _draw_target)(canvas, colours[2:])
+    if canvas.variant(2):
+        _draw_burst(canvas)
         return
     columns = 1 + int(painter.density * 3)
     rows = max(1, round(columns * canvas.height / canvas.width))
@@ -48,15 +44,17 @@ def _print_dots(canvas, box, ground, fill):
     xs[1::2] += step / 2
     swell = ys / height if canvas.painter.order > 0.5 else xs / width
     radii = step * (0.16 + 0.32 * swell)
+    fill = ink(fill)
     fits = (xs + radii < width) & (ys + radii < height)
     for x, y, r in zip(xs[fits], ys[fits], radii[fits], strict=True):
-        canvas.disc((left + x, top + y), r, ink(fill))
+        canvas.disc((left + x, top + y), r, fill)
 
 
-def _draw_burst(canvas, colours):
+def _draw_burst(canvas):
     """Draw an exploding word, as in comics."""
     rng, painter, least = canvas.rng, canvas.painter, canvas.short
-    rays, flash, front, word = colours
+    ground, dots, rays, flash, front, word = canvas.palette[rng.permutation(6)]
+    _print_dots(canvas, (0, 0, canvas.width, canvas.height), ground, dots)
     centre = canvas.place(0.42, 0.58)
     n_rays = 10 + int(8 * painter.density)
     for index in range(n_rays if painter.contrast > 0.4 else 0):
@@ -84,22 +82,6 @@ def _draw_burst(canvas, colours):
         )
 
 
-def _draw_target(canvas, colours):
-    """Draw a target over a row of motifs."""
-    rng, least = canvas.rng, canvas.short
-    centre = canvas.place(0.4, 0.6)
-    n_rings, line = int(rng.integers(4, 7)), max(3, least // 110)
-    for ring in range(n_rings):
-        r = 0.44 * least * (1 - ring / n_rings)
-        canvas.disc(centre, r, colours[ring % 4], _BLACK, line)
-    size = least * 0.11
-    n_motifs = int(canvas.width / size / 2.6)
-    for index in range(n_motifs):
-        spot = ((index + 0.5) * canvas.width / n_motifs, canvas.height - 1.3 * size)
-        points = spot + size * _motif(canvas.painter.motif, rng)
-        canvas.polygon(points, colours[3 - index % 2], _BLACK, line)
-
-
 def _motif(kind, rng):
     """Return the outline of a heart, star, flower, cloud or bottle within (-1, 1)."""
     kind %= 5
@@ -121,7 +103,7 @@ def _motif(kind, rng):
     return np.stack([np.sin(t), -np.cos(t)], 1) * reach[:, None] * stretch
 
 
-def ukiyo_e(canvas):
+def paint_ukiyo_e(canvas):
     """Print waves, a mountain or blossoms in flat colours under a shaded sky."""
     rng, painter, palette = canvas.rng, canvas.painter, canvas.palette
     height, width, least = canvas.height, canvas.width, canvas.short
@@ -186,19 +168,18 @@ def _print_scales(canvas, sea, line):
 
 
 # Points of a breaker that curls to the right, seen from the side.
-_BREAKER = [
-    [-3.2, -2, -1.2, -0.55, 0.05, 0.6, 0.92, 0.95]
-    + [0.72, 0.45, 0.2, 0.22, 0.6, 1.4, 2.4, 3.4],
-    [0.2, -0.02, -0.45, -1, -1.3, -1.22, -0.92, -0.62]
-    + [-0.78, -0.78, -0.5, -0.18, 0.06, 0.14, 0, 0.15],
-]
+_BREAKER = """
+-3.2 .2  -2 -.02  -1.2 -.45  -.55 -1  .05 -1.3  .6 -1.22  .92 -.92  .95 -.62
+.72 -.78  .45 -.78  .2 -.5  .22 -.18  .6 .06  1.4 .14  2.4 0  3.4 .15
+"""
+_BREAKER = np.array(_BREAKER.split(), float).reshape(-1, 2)
 
 
 def _print_breakers(canvas, sea, line):
     """Print large striped waves that curl over, with foam."""
     rng, painter, palette = canvas.rng, canvas.painter, canvas.palette
     width, height = canvas.width, canvas.height
-    curve = interpolate.CubicSpline(np.arange(16), np.transpose(_BREAKER))
+    curve = interpolate.CubicSpline(np.arange(16), _BREAKER)
     breaker, lip = curve(np.linspace(0, 15, 120)), curve(np.linspace(2.6, 9.2, 34))
     canvas.box((0, sea, width, height), palette[2])
     for depth in range(3):
