@@ -55,8 +55,9 @@ class Canvas:
         """Return the variant of the movement, in most cases the painter's usual one."""
         if self.rng.random() < 0.2:
             return int(self.rng.integers(n_variants))
-        # Variant 0 is the classic one, and more painters prefer it.
-        return int(max(0.0, self.painter.school - 0.4) / 0.6 * n_variants)
+        # Variant 0 is the classic one: 60 % of the painters prefer it.
+        other = (self.painter.school - 0.6) / 0.4 * (n_variants - 1)
+        return int(1 + other) if other >= 0 else 0
 
     def mix(self, spread=10, low=0, high=6):
         """Return a random colour near one of `palette[low:high]`."""
