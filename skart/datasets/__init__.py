@@ -1,4 +1,4 @@
-"""Where labelled paintings come from: a folder, a catalogue, or a seeded brush."""
+"""Labelled paintings from folders, tables and collections, and drawn ones."""
 
 import lazy_loader as lazy
 

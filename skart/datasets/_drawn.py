@@ -1,7 +1,7 @@
-"""Paintings drawn by the computer: real image files of many sizes, from a seed."""
+"""Draw labelled paintings as image files."""
 
 import json
-import numbers
+from numbers import Integral
 from pathlib import Path
 
 import joblib
@@ -9,19 +9,34 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from skart._utils._validation import suggest
-from skart.datasets._brushes import finish, invent_painter
-from skart.datasets._drawn_movements import MOVEMENTS
+from skart._utils._files import atomic_write
+from skart._utils._validation import Interval, suggest, validate
+from skart.datasets import _abstract, _figurative, _flat_styles
+from skart.datasets._canvas import Canvas, Painter, finish
 
-# Raise it when a change here changes the pictures.
-_VERSION = 1
+# Increase it with every change that changes the paintings.
+_VERSION = 2
 
-# Hold the recipe of a folder, under one name while it is drawn and another after.
+# File in the folder that holds the parameters of its paintings.
 _MARKER = ".skart-paintings.json"
-_UNFINISHED = _MARKER + ".part"
 
-# Paint is simulated at this size at most; larger files are enlarged.
+# Paintings are drawn at this size at most; larger files are enlarged.
 _LONGEST_DRAWN = 640
+
+# How to paint, and how many times as large, so that the edges of flat shapes become
+# smooth. The position of a movement seeds its paintings: add new ones at the end.
+MOVEMENTS = {
+    "Impressionism": (_figurative.paint_impressionism, 1),
+    "Pointillism": (_figurative.paint_pointillism, 1),
+    "Color Field": (_abstract.paint_color_field, 1),
+    "Neoplasticism": (_abstract.paint_neoplasticism, 2),
+    "Op Art": (_abstract.paint_op_art, 1),
+    "Cubism": (_figurative.paint_cubism, 1),
+    "Pop Art": (_flat_styles.paint_pop_art, 2),
+    "Action Painting": (_abstract.paint_action, 1),
+    "Suprematism": (_abstract.paint_suprematism, 2),
+    "Ukiyo-e": (_flat_styles.paint_ukiyo_e, 2),
+}
 
 _FIRST = (
     "Ada Émile Ilse Tomás Nadia Örjan Mirela Kenji Lucía Piet Anaïs Bruno Chiyo Dag "
@@ -33,6 +48,16 @@ _LAST = (
     "Jansen Kovář Lindqvist Moreau Novák Okada Perrault Quiroga Rask Szabó Tanaka "
     "Ulmann Vasseur Wójcik Yilmaz Zeller Ashby Brandt Corvo Dubois Esposito"
 ).split()
+
+_CONSTRAINTS = {
+    "movements": ["array-like", str, None],
+    "n_artists": [Interval(Integral, 1, len(_FIRST), closed="both")],
+    "n_per_artist": [Interval(Integral, 1, None, closed="left")],
+    "size_range": ["array-like"],
+    "random_state": [Interval(Integral, 0, None, closed="left")],
+    "n_jobs": [Integral, None],
+    "verbose": ["boolean"],
+}
 
 
 def make_paintings(
@@ -46,48 +71,52 @@ def make_paintings(
     n_jobs=None,
     verbose=True,
 ):
-    """Draw paintings of invented artists as image files.
+    """Draw paintings of ten movements by invented artists as image files.
 
-    Ten movements that a person recognises at a glance, from Impressionism to Op Art.
     The palettes and habits of the artists overlap between movements, so that colour
-    alone does not tell one from another. A file's size, shape and format say nothing
-    about its movement either.
+    alone does not separate the movements. Size, shape and format of the files do not
+    depend on the movement either.
 
     Parameters
     ----------
     root : str or path
-        Folder to draw into, new or empty; ``root/Movement/Artist/NN.jpg`` or ``.png``.
-        One that holds these very paintings already is left as it is.
+        Folder for the files, named ``root/Movement/Artist/NN.jpg`` or ``.png``. It must
+        be new or empty, or have been drawn with the same parameters; then, only missing
+        files are drawn.
     movements : list of str, default=None
-        Which movements; None for all ten.
+        Movements to draw. If None, all: Impressionism, Pointillism, Color Field,
+        Neoplasticism, Op Art, Cubism, Pop Art, Action Painting, Suprematism and
+        Ukiyo-e.
     n_artists : int, default=6
-        Artists of each movement.
+        Number of artists of each movement, at most 30.
     n_per_artist : int, default=8
-        Paintings of each artist.
+        Number of paintings of each artist.
     size_range : (int, int), default=(200, 2400)
-        Bounds of the longer side in pixels, drawn log-uniformly.
+        Smallest and largest size of the longer side in pixels. Sizes are drawn from a
+        log-uniform distribution.
     random_state : int, default=0
-        Seed: the same one gives the same bytes.
+        Seed of the paintings. The same seed draws the same files; it is an int, since
+        several processes may draw.
     n_jobs : int, default=None
-        Processes that draw; None is one, -1 is one per core.
+        Number of processes that draw. None means 1, -1 means all cores.
     verbose : bool, default=True
-        Whether a progress bar shows when it takes more than a second.
+        Whether to show a progress bar after one second.
 
     Returns
     -------
     root : pathlib.Path
-        The folder, for :func:`load_image_folder`.
+        The folder, to be passed to :func:`load_image_folder`.
 
     Raises
     ------
     FileExistsError
-        If the folder holds anything else.
+        If `root` has other contents.
     ValueError
         If a parameter is not allowed.
 
     See Also
     --------
-    load_image_folder : Paths, movements and artists of what was drawn.
+    load_image_folder : Load the paths, movements and artists of the paintings.
 
     Examples
     --------
@@ -100,23 +129,13 @@ def make_paintings(
     ...     load_image_folder(root).labels.tolist()
     ['Cubism', 'Cubism', 'Op Art', 'Op Art']
     """
-    movements = _check_movements(movements)
-    for name, value, least in (
-        ("n_artists", n_artists, 1),
-        ("n_per_artist", n_per_artist, 1),
-        ("random_state", random_state, 0),
-    ):
-        if not isinstance(value, numbers.Integral) or value < least:
-            raise ValueError(
-                f"{name} must be an int of at least {least}; got {value!r}"
-            )
-    if np.shape(size_range) != (2,) or not 32 <= size_range[0] <= size_range[1]:
+    validate("make_paintings", locals(), _CONSTRAINTS)
+    if len(size_range) != 2 or not 32 <= size_range[0] <= size_range[1]:
         raise ValueError(
-            f"size_range must be (smallest, largest), 32 or more; got {size_range!r}"
+            "size_range must be (smallest, largest), both at least 32; got "
+            f"{size_range!r}"
         )
-    if n_artists > len(_FIRST):
-        raise ValueError(f"n_artists must be at most {len(_FIRST)}; got {n_artists}")
-    root = Path(root).expanduser()
+    movements = _check_movements(movements)
     recipe = {
         "version": _VERSION,
         "movements": movements,
@@ -125,87 +144,88 @@ def make_paintings(
         "size_range": [int(bound) for bound in size_range],
         "random_state": int(random_state),
     }
-    if not _prepare(root, recipe):
-        return root
+    root = Path(root).expanduser()
+    _claim(root, recipe)
     jobs = [
-        joblib.delayed(_paint)(root, movement, artist, number, size_range, random_state)
+        joblib.delayed(_draw)(root, movement, artist, number, size_range, random_state)
         for movement in movements
         for artist in range(n_artists)
         for number in range(n_per_artist)
     ]
     done = joblib.Parallel(n_jobs, return_as="generator_unordered")(jobs)
     progress = tqdm(
-        done,
-        total=len(jobs),
-        desc="drawing",
-        unit="painting",
-        delay=1,
-        mininterval=0.5,
-        disable=not verbose,
+        done, "drawing", len(jobs), unit="painting", delay=1, disable=not verbose
     )
     for _ in progress:
         pass
-    (root / _UNFINISHED).rename(root / _MARKER)
     return root
 
 
-def _prepare(root, recipe):
-    """Make sure that the folder may be drawn into; False if all is there."""
-    n_paintings = (
-        len(recipe["movements"]) * recipe["n_artists"] * recipe["n_per_artist"]
-    )
-    if _recipe_in(root / _MARKER) == recipe:
-        if sum(1 for _ in root.glob("*/*/*.[jp][pn]g")) >= n_paintings:
-            return False
-        (root / _MARKER).rename(root / _UNFINISHED)
-    if _recipe_in(root / _UNFINISHED) == recipe:
-        return True  # what is there already is drawn over, byte for byte
+def _check_movements(movements):
+    """Return the movements to draw as a list of different names."""
+    if movements is None:
+        return list(MOVEMENTS)
+    movements = [movements] if isinstance(movements, str) else list(movements)
+    for name in movements:
+        if name not in MOVEMENTS:
+            raise ValueError(
+                f"movements must be names of movements that can be drawn; got {name!r}."
+                f"{suggest(name, MOVEMENTS)}"
+            )
+    if not movements or len(set(movements)) < len(movements):
+        raise ValueError(f"movements must be different names; got {movements!r}")
+    return movements
+
+
+def _claim(root, recipe):
+    """Write the recipe into a new folder; raise if the folder has other contents."""
+    recipe, marker = json.dumps(recipe, ensure_ascii=False), root / _MARKER
+    if marker.is_file() and marker.read_text("utf-8") == recipe:
+        return
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise FileExistsError(
-            f"{str(root)!r} exists and holds something else than these paintings; name "
-            "a new or empty folder"
+            f"{str(root)!r} exists and has other contents than these paintings; pass a "
+            "new or empty folder"
         )
     root.mkdir(parents=True, exist_ok=True)
-    (root / _UNFINISHED).write_text(json.dumps(recipe, ensure_ascii=False))
-    return True
+    with atomic_write(marker) as part:
+        part.write_text(recipe, "utf-8")
 
 
-def _recipe_in(marker):
-    try:
-        return json.loads(marker.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _paint(root, movement, artist, number, size_range, seed):
-    """Draw one painting, from generators that depend on nothing but its place."""
+def _draw(root, movement, artist, number, size_range, seed):
+    """Draw one painting, unless its file exists; the others have no effect on it."""
     place = (list(MOVEMENTS).index(movement), artist)
-    painter = invent_painter(_generator(seed, *place))
+    folder, stem = root / movement / _name_artist(seed, *place), f"{number + 1:02}"
+    if any(folder.glob(f"{stem}.*")):
+        return
+    painter = Painter(_generator(seed, *place))
     rng = _generator(seed, *place, number)
     longest = int(np.exp(rng.uniform(*np.log(size_range))))
     ratio = rng.choice([1.0, 1.25, 4 / 3, 1.5, 1.78, 2.2])
-    width, height = longest, max(16, round(longest / ratio))
+    size = longest, max(16, round(longest / ratio))
     if rng.random() < 0.45:
-        width, height = height, width
-    drawn = min(1.0, _LONGEST_DRAWN / longest)
-    image = MOVEMENTS[movement](
-        rng, max(16, round(height * drawn)), max(16, round(width * drawn)), painter
-    )
-    image = finish(rng, image, painter)
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    folder = root / movement / _artist_name(seed, *place)
-    folder.mkdir(parents=True, exist_ok=True)
-    # Large PNGs would make up most of the bytes.
+        size = size[::-1]
+    paint, factor = MOVEMENTS[movement]
+    shrink = min(1.0, _LONGEST_DRAWN / longest)
+    width, height = (factor * max(16, round(side * shrink)) for side in size)
+    canvas = Canvas(rng, height, width, painter)
+    paint(canvas)
+    image = finish(rng, canvas.image.reduce(factor), painter)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    # Few and small PNG files only, since they are large.
     if longest <= 1000 and rng.random() < 0.3:
-        image.save(folder / f"{number + 1:02}.png", compress_level=3)
+        name, options = f"{stem}.png", {"format": "PNG", "compress_level": 3}
     else:
         quality = int(rng.integers(84, 94))
-        image.save(folder / f"{number + 1:02}.jpg", quality=quality)
+        name, options = f"{stem}.jpg", {"format": "JPEG", "quality": quality}
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / name) as part:
+        image.save(part, **options)
 
 
-def _artist_name(seed, movement, artist):
-    """Name an artist: each given name once a movement, each pair once in all."""
+def _name_artist(seed, movement, artist):
+    """Return the name of an artist; no two artists of all movements have the same."""
     names = _generator(seed, 1000)
     first = names.permutation(len(_FIRST))[(artist + 5 * movement) % len(_FIRST)]
     last = names.permutation(len(_LAST))[(artist + 6 * movement) % len(_LAST)]
@@ -214,18 +234,3 @@ def _artist_name(seed, movement, artist):
 
 def _generator(seed, *place):
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=place))
-
-
-def _check_movements(movements):
-    if movements is None:
-        return list(MOVEMENTS)
-    movements = [movements] if isinstance(movements, str) else list(movements)
-    for name in movements:
-        if name not in MOVEMENTS:
-            raise ValueError(
-                f"movements must be some of those that can be drawn; got {name!r}."
-                f"{suggest(name, MOVEMENTS)}"
-            )
-    if not movements or len(set(movements)) < len(movements):
-        raise ValueError(f"movements must be different names; got {movements!r}")
-    return movements

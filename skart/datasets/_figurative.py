@@ -1,101 +1,169 @@
-"""Movements that paint a subject: a generator, a canvas and a painter to a picture."""
+"""Drawn movements with a subject: Impressionism, Pointillism, Cubism."""
 
 import numpy as np
-from PIL import ImageDraw
 from scipy import ndimage
 
-from skart.datasets._brushes import (
-    blend,
-    canvas_of,
-    colour,
-    ink,
-    manner,
-    noise,
-    scene,
-    to_image,
-)
+from skart.datasets._canvas import blend, cover, smooth_noise
 
 
-def impressionism(rng, height, width, painter):
+def paint_impressionism(canvas):
     """Cover a scene with short strokes of thick paint that follow its forms."""
-    view, flow = scene(rng, height // 2, width // 2, painter)
-    kind = manner(rng, painter, 3)
-    unit = max(height, width) / 640 * (7 + 7 * painter.scale)
-    thin = (0.42, 0.26, 0.7)[kind]
-    if kind == 1:
-        flow = flow + 2.2 * (noise(rng, *flow.shape, 4) - 0.5)
-    image, draw = canvas_of(painter.palette[3], height, width)
-    for size, cover in ((2.4, 2.0), (1.5, 1.6), (1.0, 0.9)):
-        length = unit * size * (0.8 if kind == 2 else 1.15)
-        broad = max(2, round(unit * size * thin))
-        n_strokes = int(cover * height * width / (length * broad))
-        ys, xs = rng.integers(0, height, n_strokes), rng.integers(0, width, n_strokes)
-        rows = np.minimum(ys // 2, len(view) - 1)
-        columns = np.minimum(xs // 2, view.shape[1] - 1)
-        angles = flow[rows, columns]
-        angles = angles + rng.normal(0, 0.18 + 0.4 * (1 - painter.order), n_strokes)
-        tones = view[rows, columns] + rng.normal(
-            0, 10 + 12 * painter.contrast, (n_strokes, 1)
-        )
-        tones += rng.normal(0, 9, (n_strokes, 3))
-        dx, dy = np.cos(angles) * length / 2, np.sin(angles) * length / 2
-        ends = np.stack([xs - dx, ys - dy, xs + dx, ys + dy], 1).tolist()
-        tones = np.clip(tones, 0, 255).astype(int).tolist()
-        for line, fill in zip(ends, tones, strict=True):
-            draw.line(line, fill=tuple(fill), width=broad)
-    return image
+    rng, painter = canvas.rng, canvas.painter
+    view, flow = _paint_scene(canvas)
+    variant = canvas.variant(3)
+    unit = canvas.long / 640 * (7 + 7 * painter.scale)
+    if variant == 1:
+        flow = flow + 2.2 * (smooth_noise(rng, *flow.shape, 4) - 0.5)
+    canvas.fill(canvas.palette[3])
+    for size, share in ((2.4, 2.0), (1.5, 1.6), (1.0, 0.9)):
+        length = unit * size * (0.8 if variant == 2 else 1.15)
+        broad = max(2, round(unit * size * (0.42, 0.26, 0.7)[variant]))
+        n = int(share * canvas.height * canvas.width / (length * broad))
+        ys, xs = rng.integers(0, canvas.height, n), rng.integers(0, canvas.width, n)
+        tones, angles = _sample(xs, ys, view, flow)
+        angles = angles + rng.normal(0, 0.18 + 0.4 * (1 - painter.order), n)
+        tones = tones + rng.normal(0, 10 + 12 * painter.contrast, (n, 1))
+        tones += rng.normal(0, 9, (n, 3))
+        _stroke(canvas, xs, ys, angles, np.full(n, length / 2), tones, broad)
 
 
-def pointillism(rng, height, width, painter):
-    """Break a scene up into dots of unmixed colours."""
-    view, flow = scene(rng, height // 2, width // 2, painter)
-    dashes = manner(rng, painter, 3) == 2
-    image, draw = canvas_of(painter.palette[5], height, width)
-    step = max(height, width) / 640 * (5.6 + 4.4 * painter.scale)
-    pure = np.concatenate([painter.palette, 0.5 * painter.palette + 110])
+def paint_pointillism(canvas):
+    """Divide a scene into dots of unmixed colours."""
+    rng = canvas.rng
+    view, flow = _paint_scene(canvas)
+    dashes = canvas.variant(3) == 2
+    step = canvas.long / 640 * (5.6 + 4.4 * canvas.painter.scale)
+    pure = np.concatenate([canvas.palette, 0.5 * canvas.palette + 110])
     for layer in range(3):
-        ys, xs = np.mgrid[0 : height + step : step, 0 : width + step : step]
+        rows, columns = (np.arange(0, end + step, step) for end in canvas.size[::-1])
+        ys, xs = np.meshgrid(rows, columns, indexing="ij")
         ys = (ys + rng.normal(0, step * 0.35, ys.shape)).ravel()
         xs = (xs + rng.normal(0, step * 0.35, xs.shape)).ravel()
-        rows = np.clip(ys / 2, 0, len(view) - 1).astype(int)
-        columns = np.clip(xs / 2, 0, view.shape[1] - 1).astype(int)
-        seen = view[rows, columns] + rng.normal(0, 20, (len(xs), 3))
-        # The nearest pure colour, not a mixture: the eye is to mix them.
-        nearest = np.linalg.norm(seen[:, None] - pure[None], axis=2).argmin(axis=1)
-        spots = pure[nearest] + rng.normal(0, 7, (len(xs), 3))
+        tones, angles = _sample(xs, ys, view, flow)
+        # Colours are not mixed: each dot has the pure colour nearest to the scene's.
+        noisy = tones + rng.normal(0, 20, tones.shape)
+        nearest = np.linalg.norm(noisy[:, None] - pure, axis=2).argmin(axis=1)
+        spots = pure[nearest] + rng.normal(0, 7, tones.shape)
         strays = rng.random(len(xs)) < 0.04
-        spots[strays] = 255 - 0.8 * view[rows, columns][strays]
+        spots[strays] = 255 - 0.8 * tones[strays]
+        radii = step * rng.uniform(0.36, 0.58, len(xs)) * (1 - 0.1 * layer)
+        if dashes:
+            broad = max(2, round(0.65 * step))
+            _stroke(canvas, xs, ys, angles, radii, spots, broad)
+            continue
         spots = np.clip(spots, 0, 255).astype(int).tolist()
-        radii = (step * rng.uniform(0.36, 0.58, len(xs)) * (1 - 0.1 * layer)).tolist()
-        turns = flow[rows, columns].tolist()
-        marks = zip(xs.tolist(), ys.tolist(), radii, turns, spots, strict=True)
-        for x, y, r, turn, fill in marks:
-            if dashes:
-                dx, dy = r * np.cos(turn), r * np.sin(turn)
-                ends = (x - dx, y - dy, x + dx, y + dy)
-                draw.line(ends, fill=tuple(fill), width=max(2, int(1.4 * r)))
-            else:
-                draw.ellipse((x - r, y - r, x + r, y + r), fill=tuple(fill))
-    return image
+        for x, y, r, fill in zip(xs, ys, radii, spots, strict=True):
+            canvas.disc((x, y), r, tuple(fill))
 
 
-def cubism(rng, height, width, painter):
-    """Break a still life into shifted, shaded planes."""
-    kind = manner(rng, painter, 3)
-    side = max(height, width)
-    view = np.asarray(_still_life(rng, height, width, painter, flat=kind > 0), float)
-    if kind == 2:
-        view = _discs(rng, view, painter)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / side
-    n_cuts = (14, 12, 6)[kind] + int((16, 10, 6)[kind] * painter.density)
-    # A few directions only: planes that share them hold the picture together.
+def _sample(xs, ys, view, flow):
+    """Return the colours and directions of a scene of half the size at points."""
+    rows = np.clip(ys / 2, 0, len(view) - 1).astype(int)
+    columns = np.clip(xs / 2, 0, view.shape[1] - 1).astype(int)
+    return view[rows, columns], flow[rows, columns]
+
+
+def _stroke(canvas, xs, ys, angles, reaches, tones, broad):
+    """Draw straight strokes, centred at points."""
+    dx, dy = np.cos(angles) * reaches, np.sin(angles) * reaches
+    ends = np.stack([xs - dx, ys - dy, xs + dx, ys + dy], 1).tolist()
+    tones = np.clip(tones, 0, 255).astype(int).tolist()
+    for line, fill in zip(ends, tones, strict=True):
+        canvas.draw.line(line, tuple(fill), broad)
+
+
+def _paint_scene(canvas):
+    """Return the pixels of an outdoor scene of half the size, and its directions."""
+    rng, painter, palette = canvas.rng, canvas.painter, canvas.palette
+    height, width = canvas.height // 2, canvas.width // 2
+    y, x = np.mgrid[0:height, 0:width] / height
+    ratio = width / height
+    subject = (painter.motif + 2 * (rng.random() < 0.3)) % 5
+    horizon = rng.uniform(0.32, 0.6)
+    clouds, patches = (smooth_noise(rng, height, width, cells) for cells in (6, 10))
+    if subject == 4:
+        return _paint_pond(rng, palette, y, x, clouds, patches), 0.3 * (patches - 0.5)
+    sky = palette[[3, 4, 5]] if painter.motif % 2 else palette[[4, 5, 3]]
+    view = blend(y / horizon * 0.55 + clouds * 0.55, sky)
+    hills = horizon - 0.1 * smooth_noise(rng, 1, width, 4)
+    view = cover(view, y > hills, blend(patches, palette[[2, 3]]))
+    land = y > horizon
+    sun = rng.uniform(0.2, 0.8) * ratio, horizon * rng.uniform(0.35, 0.75)
+    flow = 1.5 * (clouds - 0.5)
+
+    def plant_trees(n_trees):
+        for _ in range(n_trees):
+            at, tall = rng.uniform(0, ratio), rng.uniform(0.12, 0.9) * horizon
+            slim, top = rng.choice([0.22, 0.55]), horizon - tall / 2
+            crown = np.hypot((x - at) / slim, y - top) / (tall / 2)
+            tree = crown + 0.5 * (clouds - 0.5) < 0.95
+            tree |= (abs(x - at) < 0.006) & (y > top) & (y < horizon + 0.02)
+            colours = palette[rng.integers(0, 2) + np.arange(3)]
+            view[tree] = blend(0.5 - (x - at) / tall, colours)[tree]
+
+    if subject < 2:  # water
+        ripple = 0.5 + 0.5 * np.sin(2 * np.pi * (26 * y**0.7 + 3 * patches))
+        water = blend(0.55 * patches + 0.45 * ripple, palette[1:5])
+        flow = np.where(land, 0.15 * (patches - 0.5), flow)
+    if subject == 0:  # the sun over the sea, with boats
+        distance = np.hypot(x - sun[0], y - sun[1])
+        view = cover(view, np.exp(-((distance / 0.07) ** 4)), palette[5])
+        view = cover(view, 0.6 * np.exp(-((distance / 0.25) ** 2)), palette[4])
+        spread = 0.03 + 0.16 * np.maximum(y - horizon, 0)
+        path = np.exp(-(((x - sun[0]) / spread) ** 2)) * (ripple > 0.35)
+        view = cover(view, land, cover(water, 0.9 * path, palette[5]))
+        for _ in range(rng.integers(1, 4)):
+            at, depth = rng.uniform(0.1, 0.9) * ratio, rng.uniform(0.04, 0.25)
+            size = 0.05 + 0.5 * depth
+            across, up = (x - at) / size, (horizon + depth - y) / size
+            view[(up < 0.18) & (up > 0) & (abs(across) < 0.6 + up)] = palette[0]
+            sail = (up > 0.22) & (across > -0.4) & (across < 0.4 * (1.7 - up))
+            view[sail] = palette[5]
+    elif subject == 1:  # trees mirrored in a river
+        plant_trees(rng.integers(4, 9))
+        mirror = np.clip(2 * horizon - y + 0.02 * ripple, 0, horizon) * height
+        rows = np.minimum(mirror.astype(int), height - 1)
+        mirrored = np.take_along_axis(view, rows[..., None], axis=0)
+        view = cover(view, land, cover(water, np.float64(0.6), mirrored))
+    else:
+        field = blend((y - horizon) * 0.8 + patches * 0.6, palette[[2, 1, 3, 2]])
+        view = cover(view, land, field)
+        flow = np.where(land, np.pi / 2 + 1.2 * (patches - 0.5), flow)
+        if subject == 2:  # flowers
+            spots = smooth_noise(rng, height, width, 45) * (0.55 + 0.5 * y) * land
+            view[spots > 0.52] = palette[3 + painter.motif % 2]
+            view[spots > 0.66] = palette[5]
+        plant_trees(rng.integers(2, 6))
+    return np.clip(view, 0, 255), flow
+
+
+def _paint_pond(rng, palette, y, x, clouds, patches):
+    """Return the pixels of a pond with water lilies."""
+    view = blend(0.7 * clouds + 0.3 * patches, palette[[1, 2, 1, 3]])
+    for _ in range(rng.integers(16, 34)):
+        depth = rng.uniform(0.08, 1)
+        size, across = 0.03 + 0.06 * depth, x - rng.uniform(0, x.max())
+        view[np.hypot(across / 1.9, y - depth) < size] = palette[rng.integers(2, 5)]
+        bloom = np.hypot(across, (y - depth + 0.4 * size) * 1.4) < size / 2
+        view[bloom] = palette[5] if rng.random() < 0.6 else palette[4]
+    return view
+
+
+def paint_cubism(canvas):
+    """Divide a still life into shifted, shaded planes."""
+    rng, painter, side = canvas.rng, canvas.painter, canvas.long
+    synthetic = canvas.variant(2)
+    _draw_still_life(canvas, flat=synthetic)
+    view = np.asarray(canvas.image, float)
+    y, x = canvas.grid().astype(np.float32)
+    n_cuts = (14, 12)[synthetic] + int((16, 10)[synthetic] * painter.density)
+    # Cuts have few directions, which holds the composition together.
     turns = rng.uniform(0, np.pi) + np.array([0, 0.7, 1.35, 2.1, 2.6])
-    shift, light = np.zeros((2, height, width), np.float32), np.zeros_like(x)
-    cells = np.zeros((height, width), np.int64)
-    edges = []
+    shift, light = np.zeros((2, *x.shape), np.float32), np.zeros_like(x)
+    cells, edges = np.zeros(x.shape, np.int64), []
     for _ in range(n_cuts):
         turn = rng.choice(turns) + rng.normal(0, 0.05)
-        cx, cy = rng.uniform(0.05, 0.95) * x.max(), rng.uniform(0.05, 0.95) * y.max()
+        cx, cy = canvas.place(0.05, 0.95) / side
         off = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn)
         along = (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn)
         reach = rng.uniform(0.1, 0.34)
@@ -105,94 +173,49 @@ def cubism(rng, height, width, painter):
         cells += (near & beyond) * rng.integers(1, 1 << 30)
         fade = np.exp(-abs(off) / rng.uniform(0.03, 0.1)) * near
         light += np.where(beyond, -rng.uniform(0.1, 0.36), rng.uniform(0.1, 0.4)) * fade
-        ends = np.array([[-reach, reach]]).T * [-np.sin(turn), np.cos(turn)]
+        ends = np.array([[-reach], [reach]]) * [-np.sin(turn), np.cos(turn)]
         edges.append((ends + [cx, cy]) * side)
-    rows = np.clip((y + shift[0]) * side, 0, height - 1).astype(int)
-    columns = np.clip((x + shift[1]) * side, 0, width - 1).astype(int)
-    planes = view[rows, columns]
-    some = painter.palette[[2, 3, 4, 1, 3]] if kind == 0 else painter.palette[:5]
-    part = (0.5, 0.75, 0.3)[kind] * ((cells % 97) / 97)[..., None]
-    planes += part * (some[(cells // 7) % 5] - planes)
-    if kind == 0:  # hatched with short level dabs
-        planes += (
-            26
-            * (ndimage.gaussian_filter(rng.normal(0, 1, y.shape), (1, 5)))[..., None]
-            * (1 + 2 * painter.texture)
-        )
-    image = to_image(
-        planes * (1 + light.clip(-0.6, 0.5) * (0.6 if kind else 1))[..., None]
-    )
-    draw = ImageDraw.Draw(image)
+    rows = np.clip((y + shift[0]) * side, 0, canvas.height - 1).astype(int)
+    columns = np.clip((x + shift[1]) * side, 0, canvas.width - 1).astype(int)
+    colours = canvas.palette[[0, 1, 2, 3, 4] if synthetic else [2, 3, 4, 1, 3]]
+    opacity = (0.5, 0.75)[synthetic] * (cells % 97) / 97
+    planes = cover(view[rows, columns], opacity, colours[(cells // 7) % 5])
+    light = light.clip(-0.6, 0.5)
+    if not synthetic:
+        dabs = ndimage.gaussian_filter(rng.normal(0, 1, y.shape), (1, 5))
+        planes += 26 * dabs[..., None] * (1 + 2 * painter.texture)
+    canvas.fill(planes * (1 + light * (0.6 if synthetic else 1))[..., None])
     for edge in edges:
-        draw.line(
-            [tuple(end) for end in edge.tolist()],
-            fill=ink(painter.palette[0] * 0.7),
-            width=max(1, round(side / (220 if kind else 330))),
-        )
-    return image
+        broad = max(1, round(side / (220 if synthetic else 330)))
+        canvas.line(edge, canvas.palette[0] * 0.7, broad)
 
 
-def _still_life(rng, height, width, painter, flat):
+def _draw_still_life(canvas, flat):
     """Draw a table with a guitar, bottles and fruit."""
-    palette, side = painter.palette, min(height, width)
-    ground = noise(rng, height, width, 3) if not flat else np.zeros((height, width))
-    image = to_image(blend(ground, palette[[2, 3, 4]] if not flat else palette[[3, 4]]))
-    draw = ImageDraw.Draw(image)
+    rng, painter, palette = canvas.rng, canvas.painter, canvas.palette
+    height, width, side = canvas.height, canvas.width, canvas.short
+    canvas.fill(palette[3] if flat else blend(canvas.noise(3), palette[2:5]))
     table = rng.uniform(0.55, 0.75) * height
     corner = (rng.uniform(0.3, 0.7) * width, table - 0.06 * side)
-    draw.polygon(
-        [(0, table), corner, (width, table), (width, height), (0, height)],
-        fill=colour(rng, painter, 10, 1, 3),
-    )
-    line = max(1, round(side / 130))
-    dark = ink(palette[0])
+    top = [(0, table), corner, (width, table), (width, height), (0, height)]
+    canvas.polygon(top, canvas.mix(10, 1, 3))
+    dark, light, thin = palette[0], palette[5], max(1, round(side / 130))
     for index in range(3 + painter.motif % 3):
-        x = rng.uniform(0.12, 0.88) * width
-        thing = (painter.motif + index) % 3
-        fill = colour(rng, painter, 12, 1, 5)
+        x, fill = rng.uniform(0.12, 0.88) * width, canvas.mix(12, 1, 5)
         y, r = table + rng.uniform(0, 0.12) * height, side * rng.uniform(0.09, 0.15)
-        if index == 0:  # always a guitar, large and near the middle
+        if index and (painter.motif + index) % 2:  # a fruit
+            canvas.disc((x, y - r / 2), r / 2, fill, dark, thin)
+        elif index:  # a bottle with a label
+            canvas.box((x - r / 4, y - 3.4 * r, x + r / 4, y - r), fill)
+            body = (x - 0.6 * r, y - 2 * r, x + 0.6 * r, y)
+            canvas.box(body, fill, dark, thin, radius=r / 2)
+            canvas.box((x - r / 2, y - 1.2 * r, x + r / 2, y - r / 2), light)
+        else:  # a guitar, large and near the middle
             x, y, r = rng.normal(width / 2, side * 0.08), 0.62 * height, side * 0.2
-            draw.line((x, y, x, y - 3.3 * r), fill=dark, width=int(r / 3))
-            for dy, size in ((0.45 * r, r), (-0.75 * r, 0.72 * r)):
-                box = (x - size, y + dy - size, x + size, y + dy + size)
-                draw.ellipse(box, fill=fill, outline=dark, width=line)
-            hole = (x - r / 3, y - r / 2, x + r / 3, y + r / 6)
-            draw.ellipse(hole, fill=dark)
-            for string in np.linspace(-0.12, 0.12, 4) * r:
-                ends = (x + string, y + 0.9 * r, x + string, y - 3.1 * r)
-                draw.line(ends, fill=ink(palette[5]), width=max(1, line // 2))
-        elif thing == 0:
-            neck, tall = r / 4, 3.4 * r
-            draw.rectangle((x - neck, y - tall, x + neck, y - r), fill=fill)
-            box = (x - r / 1.7, y - 0.6 * tall, x + r / 1.7, y)
-            draw.rounded_rectangle(box, r / 2, fill=fill, outline=dark, width=line)
-            label = (x - r / 2, y - 0.35 * tall, x + r / 2, y - 0.15 * tall)
-            draw.rectangle(label, fill=ink(palette[5]))
-        elif thing == 1:
-            box = (x - r / 2, y - r, x + r / 2, y)
-            draw.ellipse(box, fill=fill, outline=dark, width=line)
-        else:  # a sheet of print
-            sheet = (x - r, y - r, x + r, y + 0.4 * r)
-            draw.rectangle(sheet, fill=ink(palette[5]), outline=dark, width=line)
-            for row in np.arange(y - 0.8 * r, y + 0.3 * r, max(3.0, r / 5)):
-                ends = (x - 0.8 * r, row, x + 0.8 * r, row)
-                draw.line(ends, fill=ink(palette[1]), width=max(1, line // 2))
-    return image
-
-
-def _discs(rng, view, painter):
-    """Lay discs of many colours, broken up along rays, over a view."""
-    height, width = view.shape[:2]
-    y, x = np.mgrid[0:height, 0:width] / max(height, width)
-    for _ in range(3 + int(4 * painter.density)):
-        cx, cy = rng.uniform(0, 1) * x.max(), rng.uniform(0, 1) * y.max()
-        radius, turn = np.hypot(x - cx, y - cy), np.arctan2(y - cy, x - cx)
-        size, n_rings = rng.uniform(0.14, 0.34), rng.integers(3, 7)
-        ring = (radius / size * n_rings).astype(int)
-        sector = np.floor((turn + rng.uniform(0, 6)) / (np.pi / rng.integers(1, 3)))
-        table = painter.palette[rng.integers(0, 6, 97)]
-        disc = table[(5 * ring + 13 * sector.astype(int)) % 97]
-        fold = ((turn * 2 / np.pi) % 1)[..., None]
-        view = np.where((radius < size)[..., None], disc * (0.75 + 0.4 * fold), view)
-    return view
+            canvas.line((x, y, x, y - 3.3 * r), dark, int(r / 3))
+            canvas.disc((x, y + 0.45 * r), r, fill, dark, thin)
+            canvas.disc((x, y - 0.75 * r), 0.72 * r, fill, dark, thin)
+            canvas.disc((x, y - r / 6), r / 3, dark)
+            for string in x + np.linspace(-0.12, 0.12, 4) * r:
+                line = (string, y + 0.9 * r, string, y - 3.1 * r)
+                canvas.line(line, light, max(1, thin // 2))

@@ -1,6 +1,5 @@
-"""Labelled paintings from a folder tree or from a museum's catalogue."""
+"""Labelled paintings from a folder, and what all loaders of paintings share."""
 
-import csv as _csv
 import os
 import stat
 from collections import Counter
@@ -10,56 +9,63 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from skart._utils._validation import suggest
-
 IMAGE_EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .tif .tiff .webp .gif .bmp .avif .jp2 .heic "
     ".heif".split()
 )
 _SYSTEM_FILES = frozenset(["thumbs.db", "desktop.ini", "__macosx"])
-# Begins the name that a painting of no known artist gets for its own.
+# Prefix of the group of a painting whose artist is unknown.
 UNKNOWN_ARTIST = "unknown artist of "
-_LAYOUT = "Expected is root/Movement/Artist/file.jpg or root/Movement/file.jpg."
+_LAYOUT = "Expected layout: root/Movement/Artist/file.jpg or root/Movement/file.jpg."
 
 
 def load_image_folder(root):
-    """Folder to labelled paintings: ``Movement/Artist/file`` or ``Movement/file``.
+    """Load labelled paintings from folders ``Movement/Artist/file``.
 
-    Files stay where they are, and nothing is decoded. Hidden, empty and other files
-    than images are passed over and counted.
+    The names of the folders are the movements and the artists. The level of the artists
+    may be left out, for all paintings or for some. Images are neither decoded nor
+    copied. Hidden files, empty files and files of other types are skipped and counted.
 
     Parameters
     ----------
     root : str or path
-        The folder; ``~`` is expanded. Each folder in it is a movement; each folder in
-        a movement an artist, with whatever lies deeper.
+        Folder with one subfolder per movement; ``~`` is expanded. A subfolder of a
+        movement is an artist, and may itself have subfolders.
 
     Returns
     -------
-    paintings : sklearn.utils.Bunch
-        ``paths`` : ndarray of str, shape (n_paintings,), in the order of movement,
-        artist and file name;
-        ``labels`` : ndarray of str, shape (n_paintings,), the movements;
-        ``artists`` : ndarray of str, shape (n_paintings,), or None if no movement has
-        artists. It serves as ``groups`` of a splitter: an artist with works in two
-        movements is one group, and a painting of no artist is a group of its own;
-        ``target_names`` : list of str, the movements, sorted;
-        ``frame`` : DataFrame with the columns path, movement and artist;
-        ``skipped`` : dict of str to int, files passed over by reason.
+    paintings : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        paths : ndarray of str of shape (n_paintings,)
+            Image files, sorted by movement, artist and file name.
+        labels : ndarray of str of shape (n_paintings,)
+            Movement of each painting.
+        artists : ndarray of str of shape (n_paintings,) or None
+            Artist of each painting, to be passed as `groups`. The paintings of an
+            artist form one group, also across movements; a painting without an
+            artist is a group of its own. None if no movement has artists.
+        target_names : list of str
+            The movements, sorted.
+        frame : DataFrame of shape (n_paintings, 3)
+            Columns path, movement and artist; missing where the artist is unknown.
+        skipped : dict of str to int
+            Number of skipped files for each reason.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If `root` does not exist.
     NotADirectoryError
-        If it is a file.
+        If `root` is a file.
     ValueError
-        If it holds no images, one movement only, or a movement without images.
+        If there are no images, fewer than two movements, or a movement without
+        images.
 
     See Also
     --------
-    load_catalogue : The same from a table.
-    load_pandora18k : The same from the Pandora18K collection.
+    load_catalogue : Load labelled paintings from a table.
+    load_pandora18k : Load the Pandora18K collection.
 
     Examples
     --------
@@ -79,77 +85,63 @@ def load_image_folder(root):
 
 
 def read_folder(root, *, skip_empty=False):
-    """Read a folder as :func:`load_image_folder` does.
-
-    Parameters
-    ----------
-    root : str or path
-        The folder.
-    skip_empty : bool, default=False
-        Whether movements without images are no error, but listed.
-
-    Returns
-    -------
-    paintings : sklearn.utils.Bunch
-        With ``empty``, movements without images, if they are skipped.
-    """
+    """Load a folder; if `skip_empty`, list movements without images in `empty`."""
     root = Path(root).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"there is no folder {str(root)!r}. {_LAYOUT}")
     if not root.is_dir():
         raise NotADirectoryError(f"{str(root)!r} is a file, not a folder. {_LAYOUT}")
-    rows, skipped, without_images = [], Counter(), []
-    for entry in _entries(root, skipped):
+    rows, skipped, empty = [], Counter(), []
+    for entry in visible_entries(root, skipped):
         if not _is_folder(entry):
             kind = _kind_of_file(entry)
             skipped["outside a movement" if kind == "image" else kind] += 1
             continue
-        found = [
-            (path, entry.name, artist) for path, artist in _walk(entry.path, skipped)
-        ]
-        rows += found
-        if not found:
-            without_images.append(entry.name)
+        n_before = len(rows)
+        for path, artist in _walk(entry.path, skipped):
+            rows.append((path, entry.name, artist))
+        if len(rows) == n_before:
+            empty.append(entry.name)
     if not rows:
-        loose = skipped["outside a movement"]
-        where = f" outside of movement folders, where {loose} lie" if loose else ""
+        n_loose = skipped["outside a movement"]
+        others = f", but {n_loose} outside of them" if n_loose else ""
         raise ValueError(
-            f"{str(root)!r} holds no images{' but' if loose else ''}{where}. {_LAYOUT}"
+            f"{str(root)!r} has no images in folders of movements{others}. {_LAYOUT}"
         )
-    if without_images and not skip_empty:
+    if empty and not skip_empty:
         raise ValueError(
-            f"{str(root)!r} has movements without images: {', '.join(without_images)}. "
+            f"{str(root)!r} has movements without images: {', '.join(empty)}. "
             "Add images to them or move these folders away."
         )
     frame = pd.DataFrame(rows, columns=["path", "movement", "artist"])
-    more = {"empty": without_images} if skip_empty else {}
-    return bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
+    more = {"empty": empty} if skip_empty else {}
+    return make_bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
 
 
 def list_images(root, skipped=None):
-    """List the images of a folder and of all folders in it.
+    """List the image files in a folder and its subfolders.
 
     Parameters
     ----------
     root : str or path
-        The folder; ``~`` is expanded.
+        Folder to search; ``~`` is expanded.
     skipped : collections.Counter, default=None
-        Counts what is passed over, by reason.
+        Counter to which the number of skipped files is added for each reason.
 
     Returns
     -------
     paths : list of str
-        Image files, sorted within each folder. Hidden, empty and other files are passed
-        over.
+        Image files, sorted within each folder. Hidden files, empty files and files of
+        other types are skipped.
 
     Raises
     ------
     ValueError
-        If there are none.
+        If there are no images.
 
     See Also
     --------
-    load_image_folder : Movements and artists, too.
+    load_image_folder : Load movements and artists as well.
 
     Examples
     --------
@@ -167,155 +159,25 @@ def list_images(root, skipped=None):
     skipped = Counter() if skipped is None else skipped
     paths = [path for path, _ in _walk(root, skipped)]
     if not paths:
-        raise ValueError(f"{str(root)!r} holds no images")
+        raise ValueError(f"{str(root)!r} has no images")
     return paths
 
 
-def load_catalogue(
-    csv,
-    *,
-    path="path",
-    movement="movement",
-    artist="artist",
-    root=None,
-    sep=None,
-    encoding="utf-8-sig",
-):
-    r"""Catalogue to labelled paintings: a table with a row a painting.
+def make_bunch(frame, name, hint="", **more):
+    """Return the Bunch for a frame of paths, movements and artists; `name` its source.
 
-    Parameters
-    ----------
-    csv : str, path or DataFrame
-        The table: a file with a header line, or a frame.
-    path, movement, artist : str, default="path", "movement", "artist"
-        Names of the columns. ``artist=None`` takes no artists, and so does a table that
-        lacks the default column.
-    root : str or path, default=None
-        Folder that relative paths start from; None for the table's own folder (the
-        current one for a DataFrame).
-    sep : str, default=None
-        Separator of the columns; None finds out.
-    encoding : str, default="utf-8-sig"
-        Encoding of the file; UTF-8 with or without a byte order mark.
-
-    Returns
-    -------
-    paintings : sklearn.utils.Bunch
-        As :func:`load_image_folder` gives it, in the order of the table; ``frame``
-        has all other columns of the table too. Integer movements stay integers.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the table, or a file that it names, does not exist.
-    ValueError
-        If a column is missing, a row has no path or movement, or there is one movement
-        only.
-
-    See Also
-    --------
-    load_image_folder : The same from a folder.
-    load_pandora18k : The same from the Pandora18K collection.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from PIL import Image
-    >>> from skart.datasets import load_catalogue
-    >>> with tempfile.TemporaryDirectory() as root:
-    ...     for name in "ab":
-    ...         Image.new("RGB", (8, 8)).save(f"{root}/{name}.png")
-    ...     table = Path(root, "works.csv")
-    ...     _ = table.write_text("file;style\na.png;Op Art\nb.png;Pop Art")
-    ...     paintings = load_catalogue(table, path="file", movement="style")
-    >>> paintings.labels.tolist()
-    ['Op Art', 'Pop Art']
-    """
-    if isinstance(csv, pd.DataFrame):
-        table, name, folder = csv.copy(), "the catalogue", Path()
-    else:
-        csv = Path(csv).expanduser()
-        if not csv.is_file():
-            raise FileNotFoundError(f"there is no catalogue {str(csv)!r}")
-        options = {"sep": sep, "encoding": encoding}
-        if sep is None:
-            options["engine"] = "python"  # the one that finds the separator
-        name, folder = repr(str(csv)), csv.parent
-        try:
-            table = pd.read_csv(csv, **options)
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{name} is no table in the encoding {encoding}: {error}. Save it as "
-                "UTF-8, or pass its encoding=, 'latin-1' for instance."
-            ) from error
-        except (_csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise ValueError(f"{name} can't be read as a table: {error}") from error
-    if artist == "artist" and artist not in table:
-        artist = None
-    for parameter, column in (
-        ("path", path),
-        ("movement", movement),
-        ("artist", artist),
-    ):
-        if column is not None and column not in table:
-            raise ValueError(
-                f"{name} has no column {column!r}; rename one, or pass {parameter}=, "
-                f"one of its columns.{suggest(column, map(str, table.columns))}"
-            )
-    blank = table[path].isna() | table[movement].isna()
-    if blank.any():
-        raise ValueError(
-            f"{name} has rows without path or movement: {_some_rows(blank)}. Complete "
-            "them, or leave them out."
-        )
-    folder = folder if root is None else Path(root).expanduser()
-    paths = [str(folder / str(value)) for value in table[path]]
-    missing = np.array([not os.path.isfile(value) for value in paths], bool)
-    if missing.any():
-        raise FileNotFoundError(
-            f"{name} names files that don't exist: {_some_rows(missing, paths)}. "
-            f"Relative paths start from {str(folder)!r}; pass root= for another folder."
-        )
-    artists = None if artist is None else table[artist]
-    labels = table[movement]
-    others = table.drop(columns=[path, movement] + ([] if artist is None else [artist]))
-    frame = pd.DataFrame({"path": paths, "movement": labels.to_numpy()})
-    frame["artist"] = None if artists is None else artists.to_numpy(dtype=object)
-    others = others.drop(columns=["path", "movement", "artist"], errors="ignore")
-    frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)
-    return bunch(frame, name, skipped={})
-
-
-def bunch(frame, name, hint="", **more):
-    """Make the Bunch that all loaders return from its frame.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns path, movement and artist, missing where unknown.
-    name : str
-        Of the source, for errors.
-    hint : str, default=""
-        What to say where there is one movement only.
-    **more : object
-        Further entries.
-
-    Returns
-    -------
-    paintings : sklearn.utils.Bunch
-        See :func:`load_image_folder`.
+    `hint` ends the error about a single movement; `more` are further entries.
     """
     if frame.empty:
-        raise ValueError(f"{name} holds no paintings")
+        raise ValueError(f"{name} has no paintings")
     labels = frame["movement"].to_numpy()
     if labels.dtype == object or labels.dtype.kind not in "iub":
         labels = labels.astype(str)
     target_names = np.unique(labels).tolist()
     if len(target_names) < 2:
         raise ValueError(
-            f"{name} has one movement only, {target_names[0]!r}; there must be two or "
-            f"more to tell apart.{hint}"
+            f"{name} has one movement only, {target_names[0]!r}; at least two are "
+            f"required.{hint}"
         )
     unknown = frame["artist"].isna().to_numpy()
     artists = None
@@ -332,15 +194,17 @@ def bunch(frame, name, hint="", **more):
     )
 
 
-def _walk(folder, skipped, artist=None, seen=frozenset()):
-    """Yield (path, artist) of the images below a movement."""
+def _walk(folder, skipped, artist=None, parents=frozenset()):
+    """Yield (path, artist) of each image; the topmost subfolder is the artist."""
     real = os.path.realpath(folder)
-    if real in seen:  # a link that leads back up
+    if real in parents:
         skipped["link to a folder around it"] += 1
         return
-    for entry in _entries(folder, skipped):
+    for entry in visible_entries(folder, skipped):
         if _is_folder(entry):
-            yield from _walk(entry.path, skipped, artist or entry.name, seen | {real})
+            yield from _walk(
+                entry.path, skipped, artist or entry.name, parents | {real}
+            )
             continue
         kind = _kind_of_file(entry)
         if kind == "image":
@@ -349,8 +213,8 @@ def _walk(folder, skipped, artist=None, seen=frozenset()):
             skipped[kind] += 1
 
 
-def _entries(folder, skipped):
-    """List a folder in one order on all systems, without what is hidden."""
+def visible_entries(folder, skipped):
+    """Return the entries of a folder sorted by name; count hidden ones in `skipped`."""
     visible = []
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -364,27 +228,18 @@ def _entries(folder, skipped):
 def _is_folder(entry):
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
 
 
 def _kind_of_file(entry):
+    """Return "image", or the reason why a file is skipped."""
     if os.path.splitext(entry.name)[1].lower() not in IMAGE_EXTENSIONS:
         return "not an image"
     try:
-        seen = entry.stat()
-        if not stat.S_ISREG(seen.st_mode):
-            return "not a file"
-        return "image" if seen.st_size else "empty"
-    except OSError:  # a link that leads nowhere
+        status = entry.stat()
+    except OSError:
         return "broken link"
-
-
-def _some_rows(where, values=None, most=10):
-    rows = np.flatnonzero(where)
-    shown = [
-        f"row {row + 1}" + (f" ({values[row]!r})" if values is not None else "")
-        for row in rows[:most]
-    ]
-    rest = f" and {len(rows) - most} more" if len(rows) > most else ""
-    return ", ".join(shown) + rest
+    if not stat.S_ISREG(status.st_mode):
+        return "not a file"
+    return "image" if status.st_size else "empty"

@@ -1,4 +1,4 @@
-"""The Pandora18K collection, as its authors distribute it."""
+"""The Pandora18K collection."""
 
 import os
 import re
@@ -8,12 +8,12 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from skart._utils._validation import check_choice
-from skart.datasets._folder import _entries, load_image_folder
+from skart._utils._validation import StrOptions, validate
+from skart.datasets._folder import load_image_folder, visible_entries
 
 N_PUBLISHED = 18_038
 
-# Number of the folder, name, and the rough years between which the movement flourished.
+# Number of the folder, name, first and last year (rough).
 _MOVEMENTS = (
     (1, "Byzantine Iconography", 500, 1400),
     (2, "Early Renaissance", 1280, 1490),
@@ -35,66 +35,76 @@ _MOVEMENTS = (
     (18, "Pop Art", 1952, 1975),
 )
 
-# The collection itself spells it both ways.
-_BYZANTINE = "Byzantin Iconography"
-
 
 def load_pandora18k(root, *, on_mismatch="warn"):
-    """Load Pandora18K: folders ``NN_Movement/Artist/file.jpg`` to labelled paintings.
+    """Load the Pandora18K collection: folders ``NN_Movement/Artist/file.jpg``.
 
-    18,038 paintings of 18 movements, made for the recognition of movements [1]_. The
-    numbers are stripped from the folders' names, which become readable ones, and what
-    is found is compared with what was published.
+    The collection has 18,038 paintings of 18 movements and was published for the
+    recognition of movements [1]_. It is not downloaded. Numbers and underscores are
+    removed from the names of the movements.
 
     Parameters
     ----------
     root : str or path
-        The unpacked collection.
+        Folder of the unpacked collection.
     on_mismatch : {"warn", "raise", "ignore"}, default="warn"
-        What to do if the folder differs from what was published.
+        Whether to warn, to raise an error, or to do nothing if the folder differs from
+        the published collection.
 
     Returns
     -------
-    paintings : sklearn.utils.Bunch
-        As :func:`load_image_folder` gives it, and
-        ``movements`` : DataFrame, a row for each of the 18 movements in their order:
-        number, movement, start and end (rough years), and found (paintings);
-        ``differences`` : list of str, how the folder differs from what was published.
+    paintings : :class:`~sklearn.utils.Bunch`
+        Same attributes as returned by :func:`load_image_folder`, and
+
+        movements : DataFrame of shape (18, 5)
+            One row per published movement, in order, with the columns number,
+            movement, start and end (years, rough), and found (number of paintings).
+        differences : list of str
+            Differences between the folder and the published collection.
 
     Raises
     ------
     ValueError
-        If no folder is named as one of the movements, or, with
-        ``on_mismatch="raise"``, if anything differs.
+        If no folder has the name of a movement, or if the folder differs from the
+        published collection and ``on_mismatch="raise"``.
+
+    Warns
+    -----
+    UserWarning
+        If the folder differs from the published collection and
+        ``on_mismatch="warn"``.
 
     See Also
     --------
-    load_image_folder : The same from any folder.
-    load_catalogue : The same from a table.
+    load_image_folder : Load labelled paintings from any folder.
+    load_catalogue : Load labelled paintings from a table.
 
     Notes
     -----
-    Published totals only are compared: 18,038 paintings and 18 movements.
+    The total number of paintings and the names of the movements are compared. The
+    number of paintings of each movement is not.
 
     References
     ----------
     .. [1] Florea, Toca, Gieseke. "Artistic Movement Recognition by Boosted Fusion of
        Color Structure and Topographic Description". WACV 2017.
     """
-    check_choice("on_mismatch", on_mismatch, ("warn", "raise", "ignore"))
+    validate(
+        "load_pandora18k",
+        {"on_mismatch": on_mismatch},
+        {"on_mismatch": [StrOptions({"warn", "raise", "ignore"})]},
+    )
     paintings = load_image_folder(root)
-    folders = np.unique(paintings.labels)
     names = {_key(name): name for _, name, _, _ in _MOVEMENTS}
-    names[_key(_BYZANTINE)] = "Byzantine Iconography"
-    readable = {folder: names.get(_key(folder), _plain(folder)) for folder in folders}
-    known = set(readable.values()) & set(names.values())
-    if not known:
+    folders = paintings.target_names
+    if not names.keys() & set(map(_key, folders)):
         raise ValueError(
             f"{str(root)!r} is not Pandora18K: none of its folders "
-            f"({', '.join(folders[:5])} ...) is named as one of the 18 movements. For "
-            "other collections there is load_image_folder."
+            f"({', '.join(folders[:5])} ...) has the name of one of the 18 movements. "
+            "For other collections, use load_image_folder."
         )
-    paintings.labels = np.array([readable[folder] for folder in paintings.labels])
+    readable = {name: names.get(_key(name), _strip(name)) for name in folders}
+    paintings.labels = np.array([readable[name] for name in paintings.labels])
     paintings.target_names = np.unique(paintings.labels).tolist()
     paintings.frame["movement"] = paintings.labels
     movements = pd.DataFrame(_MOVEMENTS, columns=["number", "movement", "start", "end"])
@@ -108,52 +118,32 @@ def load_pandora18k(root, *, on_mismatch="warn"):
             f"{'; '.join(paintings.differences)}"
         )
         if on_mismatch == "raise":
-            raise ValueError(f"{message}. on_mismatch='warn' loads it all the same.")
+            raise ValueError(f"{message}. Pass on_mismatch='warn' to load it anyway.")
         warnings.warn(message, stacklevel=2)
     return paintings
 
 
 def is_pandora18k(root):
-    """Tell whether a folder is laid out as Pandora18K, complete or not.
-
-    Parameters
-    ----------
-    root : str or path
-        The folder.
-
-    Returns
-    -------
-    is_pandora18k : bool
-        Whether all folders in it are named ``NN_Movement``, after its movements.
-    """
+    """Return whether all folders in `root` are named ``NN_`` and a movement."""
     if not os.path.isdir(root):
         return False
-    folders = [entry.name for entry in _entries(root, Counter()) if entry.is_dir()]
-    known = {_key(name) for _, name, _, _ in _MOVEMENTS} | {_key(_BYZANTINE)}
+    entries = visible_entries(root, Counter())
+    folders = [entry.name for entry in entries if entry.is_dir()]
+    known = {_key(name) for _, name, _, _ in _MOVEMENTS}
     return bool(folders) and all(
         re.match(r"\d\d_", name) and _key(name) in known for name in folders
     )
 
 
 def periods_of(labels):
-    """Give the years of movements, where all of them are among those of Pandora18K.
-
-    Parameters
-    ----------
-    labels : array-like of str
-        Movements.
-
-    Returns
-    -------
-    periods : dict of str to (int, int)
-        First and last year by movement, both rough; None if one is not known.
-    """
+    """Return {movement: (start, end)}, or None if a movement is not in Pandora18K."""
     known = {_key(name): (start, end) for _, name, start, end in _MOVEMENTS}
     periods = {name: known.get(_key(str(name))) for name in np.unique(labels)}
     return None if None in periods.values() else periods
 
 
 def _compare(paintings, movements):
+    """Return the differences to the published collection as a list of str."""
     differences = []
     found = len(paintings.paths)
     if found != N_PUBLISHED:
@@ -162,18 +152,20 @@ def _compare(paintings, movements):
         )
     missing = movements.loc[movements["found"] == 0, "movement"].tolist()
     if missing:
-        differences.append(f"no {', no '.join(missing)}")
+        differences.append(f"missing movements: {', '.join(missing)}")
     others = sorted(set(paintings.target_names) - set(movements["movement"]))
     if others:
-        differences.append(f"beside the 18 movements {', '.join(others)}")
+        differences.append(f"unknown movements: {', '.join(others)}")
     return differences
 
 
-def _plain(folder):
-    """Strip the number and put spaces between the words."""
+def _strip(folder):
+    """Return the name of a folder without its number, words separated by spaces."""
     return re.sub(r"[_\s]+", " ", re.sub(r"^\d+[_\s.-]*", "", folder)).strip()
 
 
 def _key(name):
-    """Spell a movement's name so that variants of it agree."""
-    return re.sub(r"[^a-z]", "", _plain(name).lower())
+    """Return a name in a form in which its spellings agree."""
+    key = re.sub(r"[^a-z]", "", _strip(name).lower())
+    # The collection spells it both ways.
+    return key.replace("byzantinicon", "byzantineicon")
