@@ -114,7 +114,7 @@ class Reproduction:
             sentences.append("They are those of the report.")
             if self.settings != Settings():
                 sentences.append(
-                    "The settings are not those of the report: figures are not comparable."
+                    "The settings are not those of the report: figures don't compare."
                 )
             if self.collection.differences:
                 sentences.append(

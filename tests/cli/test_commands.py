@@ -32,9 +32,9 @@ from skart.datasets._pandora18k import is_pandora18k, periods_of
 from skart.model_selection import CITED
 from skart.model_selection._random_search import random_search
 from skart.persistence._parts import digest_paintings
-from skart.reproduction._cited import compare_cited, run_cited, format_cited
+from skart.reproduction._cited import compare_cited, format_cited, run_cited
 from skart.reproduction._experiments import Reproduction
-from skart.reproduction._reported import TITLES, compare, written
+from skart.reproduction._reported import TITLES, compare, format_comparison
 from skart.reproduction._settings import Settings, split
 
 

@@ -425,7 +425,7 @@ def test_bad_parameters(image_paths, parameters, error, message):
 
 
 def test_what_is_no_images(image_paths):
-    with pytest.raises(ValueError, match=r"put ImageLoader\(\) in front"):
+    with pytest.raises(ValueError, match=r"put ImageLoader\(\) ahead"):
         features().fit(image_paths)
 
 
