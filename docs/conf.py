@@ -62,8 +62,12 @@ numpydoc_validation_checks = {
     *("GL06", "GL07", "GL08", "PR01", "PR02", "PR03", "PR04", "PR07", "RT03"),
     *("SS03", "SS05", "SS06", "YD01"),
 }
-# Its parameters are those of SVC.
-numpydoc_validation_exclude = {r"\.BoostedSVC$"}
+# Their parameters are those of the parent class.
+numpydoc_validation_exclude = {
+    r"\.BoostedSVC$",
+    r"\.HybridCNNClassifier$",
+    r"\.StackedClassifier$",
+}
 numpydoc_xref_ignore = "all"
 numpydoc_xref_aliases = {
     "Audit": "skart.audit.Audit",

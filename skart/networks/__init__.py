@@ -1,4 +1,4 @@
-"""Plain functions that give Keras models; nothing here knows of scikit-learn."""
+"""Plain functions that return Keras models, independent of scikit-learn."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""AlexNet, as a single tower."""
+"""AlexNet as a single tower."""
 
 from skart.networks._keras import keras
 from skart.networks._parts import classify, convolve, images_in, layer_seeds
@@ -16,47 +16,48 @@ def alexnet(
     max_weights=200_000_000,
     seed=None,
 ):
-    """Build images -> class probabilities: AlexNet without its split over two GPUs.
+    """Build AlexNet, without its split over two GPUs.
 
     Five convolutions and dense layers of 4,096 units [1]_, without local response
-    normalisation, as in later implementations. With ``pooling="flatten"``, images of
+    normalization, as in later implementations. With ``pooling="flatten"``, images of
     227 x 227 and 1,000 classes there are 62,378,344 parameters.
 
     Parameters
     ----------
     input_shape : (int, int, int)
-        Height, width and channels of the images, which hold 0-255.
+        Height, width and channels of the images in 0-255.
     n_classes : int
         Number of classes.
     pooling : {"avg", "max", "flatten"}, default="avg"
-        How the 256 maps become a vector; the paper flattens them.
+        Pooling of the 256 maps; the paper flattens them.
     units : int or tuple of int, default=(4096, 4096)
-        Width of the hidden dense layer, or widths of several.
+        Width of the hidden dense layer, or of several.
     dropout : float, default=0.5
-        Share of the inputs dropped ahead of each dense layer while training.
+        Dropout rate ahead of each dense layer.
     batch_norm : bool, default=False
-        Whether convolutions are followed by batch normalisation; the report had none.
+        If True, add batch normalization after each convolution.
     augment : keras.Layer, default=None
-        Layer that alters images in 0-255 while training.
+        Layer that augments images in 0-255 in training.
     max_weights : int or None, default=200_000_000
-        Most weights that the dense layers may have; more raise a ValueError.
+        Maximum number of weights of the dense layers.
     seed : int, default=None
-        Seed of the initial weights and of dropout. If None, Keras draws them from
-        Python's global generator.
+        Seed of initial weights and dropout. If None, Keras draws seeds from Python's
+        global generator.
 
     Returns
     -------
     model : keras.Model
-        Not compiled.
+        Uncompiled model.
 
     Raises
     ------
     ValueError
-        If a parameter is not allowed or the images are smaller than 67 x 67.
+        If a parameter is invalid, the dense layers have more than ``max_weights``, or
+        the images are smaller than 67 x 67.
 
     See Also
     --------
-    skart.CNNClassifier : The classifier of images that is built on it.
+    skart.CNNClassifier : The classifier built on it.
 
     References
     ----------

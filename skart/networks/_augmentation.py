@@ -1,4 +1,4 @@
-"""Alterations of images while training, from Keras' own layers."""
+"""Augmentation inside the network, from Keras' own layers."""
 
 import copy
 
@@ -48,15 +48,15 @@ _KINDS = {"light": _light, "strong": _strong}
 
 
 def make_augmentation(augment, seed=None):
-    """Make the layer that alters images in 0-255 while training.
+    """Make a layer that augments images in 0-255 in training.
 
     Parameters
     ----------
     augment : {"light", "strong"} or keras.Layer
-        ``"light"`` changes what a photographer of the painting might have changed:
-        mirrored left to right, shifted by up to 5 %, zoomed by up to 10 %, turned by up
-        to 7 degrees. ``"strong"`` also changes brightness, contrast, saturation and
-        hue, and applies two operations of RandAugment [1]_. A layer is copied.
+        ``"light"`` flips images horizontally, shifts them by up to 5 %, zooms by up to
+        10 % and rotates by up to 7 degrees. ``"strong"`` also changes brightness,
+        contrast, saturation and hue, and applies two operations of RandAugment [1]_. A
+        layer is copied.
     seed : int, default=None
         Seed of ``"light"`` and ``"strong"``; a layer keeps its own. If None, Keras
         draws one from Python's global generator.
@@ -64,19 +64,19 @@ def make_augmentation(augment, seed=None):
     Returns
     -------
     layer : keras.Layer
-        Leaves images alone unless it is training. Computes in float32, whatever the
-        network does: half precision is too coarse for the coordinates of pixels.
+        Layer that returns images unchanged outside of training. It computes in float32
+        even in half-precision networks, for exact coordinates.
 
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If ``augment`` is an unknown name.
     TypeError
-        If it is neither a name nor a layer, or a layer that Keras can't copy.
+        If ``augment`` is neither a name nor a layer, or Keras can't copy the layer.
 
     See Also
     --------
-    skart.CNNClassifier : Takes its names as ``augment``.
+    skart.CNNClassifier : Takes ``augment``.
 
     References
     ----------
@@ -116,21 +116,13 @@ def make_augmentation(augment, seed=None):
 
 @keras.saving.register_keras_serializable("skart")
 class WhileTraining(keras.layers.Wrapper):
-    """Alter images while training, and leave them alone otherwise.
-
-    Parameters
-    ----------
-    layer : keras.Layer
-        Images in 0-255 to images of the same shape.
-    **options : object
-        Of ``keras.Layer``.
-    """
+    """Apply a layer to images in training only, and return them unchanged otherwise."""
 
     def __init__(self, layer, **options):
         super().__init__(layer, **{"dtype": "float32", **options})
 
     def build(self, input_shape):
-        """Build the layer, and check that it keeps the shape."""
+        """Build the layer and check that it keeps the shape of images."""
         super().build(input_shape)
         images = keras.KerasTensor(input_shape, dtype="float32")
         output_shape = tuple(self.layer.compute_output_spec(images).shape)
@@ -141,9 +133,9 @@ class WhileTraining(keras.layers.Wrapper):
             )
 
     def call(self, images, training=False):
-        """Alter images."""
+        """Augment images if `training` is True."""
         return self.layer(images) if training else images
 
     def compute_output_shape(self, input_shape):
-        """Give the shape of the images."""
+        """Return the shape of the images."""
         return input_shape

@@ -1,4 +1,4 @@
-"""Pretrained networks of keras.applications, cut where features are taken."""
+"""Pretrained networks of keras.applications, cut at the layers of the features."""
 
 import functools
 import inspect
@@ -53,53 +53,53 @@ def load_backbone(
     outputs=None,
     dtype="float32",
 ):
-    """Build a frozen network, preprocessed images -> features.
+    """Load a frozen, pretrained network that computes features.
 
-    Batch normalisation, whose statistics are frozen, is folded into the convolutions.
+    Batch normalization is folded into the convolutions.
 
     Parameters
     ----------
     name : str, default="InceptionV3"
-        A network of ``keras.applications``, or ``"keras_hub:"`` and a preset of
-        keras-hub, or a folder that holds one.
+        A network of ``keras.applications``, or ``"keras_hub:"`` followed by a preset of
+        keras-hub or by a folder with one.
     input_shape : (int, int, int), default=(299, 299, 3)
         Height, width and channels of the images.
     weights : "imagenet", str, path or None, default="imagenet"
-        ImageNet weights from Keras' cache or its download; or a file of weights
-        without the top (``.weights.h5`` or ``.h5``); or None for random weights that
-        keep the variance of the activations [1]_.
+        ImageNet weights, downloaded by Keras if necessary; a weights file without the
+        top (``.weights.h5`` or ``.h5``); or None for random weights that preserve the
+        variance of activations [1]_.
     seed : int, default=0
         Seed of the random weights; unused otherwise.
     layer : str, default=None
-        Layer whose output is taken; None for the last.
+        Layer whose output is used. If None, the last.
     pooling : {"avg", "max", "std", "gram", None}, default="avg"
-        What becomes a vector of the maps: mean, maximum or standard deviation of each
-        channel, or their compressed Gram matrix; None gives the maps.
+        How maps become vectors: mean, maximum or standard deviation of each channel, or
+        their compressed Gram matrix. If None, the maps are returned.
     outputs : sequence of (str, str), default=None
-        Several layers and poolings, in place of the two above, for several outputs of
-        one pass.
+        Several pairs of layer and pooling, which replace the two parameters above.
     dtype : {"float32", "bfloat16", "float16"}, default="float32"
-        What the network computes in; its weights and pooled outputs stay float32.
+        Dtype of the computation; weights and pooled outputs are float32. Networks that
+        are trained have Keras' mixed policies instead.
 
     Returns
     -------
     network : keras.Model
-        ``(n, height, width, 3)`` -> ``(n, d)``, or ``(n, h, w, c)`` without pooling;
-        -> a list of them for several outputs.
+        Model ``(n, height, width, 3)`` -> ``(n, d)``, or ``(n, h, w, c)`` without
+        pooling, or a list of them for ``outputs``.
 
     Raises
     ------
     ValueError
-        If a name is unknown (with near ones), the images are too small for the
-        network, or the file's weights don't fit it.
+        If a name is unknown, the images are too small for the network, or the weights
+        file doesn't fit it.
     OSError
-        If ImageNet weights are neither cached nor can be downloaded.
+        If ImageNet weights can't be downloaded.
 
     See Also
     --------
-    skart.FeatureExtractor : Runs it once for each image, and keeps what comes out.
-    preprocess : Images to what it expects.
-    load_tail : The part behind a cut, to be trained on.
+    skart.FeatureExtractor : Computes and stores its features.
+    preprocess : Prepares its input.
+    load_tail : The trainable part after a cut.
 
     References
     ----------
@@ -117,22 +117,7 @@ def load_backbone(
 
 
 def load_shared_backbone(name, stamp, **options):
-    """Load a backbone, or return the one that was loaded for the same parameters.
-
-    Parameters
-    ----------
-    name : str
-        A network of ``keras.applications``.
-    stamp : hashable
-        Identifies the state of the files that the weights are read from.
-    **options : object
-        As :func:`load_backbone` takes them; hashable.
-
-    Returns
-    -------
-    network : keras.Model
-        The network. The last two are kept.
-    """
+    """Load a backbone, or return the one loaded with the same parameters."""
     with _loading:
         return _load_backbone(name, stamp, **options)
 
@@ -143,7 +128,7 @@ def _load_backbone(name, stamp, **options):
 
 
 def preprocess(name, images):
-    """Images to what a network expects, by its own ``preprocess_input``.
+    """Convert images to the input of a network by its ``preprocess_input``.
 
     Parameters
     ----------
@@ -155,11 +140,11 @@ def preprocess(name, images):
     Returns
     -------
     inputs : ndarray of shape (n, height, width, 3), dtype float32
-        A new array.
+        Preprocessed images, a new array.
 
     See Also
     --------
-    load_backbone : Takes what comes out.
+    load_backbone : Takes the result as input.
     """
     images = images.astype(np.float32)
     if find_preset(name) is not None:
@@ -168,34 +153,12 @@ def preprocess(name, images):
 
 
 def preprocess_input(name):
-    """Find the function that turns images in 0-255 into what a network expects.
-
-    Parameters
-    ----------
-    name : str
-        A network of ``keras.applications``.
-
-    Returns
-    -------
-    preprocess_input : callable
-        Takes arrays, which it may overwrite, and tensors.
-    """
+    """Return the function that converts images in 0-255 to a network's input."""
     return _application(name).preprocess_input
 
 
 def default_size(name):
-    """Tell for which images a network was made.
-
-    Parameters
-    ----------
-    name : str
-        A network of ``keras.applications``.
-
-    Returns
-    -------
-    size : int
-        Height and width in pixels.
-    """
+    """Return the height and width of the images that a network was trained on."""
     if find_preset(name) is not None:
         return hub.default_size(name)
     _application(name)
@@ -203,20 +166,7 @@ def default_size(name):
 
 
 def count_features(name, outputs=((None, "avg"),)):
-    """Count the numbers of feature vectors, without loading any weights.
-
-    Parameters
-    ----------
-    name : str
-        A network of ``keras.applications``.
-    outputs : sequence of (str, str), default=((None, "avg"),)
-        Layers and poolings; see :func:`load_backbone`.
-
-    Returns
-    -------
-    n_features : list of int
-        Length of each vector.
-    """
+    """Return the length of each feature vector, without loading weights."""
     network = build(name)
     counts = []
     for layer, pooling in outputs:
@@ -226,7 +176,7 @@ def count_features(name, outputs=((None, "avg"),)):
 
 
 def _application(name):
-    """Find the module that defines a network of keras.applications."""
+    """Return the module of keras.applications that defines a network."""
     networks = {
         key: inspect.getmodule(build)
         for key, build in vars(keras.applications).items()
@@ -241,24 +191,7 @@ def _application(name):
 
 
 def build(name, input_shape=None, weights=None, seed=None):
-    """Build a whole network without its top; the parameters of load_backbone.
-
-    Parameters
-    ----------
-    name : str
-        A network of ``keras.applications``.
-    input_shape : (int, int, int), default=None
-        None for images of any size.
-    weights : "imagenet", str, path or None, default=None
-        None for random ones.
-    seed : int, default=None
-        Seed of the random weights; None leaves them as Keras draws them.
-
-    Returns
-    -------
-    network : keras.Model
-        Not frozen.
-    """
+    """Build a whole network without its top; see `load_backbone` for the parameters."""
     make = _build if find_preset(name) is None else hub.build
     network = make(name, input_shape, weights and str(weights))
     if weights is None and seed is not None:
@@ -350,21 +283,7 @@ def _output_of(network, layer, name):
 
 
 def layers_by_name(network):
-    """Find layers by the names they have in the first network that a process builds.
-
-    Keras numbers layers without a name of their own across all networks: what is
-    ``conv2d`` in the first InceptionV3 is ``conv2d_94`` in the second.
-
-    Parameters
-    ----------
-    network : keras.Model
-        A network of ``keras.applications``, whole.
-
-    Returns
-    -------
-    layers : dict of str to keras.Layer or keras.Operation
-        In no particular order.
-    """
+    """Return layers by their names in the first network of a process."""
     numbers = {}
     for layer in network.operations:
         kind, _, number = layer.name.rpartition("_")

@@ -5,7 +5,7 @@ from skart.networks._parts import check_dense, layer_seeds
 
 
 def dense_head(n_features, n_classes, *, units=650, dropout=0.7, seed=None):
-    """Build features -> class probabilities.
+    """Build the report's head: dropout and dense layers in pairs.
 
     Dropout, Dense(ReLU), Dropout, Dense(softmax): "two sets of dropout and fully
     connected layer pairs" [1]_.
@@ -17,26 +17,26 @@ def dense_head(n_features, n_classes, *, units=650, dropout=0.7, seed=None):
     n_classes : int
         Number of classes.
     units : int or tuple of int, default=650
-        Width of the hidden layer; a tuple gives several, each behind its own dropout.
+        Width of the hidden layer, or of several, each with dropout ahead of it.
     dropout : float, default=0.7
-        Share of the inputs dropped ahead of each dense layer while training.
+        Dropout rate ahead of each dense layer.
     seed : int, default=None
-        Seed of the initial weights and of dropout. If None, Keras draws them from
-        Python's global generator.
+        Seed of initial weights and dropout. If None, Keras draws seeds from Python's
+        global generator.
 
     Returns
     -------
     model : keras.Model
-        ``(n, n_features)`` -> ``(n, n_classes)``, not compiled.
+        Uncompiled model, ``(n, n_features)`` -> ``(n, n_classes)``.
 
     Raises
     ------
     ValueError
-        If a width is not positive or the dropout not in [0, 1).
+        If a width is not positive, or the dropout rate is not in [0, 1).
 
     See Also
     --------
-    skart.DenseHeadClassifier : The classifier of features that is built on it.
+    skart.DenseHeadClassifier : The classifier built on it.
 
     References
     ----------

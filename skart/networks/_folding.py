@@ -1,4 +1,4 @@
-"""Frozen networks without batch normalisation: it is part of the convolutions."""
+"""Fold batch normalization into convolutions."""
 
 import collections
 
@@ -8,30 +8,7 @@ from skart.networks._keras import keras
 
 
 def fold_batch_norm(network):
-    """Fold batch normalisation into the convolutions ahead of it.
-
-    What a frozen network normalises by are constants: they scale a convolution's kernel
-    and are its bias [1]_. What it computes is the same, but for rounding, in fewer
-    passes over the maps; convolution, bias and ReLU become one operation.
-
-    Parameters
-    ----------
-    network : keras.Model
-        A functional network, frozen here; each of its layers is used once, as in those
-        of keras.applications.
-
-    Returns
-    -------
-    network : keras.Model
-        A new one, with layers of the same names; where nothing can be folded, the one
-        that was given.
-
-    References
-    ----------
-    .. [1] Jacob, Kligys, Chen, Zhu, Tang, Howard, Adam, Kalenichenko. "Quantization
-       and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference".
-       CVPR 2018: "batch normalization folding".
-    """
+    """Return a copy of a network with batch normalization folded into convolutions."""
     layers = network.layers
     used = collections.Counter(
         id(tensor)
@@ -80,7 +57,7 @@ def fold_batch_norm(network):
 
 
 def _fold(convolution, norm):
-    """Give the kernel and the bias of both."""
+    """Return the kernel and bias of a convolution and its batch normalization."""
     kernel, *bias = convolution.get_weights()
     scale = 1 / np.sqrt(np.asarray(norm.moving_variance, np.float64) + norm.epsilon)
     if norm.scale:

@@ -17,20 +17,7 @@ _home = os.getpid()
 
 
 def predict_batch(network, batch):
-    """Compute the outputs of a network for one batch.
-
-    Parameters
-    ----------
-    network : keras.Model
-        With one output or several.
-    batch : ndarray of shape (n, ...)
-        Its inputs.
-
-    Returns
-    -------
-    outputs : ndarray of shape (n, ...), or list of them
-        One for each output of the network.
-    """
+    """Compute the outputs of a network for one batch, as NumPy arrays."""
     with without_retracing_advice():
         outputs = network.predict_on_batch(batch)
     # Under a tf.distribute strategy, each replica predicts the whole batch, and the
@@ -39,7 +26,7 @@ def predict_batch(network, batch):
 
 
 def free_networks():
-    """Free the memory, a GPU's too, of networks that are no longer used."""
+    """Free the memory (also of a GPU) of networks that are no longer used."""
     # Networks are held in reference cycles.
     gc.collect()
     # TensorFlow keeps what it compiled for a network, about 3 MiB, after that is freed.
@@ -50,11 +37,8 @@ def free_networks():
 
 @contextlib.contextmanager
 def without_retracing_advice():
-    """Hide TensorFlow's warning of retracing, in this thread.
-
-    TensorFlow counts tracings across networks, and so warns in every cross-validation,
-    though each network is traced only once for each size of a batch.
-    """
+    """Hide TensorFlow's warning about retracing in this thread."""
+    # It counts tracings across networks, and so warns in every cross-validation.
     thread = threading.get_ident()
 
     def is_shown(record):
@@ -72,13 +56,7 @@ def without_retracing_advice():
 
 
 def check_process():
-    """Refuse to compute in a forked process, where TensorFlow would wait forever.
-
-    Raises
-    ------
-    RuntimeError
-        If this process was forked from one that had loaded Keras.
-    """
+    """Raise RuntimeError in a forked process, in which TensorFlow would hang."""
     if os.getpid() != _home:
         raise RuntimeError(
             "TensorFlow can't compute in a process that was forked from one that has "
@@ -89,13 +67,7 @@ def check_process():
 
 @contextlib.contextmanager
 def dtype_policy(name):
-    """Build layers under a dtype policy of Keras, and put back the one there was.
-
-    Parameters
-    ----------
-    name : str
-        ``"float32"``, ``"mixed_bfloat16"`` or ``"mixed_float16"``.
-    """
+    """Build layers under a Keras dtype policy, and restore the previous one."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

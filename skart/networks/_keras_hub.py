@@ -1,4 +1,4 @@
-"""Image encoders of keras-hub: vision transformers and convolutional networks."""
+"""Image encoders of keras-hub."""
 
 import functools
 import json
@@ -12,34 +12,7 @@ from skart.networks._weights import stamp_preset
 
 
 def build(name, input_shape=None, weights=None):
-    """Build an image encoder of keras-hub.
-
-    Of CLIP and SigLIP it is the part that sees, without the part that reads.
-
-    Parameters
-    ----------
-    name : str
-        ``"keras_hub:"`` and a preset or a folder.
-    input_shape : (int, int, int), default=None
-        Height, width and channels of the images; None for those it was made for.
-    weights : "imagenet", str or None, default=None
-        The preset's own; or a file with those of its whole network; or None for those
-        that Keras draws.
-
-    Returns
-    -------
-    network : keras.Model
-        Not frozen; preprocessed images to maps, tokens or a vector.
-
-    Raises
-    ------
-    ImportError
-        If keras-hub is missing.
-    ValueError
-        If it is no image encoder, takes images of another size, or can't be loaded.
-    OSError
-        If it can't be downloaded or read.
-    """
+    """Build an image encoder of keras-hub; see `load_backbone` for the parameters."""
     hub, preset = _import_hub(name), find_preset(name)
     # Of some networks, the name stands ahead of each layer's.
     options = {"dtype": keras.config.dtype_policy(), "name": None}
@@ -80,22 +53,7 @@ def build(name, input_shape=None, weights=None):
 
 
 def list_outputs(network, layers):
-    """List what features can be taken of.
-
-    Parameters
-    ----------
-    network : keras.Model
-        By :func:`build`.
-    layers : dict of str to keras.Layer
-        Its layers.
-
-    Returns
-    -------
-    outputs : dict of str or None to KerasTensor
-        Maps of each layer, of each stage that the network names, of ``"class_token"``
-        where it has one, and of its end as None. The tokens of a transformer are maps
-        of one column, ``(n, tokens, 1, d)``, without the class token and registers.
-    """
+    """Return maps of each layer, stage, class token and of the end (None)."""
     stages = getattr(network, "pyramid_outputs", {})
     last = network.output if _is_tensor(network.output) else [*stages.values()][-1]
     found = {name: layer.output for name, layer in layers.items()} | stages
@@ -121,7 +79,7 @@ def _as_maps(network, output):
 
 
 def _has_extra(network, output):
-    """Tell whether other tokens stand ahead of the patches': the class's, registers."""
+    """Return whether class or register tokens precede the patches."""
     n_patches = _count_patches(network)
     return n_patches and len(output.shape) == 3 and output.shape[1] > n_patches
 
@@ -154,18 +112,7 @@ def preprocess(name, images):
 
 
 def default_size(name):
-    """Tell for which images a network was made.
-
-    Parameters
-    ----------
-    name : str
-        ``"keras_hub:"`` and a preset or a folder.
-
-    Returns
-    -------
-    size : int
-        Height and width in pixels.
-    """
+    """Return the height and width of the images that a network was trained on."""
     return build(name).inputs[0].shape[1] or 224
 
 

@@ -1,4 +1,4 @@
-"""What the networks that are trained from scratch have in common."""
+"""Parts that the networks trained from scratch share."""
 
 import itertools
 import numbers
@@ -18,44 +18,14 @@ POOLINGS = {
 
 
 def layer_seeds(seed):
-    """Iterate over seeds for the layers of a network.
-
-    Parameters
-    ----------
-    seed : int or None
-        Seed of the network.
-
-    Yields
-    ------
-    seed : int or None
-        Seed of the next initialiser or random layer; None if ``seed`` is None, where
-        Keras draws one from Python's global generator.
-    """
+    """Yield seeds for the layers of a network; None without a seed."""
     generator = None if seed is None else np.random.default_rng(seed)
     while True:
         yield None if seed is None else int(generator.integers(2**31))
 
 
 def check_dense(units, dropout):
-    """Check the parameters of dense layers.
-
-    Parameters
-    ----------
-    units : int or tuple of int
-        Width of the hidden layer, or widths of several.
-    dropout : float
-        Share of the inputs dropped ahead of each layer.
-
-    Returns
-    -------
-    widths : list of int
-        Widths of the hidden layers.
-
-    Raises
-    ------
-    ValueError
-        If a width is not positive or the dropout not in [0, 1).
-    """
+    """Validate the parameters of dense layers."""
     widths = units if isinstance(units, (tuple, list)) else (units,)
     if not all(isinstance(width, numbers.Integral) and width > 0 for width in widths):
         raise ValueError(f"units must be a positive int or several; got {units!r}")
@@ -64,46 +34,13 @@ def check_dense(units, dropout):
 
 
 def check_dropout(dropout):
-    """Check that a share can be dropped.
-
-    Parameters
-    ----------
-    dropout : float
-        Share of the inputs dropped ahead of a layer.
-
-    Raises
-    ------
-    ValueError
-        If it is not in [0, 1).
-    """
+    """Validate a dropout rate."""
     if not isinstance(dropout, numbers.Real) or not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1); got {dropout!r}")
 
 
 def images_in(input_shape, augment, *, smallest, name):
-    """Begin a network: images in 0-255, altered while training, to -1..1.
-
-    Parameters
-    ----------
-    input_shape : (int, int, int)
-        Height, width and channels.
-    augment : keras.Layer or None
-        Alters images in 0-255 while training.
-    smallest : int
-        Height and width of which one pixel is left after the last pooling.
-    name : str
-        Of the network.
-
-    Returns
-    -------
-    images, x : keras.KerasTensor
-        The input, and what the first convolution takes.
-
-    Raises
-    ------
-    ValueError
-        If the images are smaller.
-    """
+    """Return the input, images in 0-255, and the same augmented and scaled to -1..1."""
     height, width, _ = input_shape
     if min(height, width) < smallest:
         raise ValueError(
@@ -116,26 +53,7 @@ def images_in(input_shape, augment, *, smallest, name):
 
 
 def convolve(x, n_filters, size, batch_norm=False, *, seeds, **options):
-    """Add a convolution with ReLU, normalised by batch if wanted.
-
-    Parameters
-    ----------
-    x : keras.KerasTensor
-        Maps.
-    n_filters, size : int
-        Number and side of the filters.
-    batch_norm : bool, default=False
-        Whether batch normalisation stands between convolution and ReLU.
-    seeds : iterator of int or None
-        By :func:`layer_seeds`.
-    **options : object
-        For ``keras.layers.Conv2D``; padding is "same" unless given.
-
-    Returns
-    -------
-    x : keras.KerasTensor
-        Maps.
-    """
+    """Apply a convolution, optional batch normalization, and ReLU."""
     check_choice("batch_norm", batch_norm, (True, False))
     options = {"padding": "same"} | options
     options["kernel_initializer"] = keras.initializers.HeNormal(next(seeds))
@@ -150,40 +68,7 @@ def convolve(x, n_filters, size, batch_norm=False, *, seeds, **options):
 def classify(
     images, x, n_classes, *, pooling, units, dropout, max_weights, seeds, name
 ):
-    """End a network: maps to a vector, dense layers, softmax.
-
-    Parameters
-    ----------
-    images : keras.KerasTensor
-        The network's input.
-    x : keras.KerasTensor
-        Maps of the last convolution.
-    n_classes : int
-        Number of classes.
-    pooling : {"avg", "max", "flatten"}
-        How maps become a vector.
-    units : int or tuple of int
-        Width of the hidden dense layer, or widths of several, or ``()`` for none.
-    dropout : float
-        Share of the inputs dropped ahead of each dense layer while training.
-    max_weights : int or None
-        Most weights that the dense layers may have together; None for no limit.
-    seeds : iterator of int or None
-        By :func:`layer_seeds`.
-    name : str
-        Of the network.
-
-    Returns
-    -------
-    model : keras.Model
-        Not compiled.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is not allowed, or the dense layers would have more weights than
-        ``max_weights``: they are not built then.
-    """
+    """Apply pooling, dense layers and softmax; return the model."""
     check_choice("pooling", pooling, tuple(POOLINGS))
     if max_weights is not None and not isinstance(max_weights, numbers.Real):
         raise ValueError(f"max_weights must be a number or None; got {max_weights!r}")

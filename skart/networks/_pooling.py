@@ -1,4 +1,4 @@
-"""Maps to vectors: statistics of what a layer sees, wherever it sees it."""
+"""Pooling layers: statistics of feature maps."""
 
 import numpy as np
 
@@ -12,18 +12,14 @@ N_DIRECTIONS = 64
 
 @keras.saving.register_keras_serializable("skart")
 class StdPooling2D(keras.layers.Layer):
-    """Maps to the standard deviation of each channel over all places.
-
-    Where the mean tells how much of something there is, this tells how unevenly it is
-    spread: a flat plane and a busy one may have the same mean.
-    """
+    """Compute the standard deviation of each channel over all positions."""
 
     def call(self, maps):
         """Compute ``(n, h, w, c)`` -> ``(n, c)``."""
         return keras.ops.std(maps, axis=(1, 2))
 
     def compute_output_shape(self, input_shape):
-        """Give the shape of the vectors."""
+        """Return the shape of the vectors."""
         return input_shape[0], input_shape[-1]
 
 
@@ -57,7 +53,7 @@ class GramPooling2D(keras.layers.Layer):
         self.n_directions = n_directions
 
     def build(self, input_shape):
-        """Draw the signs: always the same for a number of channels."""
+        """Draw the signs of the projection, which depend on the channels only."""
         n_channels = input_shape[-1]
         n = min(self.n_directions, n_channels)
         signs = np.eye(n_channels)
@@ -81,11 +77,11 @@ class GramPooling2D(keras.layers.Layer):
         return keras.ops.take(gram, self._places, axis=1) * self._weights
 
     def compute_output_shape(self, input_shape):
-        """Give the shape of the vectors."""
+        """Return the shape of the vectors."""
         return input_shape[0], count_gram(input_shape[-1], self.n_directions)
 
     def get_config(self):
-        """Give the parameters."""
+        """Return the parameters."""
         return {**super().get_config(), "n_directions": self.n_directions}
 
 
@@ -98,19 +94,6 @@ POOLINGS = {
 
 
 def count_gram(n_channels, n_directions=N_DIRECTIONS):
-    """Count the numbers of a compressed Gram matrix.
-
-    Parameters
-    ----------
-    n_channels : int
-        Channels of the maps.
-    n_directions : int, default=64
-        Of :class:`GramPooling2D`.
-
-    Returns
-    -------
-    n_features : int
-        Length of the vector.
-    """
+    """Return the length of a compressed Gram matrix."""
     n = min(n_directions, n_channels)
     return n * (n + 1) // 2

@@ -1,4 +1,4 @@
-"""Networks of keras-hub by name: presets, and folders that hold one."""
+"""Presets of keras-hub, by name or folder."""
 
 import os
 
@@ -6,19 +6,7 @@ PREFIX = "keras_hub:"
 
 
 def find_preset(backbone):
-    """Find what keras-hub is asked for.
-
-    Parameters
-    ----------
-    backbone : str
-        That of :class:`skart.FeatureExtractor`.
-
-    Returns
-    -------
-    preset : str or None
-        A preset's name or address, or a whole path; None where the network isn't one
-        of keras-hub.
-    """
+    """Return the preset, address or absolute path in a backbone's name, or None."""
     if not isinstance(backbone, str) or not backbone.startswith(PREFIX):
         return None
     preset = backbone.removeprefix(PREFIX)
@@ -28,29 +16,12 @@ def find_preset(backbone):
 
 
 def is_address(backbone):
-    """Tell whether a network is anybody's, by its address: ``hf://``, ``kaggle://``."""
+    """Return whether a backbone is a remote address: ``hf://``, ``kaggle://``."""
     return str(backbone).startswith(PREFIX) and "://" in backbone
 
 
 def list_files(backbone):
-    """List the files of a preset's folder.
-
-    Parameters
-    ----------
-    backbone : str
-        That of :class:`skart.FeatureExtractor`.
-
-    Returns
-    -------
-    files : list of str or None
-        Paths, sorted; what only tells when it was saved is left out. None where it is
-        no folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder, or no preset in it.
-    """
+    """Return the files of a preset's folder, without metadata.json; else None."""
     folder = find_preset(backbone)
     if folder is None or not os.path.isabs(folder):
         return None
@@ -65,18 +36,7 @@ def list_files(backbone):
 
 
 def short_name(backbone):
-    """Name a network; one in a folder without where that is: ``"keras_hub:dino"``.
-
-    Parameters
-    ----------
-    backbone : str
-        That of :class:`skart.FeatureExtractor`.
-
-    Returns
-    -------
-    name : str
-        Others, and presets and addresses, as they are.
-    """
+    """Return the name of a backbone, without the parents of a preset's folder."""
     preset = find_preset(backbone)
     if preset is None or not os.path.isabs(preset):
         return backbone

@@ -1,4 +1,4 @@
-"""Networks as JSON, and back: also from a file that nobody vouches for."""
+"""Networks as JSON, rebuilt from known layers only."""
 
 import json
 
@@ -61,18 +61,7 @@ _BUILDING_BLOCKS = {
 
 
 def describe(network):
-    """Describe a network: its layers, not its weights.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Compiled or not: how it and networks in it were compiled is left out.
-
-    Returns
-    -------
-    description : str
-        JSON.
-    """
+    """Return the layers of a network as JSON, without weights."""
 
     def forget(part):
         part.pop("compile_config", None)
@@ -82,27 +71,7 @@ def describe(network):
 
 
 def rebuild(description, *, trusted=False):
-    """Build a network from its description.
-
-    Parameters
-    ----------
-    description : str
-        JSON, by :func:`describe`.
-    trusted : bool, default=False
-        Whether any class that Keras knows may be built, as far as Keras' safe mode
-        lets it; else layers only that networks of ``keras.applications`` and of skart
-        are made of, in safe mode even where it was switched off.
-
-    Returns
-    -------
-    network : keras.Model
-        Not compiled, its weights drawn anew.
-
-    Raises
-    ------
-    ValueError
-        If it isn't trusted and names anything else.
-    """
+    """Build a network from its description; unless trusted, of known layers only."""
     if trusted:
         return keras.models.model_from_json(description)
     check_description(description)
@@ -111,18 +80,7 @@ def rebuild(description, *, trusted=False):
 
 
 def check_description(description):
-    """Check that a network is made of known layers only.
-
-    Parameters
-    ----------
-    description : str
-        JSON, by :func:`describe`.
-
-    Raises
-    ------
-    ValueError
-        If it names any other class or function.
-    """
+    """Raise ValueError unless a network consists of known layers."""
     _check(json.loads(description))
 
 

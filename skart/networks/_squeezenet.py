@@ -1,4 +1,4 @@
-"""SqueezeNet: few parameters through fire modules."""
+"""SqueezeNet, small by fire modules."""
 
 from skart._utils._validation import check_choice
 from skart.networks._keras import keras
@@ -21,43 +21,43 @@ def squeezenet(
     augment=None,
     seed=None,
 ):
-    """Build images -> class probabilities: SqueezeNet v1.1.
+    """Build SqueezeNet v1.1.
 
-    Fire modules squeeze maps by 1 x 1 convolutions and expand them by 1 x 1 and 3 x 3
-    ones side by side [1]_. The last convolution gives one map a class, so there are no
-    dense layers; with 1,000 classes there are 1,235,496 parameters.
+    Fire modules squeeze maps by 1 x 1 convolutions and expand them by parallel 1 x 1
+    and 3 x 3 convolutions [1]_. The last convolution has one map per class, so there
+    are no dense layers. With 1,000 classes there are 1,235,496 parameters.
 
     Parameters
     ----------
     input_shape : (int, int, int)
-        Height, width and channels of the images, which hold 0-255.
+        Height, width and channels of the images in 0-255.
     n_classes : int
         Number of classes.
     pooling : {"avg", "max"}, default="avg"
-        How the map of a class becomes its score.
+        Pooling of the map of each class.
     dropout : float, default=0.5
-        Share of the inputs of the last convolution dropped while training.
+        Dropout rate ahead of the last convolution.
     batch_norm : bool, default=False
-        Whether convolutions are followed by batch normalisation.
+        If True, add batch normalization after each convolution.
     augment : keras.Layer, default=None
-        Layer that alters images in 0-255 while training.
+        Layer that augments images in 0-255 in training.
     seed : int, default=None
-        Seed of the initial weights and of dropout. If None, Keras draws them from
-        Python's global generator.
+        Seed of initial weights and dropout. If None, Keras draws seeds from Python's
+        global generator.
 
     Returns
     -------
     model : keras.Model
-        Not compiled.
+        Uncompiled model.
 
     Raises
     ------
     ValueError
-        If a parameter is not allowed or the images are smaller than 31 x 31.
+        If a parameter is invalid, or the images are smaller than 31 x 31.
 
     See Also
     --------
-    skart.CNNClassifier : The classifier of images that is built on it.
+    skart.CNNClassifier : The classifier built on it.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Pretrained networks cut in two: what follows a cut is trained, the rest is frozen."""
+"""Pretrained networks cut in two: a frozen trunk and a trainable tail."""
 
 import difflib
 import functools
@@ -12,7 +12,7 @@ from skart.networks._presets import find_preset
 
 @functools.cache
 def cut_points(name="InceptionV3"):
-    """List the layers through which everything flows: where a network can be cut.
+    """Return the layers at which a network can be cut.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ def cut_points(name="InceptionV3"):
     Returns
     -------
     names : tuple of str
-        From the input to the output: the layers of the stem and ``"mixed0"`` to
-        ``"mixed10"`` for InceptionV3.
+        Layers whose output is all that later layers use, in order: for InceptionV3, the
+        layers of the stem and ``"mixed0"`` to ``"mixed10"``.
 
     See Also
     --------
-    load_tail : What follows one of them.
+    load_tail : Load the layers after a cut.
 
     Examples
     --------
@@ -55,20 +55,7 @@ def cut_points(name="InceptionV3"):
 
 
 def check_cut(name, cut):
-    """Check that a network can be cut at a layer.
-
-    Parameters
-    ----------
-    name : str
-        A network of ``keras.applications``.
-    cut : str or None
-        A layer, ``"input"``, or None for no cut.
-
-    Raises
-    ------
-    ValueError
-        If it is none of ``cut_points(name)``; it lists them.
-    """
+    """Raise ValueError unless a network can be cut at a layer."""
     if find_preset(name) is not None:
         raise ValueError(
             f"{name} can't be cut: networks of keras-hub are for FeatureExtractor. "
@@ -94,7 +81,7 @@ def load_tail(
     dtype="float32",
     dropout_seed=None,
 ):
-    """Build what follows a cut, with weights of its own: maps -> features.
+    """Load the layers after a cut, with their own copy of the weights.
 
     Parameters
     ----------
@@ -102,22 +89,28 @@ def load_tail(
         A network of ``keras.applications``.
     cut : str, default="mixed9"
         One of ``cut_points(name)``, or ``"input"`` for the whole network.
-    input_shape, weights, seed, dtype
-        Those of :func:`load_backbone`; ``input_shape`` is that of the images.
+    input_shape : (int, int, int), default=(299, 299, 3)
+        Height, width and channels of the images.
+    weights : "imagenet", str, path or None, default="imagenet"
+        See :func:`load_backbone`.
+    seed : int, default=0
+        Seed of random weights.
+    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
+        Dtype policy of Keras.
     dropout_seed : int, default=None
-        Seed of its dropout layers, if it has any. If None, Keras draws one from
-        Python's global generator.
+        Seed of dropout layers. If None, Keras draws one from Python's global generator.
 
     Returns
     -------
     tail : keras.Model
-        Output of the cut, or preprocessed images -> ``(n, d)`` by average pooling.
+        Model from the output of the cut (preprocessed images for ``"input"``) to
+        ``(n, d)``, by average pooling.
 
     See Also
     --------
-    cut_points : Where a network can be cut.
-    unfreeze : Which of its layers are trained.
-    skart.FineTuneClassifier : The classifier of images that is built on it.
+    cut_points : Layers at which a network can be cut.
+    unfreeze : Make some of its layers trainable.
+    skart.FineTuneClassifier : The classifier built on it.
     """
     check_cut(name, cut)
     seeds = layer_seeds(dropout_seed)
@@ -143,21 +136,20 @@ def load_tail(
 
 
 def unfreeze(tail, cut):
-    """Make trainable what follows a cut, but for batch normalisation.
+    """Make the layers after a cut trainable, except for batch normalization.
 
-    Statistics of a few paintings would take the place of those of a million images,
-    and their scales, too, belong to what they were trained with.
+    Statistics of a few paintings would replace those of a million images.
 
     Parameters
     ----------
     tail : keras.Model
-        By :func:`load_tail`.
+        Model of :func:`load_tail`.
     cut : str or None
-        At or behind the cut of the tail; None freezes all of it.
+        Layer at or after the cut of the tail. If None, freeze all layers.
 
     See Also
     --------
-    load_tail : Gives the tail.
+    load_tail : Load a tail.
     """
     names = [operation.name for operation in tail.operations]
     first = names.index(cut) + 1 if cut in names else 0
@@ -172,15 +164,7 @@ def unfreeze(tail, cut):
 
 @keras.saving.register_keras_serializable("skart")
 class Preprocess(keras.layers.Layer):
-    """Images in 0-255 to what a network expects, as a layer.
-
-    Parameters
-    ----------
-    backbone : str
-        A network of ``keras.applications``.
-    **options : object
-        Of ``keras.Layer``.
-    """
+    """Layer that converts images in 0-255 to a network's input."""
 
     def __init__(self, backbone, **options):
         super().__init__(**{"dtype": "float32", **options})
@@ -191,5 +175,5 @@ class Preprocess(keras.layers.Layer):
         return preprocess_input(self.backbone)(images)
 
     def get_config(self):
-        """Give what a copy is made from."""
+        """Return the parameters."""
         return {**super().get_config(), "backbone": self.backbone}

@@ -16,46 +16,47 @@ def vgg_lite(
     max_weights=200_000_000,
     seed=None,
 ):
-    """Build images -> class probabilities: VGG, made lighter.
+    """Build the report's baseline, a small VGG.
 
     Eight 3 x 3 convolutions of 32, 32, 64, 64, 128, 128, 256 and 256 filters, a 2 x 2
-    max pool after each pair, and dense layers [1]_, in the manner of VGG [2]_.
+    max pool after each pair, and dense layers [1]_, after VGG [2]_.
 
     Parameters
     ----------
     input_shape : (int, int, int)
-        Height, width and channels of the images, which hold 0-255.
+        Height, width and channels of the images in 0-255.
     n_classes : int
         Number of classes.
     pooling : {"avg", "max", "flatten"}, default="avg"
-        How the 256 maps become a vector; the report does not say.
+        Pooling of the 256 maps; the report doesn't give it.
     units : int or tuple of int, default=(256, 64)
-        Width of the hidden dense layer, or widths of several.
+        Width of the hidden dense layer, or of several.
     dropout : float, default=0.0
-        Share of the inputs dropped ahead of each dense layer while training.
+        Dropout rate ahead of each dense layer.
     batch_norm : bool, default=False
-        Whether convolutions are followed by batch normalisation; the report had none.
+        If True, add batch normalization after each convolution.
     augment : keras.Layer, default=None
-        Layer that alters images in 0-255 while training.
+        Layer that augments images in 0-255 in training.
     max_weights : int or None, default=200_000_000
-        Most weights that the dense layers may have; more raise a ValueError.
+        Maximum number of weights of the dense layers.
     seed : int, default=None
-        Seed of the initial weights and of dropout. If None, Keras draws them from
-        Python's global generator.
+        Seed of initial weights and dropout. If None, Keras draws seeds from Python's
+        global generator.
 
     Returns
     -------
     model : keras.Model
-        Not compiled.
+        Uncompiled model.
 
     Raises
     ------
     ValueError
-        If a parameter is not allowed or the images are smaller than 16 x 16.
+        If a parameter is invalid, the dense layers have more than ``max_weights``, or
+        the images are smaller than 16 x 16.
 
     See Also
     --------
-    skart.CNNClassifier : The classifier of images that is built on it.
+    skart.CNNClassifier : The classifier built on it.
     hybrid_cnn : The report's own network.
 
     References

@@ -1,30 +1,15 @@
-"""Which weights a backbone has, told by what is in their file."""
+"""Identity of a backbone's weights."""
 
 import functools
 import hashlib
 import os
 
+from skart._utils._files import file_digest, file_stamp
 from skart.networks._presets import list_files
 
 
 def identify_weights(weights, random_state=0, backbone=""):
-    """Say which weights a backbone has: what is equal for equal weights only.
-
-    Parameters
-    ----------
-    weights : "imagenet", str, path or None
-        That of :class:`skart.FeatureExtractor`.
-    random_state : int, default=0
-        Seed of random weights.
-    backbone : str, default=""
-        The network, which matters if a folder holds it.
-
-    Returns
-    -------
-    identity : str
-        ``"imagenet"``, the digest of the file, or ``"random 0"``; and the digest of a
-        folder that holds the network.
-    """
+    """Return a str that is equal for equal weights: a digest, name or seed."""
     identity = weights
     if weights is None:
         identity = f"random {random_state}"
@@ -43,20 +28,7 @@ def identify_weights(weights, random_state=0, backbone=""):
 
 
 def check_weights(weights, backbone):
-    """Refuse a file of weights that can't be read.
-
-    Parameters
-    ----------
-    weights : "imagenet", str, path or None
-        That of :class:`skart.FeatureExtractor`.
-    backbone : str
-        What they are for.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is no file, or can't be read; or the backbone is no folder of a preset.
-    """
+    """Raise FileNotFoundError unless a weights file can be read."""
     list_files(backbone)
     if weights in ("imagenet", None):
         return
@@ -70,42 +42,16 @@ def check_weights(weights, backbone):
 
 
 def stamp(weights):
-    """Tell a file of weights from one that took its name later.
-
-    Parameters
-    ----------
-    weights : "imagenet", str, path or None
-        That of :class:`skart.FeatureExtractor`.
-
-    Returns
-    -------
-    stamp : tuple of int or None
-        What changes with the file; None where it is none.
-    """
-    if weights in ("imagenet", None):
-        return None
-    seen = os.stat(weights)
-    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
+    """Return the stamp of a weights file; None for "imagenet" and None."""
+    return None if weights in ("imagenet", None) else file_stamp(weights)
 
 
 def stamp_preset(backbone):
-    """Tell a folder that holds a network from what it was before.
-
-    Parameters
-    ----------
-    backbone : str
-        That of :class:`skart.FeatureExtractor`.
-
-    Returns
-    -------
-    stamp : tuple or None
-        What changes with its files; None where it is none.
-    """
+    """Return paths and stamps of the files of a preset's folder, or None."""
     files = list_files(backbone)
     return None if files is None else tuple((path, stamp(path)) for path in files)
 
 
 @functools.lru_cache
 def _digest(path, stamp):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path).hex()
