@@ -1,1 +1,1 @@
-"""What every package may use: parameter checks, atomic files, versions."""
+"""Parameter checks, files, versions and interrupts, used by all packages."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Feature vectors of images: of a frozen network, or hand-crafted."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The experiments of the report on any collection."""
 
 import lazy_loader as lazy
 
