@@ -34,8 +34,10 @@ _SMALL = {
     r"\bCNNClassifier\(": "CNNClassifier(compile__run_eagerly=True, network=",
     r"\bunfreeze_from=": 'backbone="MobileNetV2", weights=None, unfreeze_from=',
     r'"InceptionV3"': '"MobileNetV2"',
-    r"make_head_search\(": 'make_head_search(backbone="MobileNetV2", layers=["Conv1"], '
-    "weights=None, size=32, ",
+    r'make_head_search\(\s*"style",': (
+        'make_head_search("style", backbone="MobileNetV2", layers=["Conv1"], '
+        "weights=None, size=32, "
+    ),
     r"make_stacked_pipeline\(": (
         'make_stacked_pipeline(backbone="MobileNetV2", weights=None, layers=["Conv1"], '
         'descriptors=["hsv"], size=32, '

@@ -95,7 +95,7 @@ _IN_OPTIONS = (
     (r"pass ImageLoader\(on_error='blank'\)", "pass --on-error blank"),
     (r"load_model\(\.\.\., weights=('.*?')\)", r"--weights \1"),
     (r"pass cache=.*?, for instance; to a command, --cache", "pass --cache"),
-    (r"rename one, or pass \w+=, one of its columns", "rename one of its columns"),
+    (r"rename a column, or pass \w+= with the name of one", "rename a column"),
     (r", or pass its encoding=, .*? for instance", ""),
     (r"; pass root= for another folder", ""),
 )

@@ -349,7 +349,7 @@ def test_errors_and_hints_name_options(make_folder, tmp_path):
     table.write_text("file,movement\na.jpg,Dada\n")
     done = CliRunner().invoke(app, ["profile", str(table)])
     assert done.exit_code == 2
-    assert "no column 'path'; rename one of its columns." in done.stderr
+    assert "no column 'path'; rename a column." in done.stderr
     assert "path=" not in done.stderr
     root = make_folder(f"{movement}/{i}.jpg" for movement in "ab" for i in range(4))
     (root / "a" / "0.jpg").write_bytes(b"no image")

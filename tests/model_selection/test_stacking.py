@@ -73,6 +73,14 @@ def test_a_stack_has_a_head_for_each_view(paintings, stack):
     assert info["writes"] == info["arrays"] == 3 * len(paintings.paths)
 
 
+def test_a_stack_computes_each_painting_once(paintings, artists, tmp_path, n_passes):
+    train, test = paintings.paths[::2], paintings.paths[1::2]
+    stack = make_stack(artists, tmp_path).fit(train, paintings.labels[::2])
+    assert n_passes() == len(train)  # both layers, in all folds
+    stack.predict(test)
+    assert n_passes() == len(train) + len(test)
+
+
 def test_a_saved_stack_leaves_artists_out(paintings, artists, stack, tmp_path):
     file = tmp_path / "stack.skart"
     save_model(stack, file)
