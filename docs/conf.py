@@ -87,14 +87,36 @@ numpydoc_xref_aliases = {
 # Where names of other projects are documented. Written down, so that the build needs
 # no network.
 ELSEWHERE = {
+    "joblib": "https://joblib.readthedocs.io/en/stable/generated/{name}.html",
     "numpy": "https://numpy.org/doc/stable/reference/generated/{name}.html",
     "pandas": "https://pandas.pydata.org/docs/reference/api/{name}.html",
     "sklearn": "https://scikit-learn.org/stable/modules/generated/{name}.html",
 }
 
 
+# Documented names by the short names that docstrings and pages use.
+PUBLIC = {
+    name: f"{package.__name__}.{name}"
+    for package in map(skart.__getattr__, skart.__all__)
+    if hasattr(package, "__path__")
+    for name in package.__all__
+}
+
+
+def link_short_names(app, env, node, contnode):
+    """Resolve `FeatureExtractor`, with or without `skart.`, to its documented name."""
+    if node.get("refdomain") != "py":
+        return None
+    name, *rest = node["reftarget"].removeprefix("skart.").split(".")
+    if name not in PUBLIC:
+        return None
+    target = ".".join([PUBLIC[name], *rest])
+    python, page = env.get_domain("py"), node["refdoc"]
+    return python.resolve_xref(env, page, app.builder, "obj", target, node, contnode)
+
+
 def link_elsewhere(app, env, node, contnode):
-    """Give a name of another project its address; what all know needs none."""
+    """Link names of other projects."""
     name = node.get("reftarget", "")
     if name.startswith(("python:", "numpy:")):
         text = contnode.astext().rpartition(":")[2]
@@ -106,9 +128,10 @@ def link_elsewhere(app, env, node, contnode):
 
 
 def skip_inherited(app, kind, name, member, skip, options):
-    """Leave out what scikit-learn gives every estimator: its own pages tell it."""
+    """Leave out members that are inherited from scikit-learn."""
     if re.fullmatch(r"set_\w+_request|get_metadata_routing", name):
         return True
+    member = getattr(member, "fget", member)  # of a property
     module = getattr(inspect.unwrap(member), "__module__", None) or ""
     return skip or module.startswith("sklearn.")
 
@@ -136,6 +159,7 @@ sphinx_gallery_conf = {
 
 
 def setup(app):
-    """Connect what stands above."""
+    """Connect the functions above."""
+    app.connect("missing-reference", link_short_names)
     app.connect("missing-reference", link_elsewhere)
     app.connect("autodoc-skip-member", skip_inherited)

@@ -48,7 +48,7 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Movements.
     n_features_in_ : int
         Length of the feature vectors. Only defined if ``estimator_`` defines it.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features. Only defined if ``estimator_`` defines it.
 
     See Also

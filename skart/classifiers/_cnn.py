@@ -37,7 +37,7 @@ class CNNClassifier(ImageClassifier):
 
         A callable takes ``(input_shape, n_classes, **options)`` and returns an
         uncompiled Keras model that ends in a softmax, like the functions of
-        :mod:`skart.networks`. The options are ``pooling``, ``units``, ``dropout``,
+        ``skart.networks``. The options are ``pooling``, ``units``, ``dropout``,
         ``batch_norm``, ``max_weights``, ``augment`` (a Keras layer or None) and
         ``seed``; those that are not in its signature are not passed. With a ``seed``
         it builds the same network at each fit.

@@ -31,8 +31,9 @@ def head_search_space(prefix="head__"):
 
     Parameters
     ----------
-    prefix : str, default="head__"
-        Name of the pipeline's step and two underscores; ``""`` for a head alone.
+    prefix : str, optional
+        Name of the pipeline's step and two underscores, ``"head__"`` by default; ``""``
+        for a head alone.
 
     Returns
     -------
@@ -74,8 +75,9 @@ def cnn_search_space(prefix="cnn__"):
 
     Parameters
     ----------
-    prefix : str, default="cnn__"
-        Name of the pipeline's step and two underscores; ``""`` for a network alone.
+    prefix : str, optional
+        Name of the pipeline's step and two underscores, ``"cnn__"`` by default; ``""``
+        for a network alone.
 
     Returns
     -------
