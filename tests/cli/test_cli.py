@@ -340,7 +340,7 @@ def test_reproduce_continues_after_a_kill(drawn, tmp_path):
     assert "vgg-lite: finished before" in stderr and "hybrid: finished" in stderr
     for path, written in finished.items():
         assert path.stat().st_mtime_ns == written
-    assert "They are not Pandora18K" in stdout
+    assert "measured on Pandora18K and are left out" in stdout
     table = pd.read_csv(tmp_path / "out/results.csv", index_col=0)
     assert len(table) == 5 and not table.columns.str.startswith("report").any()
     results = json.loads((tmp_path / "out/transfer.json").read_text())

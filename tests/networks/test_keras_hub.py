@@ -270,14 +270,14 @@ def test_models_are_saved(presets, image_paths, tmp_path):
         found = [probability for _, probability in sorted(predicted[path])]
         np.testing.assert_allclose(found, row, rtol=1e-4)
     folder.rename(tmp_path / "elsewhere")
-    with pytest.raises(ModelFileError, match="Put back the folder"):
+    with pytest.raises(ModelFileError, match="Restore the folder"):
         load_model(tmp_path / "model.skart")
     save("clip", folder)
-    with pytest.raises(ModelFileError, match="Put back the folder"):
+    with pytest.raises(ModelFileError, match="Restore the folder"):
         load_model(tmp_path / "model.skart")
     pipe.set_params(featureextractor__backbone="keras_hub:hf://anyone/anything")
     with pytest.raises(
-        ValueError, match="is an address, which load_model would refuse"
+        ValueError, match="is an address, which load_model would reject"
     ):
         save_model(pipe, tmp_path / "other.skart")
     with zipfile.ZipFile(tmp_path / "model.skart") as archive:
