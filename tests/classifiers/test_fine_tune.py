@@ -475,7 +475,7 @@ def test_fine_tuning_improves_on_the_head(inception_weights, tmp_path):
 
     root = make_paintings(
         tmp_path / "paintings",
-        movements=["Impressionism", "Pointillism", "Cubism"],
+        movements=["Impressionism", "Pointillism", "Cubism", "Ukiyo-e"],
         n_artists=6,
         n_per_artist=6,
         size_range=(100, 200),
@@ -489,7 +489,6 @@ def test_fine_tuning_improves_on_the_head(inception_weights, tmp_path):
         unfreeze_from="mixed8",
         validation_split=0.3,
         epochs=3,
-        optimizer__learning_rate=1e-5,
         batch_size=16,
     )
     pipe = Pipeline([("load", ImageLoader(107)), ("model", model)])
