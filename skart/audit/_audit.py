@@ -220,7 +220,7 @@ class Audit:
 
     @functools.cached_property
     def table(self):
-        """The findings: a DataFrame, a row a problem of a file, the worst first.
+        """DataFrame of the findings, one row per problem and file, the worst first.
 
         ``problem``; ``file``, its path; ``detail``, in words; ``cluster``, a number
         that duplicates share; ``related``, paths of at most 20 other files that are

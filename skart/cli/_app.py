@@ -176,7 +176,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 
 def _in_options(message):
-    """Return a message of the library with options in the place of parameters."""
+    """Return a library message with parameters replaced by command-line options."""
     message = str(message)
     for pattern, replacement in _IN_OPTIONS:
         message = re.sub(pattern, replacement, message)

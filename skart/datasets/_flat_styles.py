@@ -136,7 +136,7 @@ def paint_ukiyo_e(canvas):
 
 
 def _print_mountain(canvas, sea, line):
-    """Print slopes that flatten out, and snow with a jagged edge."""
+    """Draw a mountain: slopes that flatten out, and snow with a jagged edge."""
     rng, width, height = canvas.rng, canvas.width, canvas.height
     x, top = rng.uniform(0.3, 0.7) * width, sea - height * rng.uniform(0.25, 0.42)
     t = np.linspace(0, 1, 30)

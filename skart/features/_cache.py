@@ -56,11 +56,11 @@ def find_missing(sections, digests):
 
 
 class MissingImages:
-    """Images that sections lack, in batches of distinct contents.
+    """Images missing from sections of a store, in batches without duplicate contents.
 
-    The store is not locked. Images that other processes have stored by the time of
-    their batch are left out. After such an encounter, the iteration goes on at a random
-    place, so that two processes seldom compute the same batch.
+    The store is not locked. An image is skipped if another process has stored it before
+    its batch is reached. Iteration then continues from a random position, so that two
+    processes rarely compute the same batch.
     """
 
     def __init__(self, X, digests, sections, store):

@@ -221,7 +221,7 @@ default="hybrid"
 
 
 def _check_names(function, options, classifier):
-    """Raise TypeError if an option is no parameter of the function or classifier."""
+    """Raise TypeError if an option is not a parameter of function or classifier."""
     names = [
         name
         for called in (function, classifier)

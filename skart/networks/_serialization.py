@@ -71,7 +71,7 @@ def describe(network):
 
 
 def rebuild(description, *, trusted=False):
-    """Build a network from its description; unless trusted, of known layers only."""
+    """Build a network from its description; allow only known layers unless trusted."""
     if trusted:
         return keras.models.model_from_json(description)
     check_description(description)

@@ -40,8 +40,8 @@ def load_model(file, *, weights=None, cache=None):
 
     No code in the file is run, and its content never makes this process write to disk.
     The file may contain estimators of scikit-learn and skart, with networks of known
-    layers; any other content is an error. Safe does not mean accurate: how good the
-    predictions are, and how much memory the networks take, is up to its source. If the
+    layers; any other content is an error. Safe does not mean accurate: the
+    predictions and the memory use depend on whoever made the file. If the
     file names a file of backbone weights, that file is read and compared; a backbone
     with the weights "imagenet" may be downloaded by Keras, and a preset by keras-hub.
 

@@ -81,7 +81,7 @@ def flatten(value, containers=(dict, list, tuple, set)):
 
 
 def clear_local_parameters(estimator):
-    """Remove folders and paths of this machine, and caches on disk, from parameters."""
+    """Clear parameters that hold local paths or enable caches on disk."""
     cleared = {"cache": None, "cache_pixels": False, "keep": None, "memory": None}
     for name in vars(estimator).keys() & cleared.keys():
         setattr(estimator, name, cleared[name])
