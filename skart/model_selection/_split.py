@@ -58,7 +58,7 @@ class ArtistKFold(StratifiedGroupKFold):
         Parameters
         ----------
         X : array-like of str or path, shape (n_paintings,)
-            Paths. With ``groups``, any data of this length.
+            Paths. If ``groups`` is given, only the length of X is used.
         y : array-like of shape (n_paintings,)
             Movements.
         groups : array-like of shape (n_paintings,), default=None
@@ -74,7 +74,7 @@ class ArtistKFold(StratifiedGroupKFold):
         Raises
         ------
         ValueError
-            If neither ``artists`` nor ``groups`` are given, a painting has no artist,
+            If neither ``artists`` nor ``groups`` is given, a painting has no artist,
             or all paintings of a movement are by one artist.
         TypeError
             If ``artists`` is not a dict, or X holds anything but paths.

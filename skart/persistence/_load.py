@@ -73,7 +73,7 @@ def load_model(file, *, weights=None, cache=None):
     -----
     UserWarning
         If the model was saved with another version of skart, Keras, scikit-learn or
-        TensorFlow. Patch releases are ignored.
+        TensorFlow. Differences in patch releases are ignored.
 
     See Also
     --------

@@ -94,11 +94,11 @@ class FeatureStore:
 
     @retry
     def digest_files(self, paths):
-        """Compute the digests of files; only changed files are read again.
+        """Compute the digests of files; read only those that have changed.
 
         A file counts as unchanged while its size, inode, and times of modification and
         of status change are the same. A file that changed less than two seconds ago is
-        always read, since the clock of file systems is that coarse.
+        always read, because file system timestamps can be that coarse.
 
         Parameters
         ----------
