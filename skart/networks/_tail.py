@@ -95,8 +95,8 @@ def load_tail(
         See :func:`load_backbone`.
     seed : int, default=0
         Seed of random weights.
-    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
-        Dtype policy of Keras.
+    dtype : {"float32", "bfloat16", "float16"}, default="float32"
+        Dtype of the computation; weights stay float32.
     dropout_seed : int, default=None
         Seed of dropout layers. If None, Keras draws one from Python's global generator.
 
