@@ -258,8 +258,8 @@ class FineTuneClassifier(ImageClassifier):
         places = [from_the_end.index(cut) for cut in cuts]
         if not cuts or places != sorted(set(places)):
             raise ValueError(
-                f"unfreeze_from={self.unfreeze_from!r} must name one cut or more, each "
-                "deeper than the last: ['mixed9', 'mixed8'] for instance"
+                f"unfreeze_from={self.unfreeze_from!r} must be one cut, or a list "
+                "in which each is deeper than the last, such as ['mixed9', 'mixed8']"
             )
         return cuts
 
@@ -353,7 +353,7 @@ class FineTuneClassifier(ImageClassifier):
             cut,
             input_shape=self.image_shape_,
             weights=self.weights and os.path.expanduser(self.weights),
-            dtype=dtype.removeprefix("mixed_"),
+            dtype=dtype,
             dropout_seed=self._first_seed,
         )
         if cut == "input":
@@ -407,7 +407,7 @@ class FineTuneClassifier(ImageClassifier):
             if stage != done[-1]:
                 self.__dict__.pop("_compiled_with", None)
             if self.verbose:
-                what = "the head alone" if cut is None else f"all behind {cut}"
+                what = "the head alone" if cut is None else f"all layers after {cut}"
                 tqdm.write(f"stage {stage}: {what}")
             if self.trunk_["cut"] is not None:
                 unfreeze(self.model_.get_layer("tail"), cut)
@@ -440,7 +440,7 @@ class FineTuneClassifier(ImageClassifier):
                 return iter_batches(extractor.transform(X), batch_size)
             except OSError as error:  # no disk space or no permission
                 warnings.warn(
-                    f"maps are computed without being kept: {error}", stacklevel=2
+                    f"maps are computed but not stored: {error}", stacklevel=2
                 )
         extractor.batch_size = min(batch_size, auto_batch_size(X))
         return extractor.iter_transform(X)
@@ -463,7 +463,7 @@ class FineTuneClassifier(ImageClassifier):
             raise ValueError(
                 f"this {type(self).__name__} was trained on {trunk['backbone']} with "
                 f"the weights {trunk['weights']!r}, but weights={str(self.weights)!r} "
-                f"are {found!r}. Put back those it was trained on, or name them with "
+                f"are {found!r}. Restore the former, or pass their file to "
                 "set_params(weights=...)."
             )
         return extractor
@@ -475,7 +475,7 @@ class FineTuneClassifier(ImageClassifier):
             layer=cut,
             pooling="avg" if cut is None else None,
             dtype=dtype.removeprefix("mixed_"),
-            # Vectors are small, and FeatureExtractor stores them in float32, too.
+            # Vectors are small, and FeatureExtractor also stores them in float32.
             storage_dtype="float32" if cut is None else storage_dtype,
             cache=self.cache,
             verbose=bool(self.verbose),

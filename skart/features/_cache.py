@@ -1,14 +1,16 @@
-"""Find the stored features of images, and the images without."""
+"""Transformers whose features are stored, and the steps that they share."""
 
 import contextlib
 import hashlib
 import os
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
 from skart.images import LazyImages, UnreadableImageError
-from skart.images._lazy import iter_batches
+from skart.images._lazy import auto_batch_size, iter_batches
+from skart.images._loader import check_images
 from skart.store import FeatureStore, StoreError
 
 # Digest of all unreadable files, which on_error="blank" replaces by a black image.
@@ -53,6 +55,86 @@ def digest_images(X, store):
 def find_missing(sections, digests):
     """Return a mask of the images that at least one section lacks."""
     return np.any([section.missing(digests) for section in sections], axis=0)
+
+
+class StoredFeatures(TransformerMixin, BaseEstimator):
+    """Base class of transformers from images to features in a store.
+
+    A subclass has ``cache`` and ``verbose``, and the methods ``_validate_params``,
+    ``_open_sections(X, store)``, ``_describe()`` for the progress bar, and
+    ``_store_batch(images, keys, sections)``, which returns False if another process had
+    stored some of the features.
+    """
+
+    def precompute(self, X):
+        """Compute and store the features that the store lacks, without reading them.
+
+        Each layer, pooling, crop and descriptor is stored separately, so a transformer
+        with several of them also stores the features of transformers with one.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            If ``cache`` is None, or a parameter or X is invalid.
+        UnreadableImageError
+            If files can't be decoded and their loader has ``on_error="raise"``.
+        OSError
+            If ImageNet weights can't be downloaded, or the store can't be used.
+        """
+        self._validate_params()
+        if self.cache is None:
+            raise ValueError("precompute needs a store: pass cache")
+        X, store = check_images(X), open_store(self.cache)
+        sections = self._open_sections(X, store)
+        self._store_missing(X, digest_images(X, store), sections, store)
+        return self
+
+    def _store_missing(self, X, digests, sections, store):
+        """Compute and store the features that sections lack."""
+        missing = MissingImages(X, digests, [*sections.values()], store)
+        self._announce(X, digests[missing.rows], store)
+        with (
+            self._progress(len(missing.rows)) as progress,
+            contextlib.closing(
+                missing.iter_batches(self._batch_size(X), progress)
+            ) as batches,
+        ):
+            for images, keys in batches:
+                if not self._store_batch(images, keys, sections):
+                    missing.skip_ahead()
+
+    def _announce(self, X, digests, store):
+        """Check and print the disk space of features that will be computed."""
+
+    def _batch_size(self, X):
+        return auto_batch_size(X)
+
+    def _progress(self, n_images):
+        """Return a progress bar of images, which is shown after a second."""
+        return tqdm(
+            total=n_images,
+            desc=self._describe(),
+            unit="painting",
+            delay=1,
+            mininterval=0.5,
+            disable=not self.verbose,
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
 
 
 class MissingImages:
@@ -126,16 +208,4 @@ def lost_features(store):
     return StoreError(
         f"features that were just stored in {store.root} are missing, again and again: "
         "is another program deleting or damaging the store?"
-    )
-
-
-def show_progress(n_images, description, verbose):
-    """Return a progress bar of images, which is shown after a second."""
-    return tqdm(
-        total=n_images,
-        desc=description,
-        unit="painting",
-        delay=1,
-        mininterval=0.5,
-        disable=not verbose,
     )

@@ -1,35 +1,38 @@
 """Features of a frozen backbone, computed once for each image."""
 
-import contextlib
+import itertools
 import os
 import sys
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
 from skart._utils._validation import Integral, Interval, StrOptions, validate_params
 from skart._utils._versions import EXTRACTOR_VERSION
 from skart.features._cache import (
     N_ROUNDS,
-    MissingImages,
+    StoredFeatures,
     check_cache,
     digest_images,
     identify_images,
     lost_features,
     open_store,
-    show_progress,
 )
 from skart.features._lazy import LazyFeatures, check_room
 from skart.features._outputs import check_outputs, list_outputs
 from skart.images._crops import make_windows, name_windows
 from skart.images._lazy import auto_batch_size, iter_batches
 from skart.images._loader import check_images, check_size
-from skart.networks._presets import short_name
-from skart.networks._weights import check_weights, identify_weights, stamp, stamp_preset
+from skart.networks._weights import (
+    check_weights,
+    identify_weights,
+    short_name,
+    stamp,
+    stamp_preset,
+)
 
 
-class FeatureExtractor(TransformerMixin, BaseEstimator):
+class FeatureExtractor(StoredFeatures):
     """Compute features of images with a frozen, pretrained network.
 
     With ``cache``, each image runs through the network once: its features are stored in
@@ -217,40 +220,6 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
                 return features
         raise lost_features(store)
 
-    def precompute(self, X):
-        """Compute and store the features that the store lacks, without reading them.
-
-        Each layer, pooling and crop is stored separately: an extractor with lists of
-        layers and poolings also stores the features of extractors with one of them.
-
-        Parameters
-        ----------
-        X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
-
-        Returns
-        -------
-        self : FeatureExtractor
-            The transformer.
-
-        Raises
-        ------
-        ValueError
-            If ``cache`` is None, or a parameter or X is invalid.
-        UnreadableImageError
-            If files can't be decoded and their loader has ``on_error="raise"``.
-        OSError
-            If ImageNet weights can't be downloaded, or the store can't be used.
-        """
-        self._validate_params()
-        if self.cache is None:
-            raise ValueError("precompute needs a store: pass cache")
-        X = check_images(X)
-        store = open_store(self.cache)
-        sections = self._open_sections(X, store)
-        self._store_missing(X, digest_images(X, store), sections, store)
-        return self
-
     def iter_transform(self, X):
         """Compute features batch by batch, without the store.
 
@@ -361,7 +330,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         check_weights(self.weights, self.backbone)
 
     def _open_sections(self, X, store):
-        """Return a section of the store for each output of each window."""
+        """Return a section of the store for each window, layer and statistic."""
         identity = {
             "version": EXTRACTOR_VERSION,
             "images": identify_images(X),
@@ -371,36 +340,18 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             "storage_dtype": self.storage_dtype,
         }
         return {
-            window: [
-                store.section(
-                    identity
-                    | {"layer": layer, "pooling": statistic}
-                    | ({} if window.key is None else {"window": window.key})
-                )
-                for layer, statistic in list_outputs(self.layer, self.pooling)
-            ]
+            (window, layer, statistic): store.section(
+                identity
+                | {"layer": layer, "pooling": statistic}
+                | ({} if window.key is None else {"window": window.key})
+            )
             for window in self._windows(X)
+            for layer, statistic in list_outputs(self.layer, self.pooling)
         }
 
-    def _store_missing(self, X, digests, sections, store):
-        """Compute and store the features that sections lack."""
-        missing = MissingImages(X, digests, sum(sections.values(), []), store)
-        if self.pooling is None and len(missing.rows):
-            self._check_room(X, len(set(digests[missing.rows])), store)
-        with (
-            self._progress(len(missing.rows)) as progress,
-            contextlib.closing(
-                missing.iter_batches(self._batch_size(X), progress)
-            ) as batches,
-        ):
-            for images, keys in batches:
-                if not self._store_batch(images, keys, sections):
-                    missing.skip_ahead()
-
     def _store_batch(self, images, keys, sections):
-        """Compute and store features; return False if others had stored some."""
         n_missing = n_new = 0
-        for window, outputs in sections.items():
+        for window, outputs in _group_by_window(sections):
             missing = [section.missing(keys) for section in outputs]
             rows = np.any(missing, axis=0)
             if not rows.any():
@@ -416,10 +367,10 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     def _assemble(self, digests, sections):
         """Return stored features in the order of `digests`; None if some are lost."""
         if self.pooling is None:
-            ((section,),) = sections.values()
+            (section,) = sections.values()
             return LazyFeatures(section, digests)
         windows = []
-        for outputs in sections.values():
+        for _, outputs in _group_by_window(sections):
             found = [section.read(digests) for section in outputs]
             if not all(present.all() for _, present in found):
                 return None
@@ -472,24 +423,28 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
             return _concatenate(joined)
         return {"mean": np.mean, "max": np.max}[self.crop_pooling](joined, axis=0)
 
-    def _check_room(self, X, n_images, store):
-        """Print the disk space of maps; raise OSError if it is too small."""
+    def _announce(self, X, digests, store):
+        if self.pooling is not None or not len(digests):
+            return
         shape = self.network(X.shape[1:]).output_shape[1:]
-        message = check_room(shape, self.storage_dtype, n_images, store)
+        message = check_room(shape, self.storage_dtype, len(set(digests)), store)
         if self.verbose:
             layer = self.layer or "the last layer"
             tqdm.write(f"{self.backbone} up to {layer}: {message}", file=sys.stderr)
 
-    def _progress(self, n_images):
-        description = f"{self.backbone} features ({self.dtype})"
-        return show_progress(n_images, description, self.verbose)
+    def _describe(self):
+        return f"{self.backbone} features ({self.dtype})"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _group_by_window(sections):
+    """Yield each window and its sections."""
+    for window, items in itertools.groupby(sections.items(), lambda item: item[0][0]):
+        yield window, [section for _, section in items]
 
 
 def _concatenate(arrays):

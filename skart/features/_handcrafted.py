@@ -5,30 +5,28 @@ from collections.abc import Iterable
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._validation import Integral, Interval, suggest, validate_params
 from skart.features._cache import (
     N_ROUNDS,
-    MissingImages,
+    StoredFeatures,
     check_cache,
     digest_images,
     identify_images,
     lost_features,
     open_store,
-    show_progress,
 )
 from skart.features.descriptors._table import DESCRIPTORS
-from skart.images._lazy import auto_batch_size, iter_batches
+from skart.images._lazy import iter_batches
 from skart.images._loader import check_images
 
 # Number of SIFT descriptors from which a vocabulary is learned.
 _N_SAMPLED = 200_000
 
 
-class HandcraftedFeatures(TransformerMixin, BaseEstimator):
+class HandcraftedFeatures(StoredFeatures):
     """Compute hand-crafted features of images: colour, light, texture and edges.
 
     Each descriptor is a function in ``skart.features.descriptors``:
@@ -218,36 +216,6 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         self._learn(X, names, store)
         return self._describe_images(X, names, store)
 
-    def precompute(self, X):
-        """Compute and store the features that the store lacks, without reading them.
-
-        Parameters
-        ----------
-        X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
-
-        Returns
-        -------
-        self : HandcraftedFeatures
-            The transformer.
-
-        Raises
-        ------
-        ValueError
-            If ``cache`` is None, or a parameter or X is invalid.
-        UnreadableImageError
-            If files can't be decoded and their loader has ``on_error="raise"``.
-        OSError
-            If the store can't be used.
-        """
-        names = self._validate_params()
-        if self.cache is None:
-            raise ValueError("precompute needs a store: pass cache")
-        X, store = check_images(X), open_store(self.cache)
-        sections = self._open_sections(X, names, store)
-        self._store_missing(X, digest_images(X, store), sections, store)
-        return self
-
     def get_feature_names_out(self, input_features=None):
         """Return feature names: descriptor and number.
 
@@ -340,7 +308,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         """Return the vectors of each descriptor, changed by its function."""
         if store is None:
             return self._compute(X, changes)
-        sections = self._open_sections(X, changes, store)
+        sections = self._open_sections(X, store, changes)
         digests = digest_images(X, store)
         # A second round is for features that the store has lost meanwhile.
         for _ in range(N_ROUNDS):
@@ -353,7 +321,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                 return parts
         raise lost_features(store)
 
-    def _open_sections(self, X, names, store):
+    def _open_sections(self, X, store, names=None):
         """Return a section of the store for each descriptor."""
         images = identify_images(X)
         return {
@@ -364,7 +332,7 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
                     "handcrafted": name,
                 }
             )
-            for name in names
+            for name in names or _as_tuple(self.descriptors)
         }
 
     def _compute(self, X, changes):
@@ -372,53 +340,43 @@ class HandcraftedFeatures(TransformerMixin, BaseEstimator):
         parts = {name: [] for name in changes}
         with (
             self._progress(len(X)) as progress,
-            Parallel(self.n_jobs, prefer="threads") as workers,
-            contextlib.closing(iter_batches(X, auto_batch_size(X))) as batches,
+            contextlib.closing(iter_batches(X, self._batch_size(X))) as batches,
         ):
             for images in batches:
-                described = workers(
-                    delayed(_describe)(image, [*changes]) for image in images
-                )
+                described = self._describe_batch(images, [[*changes]] * len(images))
                 for name, change in changes.items():
                     vectors = np.stack([one[name] for one in described])
                     parts[name].append(change(vectors))
                 progress.update(len(images))
         return [np.concatenate(part) for part in parts.values()]
 
-    def _store_missing(self, X, digests, sections, store):
-        """Compute and store the vectors that sections lack."""
-        missing = MissingImages(X, digests, [*sections.values()], store)
-        with (
-            self._progress(len(missing.rows)) as progress,
-            Parallel(self.n_jobs, prefer="threads") as workers,
-            contextlib.closing(
-                missing.iter_batches(auto_batch_size(X), progress)
-            ) as batches,
-        ):
-            for images, keys in batches:
-                lacking = {name: x.missing(keys) for name, x in sections.items()}
-                described = workers(
-                    delayed(_describe)(
-                        image, [name for name in lacking if lacking[name][i]]
-                    )
-                    for i, image in enumerate(images)
-                )
-                n_new = 0
-                for name, section in sections.items():
-                    vectors = [one[name] for one in described if name in one]
-                    if vectors:
-                        n_new += section.write(keys[lacking[name]], np.stack(vectors))
-                if n_new < sum(mask.sum() for mask in lacking.values()):
-                    missing.skip_ahead()
+    def _store_batch(self, images, keys, sections):
+        masks = {name: section.missing(keys) for name, section in sections.items()}
+        described = self._describe_batch(
+            images,
+            [[name for name in masks if masks[name][i]] for i in range(len(images))],
+        )
+        n_new = 0
+        for name, section in sections.items():
+            vectors = [one[name] for one in described if name in one]
+            if vectors:
+                n_new += section.write(keys[masks[name]], np.stack(vectors))
+        return n_new == sum(mask.sum() for mask in masks.values())
 
-    def _progress(self, n_images):
-        return show_progress(n_images, "hand-crafted features", self.verbose)
+    def _describe_batch(self, images, names):
+        """Return the vectors of each image by descriptor."""
+        workers = Parallel(self.n_jobs, prefer="threads")
+        return workers(
+            delayed(_describe_image)(image, wanted)
+            for image, wanted in zip(images, names, strict=True)
+        )
+
+    def _describe(self):
+        return "hand-crafted features"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.requires_fit = "sift" in _as_tuple(self.descriptors)
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = []
         return tags
 
 
@@ -444,7 +402,7 @@ def _read_in_parts(section, digests, change, n_rows=256):
     return np.concatenate(parts)
 
 
-def _describe(image, names):
+def _describe_image(image, names):
     """Return the vectors of an image by descriptor."""
     pixels = np.rint(image).astype(np.uint8)
     return {name: DESCRIPTORS[name].function(pixels) for name in names}

@@ -9,8 +9,8 @@ from skart.networks._parts import layer_seeds
 layers = keras.layers
 
 
-# Pixels are moved, not mixed: a bilinear resampling blurs the brushwork while training,
-# and the network then fails on sharp images.
+# Bilinear resampling would blur the brushwork in training, and the network would fail
+# on sharp images.
 _NEAREST = {"interpolation": "nearest"}
 
 
@@ -30,7 +30,7 @@ def _strong(seeds):
             value_range=(0, 255),
             brightness_factor=0.2,
             contrast_factor=0.2,
-            saturation_factor=(0.35, 0.65),  # 0 is grey, 0.5 as it is
+            saturation_factor=(0.35, 0.65),  # 0 is grey, 0.5 unchanged
             hue_factor=0.05,
             seed=next(seeds),
         ),
@@ -85,7 +85,7 @@ def make_augmentation(augment, seed=None):
     """
     if isinstance(augment, keras.Layer):
         try:
-            # What can't be made from its description can't be unpickled later.
+            # A layer that Keras can't deserialize can't be unpickled later.
             keras.saving.deserialize_keras_object(
                 keras.saving.serialize_keras_object(augment)
             )
@@ -103,8 +103,8 @@ def make_augmentation(augment, seed=None):
         )
     if augment not in _KINDS:
         raise ValueError(
-            f"augment must be a Keras layer or None, or named; got {augment!r}."
-            f"{suggest(augment, _KINDS)}"
+            f"augment must be a Keras layer, one of {tuple(_KINDS)} or None; got "
+            f"{augment!r}.{suggest(augment, _KINDS)}"
         )
     with dtype_policy("float32"):
         return WhileTraining(
@@ -128,8 +128,8 @@ class WhileTraining(keras.layers.Wrapper):
         output_shape = tuple(self.layer.compute_output_spec(images).shape)
         if output_shape != tuple(input_shape):
             raise ValueError(
-                f"augment must leave images of shape {tuple(input_shape[1:])} so; "
-                f"{self.layer!r} makes {output_shape[1:]} of them"
+                f"augment must keep the shape of images, {tuple(input_shape[1:])}; "
+                f"{self.layer!r} returns {output_shape[1:]}"
             )
 
     def call(self, images, training=False):

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from skart._utils._validation import suggest
+from skart._utils._validation import check_choice, suggest
 from skart.networks import _keras_hub as hub
 from skart.networks._folding import fold_batch_norm
 from skart.networks._keras import dtype_policy, keras
 from skart.networks._pooling import POOLINGS, count_gram
-from skart.networks._presets import find_preset
+from skart.networks._weights import find_preset
 
-# What keras.applications takes images of by default, where that isn't 224 x 224.
+# Default height and width of images, where they aren't 224.
 _SIZES = {
     "EfficientNetB1": 240,
     "EfficientNetB2": 260,
@@ -105,6 +105,7 @@ def load_backbone(
     ----------
     .. [1] He, Zhang, Ren, Sun. "Delving Deep into Rectifiers". ICCV 2015.
     """
+    check_choice("dtype", dtype, ("float32", "bfloat16", "float16"))
     with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
         network = build(name, input_shape, weights, seed)
         outputs = [
@@ -237,7 +238,7 @@ def _build(name, input_shape, weights):
     except Exception as error:  # Keras and h5py raise many kinds
         hint = ""
         if not file.endswith(".weights.h5"):
-            hint = ". What Keras' save_weights wrote has to be named *.weights.h5"
+            hint = ". Files of Keras' save_weights must be named *.weights.h5"
         raise ValueError(
             f"weights={file!r} don't fit {name} without its top: {error}{hint}"
         ) from error
@@ -252,7 +253,7 @@ def _draw_weights(network, seed):
     for layer in network.layers:
         for weight in layer.weights:
             if not weight.name.endswith("kernel"):
-                # Of transformers, the class token and where a patch is.
+                # Class tokens and positions of patches in transformers.
                 if weight.trainable and np.ptp(weight) > 0:
                     values = generator.standard_normal(weight.shape, dtype=np.float32)
                     weight.assign(values * np.float32(0.02))
@@ -261,7 +262,7 @@ def _draw_weights(network, seed):
             if isinstance(layer, keras.layers.DepthwiseConv2D) or (
                 weight.name == "depthwise_kernel"
             ):
-                fan_in = np.prod(weight.shape[:2])  # each channel for itself
+                fan_in = np.prod(weight.shape[:2])  # per channel
             values = generator.standard_normal(weight.shape, dtype=np.float32)
             weight.assign(values * np.float32(np.sqrt(2 / fan_in)))
 
@@ -308,7 +309,7 @@ def _pool(output, pooling, layer):
         raise ValueError(f"pooling must be one of {tuple(POOLINGS)}; got {pooling!r}")
     if len(output.shape) != 4:
         raise ValueError(
-            f"layer={layer!r} gives arrays of shape {tuple(output.shape[1:])}, no maps "
-            "to pool: pass pooling=None"
+            f"layer={layer!r} outputs arrays of shape {tuple(output.shape[1:])}, which "
+            "are not maps: pass pooling=None"
         )
     return POOLINGS[pooling](dtype="float32")(output)

@@ -74,13 +74,3 @@ def dtype_policy(name):
         yield
     finally:
         keras.config.set_dtype_policy(policy)
-
-
-__all__ = [
-    "check_process",
-    "dtype_policy",
-    "free_networks",
-    "keras",
-    "predict_batch",
-    "without_retracing_advice",
-]

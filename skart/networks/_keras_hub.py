@@ -7,14 +7,13 @@ import os
 import numpy as np
 
 from skart.networks._keras import keras
-from skart.networks._presets import find_preset
-from skart.networks._weights import stamp_preset
+from skart.networks._weights import find_preset, stamp_preset
 
 
 def build(name, input_shape=None, weights=None):
     """Build an image encoder of keras-hub; see `load_backbone` for the parameters."""
     hub, preset = _import_hub(name), find_preset(name)
-    # Of some networks, the name stands ahead of each layer's.
+    # Some networks prefix the names of layers with their own.
     options = {"dtype": keras.config.dtype_policy(), "name": None}
     try:
         network = hub.models.Backbone.from_preset(
@@ -32,7 +31,7 @@ def build(name, input_shape=None, weights=None):
     ends = _is_tensor(encoder.output) or hasattr(encoder, "pyramid_outputs")
     if len(inputs) != 1 or inputs[0].shape[3:] != (3,) or not ends:
         raise ValueError(
-            f"{name} is no image encoder: it takes "
+            f"{name} is not an image encoder: its inputs are "
             f"{[tuple(one.shape[1:]) for one in inputs]}. Name a preset of ViT, "
             "DINOv2, CLIP, SigLIP or a convolutional network."
         )
@@ -46,7 +45,7 @@ def build(name, input_shape=None, weights=None):
         options["image_shape"] = tuple(input_shape)
     if encoder is network and "image_shape" not in options:
         return network
-    # A copy of an encoder lets go of the other half of the network.
+    # Without a copy, the rest of the network would stay in memory.
     copied = type(encoder).from_config(encoder.get_config() | options)
     copied.set_weights(encoder.get_weights())
     return copied
@@ -93,20 +92,7 @@ def _count_patches(network):
 
 
 def preprocess(name, images):
-    """Scale images as the preset's ImageConverter does; their size stays.
-
-    Parameters
-    ----------
-    name : str
-        ``"keras_hub:"`` and a preset or a folder.
-    images : ndarray of shape (n, height, width, 3), dtype float32
-        RGB in 0-255.
-
-    Returns
-    -------
-    inputs : ndarray of shape (n, height, width, 3), dtype float32
-        A new array.
-    """
+    """Scale images as the ImageConverter of a preset does, without resizing them."""
     converter = _load_converter(name, stamp_preset(name))
     return np.asarray(converter(images), np.float32)
 
@@ -128,8 +114,8 @@ def _load_converter(name, stamp):
             converter = hub.layers.ImageConverter.from_preset(preset)
     except Exception as error:  # as above
         raise ValueError(
-            f"{name} doesn't tell how images are scaled ({error}). Save the preset's "
-            "ImageConverter into its folder, too, by its save_to_preset."
+            f"{name} has no ImageConverter ({error}). Save that of the preset into the "
+            "same folder by its save_to_preset."
         ) from error
     converter.image_size = None
     return converter

@@ -4,8 +4,6 @@ import numpy as np
 
 from skart.networks._keras import keras
 
-__all__ = ["POOLINGS", "GramPooling2D", "StdPooling2D", "count_gram"]
-
 # A Gram matrix of 64 x 64, which is symmetric: 2,080 numbers.
 N_DIRECTIONS = 64
 
@@ -25,27 +23,10 @@ class StdPooling2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("skart")
 class GramPooling2D(keras.layers.Layer):
-    """Maps to how their channels go together: a compressed Gram matrix.
+    """Compute the Gram matrix of the channels, compressed by a random projection.
 
-    The mean over all places of the products of every two channels is the statistic of
-    texture that style transfer is built on [1]_. InceptionV3's ``mixed5`` has 768
-    channels, hence 295,296 different products. The channels are projected to
-    ``n_directions`` by a fixed matrix of random signs first, which keeps distances
-    between vectors about what they were [2]_; its Gram matrix is the same random
-    projection of the whole one.
-
-    Parameters
-    ----------
-    n_directions : int, default=64
-        Directions n that channels are projected to; fewer channels stay as they are.
-        The vector has n (n + 1) / 2 numbers: 2,080.
-
-    References
-    ----------
-    .. [1] Gatys, Ecker, Bethge. "Image Style Transfer Using Convolutional Neural
-       Networks". CVPR 2016.
-    .. [2] Achlioptas. "Database-friendly random projections: Johnson-Lindenstrauss with
-       binary coins". Journal of Computer and System Sciences 66, 2003.
+    The Gram matrix is the texture statistic of Gatys, Ecker and Bethge (CVPR 2016). Its
+    projection by random signs approximately preserves distances (Achlioptas, 2003).
     """
 
     def __init__(self, n_directions=N_DIRECTIONS, **kwargs):
@@ -63,8 +44,8 @@ class GramPooling2D(keras.layers.Layer):
         self._projection = signs.astype(np.float32)
         rows, columns = np.triu_indices(n)
         self._places = rows * n + columns
-        # Products off the diagonal stand in the matrix twice: so weighted, distances
-        # between vectors are those between matrices.
+        # Products off the diagonal occur twice in the matrix: these weights make
+        # distances of vectors those of matrices.
         self._weights = np.where(rows == columns, 1, np.sqrt(2)).astype(np.float32)
         super().build(input_shape)
 

@@ -2,13 +2,14 @@
 
 import json
 
+from skart.networks import _augmentation, _tail  # noqa: F401  they register layers
 from skart.networks._keras import keras
 
 # Private: Keras has no public way to switch its safe mode on again.
 from keras.src.saving.serialization_lib import SafeModeScope  # isort: skip
 
-# What networks of keras.applications and of skart are built of. None of it holds code,
-# reads files or names functions; a layer that does must not be added.
+# Layers of networks of keras.applications and skart. None runs code, reads files or
+# names functions; a layer that does must not be added.
 _BUILDING_BLOCKS = {
     "keras": {"DTypePolicy", "Sequential"},
     "keras.initializers": {
@@ -55,8 +56,7 @@ _BUILDING_BLOCKS = {
     "keras.src.applications.inception_resnet_v2": {"CustomScaleLayer"},
     "keras.src.models.functional": {"Functional"},
     "keras.src.ops.numpy": {"Add", "Multiply"},
-    "skart.networks._augmentation": {"WhileTraining"},
-    "skart.networks._tail": {"Preprocess"},
+    "skart.networks": {"Preprocess", "WhileTraining"},
 }
 
 
@@ -65,6 +65,9 @@ def describe(network):
 
     def forget(part):
         part.pop("compile_config", None)
+        # Keras finds registered layers by their names, whatever their module.
+        if str(part.get("registered_name")).startswith("skart>"):
+            part["module"] = "skart.networks"
         return part
 
     return json.dumps(json.loads(network.to_json(), object_hook=forget))
@@ -89,7 +92,7 @@ def _check(part):
         if "class_name" in part:
             _check_object(part)
         if part.get("compile_config"):
-            raise ValueError("a network's description tells how it was compiled")
+            raise ValueError("the description of a network holds a compile_config")
         for name, value in part.items():
             _check(name)
             _check(value)
@@ -99,7 +102,7 @@ def _check(part):
     elif isinstance(part, str) and ">" in part:
         # Keras looks these up among the classes and functions that were registered.
         if part not in ("skart>WhileTraining", "skart>Preprocess"):
-            raise ValueError(f"a network's description names {part!r}")
+            raise ValueError(f"the description of a network names {part!r}")
 
 
 def _check_object(part):
@@ -107,10 +110,10 @@ def _check_object(part):
     if name == "__keras_tensor__" and set(part) == {"class_name", "config"}:
         return
     known = isinstance(module, str) and name in _BUILDING_BLOCKS.get(module, ())
-    # What is registered under this name has precedence over the class.
+    # A class that is registered under this name has precedence.
     registered = part.get("registered_name") in (None, name, f"skart>{name}")
     if not (known and registered):
         raise ValueError(
-            f"a network's description names {module}.{name}, which is no layer of "
-            "keras.applications or skart"
+            f"the description of a network names {module}.{name}, which is not a layer "
+            "of keras.applications or skart"
         )

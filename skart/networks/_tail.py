@@ -4,10 +4,11 @@ import difflib
 import functools
 from collections import Counter
 
+from skart._utils._validation import check_choice
 from skart.networks._backbones import build, layers_by_name, preprocess_input
 from skart.networks._keras import dtype_policy, keras
 from skart.networks._parts import layer_seeds
-from skart.networks._presets import find_preset
+from skart.networks._weights import find_preset
 
 
 @functools.cache
@@ -44,7 +45,7 @@ def cut_points(name="InceptionV3"):
     }
     reads_to_come = Counter(sum(inputs_of.values(), []))
     needed, cuts = {id(network.inputs[0])}, []
-    for operation in network.operations:  # each behind all that it reads
+    for operation in network.operations:  # each after its inputs
         inputs = inputs_of.get(id(operation), [])
         reads_to_come.subtract(inputs)
         needed -= {tensor for tensor in inputs if not reads_to_come[tensor]}
@@ -66,8 +67,8 @@ def check_cut(name, cut):
         near = difflib.get_close_matches(str(cut), cuts[::-1], n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"{name} can't be cut at {cut!r}.{hint} It can be cut where everything "
-            f"flows through one layer: {', '.join(cuts)}. None trains the head alone."
+            f"{name} can't be cut at {cut!r}.{hint} Allowed are {', '.join(cuts)}, or "
+            "None for the head alone."
         )
 
 
@@ -95,8 +96,8 @@ def load_tail(
         See :func:`load_backbone`.
     seed : int, default=0
         Seed of random weights.
-    dtype : {"float32", "bfloat16", "float16"}, default="float32"
-        Dtype of the computation; weights stay float32.
+    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
+        Dtype policy of Keras, under which weights stay float32.
     dropout_seed : int, default=None
         Seed of dropout layers. If None, Keras draws one from Python's global generator.
 
@@ -113,8 +114,9 @@ def load_tail(
     skart.FineTuneClassifier : The classifier built on it.
     """
     check_cut(name, cut)
+    check_choice("dtype", dtype, ("float32", "mixed_bfloat16", "mixed_float16"))
     seeds = layer_seeds(dropout_seed)
-    with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
+    with dtype_policy(dtype):
         network = build(name, input_shape, weights, seed)
         layers = layers_by_name(network)
         inputs = network.inputs if cut == "input" else layers[cut].output
@@ -129,7 +131,7 @@ def load_tail(
                 config["seed"] = next(seeds)
             return type(layer).from_config(config)
 
-        # The layers are tied to those ahead of the cut, which would stay in memory.
+        # Without a copy, the layers before the cut would stay in memory.
         copied = keras.models.clone_model(tail, clone_function=copy)
     copied.set_weights(tail.get_weights())
     return copied

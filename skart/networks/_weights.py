@@ -1,11 +1,50 @@
-"""Identity of a backbone's weights."""
+"""Names of backbones, and the identity of their weights."""
 
 import functools
 import hashlib
 import os
 
 from skart._utils._files import file_digest, file_stamp
-from skart.networks._presets import list_files
+
+PREFIX = "keras_hub:"
+
+
+def find_preset(backbone):
+    """Return the preset, address or absolute path in a backbone's name, or None."""
+    if not isinstance(backbone, str) or not backbone.startswith(PREFIX):
+        return None
+    preset = backbone.removeprefix(PREFIX)
+    path = os.path.expanduser(preset)
+    is_path = os.path.isdir(path) or os.path.dirname(path)
+    return os.path.abspath(path) if is_path and not is_address(backbone) else preset
+
+
+def is_address(backbone):
+    """Return whether a backbone is a remote address: ``hf://``, ``kaggle://``."""
+    return str(backbone).startswith(PREFIX) and "://" in backbone
+
+
+def list_files(backbone):
+    """Return the files of a preset's folder, without metadata.json; else None."""
+    folder = find_preset(backbone)
+    if folder is None or not os.path.isabs(folder):
+        return None
+    if not os.path.isfile(os.path.join(folder, "config.json")):
+        raise FileNotFoundError(
+            f"backbone={backbone!r} is not a folder with a preset: there is no "
+            f"{os.path.join(folder, 'config.json')!r}. Pass a folder written by "
+            "save_to_preset of keras-hub, or a preset."
+        )
+    paths = (os.path.join(folder, name) for name in sorted(os.listdir(folder)))
+    return [x for x in paths if os.path.isfile(x) and not x.endswith("metadata.json")]
+
+
+def short_name(backbone):
+    """Return the name of a backbone, without the parents of a preset's folder."""
+    preset = find_preset(backbone)
+    if preset is None or not os.path.isabs(preset):
+        return backbone
+    return PREFIX + os.path.basename(preset)
 
 
 def identify_weights(weights, random_state=0, backbone=""):
@@ -35,7 +74,7 @@ def check_weights(weights, backbone):
     path = os.path.expanduser(weights)
     if not os.path.isfile(path) or not os.access(path, os.R_OK):
         raise FileNotFoundError(
-            f"weights={path!r} is no file that can be read. Pass a file of {backbone} "
+            f"weights={path!r} is not a readable file. Pass a file of {backbone} "
             "weights without the top (.weights.h5), 'imagenet', or None for random "
             "weights."
         )

@@ -20,7 +20,7 @@ from skart._utils._versions import list_versions
 from skart.features import FeatureExtractor
 from skart.images import ImageLoader
 from skart.images._loader import check_size
-from skart.networks._presets import find_preset
+from skart.networks._weights import find_preset
 from skart.persistence._exported import (
     INFO_CRC32,
     READERS,

@@ -11,8 +11,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 import skart
 from skart._utils._versions import compare_versions
 from skart.features import FeatureExtractor
-from skart.networks._presets import find_preset, is_address
-from skart.networks._weights import identify_weights
+from skart.networks._weights import find_preset, identify_weights, is_address
 from skart.persistence._file import (
     INFO,
     ModelFileError,

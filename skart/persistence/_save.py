@@ -14,8 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skart._utils._files import atomic_write
 from skart._utils._versions import list_versions
 from skart.features import FeatureExtractor
-from skart.networks._presets import is_address
-from skart.networks._weights import identify_weights
+from skart.networks._weights import identify_weights, is_address
 from skart.persistence._file import FORMAT, INFO
 from skart.persistence._parts import (
     clear_local_parameters,

@@ -343,7 +343,7 @@ def test_invalid_augmentation(stripes):
         TypeError, match="(?s)augment=.* can't be copied.* @keras.saving"
     ):
         hybrid(augment=keras.layers.Lambda(lambda x: x)).fit(*stripes)
-    with pytest.raises(ValueError, match="augment must leave images of shape"):
+    with pytest.raises(ValueError, match="augment must keep the shape of images"):
         hybrid(augment=keras.layers.Resizing(20, 20)).fit(*stripes)
 
 

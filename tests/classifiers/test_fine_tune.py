@@ -69,7 +69,7 @@ def features_of(X, **parameters):
         ),
         ({"unfreeze_from": "relu_3"}, f"Did you mean '{CUT}'"),
         ({"unfreeze_from": "conv2"}, "can't be cut"),  # beside a shortcut
-        ({"unfreeze_from": []}, "must name one cut or more"),
+        ({"unfreeze_from": []}, "must be one cut, or a list"),
         ({"unfreeze_from": ["add", CUT]}, "each deeper than the last"),
         ({"unfreeze_from": 3}, "unfreeze_from=3: ToyNet can't be cut at 3"),
         ({"optimizer": "adamm"}, "adamm"),
@@ -250,7 +250,7 @@ def test_disk_space_of_maps(stripes, tmp_path, monkeypatch, capsys, n_passes):
     expected = model.predict_proba(255 - X)
     monkeypatch.setattr("shutil.disk_usage", lambda path: free)
     model.set_params(cache=tmp_path / "two")
-    with pytest.warns(UserWarning, match="computed without being kept: maps of 24"):
+    with pytest.warns(UserWarning, match="computed but not stored: maps of 24"):
         found = model.predict_proba(255 - X)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

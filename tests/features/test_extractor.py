@@ -19,7 +19,7 @@ from skart.datasets import load_image_folder
 from skart.features import LazyFeatures
 from skart.images import UnreadableImageError
 from skart.networks import load_backbone
-from skart.networks._presets import short_name
+from skart.networks._weights import short_name
 
 SIZE = 64
 

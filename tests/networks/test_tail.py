@@ -89,3 +89,16 @@ def test_layer_names_do_not_depend_on_earlier_networks():
             "InceptionV3", "conv2d_4", input_shape=(75, 75, 3), weights=None
         )
         assert {"conv2d_5", "conv2d_93", "mixed9"} <= {x.name for x in tail.layers}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_tail_computes_in_its_dtype(toy_backbone, dtype):
+    options = {"input_shape": (40, 40, 3), "weights": None}
+    tail = load_tail("ToyNet", "conv1", dtype=dtype, **options)
+    (convolution, *_) = (
+        layer for layer in tail.layers if isinstance(layer, keras.layers.Conv2D)
+    )
+    assert convolution.dtype_policy.name == dtype
+    assert convolution.kernel.dtype == "float32"
+    with pytest.raises(ValueError, match="dtype must be one of .*; got 'bfloat16'"):
+        load_tail("ToyNet", "conv1", dtype="bfloat16", **options)

@@ -288,7 +288,7 @@ def test_moved_or_changed_weights_are_errors(
 def test_saving_needs_the_weights_file(files, tmp_path):
     model = load_model(files["file"])
     model["features"].set_params(weights=tmp_path / "gone")
-    with pytest.raises(FileNotFoundError, match="gone.*is no file"):
+    with pytest.raises(FileNotFoundError, match="gone.*is not a readable file"):
         save_model(model, tmp_path / "model.skart")
 
 
