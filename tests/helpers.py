@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 import skart
-from skart import DenseHeadClassifier, FeatureExtractor
+from skart import CNNClassifier, DenseHeadClassifier, FeatureExtractor
+from skart.datasets import load_image_folder, make_paintings
 
 # oneDNN has no convolution in bfloat16 for these; TensorFlow, which looks at the
 # processor alone, asks for one all the same.
@@ -198,3 +199,24 @@ def read_only(folder):
     with mounted(folder, "--bind", str(folder)):
         subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
         yield
+
+
+def hybrid(**parameters):
+    """A small network."""
+    defaults = {"units": 16, "epochs": 2, "batch_size": 8, "random_state": 0}
+    # Tracing a graph would take longer than a few steps of a small network.
+    defaults["compile__run_eagerly"] = True
+    return CNNClassifier(**(defaults | parameters))
+
+
+def draw(folder, n_per_artist):
+    """Paintings of three movements that differ in texture."""
+    root = make_paintings(
+        folder,
+        movements=["Op Art", "Pointillism", "Color Field"],
+        n_artists=6,
+        n_per_artist=n_per_artist,
+        size_range=(80, 160),
+        verbose=False,
+    )
+    return load_image_folder(root)

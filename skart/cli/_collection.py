@@ -185,8 +185,8 @@ def choose_weights(weights, say=print, *, fall_back=False):
     if _has_imagenet_weights(say):
         return "imagenet"
     say(
-        "ImageNet weights are not available; InceptionV3 gets random weights. With "
-        "them, it recognises 64 % of drawn paintings (94 % with pretrained weights), "
-        "and fewer real ones. To use a file of weights, pass --weights FILE."
+        "ImageNet weights are not available; InceptionV3 gets random weights, with "
+        "which it recognizes far fewer paintings. To use a file of weights, pass "
+        "--weights FILE."
     )
     return None

@@ -120,10 +120,17 @@ def evaluate(
     >>> evaluation.fold_scores.shape
     (4, 1)
     """
-    values = locals()
     validate(
         "evaluate",
-        {name: values[name] for name in _PARAMETER_CONSTRAINTS},
+        {
+            "estimator": estimator,
+            "cv": cv,
+            "scoring": scoring,
+            "random_folds": random_folds,
+            "params": params,
+            "n_jobs": n_jobs,
+            "random_state": random_state,
+        },
         _PARAMETER_CONSTRAINTS,
     )
     y = np.asarray(y)

@@ -253,7 +253,11 @@ class _SharedPassSearchCV(RandomizedSearchCV):
         spaces = self.param_distributions
         candidates = []
         for space in [spaces] if isinstance(spaces, dict) else spaces:
-            names = [name for name in space if "features__" in name]
+            names = [
+                name
+                for name, values in space.items()
+                if "features__" in name and not hasattr(values, "rvs")
+            ]
             for values in itertools.product(*(space[name] for name in names)):
                 candidate = clone(self.estimator)
                 candidates.append(

@@ -4,29 +4,31 @@ import itertools
 
 from sklearn.base import clone
 
-# Parameters in which pipelines of one pass may differ: each of their values is stored
-# under its own name, and fewer crops are found among those of more.
+# Parameters in which pipelines of one pass may differ: features of each value are
+# stored separately, and fewer crops are a part of more.
 _SHARED = ("layer", "pooling", "crops")
 
 
 def precompute_shared(pipelines, X):
     """Store the features of pipelines whose images and networks are the same.
 
-    Pipelines without a ``load`` step, a ``features`` step that can precompute, or a
-    cache are left out: they compute their own features.
+    Only pipelines with the steps ``load`` and ``features`` take part, and only if the
+    latter is a FeatureExtractor with a cache. All others compute their own features.
     """
+    from skart.features import FeatureExtractor
+
     groups = {}
     for pipeline in pipelines:
-        pipeline = getattr(pipeline, "estimator", pipeline)  # a CachedClassifier's
-        loader = pipeline.named_steps.get("load")
-        extractor = pipeline.named_steps.get("features")
-        params = extractor.get_params(deep=False) if loader is not None else {}
-        if params.get("cache") is None or not set(_SHARED) <= set(params):
+        pipeline = getattr(pipeline, "estimator", pipeline)  # of a CachedClassifier
+        steps = getattr(pipeline, "named_steps", {})
+        loader, extractor = steps.get("load"), steps.get("features")
+        if loader is None or not isinstance(extractor, FeatureExtractor):
             continue
-        if params["pooling"] is None:  # maps of one layer
+        params = extractor.get_params(deep=False)
+        if params["cache"] is None or params["pooling"] is None:  # maps of one layer
             continue
         shared = {name: params.pop(name) for name in _SHARED}
-        key = repr((loader, sorted(params.items(), key=lambda item: item[0])))
+        key = repr((loader, sorted(params.items())))
         groups.setdefault(key, []).append((loader, extractor, shared))
     for members in groups.values():
         if len({repr(shared) for _, _, shared in members}) < 2:

@@ -70,7 +70,7 @@ def features_of(X, **parameters):
         ({"unfreeze_from": "relu_3"}, f"Did you mean '{CUT}'"),
         ({"unfreeze_from": "conv2"}, "can't be cut"),  # beside a shortcut
         ({"unfreeze_from": []}, "must be one cut, or a list"),
-        ({"unfreeze_from": ["add", CUT]}, "each deeper than the last"),
+        ({"unfreeze_from": ["add", CUT]}, "each is deeper than the last"),
         ({"unfreeze_from": 3}, "unfreeze_from=3: ToyNet can't be cut at 3"),
         ({"optimizer": "adamm"}, "adamm"),
         ({"optimizer__learning_rat": 1}, "learning_rat"),

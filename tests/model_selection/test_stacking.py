@@ -4,9 +4,11 @@ import zipfile
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.model_selection import (
-    cross_val_score,
-)
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skart import (
     FeatureStore,
@@ -16,7 +18,7 @@ from skart import (
     save_model,
 )
 from skart.datasets import load_image_folder, make_paintings
-from skart.model_selection import ArtistKFold
+from skart.model_selection import ArtistKFold, StackedClassifier
 
 LAYERS = ["Conv1", "expanded_conv_project"]
 
@@ -79,6 +81,15 @@ def test_a_stack_computes_each_painting_once(paintings, artists, tmp_path, n_pas
     assert n_passes() == len(train)  # both layers, in all folds
     stack.predict(test)
     assert n_passes() == len(train) + len(test)
+
+
+def test_a_stack_takes_other_estimators():
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    linear = make_pipeline(StandardScaler(), LogisticRegression())
+    members = [("linear", linear), ("plain", LogisticRegression()), ("left", "drop")]
+    stack = StackedClassifier(members, cv=2).fit(X, y)
+    expected = StackingClassifier(members, cv=2).fit(X, y)
+    np.testing.assert_array_equal(stack.predict_proba(X), expected.predict_proba(X))
 
 
 def test_a_saved_stack_leaves_artists_out(paintings, artists, stack, tmp_path):

@@ -62,7 +62,7 @@ def test_files_of_weights_that_do_not_fit(tiny, tmp_path):
         load_backbone("TinyNet", input_shape=(8, 8, 3), weights=file)
     named = tmp_path / "tiny"
     named.write_bytes(content)
-    with pytest.raises(ValueError, match="has to be named"):
+    with pytest.raises(ValueError, match="must be named"):
         load_backbone("TinyNet", input_shape=(8, 8, 3), weights=named)
 
 
