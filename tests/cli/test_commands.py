@@ -351,6 +351,12 @@ def test_errors_and_hints_name_options(make_folder, tmp_path):
     assert done.exit_code == 2
     assert "no column 'path'; rename a column." in done.stderr
     assert "path=" not in done.stderr
+    table.write_text("path,movement\nno.jpg,Dada\n")
+    done = CliRunner().invoke(app, ["profile", str(table)])
+    assert "lists files that don't exist" in done.stderr and "root=" not in done.stderr
+    table.write_bytes("path,movement\ncafé.jpg,Dada\n".encode("latin-1"))
+    done = CliRunner().invoke(app, ["profile", str(table)])
+    assert "Save it as UTF-8" in done.stderr and "encoding=" not in done.stderr
     root = make_folder(f"{movement}/{i}.jpg" for movement in "ab" for i in range(4))
     (root / "a" / "0.jpg").write_bytes(b"no image")
     arguments = ["train", str(root), "--out", str(tmp_path / "m.skart")]
