@@ -1,8 +1,8 @@
 """Fine-tune the last modules of InceptionV3, in two stages.
 
-Draws paintings of six movements, keeps some painters of each for the test, and trains a
-head on frozen features, then the head together with the network's last two modules, at
-a very low learning rate. Takes a file of weights; without one, those of ImageNet.
+Draws paintings of six movements, holds out some painters of each for the test, and
+trains a head on frozen features, then the head and the last two modules of the network
+at a very low learning rate. Uses the given weights file, or ImageNet weights.
 
     python examples/fine_tune.py [inception_v3.weights.h5]
 """

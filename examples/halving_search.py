@@ -1,9 +1,9 @@
 """Search a network that is trained from scratch, with epochs as the resource.
 
-Training each candidate of a randomized search to the end wastes most of the time on bad
-ones. Successive halving trains all candidates for a few epochs, the better half for
-twice as many, and so on; the space is the report's. Two minutes on two cores; a line
-for each fit tells how far it is.
+A randomized search spends most of its time on bad candidates. Successive halving trains
+all candidates for a few epochs, the better half for twice as many, and so on. The
+search space is the report's. It takes a few minutes on two cores and prints a line per
+fit.
 """
 
 import tempfile
@@ -27,7 +27,7 @@ root = make_paintings(
     n_jobs=-1,
 )
 paintings = load_image_folder(root)
-# Two painters of each movement are no part of the search.
+# Two painters of each movement are held out of the search.
 search_rows, test_rows = next(
     StratifiedGroupKFold(3, shuffle=True, random_state=0).split(
         paintings.paths, paintings.labels, paintings.artists

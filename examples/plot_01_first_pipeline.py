@@ -2,15 +2,15 @@
 A first pipeline
 ================
 
-Paths of image files go in, movements come out. The pipeline is the report's: images of
-one size, features of a frozen InceptionV3, and a small head that is trained on them.
+The report's pipeline, from paths to movements: an image loader, the features of a
+frozen InceptionV3, and a small head that is trained on them.
 """
 
 # %%
 # Paintings
 # ---------
-# Forty paintings of each of six movements, by eight invented painters. A folder of
-# yours, ``Movement/Artist/file.jpg``, is loaded in the same way.
+# Forty paintings of each of six movements, by eight invented painters. Your own folder,
+# ``Movement/Artist/file.jpg``, is loaded in the same way.
 import os
 
 import matplotlib.pyplot as plt
@@ -44,10 +44,9 @@ samples = SamplesDisplay.from_paths(
 # %%
 # Pipeline
 # --------
-# ``cache`` names the folder where features are kept: each painting runs through the
-# network once, however many folds follow. Random weights need features that are
-# standardised (``scale=True``), and do best where the network is cut early
-# (``layer="mixed2"``).
+# ``cache`` is the folder of the feature store: each painting runs through the network
+# once, for any number of folds. With random weights, features must be standardized
+# (``scale=True``), and an early layer is best (``layer="mixed2"``).
 pipe = make_transfer_pipeline(
     size=160,
     weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
@@ -64,10 +63,10 @@ pipe = make_transfer_pipeline(
 pipe
 
 # %%
-# How good is it?
-# ---------------
-# Folds keep the paintings of an artist together, so that each is classified by a model
-# that has never seen its painter. Pretrained weights from a file make it 95 %.
+# Evaluation
+# ----------
+# All paintings of an artist are in the same fold, so that each painting is classified
+# by a model that has not seen its artist. Pretrained weights give a higher accuracy.
 predicted = cross_val_predict(
     pipe,
     paintings.paths,
@@ -79,15 +78,15 @@ accuracy = (predicted == paintings.labels).mean()
 print(f"accuracy on painters it has not seen {accuracy:.0%}; chance {1 / 6:.0%}")
 
 # %%
-# Where it errs, a row a movement.
+# The errors, one row per movement.
 ConfusionDisplay.from_predictions(paintings.labels, predicted)
 plt.show()
 
 # %%
-# Kept as a file
-# --------------
-# The folds were for the figure; the classifier that is used learns from all paintings.
-# The file holds no code, and is safe to open whoever made it.
+# Saving the model
+# ----------------
+# The folds measure the accuracy; the final classifier is trained on all paintings. The
+# file contains no code and is safe to open.
 save_model(pipe.fit(paintings.paths, paintings.labels), "skart-gallery/first.skart")
 loaded = load_model("skart-gallery/first.skart")
 print(loaded.predict(paintings.paths[::40]))

@@ -2,17 +2,15 @@
 Profile a collection
 ====================
 
-Before anything is trained: how many paintings and artists there are of each movement,
-how large the images are, and what they look like. ``skart profile FOLDER`` tells as
-much on the command line.
+Before training: the number of paintings and artists of each movement, the sizes of the
+images, and samples. On the command line, ``skart profile FOLDER`` shows the same.
 """
 
 # %%
-# How many
-# --------
-# ``frame`` is a table with a row for each painting. An artist with few paintings is of
-# little use for training, and a movement of few artists is hard to test fairly: the
-# folds that keep artists apart need one artist each, at least.
+# Counts
+# ------
+# ``frame`` is a table with one row per painting. A movement with few artists is hard to
+# evaluate: with artists kept apart, each fold needs at least one of its artists.
 import matplotlib.pyplot as plt
 
 from skart.datasets import load_image_folder, make_paintings
@@ -41,21 +39,22 @@ table = paintings.frame.groupby("movement").agg(
 table
 
 # %%
-# What was passed over, and why: here, a hidden file that holds the recipe.
+# Files that were skipped, by reason: here, a hidden file with the settings of the
+# drawings.
 print(paintings.skipped)
 
 # %%
-# How large
-# ---------
-# Only the headers of the files are read. What is smaller than the network's input is
-# enlarged, which no network likes: choose ``ImageLoader(size=...)`` with this figure in
-# view.
+# Sizes
+# -----
+# Only the headers of the files are read. Images smaller than the input of the network
+# are enlarged, which lowers the accuracy. This figure helps to choose
+# ``ImageLoader(size=...)``.
 ImageSizeDisplay.from_paths(paintings.paths)
 
 # %%
-# What it looks like
-# ------------------
-# Given the artists, each is shown once before one is shown twice.
+# Samples
+# -------
+# If artists are passed, each is shown once before one is shown twice.
 SamplesDisplay.from_paths(
     paintings.paths, paintings.labels, artists=paintings.artists, n_samples=8
 )

@@ -2,16 +2,15 @@
 Randomized search over a head
 =============================
 
-The report draws learning rate, Adam's betas, units and dropout at random, and keeps the
-best. Here they are parameters of the pipeline's last step, and scikit-learn searches
-them.
+The report searches learning rate, Adam's betas, units and dropout at random. Here they
+are parameters of the last step of a pipeline, searched by scikit-learn.
 """
 
 # %%
-# What is searched
+# The search space
 # ----------------
-# ``head_search_space`` holds the report's distributions. Any of them can be replaced:
-# few epochs need a larger learning rate.
+# ``head_search_space`` returns the report's distributions. Any of them can be replaced:
+# here, few epochs need a larger learning rate.
 import os
 
 import matplotlib.pyplot as plt
@@ -47,9 +46,9 @@ print(*space, sep="\n")
 # %%
 # The search
 # ----------
-# Features are in the store after the first fold: what is searched is the head alone.
-# Artists are kept apart in the search, too; otherwise it would favour heads that
-# recognise the painter.
+# After the first fold all features are stored, so only heads are trained. Artists are
+# kept apart in the search as well; otherwise it would prefer heads that recognize the
+# painter.
 pipe = make_transfer_pipeline(
     size=160,
     weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
@@ -73,10 +72,10 @@ for name, value in search.best_params_.items():
 print(f"{'accuracy':32} {search.best_score_:.0%}")
 
 # %%
-# What mattered
-# -------------
-# A dot is a candidate, a bar the spread over folds. Eight candidates say little more
-# than which learning rates are too small; with features in the store, fifty take
+# Results
+# -------
+# Each dot is a candidate, each bar the standard deviation over folds. Eight candidates
+# only show which learning rates are too small; with stored features, fifty take
 # minutes.
 SearchDisplay.from_estimator(search)
 plt.show()

@@ -2,15 +2,15 @@
 Learning curves and early stopping
 ==================================
 
-A head with many units learns its training paintings by heart. A part of the paintings
-that is held out shows when, and ``patience`` stops there.
+A head with many units overfits. The loss on held-out paintings shows when, and
+``patience`` stops the training there.
 """
 
 # %%
-# Trained to the end
-# ------------------
-# ``validation_split`` holds out a share of the paintings. With ``head__groups``, it
-# holds out whole artists: the validation loss is that on painters it has not seen.
+# All epochs
+# ----------
+# ``validation_split`` holds out a share of the paintings. With ``head__groups``, all
+# paintings of some artists are held out, so the validation loss is that of new artists.
 import os
 
 import matplotlib.pyplot as plt
@@ -54,10 +54,10 @@ pipe.fit(paintings.paths, paintings.labels, head__groups=paintings.artists)
 HistoryDisplay.from_estimator(pipe)
 
 # %%
-# Stopped early
-# -------------
-# The dot marks the best epoch. ``patience=8`` waits for eight epochs without a better
-# validation loss, stops, and goes back to the weights of the best one. More dropout
+# Early stopping
+# --------------
+# The dot marks the best epoch. With ``patience=8``, training stops after eight epochs
+# without a better validation loss, and the best weights are restored. More dropout
 # keeps the two curves closer together.
 pipe.set_params(head__patience=8, head__dropout=0.7)
 pipe.fit(paintings.paths, paintings.labels, head__groups=paintings.artists)

@@ -2,16 +2,16 @@
 Fine-tuning the last module
 ===========================
 
-The report's last experiment: a head is trained on frozen features, and then trained on,
-together with the last Inception module, at a low learning rate.
+The report's last experiment: a head is trained on frozen features, and then the head
+and the last Inception module are trained together at a low learning rate.
 """
 
 # %%
 # Two stages
 # ----------
-# ``unfreeze_from="mixed9"`` trains what lies behind that layer. What lies ahead of it
-# is frozen: each painting runs through it once, and its maps are kept on disk. The
-# validation part, whole artists, is the same in both stages.
+# ``unfreeze_from="mixed9"`` trains the layers after that layer. The layers before it
+# are frozen: each painting runs through them once, and the maps are stored. The
+# validation set, all paintings of some artists, is the same in both stages.
 import os
 
 import matplotlib.pyplot as plt
@@ -63,10 +63,10 @@ for number, name in ((1, "head alone"), (2, "fine-tuned")):
     print(f"{name}: validation loss {loss[stage == number].min():.2f}")
 
 # %%
-# What the second stage brings
-# ----------------------------
-# The dashed line is where it begins. Random weights give it little to build on; with
-# pretrained ones the validation loss falls from 0.83 to 0.53. ``examples/fine_tune.py``
-# is the same at full size.
+# Effect of the second stage
+# --------------------------
+# The dashed line marks its beginning. With random weights it improves little; with
+# pretrained weights the validation loss falls. ``examples/fine_tune.py`` does the same
+# at full size.
 HistoryDisplay.from_estimator(pipe)
 plt.show()

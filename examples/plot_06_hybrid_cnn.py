@@ -2,15 +2,15 @@
 The hybrid CNN
 ==============
 
-The report's own network, VGG and Inception in one, is trained from scratch: pixels in,
-movements out, and no pretrained weights.
+The report's own network, a hybrid of VGG and Inception, trained from scratch without
+pretrained weights.
 """
 
 # %%
 # Many small paintings
 # --------------------
-# A network that starts from nothing needs more paintings than a head. These are small,
-# so that it takes seconds; the report's are 500 x 500 pixels.
+# A network trained from scratch needs more paintings than a head. These are small, so
+# that training takes seconds; the report's are 500 x 500 pixels.
 import matplotlib.pyplot as plt
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -37,8 +37,8 @@ train, test = next(
 # %%
 # Training
 # --------
-# Files are decoded in threads while the network trains, and in the first epoch only.
-# Batch normalisation, which the report did not have, saves many epochs.
+# Files are decoded in threads while the network trains, in the first epoch only. Batch
+# normalization, which the report did not use, saves many epochs.
 pipe = make_cnn_pipeline(
     "hybrid",
     size=48,
@@ -58,9 +58,9 @@ pipe.fit(
 HistoryDisplay.from_estimator(pipe)
 
 # %%
-# Painters it has not seen
-# ------------------------
-# Other networks are a word away: ``"vgg_lite"``, ``"squeezenet"`` and ``"alexnet"``.
+# New painters
+# ------------
+# Other networks are ``"vgg_lite"``, ``"squeezenet"`` and ``"alexnet"``.
 # ``examples/hybrid_cnn.py`` trains this one on eight movements.
 predicted = pipe.predict(paintings.paths[test])
 accuracy = (predicted == paintings.labels[test]).mean()

@@ -2,14 +2,14 @@
 Random folds against artists kept apart
 =======================================
 
-With random folds, each painter stands in training and in test. A classifier that
-recognises painters, by their palette for instance, then seems to recognise movements.
+With random folds, each painter is in the training and the test set. A classifier that
+recognizes painters, for instance by their palette, then seems to recognize movements.
 """
 
 # %%
 # Two classifiers
 # ---------------
-# One sees nothing but how often each colour occurs, the other features of a network.
+# One is trained on colour histograms, the other on features of a network.
 import os
 
 import matplotlib.pyplot as plt
@@ -66,10 +66,10 @@ network = make_pipeline(
 )
 
 # %%
-# Twice cross-validated
+# Two cross-validations
 # ---------------------
-# ``evaluate`` does it with artists kept apart and with random folds. The difference is
-# the leakage gap: what the figures owe to painters that were met before.
+# ``evaluate`` cross-validates with artists kept apart and with random folds. The
+# difference is the leakage gap: the part of the accuracy that is due to known painters.
 evaluations = {
     name: evaluate(pipe, paintings.paths, paintings.labels, groups=paintings.artists)
     for name, pipe in (("colours", colours), ("network", network))
@@ -78,11 +78,10 @@ for name, evaluation in evaluations.items():
     print(name, evaluation.leakage_gap.loc[["accuracy"]].round(3), sep="\n")
 
 # %%
-# The gap of each
-# ---------------
-# Bars are 95 % intervals, for which artists are drawn, not paintings: five paintings by
-# one hand are no five witnesses. With pretrained weights, the network's figures are
-# 98 % and 94 %.
+# The gap of each classifier
+# --------------------------
+# Bars are 95 % bootstrap intervals. Artists are resampled instead of paintings, because
+# the paintings of an artist are not independent.
 _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for shift, label in ((-0.2, "random folds"), (0.2, "artists kept apart")):
     for place, evaluation in enumerate(evaluations.values()):

@@ -2,16 +2,16 @@
 Duplicates in a collection
 ==========================
 
-Collections are put together from many sources, and the same painting is in them more
-than once: smaller, cropped, saved again. Where one copy is learned and the other is
-tested, the figures are too good. ``audit`` finds them.
+Collections from many sources often contain the same painting more than once: smaller,
+cropped, recompressed. If one copy is in the training set and another in the test set,
+the accuracy is too high. ``audit_collection`` finds such copies.
 """
 
 # %%
-# Copies, slipped in
-# ------------------
-# Five copies of paintings, altered as museums and web sites do, and a file that was cut
-# short. ``audit`` decodes every file once and changes none.
+# Copies
+# ------
+# Five copies of paintings, altered as museums and web sites do, and a truncated file.
+# ``audit_collection`` decodes every file once and changes none.
 import tempfile
 from pathlib import Path
 
@@ -66,20 +66,19 @@ summary = found.summary()
 summary[summary["findings"] > 0]
 
 # %%
-# What goes together
-# ------------------
-# ``groups`` numbers what a splitter must keep in one fold: the paintings of an artist,
-# and the copies of a painting, whoever they are said to be by.
+# Groups
+# ------
+# ``groups`` are for splitters: the paintings of an artist and all copies of a painting
+# are in the same group.
 for train, test in GroupKFold(4).split(paths, groups=found.groups):
     assert not set(found.groups[train]) & set(found.groups[test])
 print(f"{len(set(found.groups))} groups of {len(paths)} files")
 
 # %%
-# The copies that were found
-# --------------------------
-# A column for each: the painting above, its copy below, and how alike they are.
-# ``skart.report.write_audit(found, "audit.html")`` writes them on a page, with all
-# other findings.
+# The copies found
+# ----------------
+# One column per copy: the painting above, its copy below, and their similarity.
+# ``skart.report.write_audit(found, "audit.html")`` writes all findings to a page.
 clusters = found.files.dropna(subset="cluster").groupby("cluster")
 _, axes = plt.subplots(
     2, len(clusters), figsize=(2.2 * len(clusters), 4.4), layout="constrained"

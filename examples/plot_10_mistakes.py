@@ -1,17 +1,17 @@
 """
-Reading the mistakes
-====================
+Mistakes
+========
 
-A figure says how often a classifier errs; the mistakes say why. Those of which it is
-surest teach most: wrong labels, details instead of paintings, movements that share a
-manner.
+The accuracy shows how often a classifier errs, the mistakes show why. The most
+confident mistakes are the most instructive: wrong labels, details instead of whole
+paintings, similar movements.
 """
 
 # %%
-# Which movements are confused
-# ----------------------------
-# Predictions are out of fold: each painting was classified by a model that had not seen
-# its painter.
+# Confused movements
+# ------------------
+# Out-of-fold predictions: each painting was classified by a model that was not trained
+# on its painter.
 import os
 
 import matplotlib.pyplot as plt
@@ -68,8 +68,7 @@ evaluation.per_movement()[columns].round(2)
 # %%
 # The most confident mistakes
 # ---------------------------
-# ``skart.report.write_report`` puts them on a page, with all else that a curator may
-# ask.
+# ``skart.report.write_report`` shows them on a page, with all other results.
 MistakesDisplay.from_predictions(
     paintings.paths,
     evaluation.y_true,

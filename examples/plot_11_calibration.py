@@ -2,17 +2,16 @@
 Calibrated and rejecting predictions
 ====================================
 
-A museum would rather have no answer than a wrong one. That needs probabilities that can
-be trusted, and a threshold below which the classifier declines to answer.
+A museum may prefer no answer to a wrong one. This needs calibrated probabilities, and a
+threshold below which the classifier doesn't answer.
 """
 
 # %%
-# Too sure of itself
-# ------------------
-# A head on random features is right less often than it claims; on those of pretrained
-# weights, this one needs no correction.
-# ``CalibratedClassifierCV`` of scikit-learn learns, on paintings held out, how far to
-# correct it; it takes a pipeline of paths like any other classifier.
+# Overconfidence
+# --------------
+# A head on features of random weights is overconfident. scikit-learn's
+# ``CalibratedClassifierCV`` learns a correction on held-out paintings; it takes a
+# pipeline of paths like any other classifier.
 import os
 
 import matplotlib.pyplot as plt
@@ -70,18 +69,18 @@ for name, evaluation in evaluations.items():
     print(name, figures.round(2).to_dict())
 
 # %%
-# How sure, and how often right
-# -----------------------------
-# On the dotted line, of ten answers given with a confidence of 80 % eight are right.
+# Confidence and accuracy
+# -----------------------
+# On the dotted line, eight of ten predictions with a confidence of 80 % are correct.
 _, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
 for ax, (name, evaluation) in zip(axes, evaluations.items(), strict=True):
     ReliabilityDisplay.from_evaluation(evaluation, ax=ax)
     ax.set_title(name)
 
 # %%
-# Declining to answer
-# -------------------
-# Of the paintings of which it is surest, it is right about more. ``coverage`` gives the
+# Rejecting predictions
+# ---------------------
+# Among the most confident predictions, more are correct. ``coverage`` returns the
 # threshold for the accuracy that you need.
 table = evaluations["calibrated"].coverage()
 good = table[table["accuracy"] >= 0.9]

@@ -1,16 +1,16 @@
 """
-What came before
-================
+Earlier systems
+===============
 
-The report cites systems of colours, edges and visual words, made by hand, and others on
-a network's features. ``make_cited_pipeline`` makes each as a pipeline of paths.
+The report cites systems with hand-crafted features (colours, edges, visual words) and
+others with features of a network. ``make_cited_pipeline`` makes each as a pipeline.
 """
 
 # %%
 # A table of systems
 # ------------------
-# ``CITED`` tells of each what is taken over, and what was published, measured
-# on which paintings. None is a copy, and figures from other paintings don't compare.
+# ``CITED`` lists what each pipeline follows, and the published accuracy with its
+# paintings. None is an exact copy, and accuracies on other paintings don't compare.
 import os
 
 import matplotlib.pyplot as plt
@@ -26,8 +26,8 @@ print(CITED["khan2014"].departures)
 # %%
 # One of them
 # -----------
-# The six numbers of Gunsel, Sariel and Icoglu tell of lightness and edges. They are
-# kept like any features, so that the next classifier finds them.
+# Gunsel, Sariel and Icoglu use six numbers of lightness and edges. They are stored like
+# any features, so that the next classifier reuses them.
 root = make_paintings(
     "skart-gallery/paintings",
     movements=[
@@ -63,7 +63,7 @@ make("gunsel2005")
 # %%
 # All of them
 # -----------
-# Accuracy on a quarter of the painters, whom none has seen.
+# Accuracy on a quarter of the painters, which are not in the training set.
 folds = StratifiedGroupKFold(4, shuffle=True, random_state=0)
 train, test = next(folds.split(paintings.paths, paintings.labels, paintings.artists))
 scores = {}

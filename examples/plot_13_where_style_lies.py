@@ -1,16 +1,16 @@
 """
-Where style lies: layers, statistics, and several views
-=======================================================
+Layers, statistics, and several views
+=====================================
 
-The last layer of a network knows most about objects. Style lies lower, and in how
-things are spread. Which layer and which statistic suit your paintings is searched here,
-in one pass through the network; then several views are put under one head.
+The last layer of a network describes objects; middle layers and standard deviations
+describe style better. This example compares layers and statistics in one pass through
+the network, searches them, and stacks several views of a painting.
 """
 
 # %%
 # One pass
 # --------
-# ``keep`` names what a pass stores beside what it is asked for.
+# ``precompute`` stores the features of all layers and statistics.
 import os
 
 import matplotlib.pyplot as plt
@@ -74,8 +74,7 @@ def accuracy(features):
 # %%
 # Layers and statistics
 # ---------------------
-# Artists are kept apart. Hand-made features, which know nothing of photographs, stand
-# beside them.
+# Artists are kept apart. Hand-crafted features are shown for comparison.
 found = np.zeros((len(layers), len(poolings)))
 for i, layer in enumerate(layers):
     for j, pooling in enumerate(poolings):
@@ -120,12 +119,12 @@ for name, value in search.best_params_.items():
 print(f"accuracy: {search.best_score_:.1%}")
 
 # %%
-# Several views under one head
-# ----------------------------
-# Each layer, and the hand-made features, have a head of their own; a last one learns
-# from out-of-fold predictions which of them to trust. ``ArtistKFold`` keeps artists
-# apart there: a stack passes no ``groups`` to its folds.
-# From eighty paintings it has little to learn: with so few, take the best view.
+# Several views
+# -------------
+# Each layer, and the hand-crafted features, have their own head; a final classifier
+# learns from out-of-fold predictions to combine them. ``ArtistKFold`` keeps artists
+# apart there: a stack passes no ``groups`` to its folds. With as few as eighty
+# paintings, the best single view may be better.
 stack = make_stacked_pipeline(
     layers=["mixed2", "mixed5"],
     weights=weights,
