@@ -92,7 +92,7 @@ def _check(part):
         if "class_name" in part:
             _check_object(part)
         if part.get("compile_config"):
-            raise ValueError("the description of a network holds a compile_config")
+            raise ValueError("a network's description holds a compile_config")
         for name, value in part.items():
             _check(name)
             _check(value)
@@ -102,7 +102,7 @@ def _check(part):
     elif isinstance(part, str) and ">" in part:
         # Keras looks these up among the classes and functions that were registered.
         if part not in ("skart>WhileTraining", "skart>Preprocess"):
-            raise ValueError(f"the description of a network names {part!r}")
+            raise ValueError(f"a network's description names {part!r}")
 
 
 def _check_object(part):
@@ -114,6 +114,6 @@ def _check_object(part):
     registered = part.get("registered_name") in (None, name, f"skart>{name}")
     if not (known and registered):
         raise ValueError(
-            f"the description of a network names {module}.{name}, which is not a layer "
+            f"a network's description names {module}.{name}, which is not a layer "
             "of keras.applications or skart"
         )
