@@ -92,7 +92,7 @@ def _check(part):
         if "class_name" in part:
             _check_object(part)
         if part.get("compile_config"):
-            raise ValueError("a network's description holds a compile_config")
+            raise ValueError("a network's description tells how it was compiled")
         for name, value in part.items():
             _check(name)
             _check(value)
