@@ -61,12 +61,12 @@ def audit_collection(
     paths : array-like of str or path, shape (n_paintings,)
         Image files.
     labels : array-like of shape (n_paintings,), default=None
-        Their movements, missing where unknown.
+        Movements, missing where unknown.
     artists : array-like of shape (n_paintings,), default=None
-        Their artists, compared without case, spaces around and encoding of accents.
+        Artists. Case, surrounding spaces and the encoding of accents are ignored.
         Missing values, ``"unknown"``, ``"unknown artist"``, ``"anonymous"`` and the
-        names that :func:`load_image_folder` gives paintings without an artist are
-        unknown: they connect no paintings.
+        names that :func:`load_image_folder` makes for paintings without an artist count
+        as unknown and don't connect paintings.
     min_size : int, default=200
         Shorter side in pixels below which an image is tiny.
     max_border : float, default=0.15
@@ -90,9 +90,9 @@ def audit_collection(
     Raises
     ------
     TypeError
-        If ``paths`` has values that are no paths.
+        If ``paths`` holds values other than paths.
     ValueError
-        If a parameter is not allowed, or lengths differ.
+        If a parameter is invalid, or lengths differ.
 
     See Also
     --------
@@ -102,10 +102,9 @@ def audit_collection(
     Notes
     -----
     The time grows nearly linearly with the number of paintings. Each is compared with a
-    few neighbours that a k-d tree finds among descriptions like those of a perceptual
-    hash [1]_: the two images are aligned, and compared pixel by pixel. The nearest
-    neighbours are compared first, and paintings that they connect are not compared
-    again.
+    few neighbours, found by a k-d tree of descriptors similar to a perceptual hash
+    [1]_: the two images are aligned and compared pixel by pixel. The nearest neighbours
+    are compared first; paintings in the same cluster are not compared again.
 
     References
     ----------
@@ -186,25 +185,30 @@ def audit_collection(
 
 
 class Audit:
-    """The result of :func:`audit_collection`.
+    """Findings of an audit; :func:`audit_collection` returns one.
 
     Parameters
     ----------
     files : DataFrame
-        See the attribute.
+        See Attributes.
     min_size, max_border, max_imbalance : float
         See :func:`audit_collection`.
 
     Attributes
     ----------
-    files : DataFrame, a row a painting, in the order of the paths
-        ``path``, ``movement`` and ``artist``, missing where unknown; ``error``, why it
-        cannot be decoded; ``width`` and ``height`` in pixels; ``grey`` and ``blank``,
-        whether it has no colour, or one only; ``border``, the share of the area that
-        uniform margins take; ``same_file`` and ``same_bytes``, positions of the first
-        file that is the same, or has equal bytes; ``similarity`` to its nearest
-        duplicate of other bytes; ``cluster``, a number that duplicates share, missing
-        for others; ``group``, as in ``groups``.
+    files : DataFrame
+        One row per painting, in the order of the paths, with the columns
+
+        - ``path``, ``movement``, ``artist``: missing where unknown;
+        - ``error``: reason if the file can't be decoded;
+        - ``width``, ``height``: size in pixels;
+        - ``grey``, ``blank``: whether the image has no colour, or a single colour;
+        - ``border``: share of the area that uniform margins take;
+        - ``same_file``, ``same_bytes``: position of the first path of the same file,
+          and of the first file of equal bytes;
+        - ``similarity``: similarity to the nearest duplicate of other bytes;
+        - ``cluster``: number of the cluster of duplicates, missing for other paintings;
+        - ``group``: number of the group, as in ``groups``.
 
     See Also
     --------
@@ -220,12 +224,16 @@ class Audit:
 
     @functools.cached_property
     def table(self):
-        """DataFrame of the findings, one row per problem and file, the worst first.
+        """DataFrame of the findings, one row per problem and file, most severe first.
 
-        ``problem``; ``file``, its path; ``detail``, in words; ``cluster``, a number
-        that duplicates share; ``related``, paths of at most 20 other files that are
-        concerned, separated by ``" | "``; ``position`` of the file in the paths. An
-        imbalance has no file.
+        Its columns are
+
+        - ``problem``: kind of problem;
+        - ``file``: path of the file; missing for an imbalance of movements;
+        - ``detail``: description of the problem;
+        - ``cluster``: number of the cluster of duplicates;
+        - ``related``: paths of at most 20 other files involved, separated by ``" | "``;
+        - ``position``: index of the file in the paths.
         """
         return find_problems(
             self.files,

@@ -51,7 +51,7 @@ class DenseHeadClassifier(BaseKerasClassifier):
         copied, so that fits with the same one are equal. If None, a seed is drawn
         from NumPy's global generator. No global generator is seeded.
     verbose : int, default=0
-        0 is silent, 1 prints a line an epoch, 2 shows a progress bar an epoch.
+        0 is silent, 1 prints a line per epoch, 2 shows a progress bar per epoch.
     **routed : object
         Parameters with the prefix ``optimizer__``, ``callbacks__``, ``compile__`` or
         ``fit__``, which are passed on to the optimizer, to callbacks, and to

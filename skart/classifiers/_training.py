@@ -16,7 +16,7 @@ SCHEDULES = {
     "exponential": lambda done: 0.01**done,
 }
 
-# Keras prints a line an epoch with verbose=2 and a bar with verbose=1.
+# Keras prints a line per epoch with verbose=2 and a bar with verbose=1.
 VERBOSITY = {0: 0, 1: 2, 2: 1}
 
 

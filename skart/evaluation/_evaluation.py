@@ -45,7 +45,7 @@ class Evaluation:
     random_folds : Evaluation, default=None
         Evaluation of the same classifier with random folds.
     fold_scores : DataFrame, default=None
-        Additional scores, a row for each fold.
+        Additional scores, one row per fold.
     random_state : int, default=0
         Seed of the confidence intervals.
 
@@ -140,8 +140,8 @@ class Evaluation:
         if self.probabilities is None:
             return pd.Series(metrics, name="value")
         # Probabilities in float32 add up to one to seven digits only.
-        normalised = self.probabilities / self.probabilities.sum(axis=1, keepdims=True)
-        metrics["log_loss"] = log_loss(self.y_true, normalised, labels=self.classes)
+        normalized = self.probabilities / self.probabilities.sum(axis=1, keepdims=True)
+        metrics["log_loss"] = log_loss(self.y_true, normalized, labels=self.classes)
         table = self.reliability(_N_BINS)
         metrics["calibration_error"] = np.average(
             (table["confidence"] - table["accuracy"]).abs(), weights=table["paintings"]

@@ -248,13 +248,13 @@ class FeatureExtractor(StoredFeatures):
         Parameters
         ----------
         input_shape : (int, int, int)
-            Height, width and channels of its input: images, or crops of them.
+            Height, width and channels of the input of the network: an image or a crop.
 
         Returns
         -------
         network : keras.Model
-            Network from preprocessed images to features, or to a list of them for
-            several layers or poolings.
+            Network from preprocessed images to features; to a list of features if there
+            are several layers or poolings.
         """
         from skart.networks._backbones import load_shared_backbone
         from skart.networks._keras import check_process

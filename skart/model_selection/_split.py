@@ -57,12 +57,12 @@ class ArtistKFold(StratifiedGroupKFold):
 
         Parameters
         ----------
-        X : array-like of str or path, shape (n_paintings,)
-            Paths. If ``groups`` is given, only the length of X is used.
+        X : array-like of shape (n_paintings,)
+            Paths, str or path. If ``groups`` is given, only the length of X is used.
         y : array-like of shape (n_paintings,)
-            Movements.
+            Movement of each painting.
         groups : array-like of shape (n_paintings,), default=None
-            Artists. If None, they are looked up in ``artists``.
+            Artist of each painting. If None, they are looked up in ``artists``.
 
         Yields
         ------
@@ -77,7 +77,8 @@ class ArtistKFold(StratifiedGroupKFold):
             If neither ``artists`` nor ``groups`` is given, a painting has no artist,
             or all paintings of a movement are by one artist.
         TypeError
-            If ``artists`` is not a dict, or X holds anything but paths.
+            If ``groups`` is None, and ``artists`` is not a dict or X holds anything but
+            paths.
         """
         if groups is None:
             groups = self._look_up(X)

@@ -60,7 +60,7 @@ def convolve(x, n_filters, size, batch_norm=False, *, seeds, **options):
     x = layers.Conv2D(n_filters, size, **options)(x)
     if batch_norm:
         # Keras' momentum of 0.99 takes hundreds of steps to forget the first ones:
-        # a thousand paintings give 32 an epoch.
+        # an epoch of a thousand paintings has 32.
         x = layers.BatchNormalization(momentum=0.9)(x)
     return layers.ReLU()(x)
 

@@ -35,23 +35,23 @@ from skart.persistence._trust import (
 
 
 def load_model(file, *, weights=None, cache=None):
-    """Load a model that was saved by :func:`save_model`, from any source.
+    """Load a model saved by :func:`save_model`, even from an untrusted source.
 
-    No code in the file is run, and its content never makes this process write to disk.
-    The file may contain estimators of scikit-learn and skart, with networks of known
-    layers; any other content is an error. Safe does not mean accurate: the
-    predictions and the memory use depend on whoever made the file. If the
-    file names a file of backbone weights, that file is read and compared; a backbone
-    with the weights "imagenet" may be downloaded by Keras, and a preset by keras-hub.
+    No code in the file is run, and loading writes nothing to disk, except for weights
+    that Keras or keras-hub may download for ``weights="imagenet"`` and for presets. The
+    file may contain scikit-learn and skart estimators, and networks of known layers;
+    any other content raises an error. Other weights files of backbones are read and
+    compared with their recorded digest. Safe does not mean accurate: predictions and
+    memory use depend on the author of the file.
 
     Parameters
     ----------
     file : str or path
-        The file.
-    weights : str, path or list of them, default=None
-        Files of backbone weights that have been moved since the model was saved.
+        Path of the saved model.
+    weights : str, path or list of str or path, default=None
+        New paths of weights files that have been moved since the model was saved.
     cache : str, path or FeatureStore, default=None
-        The `cache` of all feature extractors, handcrafted features and fine-tuned
+        ``cache`` of all feature extractors, hand-crafted features and fine-tuned
         classifiers in the loaded model.
 
     Returns
@@ -62,9 +62,9 @@ def load_model(file, *, weights=None, cache=None):
     Raises
     ------
     ModelFileError
-        If the file is damaged, was not written by ``save_model``, or was written by a
-        newer format; if it contains a part that is not known to be safe; if the weights
-        of a backbone are missing or differ.
+        If the file is damaged, was not written by ``save_model``, has a newer format,
+        or contains a part that is not known to be safe; or if the weights of a backbone
+        are missing or do not match.
     OSError
         If the file does not exist or can't be read.
 

@@ -96,19 +96,19 @@ class FeatureStore:
     def digest_files(self, paths):
         """Compute the digests of files; read only those that have changed.
 
-        A file counts as unchanged while its size, inode, and times of modification and
-        of status change are the same. A file that changed less than two seconds ago is
+        A file counts as unchanged if its size, inode, modification time and status
+        change time are the same. A file that changed less than two seconds ago is
         always read, because file system timestamps can be that coarse.
 
         Parameters
         ----------
         paths : iterable of str or path
-            The files.
+            Paths of the files.
 
         Returns
         -------
-        digests : list of bytes or None
-            SHA-256 of each file's bytes; None for a file that cannot be read.
+        digests : list of (bytes or None)
+            SHA-256 of each file; None for a file that cannot be read.
         """
         paths = list(paths)
         digests, changed = [None] * len(paths), []
