@@ -1,9 +1,9 @@
-"""Measure how fast an audit is, and what it finds.
+"""Measure what an audit finds, and how long it takes.
 
-Drawn paintings are copied and changed. Prints Markdown tables: the share of planted
-copies that are found, for each change; pairs of different paintings that are taken for
-copies; and the seconds for more and more files. ``SKART_PAINTINGS`` may name a folder
-of real paintings.
+Drawn paintings are copied with one change each. Prints Markdown tables: the share of
+copies that are found, by change; pairs of different paintings that are mistaken for
+copies; and seconds by number of files. If ``SKART_PAINTINGS`` names a folder of real
+paintings, they are copied as well.
 
     python benchmarks/audit.py
 """
@@ -40,7 +40,7 @@ def border(image, share, colour):
     return ImageOps.expand(image, round(min(image.size) * share), colour)
 
 
-# Change of the image, JPEG quality.
+# Function that changes the image, and JPEG quality of the copy.
 CHANGES = {
     "half the size": (lambda image: shrink(image, 0.5), 90),
     "JPEG quality 40": (lambda image: image, 40),
@@ -85,7 +85,7 @@ def measure_recall(paths, artists, title, n_jobs):
             )
             pairs = pairs_in(audit_collection([*paths, *copies], n_jobs=n_jobs))
             planted = {(index, index + n) for index in range(n)}
-            # A copy of a painting that was taken for another counts once.
+            # Pairs are counted by painting: copies of a wrong pair count once.
             wrong = {(one % n, other % n) for one, other in pairs - planted} - found
             print(f"| {name} | {len(pairs & planted) / n:.1%} | {len(wrong)} |")
 
@@ -99,7 +99,8 @@ def vary(path, target, number):
 
 def measure_time(paths, sizes, n_jobs):
     print(
-        "\n| files | seconds | of processors | files a second | clusters | expected |"
+        "\n| files | seconds | processor seconds | files per second "
+        "| clusters | expected |"
     )
     print("|---|---|---|---|---|---|")
     seconds, busy = [], []
@@ -121,7 +122,7 @@ def measure_time(paths, sizes, n_jobs):
                 f"{expected} |"
             )
     if len(sizes) > 1:
-        # Those of processors, as others may be at work on the machine.
+        # Processor seconds: the machine may be shared.
         exponent = np.polyfit(np.log(sizes), np.log(busy), 1)[0]
         print(f"\nProcessor seconds grow with files to the power of {exponent:.2f}.")
 

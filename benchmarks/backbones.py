@@ -1,7 +1,7 @@
-"""Compare networks that FeatureExtractor can run: how large, how long, how fast.
+"""Compare the networks of keras.applications: parameters, length of vector, speed.
 
-Networks of keras.applications with random weights, each on images of the size it was
-made for, in turn with InceptionV3.
+Each network has random weights and images of its default size, and alternates with
+InceptionV3. Prints a Markdown table.
 
     python benchmarks/backbones.py
 """
@@ -51,7 +51,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     print(describe_machine() + "\n")
-    print("| network | parameters | vector | size | images a second, InceptionV3: 1 |")
+    print("| network | parameters | vector | size ", end="")
+    print("| images per second, InceptionV3 = 1 |")
     print("|---|---|---|---|---|")
     _, base = prepare(BASE, args.images)
     for name in args.networks:

@@ -1,4 +1,4 @@
-"""What the scripts share: the machine in a line, and timing in turn."""
+"""Shared by the scripts: description of the machine, alternating timings."""
 
 import datetime
 import os
@@ -12,7 +12,7 @@ PACKAGES = ("numpy", "pillow", "scikit-learn", "keras", "tensorflow")
 
 
 def describe_machine(*packages):
-    """Say when, on what and with which versions it is measured: a line."""
+    """Return date, machine and versions as a line."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages or PACKAGES)
     return (
         f"{datetime.date.today()}; {platform.system()} {platform.machine()} with "
@@ -21,23 +21,23 @@ def describe_machine(*packages):
 
 
 def time_in_turn(functions, rounds):
-    """Time each function once a round, so that all meet the same of the machine.
+    """Time each function once per round, so that all run under the same conditions.
 
-    Each runs once before, which doesn't count.
+    An additional first run of each is not counted.
 
     Parameters
     ----------
     functions : dict of str to callable
-        By name; each returns something, or nothing.
+        Functions without parameters.
     rounds : int
-        How often each is timed.
+        Number of rounds.
 
     Returns
     -------
     seconds : dict of str to ndarray of shape (rounds,)
-        By name.
+        Seconds of each function.
     results : dict of str to object
-        What the first, uncounted runs returned.
+        Results of the first runs.
     """
     results = {name: function() for name, function in functions.items()}
     seconds = {name: np.empty(rounds) for name in functions}
@@ -50,6 +50,6 @@ def time_in_turn(functions, rounds):
 
 
 def spread(values, form=".2f"):
-    """Write the median and, in brackets, the lowest and the highest."""
+    """Return the median and, in brackets, minimum and maximum."""
     low, middle, high = np.min(values), np.median(values), np.max(values)
     return f"{middle:{form}} ({low:{form}}-{high:{form}})"

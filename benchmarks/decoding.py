@@ -1,9 +1,8 @@
-"""Time from JPEG files to small images: skart, plain Pillow and Keras' own loader.
+"""Compare the decoding of JPEG files by skart, Pillow and Keras.
 
-Drawn paintings, enlarged, with grain: saved as JPEGs of quality 90. Pillow decodes all
-pixels and scales them with its bicubic filter; Keras decodes all and doesn't smooth
-what it shrinks. Then what files cost a network, against images in memory. Prints
-Markdown tables.
+The files are enlarged drawn paintings with grain, quality 90. Pillow decodes all pixels
+and resizes with its bicubic filter; Keras resizes without antialiasing. A second table
+compares extraction from files with extraction from arrays. Prints Markdown tables.
 
     python benchmarks/decoding.py
 """
@@ -23,7 +22,8 @@ from PIL import Image, ImageOps
 from skart import FeatureExtractor, ImageLoader
 from skart.datasets import load_image_folder, make_paintings
 
-# Standard deviation, in levels: files of about two bits a pixel, as photographs have.
+# Standard deviation of the grain in levels. The files then have about two bits per
+# pixel, like photographs.
 GRAIN = 4
 
 
@@ -46,7 +46,7 @@ def make_files(folder, side, n_files, aspect=0.8, seed=0):
         with Image.open(paths[i * len(paths) // n_files]) as image:
             size = (side, round(side * aspect))[:: 1 if i % 2 else -1]
             image = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
-        # Grain: in rows, since the pixels of a large file take memory as floats.
+        # Row by row, to save memory: the grain is float.
         pixels = np.array(image)
         for rows in np.array_split(pixels, -(-side // 500)):
             grain = generator.normal(scale=GRAIN, size=(*rows.shape[:2], 1))
@@ -60,7 +60,7 @@ def with_pillow(paths, size):
     for path in paths:
         with Image.open(path) as image:
             image = image.convert("RGB")
-        # The middle is cut out and scaled in one go.
+        # Crop and resize in one step.
         images.append(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))
     return np.stack(images)
 
@@ -84,7 +84,7 @@ def psnr(one, other):
 
 
 def measure_decoding(folder, sides, sizes, pixels, aspect, rounds):
-    print("| files | to | Pillow | skart, one thread | times as fast | PSNR ", end="")
+    print("| files | to | Pillow | skart, one thread | speed-up | PSNR ", end="")
     print("| skart, all threads | Keras, all threads | PSNR |")
     print("|" + "---|" * 9)
     for side in sides:
@@ -137,7 +137,8 @@ def measure_extraction(folder, n_files, weights, rounds):
     )
     assert np.array_equal(features["files"], features["memory"])
     print(
-        f"\n| InceptionV3 on {n_files} paintings of 1,000 px at 299 | images a second |"
+        f"\n| InceptionV3 on {n_files} paintings of 1,000 px at 299 "
+        "| images per second |"
     )
     print("|---|---|")
     for name, what in (

@@ -1,8 +1,8 @@
-"""Measure what tells the drawn movements apart: colour, or what a network sees.
+"""Measure which features separate the drawn movements.
 
-Cross-validated accuracy of logistic regression on colour histograms, on tiny grey
-images and on frozen InceptionV3 features, with random folds and with painters kept
-apart. Prints a Markdown table.
+Cross-validated accuracy of logistic regression on colour histograms, tiny grey images
+and features of a frozen InceptionV3, with random folds and with painters apart. Prints
+a Markdown table.
 
     python benchmarks/drawn_paintings.py --weights FILE
 """
@@ -80,7 +80,7 @@ def main():
         )
         + f"; {platform.system()} {platform.machine()}, {os.cpu_count()} cores\n"
     )
-    print("| features | random folds | painters kept apart |")
+    print("| features | random folds | painters apart |")
     print("|---|---|---|")
     print(f"| chance | {1 / n_movements:.1%} | {1 / n_movements:.1%} |")
     kept_apart = StratifiedGroupKFold(4, shuffle=True, random_state=0)

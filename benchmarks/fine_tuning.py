@@ -1,7 +1,7 @@
-"""Time an epoch of fine-tuning from stored maps, from pixels, and in plain Keras.
+"""Time an epoch of fine-tuning from stored maps, from images, and with plain Keras.
 
-Plain Keras freezes the layers ahead of the cut and runs all of them at each step. Each
-epoch is the second of two, so that tracing is no part of it. Prints a Markdown table.
+Plain Keras freezes the layers before the cut but computes them in each step. Each epoch
+is the second of two, without tracing. Prints a Markdown table.
 
     python benchmarks/fine_tuning.py --paintings 128
 """

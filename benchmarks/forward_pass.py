@@ -1,8 +1,8 @@
-"""Time a frozen network's forward pass, and tell how far its features are off.
+"""Compare the forward pass of a frozen network in skart and Keras: time and error.
 
-InceptionV3 on the same images, in turn: ``keras.Model.predict`` on an array, batches
-fed to Keras by hand, in float32 and bfloat16, and skart's extractor in both. With
-``--weights``, drawn paintings are also classified with the features of each.
+InceptionV3 on the same images: ``predict`` and ``predict_on_batch`` of Keras and
+skart's extractor, in float32 and bfloat16. With ``--weights``, drawn paintings are
+classified with both dtypes. Prints Markdown tables.
 
     python benchmarks/forward_pass.py --weights FILE
 """
@@ -46,7 +46,7 @@ def measure(images, weights, rounds):
     half = plain_keras(size, weights, "mixed_bfloat16")
     half.set_weights(network.get_weights())
     with tempfile.TemporaryDirectory() as folder:
-        # The extractor has the very weights, random or not.
+        # The extractor uses the weights of the network, random or not.
         file = f"{folder}/network.weights.h5"
         network.save_weights(file)
         extract = {
@@ -59,7 +59,7 @@ def measure(images, weights, rounds):
                 "`keras.Model.predict` on an array": lambda: network.predict(
                     prepared, batch_size=22, verbose=0
                 ),
-                "Keras, batches fed by hand": lambda: np.concatenate(
+                "Keras, `predict_on_batch`": lambda: np.concatenate(
                     [network.predict_on_batch(batch) for batch in batches]
                 ),
                 "Keras, `mixed_bfloat16`": lambda: np.concatenate(
@@ -74,7 +74,7 @@ def measure(images, weights, rounds):
     base = next(iter(seconds.values()))
     print(
         "| InceptionV3 at",
-        f"{size} x {size} | images a second | against predict ",
+        f"{size} x {size} | images per second | relative to predict ",
         end="",
     )
     print("| relative error | lowest cosine |")

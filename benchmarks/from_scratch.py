@@ -1,8 +1,8 @@
-"""Compare networks that are trained from scratch under the same budget of time.
+"""Compare networks trained from scratch in the same time.
 
-Paintings of eight movements, four of twenty painters of each kept for the test; 96 x 96
-pixels. Each network is trained for as many epochs as fit into the budget, measured on
-its second epoch. Prints a Markdown table.
+Paintings of eight movements at 96 x 96 pixels; four of twenty painters of each movement
+are the test set. The time of the second epoch determines the number of epochs. Prints a
+Markdown table.
 
     python benchmarks/from_scratch.py --minutes 5
 """

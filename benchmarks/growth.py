@@ -1,7 +1,7 @@
-"""Fit how time grows with the number of paintings: extraction, a search over heads.
+"""Fit how the time of extraction and of a search grows with the number of paintings.
 
-Imports, the making of networks and their tracing are done before, and don't count. The
-images are noise. Prints a Markdown table.
+Imports, building and tracing of networks are not included. The images are noise. Prints
+a Markdown table.
 
     python benchmarks/growth.py
 """
@@ -35,7 +35,7 @@ def make_files(folder, n_files):
 
 def extract(paths):
     with tempfile.TemporaryDirectory() as store:
-        # Of one size, whole or not, so that each is traced before.
+        # Trace the batch sizes that occur, before the clock starts.
         FeatureExtractor(
             "MobileNetV2", weights=None, cache=store, batch_size=50, verbose=False
         ).transform(ImageLoader(SIZE).transform(paths))
@@ -43,7 +43,7 @@ def extract(paths):
 
 def search(X):
     space = head_search_space("")
-    del space["units"]  # heads of each width are traced anew
+    del space["units"]  # each width is traced separately
     head = DenseHeadClassifier(units=64, epochs=20, random_state=0)
     labels = np.arange(len(X)) % 4
     RandomizedSearchCV(head, space, n_iter=2, cv=4, random_state=0).fit(X, labels)
@@ -61,7 +61,7 @@ def main():
     sizes = args.paintings
     print(describe_machine() + "\n")
     print("| seconds for | " + " | ".join(f"{n:,} paintings" for n in sizes), end="")
-    print(" | grow to the power of |")
+    print(" | exponent |")
     print("|" + "---|" * (len(sizes) + 2))
     generator = np.random.default_rng(0)
     X = generator.random((max(sizes), 2048), np.float32)

@@ -1,7 +1,7 @@
-"""Time a search over heads: skart, against the same network in plain scikeras.
+"""Compare a search over heads in skart with the same network in plain scikeras.
 
-Each candidate is drawn from the report's ranges and cross-validated by both, in turn,
-on the same folds of made-up features as long as InceptionV3's.
+Both cross-validate the same candidates of the report's search space on the same folds
+of synthetic features. Prints a Markdown table.
 
     python benchmarks/head_search.py
 """

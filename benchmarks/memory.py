@@ -1,9 +1,7 @@
-"""Measure how much more memory more paintings take.
+"""Measure how peak memory grows with the number of paintings.
 
-Each task runs in a process of its own, with some paintings and with four times as many:
-the most that it has resident (VmHWM of /proc, so on Linux), and the slope from one to
-the other, beside what an array in memory takes that the user gave or asked for. The
-images are noise: what they show makes no difference. Prints a Markdown table.
+Each task runs in a new process, with a number of paintings and with four times as many.
+Peak memory is VmHWM of /proc (Linux). The images are noise. Prints a Markdown table.
 
     python benchmarks/memory.py
 """
@@ -61,9 +59,9 @@ def fine_tune(images, labels, store):
     ).fit(images, labels)
 
 
-# What is run; height and width of the images; how many times --paintings, where they
-# cost little; bytes a painting of an array that the user gives. Even the few fill
-# batches of extraction, which are of two million pixels.
+# Function; height and width of the images; factor of --paintings; bytes per painting of
+# the input array. The smallest number of paintings fills a batch of extraction (two
+# million pixels).
 TASKS = {
     "extraction into a store": (extract, SIZE, 1, 0),
     "search over heads, on a matrix": (search_heads, SIZE, 4, N_FEATURES * 4),
@@ -81,14 +79,14 @@ def make_files(folder, n_files):
 
 
 def run(task, folder, n_files):
-    """Run a task in this process, and tell the most memory it had: bytes."""
+    """Run a task in this process; return its peak memory in bytes."""
     paths = [str(path) for path in sorted(Path(folder).glob("*.ppm"))[:n_files]]
     labels = np.arange(n_files) % 4
     function, size, *_ = TASKS[task]
     with tempfile.TemporaryDirectory() as store:
         images = skart.ImageLoader(size).transform(paths)
         function(images, labels, store)
-    # Not getrusage: what the parent process had counts for a child there.
+    # getrusage would include the memory of the parent process.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
@@ -110,7 +108,8 @@ def main():
         print(run(task, folder, int(n_files)))
         return
     print(describe_machine() + "\n")
-    print("| task | paintings | MB at most | KB a painting | of it given as an array |")
+    print("| task | paintings | peak, MB | KB per painting ", end="")
+    print("| of which the input array |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         make_files(folder, 16 * args.paintings)

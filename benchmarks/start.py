@@ -1,8 +1,8 @@
-"""Time starts: seconds of imports and of commands in fresh processes.
+"""Time imports and commands in new processes.
 
-Each is run in turn, after a first run that has the files in memory and byte code made.
-Prints a Markdown table. With a file of InceptionV3 weights, ``skart predict`` of one
-painting is timed, too.
+The first run of each is not counted: it reads the files into memory and compiles byte
+code. With InceptionV3 weights, ``skart predict`` of one painting is timed as well.
+Prints a Markdown table.
 
     python benchmarks/start.py --weights inception_v3.weights.h5
 """
@@ -17,10 +17,10 @@ from pathlib import Path
 from common import describe_machine, spread, time_in_turn
 
 SKART = "from skart.cli import main; main()"
-# As if LiteRT were not installed.
+# Find no exported model, as without LiteRT.
 WITH_KERAS = (
-    "import skart.cli._prediction as p; p.find_kept = lambda file, cache: None; "
-    f"{SKART}"
+    "import skart.persistence._exported as exported; "
+    f"exported.find_kept = lambda file, cache: None; {SKART}"
 )
 
 COMMANDS = {
@@ -44,7 +44,7 @@ def start(arguments):
 
 
 def predictions(folder, weights):
-    """Train a model, and give the commands that predict one painting with it."""
+    """Train a model; return functions that predict one painting with it."""
     from skart import make_transfer_pipeline, save_model
     from skart.datasets import load_image_folder, make_paintings
 

@@ -1,10 +1,8 @@
-"""Time features that are stored: reading them all, and a search over heads.
+"""Time reading stored features, and a search over heads on them.
 
-Vectors as long as InceptionV3's are put into a store for as many small files as
-Pandora18K has paintings; no network runs. To transform the paths then takes a look at
-each file, its digest, and 150 MB of the store, all of which the system still holds in
-memory. A search over heads that starts from the paths is compared with the same search
-on the matrix of features. Prints Markdown tables.
+A store is filled with vectors for as many small files as Pandora18K has paintings. No
+network runs, and the files are in the page cache. The search from paths is compared
+with a search on the matrix of features. Prints Markdown tables.
 
     python benchmarks/store.py
 """
@@ -36,7 +34,7 @@ def make_files(folder, n_files, generator):
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"P6 32 32 255\n" + generator.bytes(32 * 32 * 3))
-    time.sleep(2.1)  # files that young are digested again each time
+    time.sleep(2.1)  # newer files are digested again each time
     return [str(path) for path in paths]
 
 
@@ -44,7 +42,7 @@ def fill(store, paths, generator):
     """Store made-up features as those of the extractor: (n, 2048)."""
     images = ImageLoader(SIZE).transform(paths)
     extractor = FeatureExtractor(weights=None, cache=store, verbose=False)
-    extractor.transform(images[:1])  # has the store say what it keeps them under
+    extractor.transform(images[:1])  # creates the section of the store
     section = store.section(store.info()["sections"][0]["identity"])
     centers = generator.normal(scale=0.12, size=(N_MOVEMENTS, 2048))
     movements = np.arange(len(paths)) % N_MOVEMENTS
@@ -73,13 +71,13 @@ def measure_reading(store, paths, rounds):
     size = store.info()["bytes"] / 1e6
     print("| transform of stored paintings | seconds |\n|---|---|")
     print(f"| {len(paths):,}, {size:.0f} MB | {spread(seconds['all'])} |")
-    print("| of it looking at the files, and up their digests | ", end="")
+    print("| of which checking the files and looking up their digests | ", end="")
     print(f"{spread(seconds['digests'])} |\n")
 
 
 def measure_search(store, paths, movements, candidates, epochs, rounds):
     space = head_search_space("")
-    # Heads of one width share a graph, which the first search would trace for both.
+    # Trace first: heads of one width share a graph.
     del space["units"]
     load, extract = steps(store)
     X = extract.transform(load.transform(paths))

@@ -1,8 +1,7 @@
-"""Measure which features carry style: layers, statistics, crops, by hand, stacked.
+"""Compare features for style: layers, statistics, crops, descriptors and stacks.
 
-Cross-validated accuracy on drawn paintings with random folds and with painters kept
-apart, beside the plain last layer that the report took; the room that each way takes in
-the store; and the passes through the network. Prints Markdown tables.
+Cross-validated accuracy on drawn paintings with random folds and with painters apart,
+and the size of the features in the store. Prints Markdown tables.
 
     python benchmarks/style_features.py --weights FILE
 """
@@ -28,11 +27,11 @@ from skart import (
     FeatureStore,
     HandcraftedFeatures,
     ImageLoader,
-    descriptors,
     make_cnn_pipeline,
     make_stacked_pipeline,
 )
 from skart.datasets import load_image_folder, make_paintings
+from skart.features import descriptors
 from skart.model_selection import (
     CITED,
     ArtistKFold,
@@ -261,7 +260,7 @@ def main():
             "views": lambda: test_time_augmentation(accuracy),
             "room": lambda: room(store),
         }
-        # BLAS's threads wait for each other on cores that others use, too.
+        # One thread: on a shared machine, threads of BLAS wait for each other.
         with threadpool_limits(1, "blas"):
             for part in args.parts:
                 parts[part]()

@@ -1,8 +1,8 @@
-"""Time the training of the hybrid CNN: skart, and plain Keras on the same network.
+"""Compare the training of the hybrid CNN in skart and plain Keras.
 
-All train on the same images, in turn, an epoch a round: Keras' ``fit`` on an array;
-skart on the array, and on files that it decodes meanwhile. Then both dtypes learn to
-tell drawn paintings apart. Prints Markdown tables.
+All train on the same images, one epoch per round: Keras on an array, skart on the array
+and from files. Then drawn paintings are classified with both dtypes. Prints Markdown
+tables.
 
     python benchmarks/training_step.py
 """
@@ -25,7 +25,7 @@ from skart.networks import hybrid_cnn
 
 BATCH_SIZE = 8
 N_PAINTINGS = 18_038  # Pandora18K
-REPORT_SECONDS = 300  # of an epoch, on a GPU in the cloud
+REPORT_SECONDS = 300  # per epoch, on a cloud GPU
 
 
 def with_keras(images, codes, dtype):
@@ -60,7 +60,8 @@ def measure_step(paths, labels, size, rounds):
         rounds,
     )
     print(f"| hybrid CNN at {size} x {size}, batches of {BATCH_SIZE} ", end="")
-    print(f"| images a second | against Keras, float32 | epoch of {N_PAINTINGS:,} |")
+    print("| images per second | relative to Keras, float32 ", end="")
+    print(f"| epoch of {N_PAINTINGS:,} |")
     print("|---|---|---|---|")
     base = seconds["Keras, float32"]
     for name, value in seconds.items():
@@ -129,7 +130,7 @@ def main():
         paintings = load_image_folder(folder)
         for size in args.sizes:
             n_images = max(1, round(args.megapixels * 1e6 / size**2 / BATCH_SIZE))
-            # Whole batches, from all movements.
+            # Complete batches with all movements.
             rows = np.linspace(0, len(paintings.paths) - 1, n_images * BATCH_SIZE)
             rows = rows.astype(int)
             measure_step(
