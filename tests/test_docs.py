@@ -45,7 +45,7 @@ def resolve(name):
     return getattr(importlib.import_module(module), attribute)
 
 
-def test_the_reference_lists_every_public_name_once():
+def test_reference_lists_every_public_name_once():
     public = {
         id(resolve(f"{module}.{name}")): f"{module}.{name}"
         for module in MODULES

@@ -107,7 +107,7 @@ def folder(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*differs from the published Pandora18K")
 @pytest.mark.parametrize("page", _PAGES_WITH_CODE, ids=_name)
-def test_the_code_of_a_page_runs(page, folder, monkeypatch):
+def test_code_of_a_page_runs(page, folder, monkeypatch):
     code = _code(page)
     for old, new in _SMALL.items():
         code = re.sub(old, new, code)
@@ -176,7 +176,7 @@ def messages():
 
 
 @pytest.mark.parametrize("page", GUIDE, ids=_name)
-def test_messages_are_those_of_the_code(page, messages):
+def test_quoted_messages_are_in_the_code(page, messages):
     text = page.read_text(encoding="utf-8")
     if page.name == "index.md":
         pytest.skip("a table of contents")
@@ -188,7 +188,7 @@ def test_messages_are_those_of_the_code(page, messages):
             assert part.strip(" .") in messages, message
 
 
-def test_the_walk_through_of_contributing(blobs, monkeypatch):
+def test_walk_through_of_contributing_is_current(blobs, monkeypatch):
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     files = re.findall(r"`(\S+)\.py`:\n\n```python\n(.*?)```", text, flags=re.S)
     names = [name.replace("/", ".") for name, _ in files]

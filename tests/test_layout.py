@@ -67,12 +67,12 @@ def test_modules_are_private():
         assert path.stem.startswith("_"), path
 
 
-def test_no_file_is_long():
+def test_files_have_at_most_500_lines():
     for path in MODULES:
         assert len(path.read_text("utf-8").splitlines()) <= 500, path
 
 
-def test_the_store_imports_neither_scikit_learn_nor_keras():
+def test_store_imports_neither_scikit_learn_nor_keras():
     for path in (ROOT / "store").glob("*.py"):
         text = path.read_text("utf-8")
         assert not re.search(

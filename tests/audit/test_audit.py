@@ -418,7 +418,7 @@ def test_page_counts_clusters_and_findings_left_out(drawn, tmp_path):
         ({"artists": np.array([["a", "b"]] * 12)}, "artists must be a 1-D array"),
     ],
 )
-def test_bad_parameters(image_paths, parameters, message):
+def test_invalid_parameters_raise(image_paths, parameters, message):
     with pytest.raises(ValueError, match=message):
         audit_collection(image_paths, **parameters)
 
@@ -431,7 +431,7 @@ def test_bad_parameters(image_paths, parameters, message):
         (["a.jpg", 3], TypeError, r"paths\[1\] is 3"),
     ],
 )
-def test_bad_paths(paths, error, message):
+def test_invalid_paths_raise(paths, error, message):
     with pytest.raises(error, match=message):
         audit_collection(paths)
 

@@ -62,7 +62,7 @@ ODD = {
 
 @pytest.mark.parametrize("image", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("kind", DESCRIPTORS)
-def test_any_image_has_a_finite_vector(kind, image):
+def test_vectors_are_finite(kind, image):
     vector = DESCRIPTORS[kind].function(image)
     assert np.isfinite(vector).all()
     usual = DESCRIPTORS[kind].function(painting())
@@ -73,7 +73,7 @@ def test_any_image_has_a_finite_vector(kind, image):
 
 
 @pytest.mark.parametrize("kind", DESCRIPTORS)
-def test_names_and_vectors_tell_things_apart(kind):
+def test_names_and_vectors_differ_between_descriptors(kind):
     function, names = DESCRIPTORS[kind].function, DESCRIPTORS[kind].names
     assert names is None or len(set(names)) == len(names)
     assert (function(painting()) != function(flat())).any()
@@ -81,7 +81,7 @@ def test_names_and_vectors_tell_things_apart(kind):
 
 
 @pytest.mark.parametrize("image", [flat()[0], flat().astype(float), flat()[:0]])
-def test_what_is_no_image(image):
+def test_invalid_images_raise(image):
     with pytest.raises(ValueError, match="got shape"):
         hsv(image)
 
@@ -105,7 +105,7 @@ def test_color_layout_of_two_halves():
     assert abs(sideways[1]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_color_layout_goes_through_the_waves_in_zigzag():
+def test_color_layout_is_in_zigzag_order():
     rows, columns = [], []
     for down, right in [(0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3)]:  # as in JPEG
         waves = [
@@ -142,7 +142,7 @@ def test_color_structure_counts_windows():
     assert structure[7] == pytest.approx(expected[3], rel=1e-5)  # the lightest
 
 
-def test_color_structure_tells_dabs_from_fields():
+def test_color_structure_separates_dabs_from_fields():
     dabs = np.indices((64, 64)).sum(axis=0) // 4 % 2
     fields = (np.arange(64) < 32).repeat(64).reshape(64, 64)
     palette = np.array([(255, 255, 255), (0, 0, 200)], np.uint8)
@@ -151,7 +151,7 @@ def test_color_structure_tells_dabs_from_fields():
     assert apart.sum() == pytest.approx(1 + 7 / 57)  # 7 of 57 windows see both
 
 
-def test_color_structure_has_a_cell_for_each_colour():
+def test_color_structure_has_a_bin_for_each_colour():
     one_each = {
         int(color_structure(flat(*colour)).argmax())
         for colour in random_integers(0, 256, (400, 3))
@@ -164,7 +164,7 @@ def test_color_structure_has_a_cell_for_each_colour():
     assert pure == [56, 57, 58, 60, 61]  # of 8 hues, red is the first
 
 
-def test_color_structure_thins_out_large_images():
+def test_color_structure_subsamples_large_images():
     image = random_integers(0, 256, (800, 800, 3), dtype=np.uint8)
     np.testing.assert_array_equal(
         color_structure(image), color_structure(image[::4, ::4].copy())
@@ -229,7 +229,7 @@ def test_lbp():
     np.testing.assert_allclose(lbp(np.rot90(painting())), lbp(painting()), atol=0.01)
 
 
-def test_ltp_by_its_definition():
+def test_ltp_equals_its_definition():
     levels = random_integers(100, 130, (20, 20))
     circle = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)]
     upper, lower = [], []
@@ -259,7 +259,7 @@ def test_ltp_by_its_definition():
         )
 
 
-def test_ltp_passes_over_noise():
+def test_ltp_ignores_noise():
     noisy = grey_image(random_integers(126, 130, (64, 64)))
     np.testing.assert_array_equal(ltp(noisy), ltp(flat()))
     assert lbp(noisy)[8] < 0.5
@@ -283,7 +283,7 @@ def test_glcm():
 
 @pytest.mark.parametrize("period, scale", [(40, 0), (20, 1), (10, 2), (5, 3)])
 @pytest.mark.parametrize("turn", [0, 1])
-def test_gabor_finds_waves(period, scale, turn):
+def test_gabor_responds_to_waves(period, scale, turn):
     """Frequencies of 0.05 to 0.4 a pixel at half size are periods of 40 to 5."""
     wave = np.cos(2 * np.pi * np.indices((160, 160))[1] / period)
     image = np.rot90(grey_image(127 + 120 * wave), turn)
@@ -302,7 +302,7 @@ def test_gabor_has_angles_counterclockwise():
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
-def test_edge_direction_turns_with_the_picture(turn):
+def test_edge_direction_rotates_with_the_image(turn):
     image = painting((120, 120))
     before, after = edge_direction(image), edge_direction(np.rot90(image, turn))
     assert before[36] == after[36] > 0
@@ -319,7 +319,7 @@ def test_edge_direction_of_one_edge():
     assert not edge_direction(flat()).any()
 
 
-def test_hog_sees_where_edges_are():
+def test_hog_depends_on_the_place_of_edges():
     image = flat(0, size=(128, 128))
     image[:, 20:24] = 255
     blocks = hog(image).reshape(7, 7, 2, 2, 9)
@@ -328,7 +328,7 @@ def test_hog_sees_where_edges_are():
     assert hog(np.rot90(image)).reshape(7, 7, 2, 2, 9)[5, 3].sum(axis=(0, 1))[4] > 0
 
 
-def test_sift_does_not_see_the_turn():
+def test_sift_does_not_depend_on_rotation():
     image = np.kron(random_integers(0, 256, (12, 12, 1)), np.ones((14, 14, 3)))
     image = np.array(
         Image.fromarray(image.astype(np.uint8)).resize((160, 160)), np.uint8

@@ -43,7 +43,7 @@ def expected(image_paths):
     return network.predict(inputs, verbose=0)
 
 
-def test_features_are_those_of_plain_keras(image_paths, expected, tmp_path):
+def test_features_equal_plain_keras(image_paths, expected, tmp_path):
     features = extractor().fit_transform(load(image_paths))
     assert features.shape == (12, 1280) and features.dtype == np.float32
     assert_near(features, expected)
@@ -69,7 +69,7 @@ def test_features_equal_keras_with_real_weights(image_paths, inception_weights):
     assert cosine.min() > 0.99999
 
 
-def test_the_second_time_nothing_is_computed(image_paths, tmp_path, work):
+def test_stored_features_are_not_computed_again(image_paths, tmp_path, work):
     first = extractor(cache=tmp_path).fit_transform(load(image_paths))
     assert work() == (12, 12)
     again = extractor(cache=str(tmp_path)).fit_transform(load(image_paths[::-1]))
@@ -80,7 +80,7 @@ def test_the_second_time_nothing_is_computed(image_paths, tmp_path, work):
     assert work() == (12, 12)
 
 
-def test_each_content_is_computed_once(folder_of_images, tmp_path, work):
+def test_equal_files_are_computed_once(folder_of_images, tmp_path, work):
     copy = tmp_path / "copy of it.jpg"
     shutil.copy(folder_of_images[0], copy)
     paths = [folder_of_images[0], str(copy), folder_of_images[1], folder_of_images[0]]
@@ -96,7 +96,7 @@ def test_each_content_is_computed_once(folder_of_images, tmp_path, work):
     assert work()[1] == 2
 
 
-def test_a_replaced_file_is_computed_anew(folder_of_images, tmp_path):
+def test_replaced_file_is_computed_again(folder_of_images, tmp_path):
     path = folder_of_images[0]
     before = extractor(cache=tmp_path / "store").transform(load([path]))
     replaced = ImageLoader(SIZE).transform(folder_of_images[1:2])
@@ -106,7 +106,7 @@ def test_a_replaced_file_is_computed_anew(folder_of_images, tmp_path):
     assert_near(after, extractor().transform(replaced))
 
 
-def test_networks_of_keras_hub_go_by_their_whole_address(tmp_path):
+def test_keras_hub_presets_are_identified_by_their_full_name(tmp_path):
     names = ["hf://alice/dino", "hf://bob/dino", "dino", "kaggle://a/b/2"]
     names = [f"keras_hub:{name}" for name in names]
     assert [short_name(name) for name in names] == names
@@ -115,7 +115,7 @@ def test_networks_of_keras_hub_go_by_their_whole_address(tmp_path):
 
 
 @needs_bfloat16
-def test_what_decides_on_features_keeps_them_apart(image_paths, tmp_path):
+def test_parameters_that_change_features_have_separate_sections(image_paths, tmp_path):
     ways = [
         ({}, {}),
         ({"layer": "block1_conv1"}, {}),
@@ -139,7 +139,7 @@ def test_what_decides_on_features_keeps_them_apart(image_paths, tmp_path):
         np.testing.assert_allclose(stored, plain, rtol=2**-10, atol=1e-6)
 
 
-def test_other_weights_under_the_name_of_the_old_ones(image_paths, tmp_path):
+def test_changed_weights_file_is_noticed(image_paths, tmp_path):
     weights = tmp_path / "mine.weights.h5"
     store = FeatureStore(tmp_path / "store")
     images = ImageLoader(32).transform(image_paths[:2])
@@ -157,7 +157,7 @@ def test_other_weights_under_the_name_of_the_old_ones(image_paths, tmp_path):
 
 
 @pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_search_computes_each_painting_once(image_paths, tmp_path, n_jobs):
+def test_search_computes_each_painting_once(image_paths, tmp_path, n_jobs):
     pipe = Pipeline(
         [
             ("load", ImageLoader(32)),
@@ -182,7 +182,7 @@ def test_a_search_computes_each_painting_once(image_paths, tmp_path, n_jobs):
     assert 12 <= info["writes"] <= 12 * n_jobs
 
 
-def test_the_store_may_be_deleted_at_any_time(image_paths, tmp_path, expected):
+def test_store_may_be_deleted_at_any_time(image_paths, tmp_path, expected):
     images = load(image_paths)
     for _ in range(2):
         features = extractor(cache=tmp_path / "store").transform(images)
@@ -190,7 +190,7 @@ def test_the_store_may_be_deleted_at_any_time(image_paths, tmp_path, expected):
         shutil.rmtree(tmp_path / "store")
 
 
-def test_a_damaged_vector_is_computed_anew(image_paths, tmp_path, expected, work):
+def test_damaged_vector_is_computed_again(image_paths, tmp_path, expected, work):
     cache = tmp_path / "store"
     features = extractor(cache=cache).transform(load(image_paths))
     data = bytearray((cache / "features-1.sqlite").read_bytes())
@@ -229,7 +229,7 @@ def test_unreadable_images(image_paths, tmp_path, work):
         extractor(cache=cache).transform(load(paths))
 
 
-def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
+def test_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
     path = save_image(tmp_path / "a.jpg", seed=1)
     prepare = ImageFile.ImageFile.load_prepare
 
@@ -262,7 +262,7 @@ def test_maps_stay_on_disk(image_paths, tmp_path, work, cached):
     np.testing.assert_array_equal(maps[7], np.asarray(maps)[7])
 
 
-def test_arrays_are_images_too(image_paths, tmp_path, expected, work):
+def test_arrays_of_images(image_paths, tmp_path, expected, work):
     array = np.asarray(load(image_paths))
     for X in (array, array.astype(float), list(array)):
         features = extractor(cache=tmp_path).transform(X)
@@ -283,7 +283,7 @@ def test_arrays_are_images_too(image_paths, tmp_path, expected, work):
         ({"layer": "global_average"}, ValueError, "layer must name"),
     ],
 )
-def test_bad_parameters(image_paths, parameters, error, message):
+def test_invalid_parameters_raise(image_paths, parameters, error, message):
     with pytest.raises(error, match=message):
         extractor().set_params(**parameters).fit_transform(load(image_paths[:1]))
 
@@ -294,7 +294,7 @@ def test_images_too_small_for_the_network(image_paths):
         FeatureExtractor(weights=None).transform(images)
 
 
-def test_imagenet_weights_that_can_not_be_had(image_paths, monkeypatch, tmp_path):
+def test_unavailable_imagenet_weights_raise(image_paths, monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
 
     def no_network(*args, **kwargs):
@@ -307,7 +307,7 @@ def test_imagenet_weights_that_can_not_be_had(image_paths, monkeypatch, tmp_path
     assert "weights" in str(caught.value)
 
 
-def test_names_and_conventions(image_paths):
+def test_feature_names_and_conventions(image_paths):
     transformer = extractor(layer="block_6_expand")
     names = transformer.get_feature_names_out()
     assert names[0] == "mobilenetv2_block_6_expand_avg_0" and len(set(names)) == 192
@@ -341,7 +341,7 @@ print(peak() - before)
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="needs Linux's /proc"
 )
-def test_many_images_need_little_memory(image_paths):
+def test_memory_does_not_grow_with_the_images(image_paths):
     """They are streamed: more of them need a fraction of the room of all."""
     n_images = 600
     grown = int(finish(start(MEMORY, n_images, image_paths[0])))
@@ -349,7 +349,7 @@ def test_many_images_need_little_memory(image_paths):
 
 
 @pytest.mark.slow
-def test_ukiyo_e_prints_are_near_each_other(inception_weights, tmp_path):
+def test_ukiyo_e_prints_are_similar(inception_weights, tmp_path):
     folder = os.environ.get("SKART_PAINTINGS")
     if not folder:
         pytest.skip("SKART_PAINTINGS names no folder of real paintings")
@@ -366,26 +366,26 @@ def test_ukiyo_e_prints_are_near_each_other(inception_weights, tmp_path):
     assert np.sum(nearest[prints] == "Ukiyo-e") >= 6
 
 
-def test_nothing_is_said(image_paths, capfd):
+def test_verbose_false_prints_nothing(image_paths, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         extractor().transform(load(image_paths))
     assert capfd.readouterr() == ("", "")
 
 
-def test_random_weights_need_a_seed_that_is_the_same_everywhere(image_paths):
+def test_random_weights_need_an_int_seed(image_paths):
     with pytest.raises(ValueError, match="random_state must be an int .* got None"):
         extractor(random_state=None).transform(load(image_paths[:2]))
 
 
-def test_arrays_of_another_shape_are_other_images(tmp_path):
+def test_arrays_of_different_shapes_are_different_images(tmp_path):
     store = FeatureStore(tmp_path)
     for shape in ((1, 32, 48, 3), (1, 48, 32, 3)):
         shallow(cache=store).transform(np.zeros(shape, np.uint8))
     assert store.info()["arrays"] == 2
 
 
-def test_unreadable_files_are_counted_among_all(folder_of_images, tmp_path):
+def test_unreadable_files_count_in_the_progress_bar(folder_of_images, tmp_path):
     paths, cache = folder_of_images, tmp_path / "store"
     extractor(cache=cache).transform(load(paths[:3]))
     Path(paths[4]).write_bytes(b"no image")
@@ -412,7 +412,7 @@ def test_half_precision_on_disk(image_paths, tmp_path):
     assert store.info()["sections"][0]["identity"]["storage_dtype"] == "float16"
 
 
-def test_what_does_not_fit_half_precision(image_paths, monkeypatch):
+def test_half_precision_overflow_raises(image_paths, monkeypatch):
     huge = extractor(storage_dtype="float16")
     network = huge.network((SIZE, SIZE, 3))
     monkeypatch.setattr(
@@ -426,7 +426,7 @@ def test_what_does_not_fit_half_precision(image_paths, monkeypatch):
         huge.transform(load(image_paths[:2]))
 
 
-def test_networks_of_keras_hub_need_it(monkeypatch):
+def test_keras_hub_presets_need_keras_hub(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_hub", None)  # not to be imported
     hub = FeatureExtractor("keras_hub:dinov2_base", verbose=False)
     with pytest.raises(

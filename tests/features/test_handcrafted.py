@@ -62,7 +62,7 @@ def n_searches(monkeypatch):
     return lambda: len(done)
 
 
-def test_kinds_stand_side_by_side_in_their_order(image_paths):
+def test_descriptors_are_concatenated_in_order(image_paths):
     images = np.asarray(load(image_paths))
     found = features(("luminance", "hsv")).fit_transform(load(image_paths))
     assert found.dtype == np.float32
@@ -74,7 +74,7 @@ def test_kinds_stand_side_by_side_in_their_order(image_paths):
     np.testing.assert_array_equal(features("hsv").transform(images), found[:, 9:])
 
 
-def test_all_kinds(image_paths):
+def test_all_descriptors(image_paths):
     everything = features(tuple(DESCRIPTORS), n_words=20)
     found = everything.fit_transform(load(image_paths))
     assert found.shape == (12, len(everything.get_feature_names_out()))
@@ -83,7 +83,7 @@ def test_all_kinds(image_paths):
     assert "sift_19" in everything.get_feature_names_out()
 
 
-def test_images_on_demand_and_in_memory_are_equal(image_paths, tmp_path):
+def test_lazy_images_and_arrays_give_equal_features(image_paths, tmp_path):
     X = load(image_paths)
     expected = features(cache=tmp_path).transform(X)
     pixels = np.asarray(X)
@@ -93,7 +93,7 @@ def test_images_on_demand_and_in_memory_are_equal(image_paths, tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_neither_batch_nor_number_of_jobs_matters(image_paths):
+def test_result_does_not_depend_on_batch_size_and_n_jobs(image_paths):
     model = features((*HandcraftedFeatures().descriptors, "sift"), n_words=12)
     X = load(image_paths)
     expected = model.fit_transform(X)
@@ -103,14 +103,14 @@ def test_neither_batch_nor_number_of_jobs_matters(image_paths):
 
 
 @pytest.mark.slow
-def test_processes_give_what_threads_give(image_paths):
+def test_processes_and_threads_give_equal_features(image_paths):
     X = load(image_paths)
     with joblib.parallel_config("loky", n_jobs=2):
         found = features("hsv").transform(X[:3])
     np.testing.assert_array_equal(found, features("hsv").transform(X[:3]))
 
 
-def test_the_second_time_nothing_is_computed(image_paths, tmp_path, count_decodes):
+def test_stored_features_are_not_computed_again(image_paths, tmp_path, count_decodes):
     first = features(cache=tmp_path).fit_transform(load(image_paths))
     assert sorted(count_decodes) == image_paths
     assert written(tmp_path) == {"hsv": 12, "luminance": 12}
@@ -121,7 +121,7 @@ def test_the_second_time_nothing_is_computed(image_paths, tmp_path, count_decode
     assert written(tmp_path) == {"hsv": 12, "luminance": 12}
 
 
-def test_another_kind_computes_that_kind_only(image_paths, tmp_path, count_decodes):
+def test_only_missing_descriptors_are_computed(image_paths, tmp_path, count_decodes):
     features("hsv", cache=tmp_path).transform(load(image_paths[:5]))
     features(("hsv", "luminance"), cache=tmp_path).transform(load(image_paths[:5]))
     assert len(count_decodes) == 10
@@ -133,7 +133,7 @@ def test_another_kind_computes_that_kind_only(image_paths, tmp_path, count_decod
     assert written(tmp_path) == {"hsv": 8, "luminance": 8}
 
 
-def test_without_a_cache_no_file_is_made(image_paths, tmp_path, monkeypatch):
+def test_no_file_is_written_without_a_cache(image_paths, tmp_path, monkeypatch):
     stored = features(cache=tmp_path / "store").transform(load(image_paths))
 
     def connect(*args, **options):
@@ -146,7 +146,7 @@ def test_without_a_cache_no_file_is_made(image_paths, tmp_path, monkeypatch):
     np.testing.assert_array_equal(found, stored)
 
 
-def test_vectors_of_other_sizes_are_stored_apart(image_paths, tmp_path):
+def test_image_sizes_have_separate_sections(image_paths, tmp_path):
     store = FeatureStore(tmp_path)
     for n, loading in enumerate([{"size": 64}, {"size": 96}, {"resize": "pad"}]):
         images = ImageLoader(**({"size": 64} | loading)).transform(image_paths[:2])
@@ -155,7 +155,7 @@ def test_vectors_of_other_sizes_are_stored_apart(image_paths, tmp_path):
         assert store.info()["arrays"] == 2 * n + 2
 
 
-def test_vectors_of_another_version_of_a_descriptor_are_not_read(image_paths, tmp_path):
+def test_descriptor_versions_have_separate_sections(image_paths, tmp_path):
     store = FeatureStore(tmp_path)
     images = load(image_paths[:2])
     expected = features("hsv").transform(images)
@@ -176,7 +176,7 @@ def test_vectors_of_another_version_of_a_descriptor_are_not_read(image_paths, tm
     np.testing.assert_array_equal(found, expected + 1)
 
 
-def test_each_content_is_computed_once(folder_of_images, tmp_path):
+def test_equal_files_are_computed_once(folder_of_images, tmp_path):
     copy = tmp_path / "copy.jpg"
     shutil.copy(folder_of_images[0], copy)
     paths = [folder_of_images[0], str(copy), folder_of_images[1], folder_of_images[0]]
@@ -208,7 +208,7 @@ def test_unreadable_images(image_paths, tmp_path):
         features(cache=cache).transform(load(paths))
 
 
-def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
+def test_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
     path = save_image(tmp_path / "a.jpg", seed=1)
     prepare = ImageFile.ImageFile.load_prepare
 
@@ -248,7 +248,7 @@ HandcraftedFeatures(("hsv", "luminance"), cache=Killed(sys.argv[1])).transform(i
 
 
 @pytest.mark.slow
-def test_a_killed_process_loses_the_batch_in_hand(tmp_path):
+def test_killed_process_loses_only_the_current_batch(tmp_path):
     size = 1000  # two in a batch
     paths = [save_image(tmp_path / f"{seed}.jpg", seed=seed) for seed in range(6)]
     process = start(KILLED, tmp_path / "store", size, *paths)
@@ -261,7 +261,7 @@ def test_a_killed_process_loses_the_batch_in_hand(tmp_path):
     np.testing.assert_array_equal(found, features().transform(images))
 
 
-def test_a_damaged_vector_is_computed_anew(image_paths, tmp_path, count_decodes):
+def test_damaged_vector_is_computed_again(image_paths, tmp_path, count_decodes):
     found = features(cache=tmp_path).transform(load(image_paths))
     (database,) = tmp_path.glob("features-*.sqlite")
     vector = found[4, :42].tobytes()
@@ -276,7 +276,7 @@ def test_a_damaged_vector_is_computed_anew(image_paths, tmp_path, count_decodes)
 
 
 class TestSift:
-    def test_words_are_counted(self, image_paths):
+    def test_visual_words_are_counted(self, image_paths):
         X = load(image_paths)
         model = features("sift", n_words=10).fit(X)
         assert model.vocabulary_.shape == (10, 128)
@@ -287,11 +287,11 @@ class TestSift:
             words = np.bincount(distances.argmin(axis=1), minlength=10)
             np.testing.assert_allclose(counted, words / len(patches), rtol=1e-5)
 
-    def test_an_image_without_patches_has_no_words(self, image_paths):
+    def test_image_without_patches_has_no_words(self, image_paths):
         model = features("sift", n_words=10).fit(load(image_paths))
         assert not model.transform(np.full((1, SIZE, SIZE, 3), 90)).any()
 
-    def test_before_fit(self, image_paths):
+    def test_transform_before_fit_raises(self, image_paths):
         model = features(("hsv", "sift"))
         with pytest.raises(NotFittedError):
             model.transform(load(image_paths[:2]))
@@ -300,13 +300,13 @@ class TestSift:
         assert model.__sklearn_tags__().requires_fit
         assert not features("hsv").__sklearn_tags__().requires_fit
 
-    def test_without_it_a_fit_leaves_nothing(self, image_paths):
+    def test_refit_without_sift_forgets_the_vocabulary(self, image_paths):
         X = load(image_paths)
         model = features(("hsv", "sift"), n_words=5).fit(X)
         model.set_params(descriptors="hsv").fit(X)
         assert not hasattr(model, "vocabulary_")
 
-    def test_the_seed_decides(self, image_paths, tmp_path):
+    def test_visual_words_depend_on_random_state(self, image_paths, tmp_path):
         X = load(image_paths)
         one, same, other = (
             features("sift", n_words=8, random_state=seed, cache=tmp_path).fit(X)
@@ -315,13 +315,13 @@ class TestSift:
         np.testing.assert_array_equal(one.vocabulary_, same.vocabulary_)
         assert (one.vocabulary_ != other.vocabulary_).any()
 
-    def test_without_a_cache_patches_are_found_once(self, image_paths, n_searches):
+    def test_patches_are_computed_once_without_a_cache(self, image_paths, n_searches):
         model = features(("hsv", "sift"), n_words=8)
         model.fit_transform(load(image_paths))
         assert n_searches() == 12
 
     @pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
-    def test_a_search_over_words_finds_patches_once(
+    def test_search_over_words_computes_patches_once(
         self, image_paths, tmp_path, n_jobs
     ):
         pipe = Pipeline(
@@ -369,7 +369,7 @@ class TestSift:
         np.testing.assert_array_equal(again.transform(image_paths), expected)
 
 
-def test_beside_a_network(image_paths, tmp_path):
+def test_union_with_network_features(image_paths, tmp_path):
     network = FeatureExtractor(
         "VGG16", weights=None, layer="block1_pool", cache=tmp_path
     )
@@ -384,7 +384,7 @@ def test_beside_a_network(image_paths, tmp_path):
     )
 
 
-def test_three_at_a_time_on_one_store(image_paths, tmp_path):
+def test_parallel_extractions_into_one_store(image_paths, tmp_path):
     kinds = [("hsv", "lbp"), ("lbp", "hsv"), ("luminance", "hsv", "lbp")]
     union = FeatureUnion(
         [(str(i), features(kind, cache=tmp_path)) for i, kind in enumerate(kinds)],
@@ -397,7 +397,7 @@ def test_three_at_a_time_on_one_store(image_paths, tmp_path):
     assert FeatureStore(tmp_path).info()["arrays"] == 36
 
 
-def test_a_table(image_paths):
+def test_dataframe_output(image_paths):
     model = features("luminance").set_output(transform="pandas")
     table = model.fit_transform(load(image_paths[:2]))
     assert isinstance(table, pd.DataFrame)
@@ -419,31 +419,31 @@ def test_a_table(image_paths):
         ({"n_jobs": 0}, ValueError, "n_jobs"),
     ],
 )
-def test_bad_parameters(image_paths, parameters, error, message):
+def test_invalid_parameters_raise(image_paths, parameters, error, message):
     with pytest.raises(error, match=message):
         features().set_params(**parameters).fit_transform(load(image_paths[:1]))
 
 
-def test_what_is_no_images(image_paths):
+def test_invalid_images_raise(image_paths):
     with pytest.raises(ValueError, match=r"put ImageLoader\(\) ahead"):
         features().fit(image_paths)
 
 
-def test_the_docstring_lists_all_kinds():
+def test_docstring_lists_all_descriptors():
     rows = re.findall(r'^ +"(\w+)" +(\S+)  \S', HandcraftedFeatures.__doc__, re.M)
     lengths = {kind: str(len(row.names or ())) for kind, row in DESCRIPTORS.items()}
     assert dict(rows) == lengths | {"sift": "n_words"}
     assert tuple(kind for kind, _ in rows[:8]) == HandcraftedFeatures().descriptors
 
 
-def test_conventions(image_paths):
+def test_scikit_learn_conventions(image_paths):
     model = features(["hsv"], n_words=7)
     parameters = model.get_params()
     model.fit_transform(load(image_paths[:1]))
     assert model.get_params() == parameters == clone(model).get_params()
 
 
-def test_progress_of_long_work(image_paths, capsys, monkeypatch):
+def test_progress_bar(image_paths, capsys, monkeypatch):
     init = tqdm.__init__
 
     def init_without_delay(progress, *args, **options):

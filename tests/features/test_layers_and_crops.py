@@ -74,7 +74,7 @@ def test_gram_of_many_channels_keeps_distances():
     np.testing.assert_array_equal(vectors, again)
 
 
-def test_gram_tells_textures_of_equal_means_apart():
+def test_gram_separates_textures_of_equal_means():
     stripes = np.zeros((1, 8, 8, 2), "float32")
     stripes[:, ::2, :, 0] = stripes[:, ::2, :, 1] = 1  # both channels in the same rows
     apart = stripes.copy()
@@ -86,7 +86,7 @@ def test_gram_tells_textures_of_equal_means_apart():
     assert np.abs(np.subtract(layer(stripes), layer(apart))).max() > 0.5
 
 
-def test_several_layers_are_joined_in_one_pass(images, n_passes, tmp_path):
+def test_several_layers_are_computed_in_one_pass(images, n_passes, tmp_path):
     joined = extractor(layer=LAYERS[:3], pooling=["avg", "std"], cache=tmp_path)
     features = joined.transform(images)
     assert n_passes() == 6
@@ -136,7 +136,7 @@ def test_precompute_serves_a_search_over_layers_poolings_and_crops(
     assert info["arrays"] == info["writes"] == 12 * 5 * len(LAYERS) * 3
 
 
-def test_crops_are_windows(images):
+def test_crops_are_windows_of_the_image(images):
     large = np.asarray(images)
     size = 40
     corners = [large[:, :size, :size], large[:, :size, -size:]]
@@ -157,7 +157,7 @@ def test_crops_are_windows(images):
     assert five.get_feature_names_out()[WIDTH] == "vgg16_block1_pool_avg_top_left_0"
 
 
-def test_more_crops_begin_with_fewer(image_paths, tmp_path, n_passes):
+def test_nine_crops_contain_five(image_paths, tmp_path, n_passes):
     lazy = ImageLoader(48).transform(image_paths)
     counts = []
     for crops, flip in [(1, False), (5, False), (9, False), (9, True), (None, False)]:
@@ -168,7 +168,7 @@ def test_more_crops_begin_with_fewer(image_paths, tmp_path, n_passes):
     assert counts == [1, 5, 9, 18, 19]
 
 
-def test_mirrored(images):
+def test_horizontal_flip(images):
     both = extractor(horizontal_flip=True, crop_pooling="concat").transform(images)
     np.testing.assert_allclose(
         both[:, WIDTH:], extractor().transform(images[:, :, ::-1]), rtol=1e-4, atol=1e-6
@@ -178,7 +178,7 @@ def test_mirrored(images):
     np.testing.assert_allclose(both[:, WIDTH:], both[:, :WIDTH], rtol=1e-4, atol=1e-6)
 
 
-def test_a_crop_of_all_is_the_image(images, tmp_path, n_passes):
+def test_single_full_crop_equals_the_image(images, tmp_path, n_passes):
     whole = extractor(cache=tmp_path).transform(images)
     crop = extractor(crops=1, crop_size=SIZE, cache=tmp_path).transform(images)
     np.testing.assert_array_equal(whole, crop)
@@ -201,7 +201,7 @@ def test_a_crop_of_all_is_the_image(images, tmp_path, n_passes):
         ({"horizontal_flip": "no"}, ValueError, "'horizontal_flip' parameter"),
     ],
 )
-def test_bad_parameters(images, parameters, error, message):
+def test_invalid_parameters_raise(images, parameters, error, message):
     with pytest.raises(error, match=message):
         extractor(**parameters).transform(images)
 

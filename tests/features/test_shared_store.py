@@ -63,7 +63,7 @@ def test_features_stored_by_others_are_not_computed(image_paths, tmp_path, work)
     np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-6)
 
 
-def test_the_same_batch_at_the_same_moment(image_paths, tmp_path, work):
+def test_same_batch_at_the_same_time(image_paths, tmp_path, work):
     """What is stored first stays, and the other's work is lost, nothing else."""
     images = ImageLoader(32).transform(image_paths)
     others = []

@@ -67,7 +67,7 @@ def many_paintings(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CITED)
-def test_it_learns(name, make, many_paintings):
+def test_pipelines_learn(name, make, many_paintings):
     paintings = many_paintings
     painters = paintings.frame.groupby("movement")["artist"].unique()
     seen = ~np.isin(paintings.artists, np.concatenate([x[:2] for x in painters]))
@@ -83,7 +83,7 @@ def test_it_learns(name, make, many_paintings):
         for name in CITED
     ],
 )
-def test_it_is_saved(name, make, paintings, tmp_path):
+def test_pipelines_are_saved(name, make, paintings, tmp_path):
     pipe = make(name).fit(paintings.paths, paintings.labels)
     predicted = pipe.predict(paintings.paths)
     save_model(pipe, tmp_path / "model.skart")
@@ -93,7 +93,7 @@ def test_it_is_saved(name, make, paintings, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["arora2012", "bar2014"])
-def test_what_is_drawn_at_random_has_a_seed(name, make, paintings):
+def test_random_steps_have_a_seed(name, make, paintings):
     paths, labels = paintings.paths, paintings.labels
     pipe = make(name).fit(paths, labels)
     numbers = pipe[:-1].transform(paths)
@@ -113,7 +113,7 @@ def test_binary_features_are_binary(make, many_paintings):
     assert 0.3 < bits.mean() < 0.7
 
 
-def test_an_unknown_name():
+def test_unknown_name_raises():
     with pytest.raises(ValueError, match="got 'kahn2014'. Did you mean 'khan2014'"):
         make_cited_pipeline("kahn2014")
 
@@ -125,7 +125,7 @@ def test_sizes():
 
 
 @pytest.mark.parametrize("name", CITED)
-def test_the_table_is_complete(name):
+def test_cited_systems_are_described(name):
     system = CITED[name]
     assert system.name == name
     for field in dataclasses.fields(system):
@@ -139,7 +139,7 @@ def test_the_table_is_complete(name):
     assert f"| `{name}`: {row}" in page
 
 
-def test_their_figures_stand_beside_ours():
+def test_table_compares_published_and_measured_accuracy():
     results = {
         "khan2014": {"train": 0.9, "test": 0.5, "minutes": 1.25},
         "gunsel2005": {"failed": "ValueError: too few"},
@@ -170,7 +170,7 @@ class Reproduction:
 
 
 @pytest.mark.parametrize("error", [ValueError("too few"), OSError("too few")])
-def test_a_system_that_fails_leaves_the_others(error):
+def test_failing_system_does_not_stop_the_others(error):
     reproduction = Reproduction(error)
     results = run_cited(reproduction)
     reason = f"{type(error).__name__}: too few"
@@ -179,16 +179,16 @@ def test_a_system_that_fails_leaves_the_others(error):
 
 
 @pytest.mark.parametrize("error", [AttributeError("a bug"), TypeError("a bug")])
-def test_errors_of_skart_are_no_failures_of_a_system(error):
+def test_errors_of_skart_are_raised(error):
     with pytest.raises(type(error), match="a bug"):
         run_cited(Reproduction(error))
 
 
-def test_none_of_them_is_an_empty_table():
+def test_no_system_gives_an_empty_table():
     assert compare_cited({}).reset_index().to_dict("records") == []
 
 
-def test_boosted_machines_mind_weights_but_not_their_sum(blobs):
+def test_boosted_svc_uses_relative_weights(blobs):
     X, y = blobs
     X = X[:, :2]  # where classes overlap
     weights = np.where(y == "Cubism", 5.0, 1.0)
@@ -203,7 +203,7 @@ def test_boosted_machines_mind_weights_but_not_their_sum(blobs):
     assert np.sum(weighted[1] == "Cubism") > np.sum(plain == "Cubism")
 
 
-def test_boosting_goes_past_the_first_machine(blobs):
+def test_boosting_fits_several_machines(blobs):
     X, y = blobs
     boosted = AdaBoostClassifier(BoostedSVC(C=1), n_estimators=4, random_state=0)
     boosted.fit(X[:, :2], y)
@@ -226,21 +226,21 @@ class TestTopography:
         assert level[:7].sum() == pytest.approx(1)
         return names, level[7:].reshape(3, 8)
 
-    def test_a_slope(self):
+    def test_topography_of_a_slope(self):
         names, (gradient, *_) = self.describe(128 + 3 * self.right)
         assert names["slope"] > 0.8
         assert gradient.argmax() == 0 and gradient[0] > 0.9  # to the right
         _, (gradient, *_) = self.describe(128 + 3 * self.down)
         assert gradient[2] > 0.9  # downwards, a quarter of a turn on
 
-    def test_a_ridge_and_a_ravine(self):
+    def test_topography_of_a_ridge_and_a_ravine(self):
         wall = 200 * np.exp(-(self.right**2) / 32)
         names, (_, ridge, ravine) = self.describe(wall)
         assert names["ridge"] > names["ravine"] and ridge[0] > 0.9  # it bends across
         names, (_, ridge, ravine) = self.describe(255 - wall.T)
         assert names["ravine"] > names["ridge"] and ravine[4] > 0.9
 
-    def test_a_peak_a_pit_and_a_saddle(self):
+    def test_topography_of_a_peak_a_pit_and_a_saddle(self):
         hill = 200 * np.exp(-(self.right**2 + self.down**2) / 32)
         names, _ = self.describe(hill)
         assert names["peak"] > 0 and names["pit"] == names["saddle"] == 0
@@ -249,13 +249,13 @@ class TestTopography:
         names, _ = self.describe(128 + (self.right**2 - self.down**2) / 2)
         assert names["saddle"] > 0 and names["peak"] == names["pit"] == 0
 
-    def test_its_length_is_that_of_its_names(self):
+    def test_topography_has_as_many_names_as_features(self):
         for shape in ((16, 17), (90, 40)):
             image = grey(np.random.default_rng(0).integers(0, 256, shape))
             assert topography(image).shape == (len(TOPOGRAPHY_NAMES),) == (93,)
 
 
-def test_colours_have_names():
+def test_color_names_of_plain_colours():
     image = np.zeros((40, 40, 3), np.uint8)
     image[:20, :20] = 250, 240, 245  # nearly white
     image[:20, 20:] = 200, 20, 30  # red
@@ -274,7 +274,7 @@ def test_colours_have_names():
     ]
 
 
-def test_six_numbers():
+def test_gunsel_has_six_features():
     flat = gunsel(np.full((40, 50, 3), 100, np.uint8))
     assert flat[0] == 0 and flat[1] == 0 and flat[2] == 1
     assert abs(flat[3] - 100) <= 2 and flat[4] == flat[5] == 0

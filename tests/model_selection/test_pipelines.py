@@ -71,7 +71,7 @@ def test_fit_and_predict_on_paths(pipe, paintings, convert, integers):
 
 
 @pytest.mark.slow
-def test_a_pipeline_learns(paintings, tmp_path):
+def test_pipelines_learn(paintings, tmp_path):
     pipe = make_transfer_pipeline(
         size=128,
         layer="mixed0",

@@ -55,7 +55,7 @@ def stack(paintings, artists, tmp_path_factory):
     return stack.fit(paintings.paths, paintings.labels)
 
 
-def test_a_stack_keeps_artists_apart_inside(paintings, artists, stack, monkeypatch):
+def test_inner_folds_keep_artists_apart(paintings, artists, stack, monkeypatch):
     monkeypatch.setattr(RecordingKFold, "splits", [])
     store = stack.estimators[0][1]["features"].cache
     make_stack(artists, store, RecordingKFold).fit(paintings.paths, paintings.labels)
@@ -64,7 +64,7 @@ def test_a_stack_keeps_artists_apart_inside(paintings, artists, stack, monkeypat
         assert not {artists[path] for path in train} & {artists[path] for path in test}
 
 
-def test_a_stack_has_a_head_for_each_view(paintings, stack):
+def test_each_view_has_a_head(paintings, stack):
     assert [name for name, _ in stack.estimators] == [*LAYERS, "handcrafted"]
     probabilities = stack.predict_proba(paintings.paths[:5])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
@@ -75,7 +75,7 @@ def test_a_stack_has_a_head_for_each_view(paintings, stack):
     assert info["writes"] == info["arrays"] == 3 * len(paintings.paths)
 
 
-def test_a_stack_computes_each_painting_once(paintings, artists, tmp_path, n_passes):
+def test_stack_computes_each_painting_once(paintings, artists, tmp_path, n_passes):
     train, test = paintings.paths[::2], paintings.paths[1::2]
     stack = make_stack(artists, tmp_path).fit(train, paintings.labels[::2])
     assert n_passes() == len(train)  # both layers, in all folds
@@ -83,7 +83,7 @@ def test_a_stack_computes_each_painting_once(paintings, artists, tmp_path, n_pas
     assert n_passes() == len(train) + len(test)
 
 
-def test_a_stack_takes_other_estimators():
+def test_stack_of_other_estimators():
     X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
     linear = make_pipeline(StandardScaler(), LogisticRegression())
     members = [("linear", linear), ("plain", LogisticRegression()), ("left", "drop")]
@@ -92,7 +92,7 @@ def test_a_stack_takes_other_estimators():
     np.testing.assert_array_equal(stack.predict_proba(X), expected.predict_proba(X))
 
 
-def test_a_saved_stack_leaves_artists_out(paintings, artists, stack, tmp_path):
+def test_saved_stack_contains_no_artists(paintings, artists, stack, tmp_path):
     file = tmp_path / "stack.skart"
     save_model(stack, file)
     assert stack.cv.artists == artists  # the model itself isn't changed
@@ -129,7 +129,7 @@ def test_calibration_with_artists_apart(paintings, artists, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_stack_learns(tmp_path):
+def test_stack_learns(tmp_path):
     root = make_paintings(
         tmp_path / "paintings",
         movements=["Neoplasticism", "Op Art", "Pointillism"],
@@ -173,7 +173,7 @@ def test_a_stack_learns(tmp_path):
         ),
     ],
 )
-def test_bad_views(parameters, error, message):
+def test_invalid_views_raise(parameters, error, message):
     with pytest.raises(error, match=message):
         make_stacked_pipeline(**parameters)
 

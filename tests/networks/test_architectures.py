@@ -55,7 +55,7 @@ def test_probabilities(build, pooling, batch_norm):
     assert ("BatchNormalization" in kinds) == batch_norm
 
 
-def test_too_many_weights_are_an_error_before_building():
+def test_too_many_weights_raise_before_building():
     with pytest.raises(
         ValueError,
         match=r"1,536,017,536 weights in its dense layers, 24.6 GB.*max_weights",

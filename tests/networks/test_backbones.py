@@ -40,13 +40,13 @@ def BrokenNet(include_top=False, weights=None, input_shape=None):
 
 @pytest.mark.parametrize("weights", [None, "imagenet", "tiny.weights.h5"])
 @pytest.mark.parametrize(("size", "error"), [(8, AttributeError), (9, TypeError)])
-def test_bugs_in_a_network_pass_as_they_are(monkeypatch, weights, size, error):
+def test_errors_in_a_network_are_not_wrapped(monkeypatch, weights, size, error):
     monkeypatch.setattr(keras.applications, "BrokenNet", BrokenNet, raising=False)
     with pytest.raises(error, match="a bug"):
         load_backbone("BrokenNet", input_shape=(size, size, 3), weights=weights)
 
 
-def test_files_of_weights_that_do_not_fit(tiny, tmp_path):
+def test_weights_files_of_other_networks_raise(tiny, tmp_path):
     whole = tmp_path / "whole.weights.h5"
     TinyNet(input_shape=(8, 8, 3)).save_weights(whole)
     load_backbone("TinyNet", input_shape=(8, 8, 3), weights=whole)
@@ -66,7 +66,7 @@ def test_files_of_weights_that_do_not_fit(tiny, tmp_path):
         load_backbone("TinyNet", input_shape=(8, 8, 3), weights=named)
 
 
-def test_weights_of_a_file_are_those_that_are_loaded(tiny, tmp_path):
+def test_weights_are_loaded_from_a_file(tiny, tmp_path):
     network = TinyNet(input_shape=(8, 8, 3))
     network.save_weights(tmp_path / "tiny.weights.h5")
     loaded = load_backbone(

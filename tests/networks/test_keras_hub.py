@@ -116,7 +116,7 @@ def transform(backbone, images, **parameters):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_features_are_those_of_the_preset(presets, images, kind):
+def test_features_equal_the_preset(presets, images, kind):
     backbone, network = presets[kind]
     expected = outputs_by_hand(network, images)
     if expected.ndim == 3:
@@ -133,7 +133,7 @@ def test_features_are_those_of_the_preset(presets, images, kind):
 
 
 @pytest.mark.parametrize("kind", ["vit", "dino", "clip", "clip_encoder"])
-def test_the_class_token_is_a_layer(presets, images, kind):
+def test_class_token_is_a_layer(presets, images, kind):
     backbone, network = presets[kind]
     expected = outputs_by_hand(network, images)[:, 0]
     both = transform(backbone, images, layer=["class_token", None])
@@ -180,7 +180,7 @@ def test_weights(presets, images, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["dino", "clip"])
-def test_random_weights_are_the_seeds(presets, images, kind):
+def test_random_weights_depend_on_the_seed(presets, images, kind):
     one, other = (
         load_backbone(presets[kind][0], input_shape=(SIZE, SIZE, 3), weights=None)
         for _ in range(2)
@@ -216,7 +216,7 @@ def test_sizes(presets):
     assert transform(presets["resnet"][0], larger).shape == (1, 64)
 
 
-def test_what_there_is_not(presets, images, tmp_path):
+def test_invalid_presets_raise(presets, images, tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a folder with a preset"):
         transform(f"keras_hub:{tmp_path / 'none'}", images)
     with pytest.raises(
@@ -236,7 +236,7 @@ def test_what_there_is_not(presets, images, tmp_path):
         transform(f"keras_hub:{tmp_path / 'text'}", images)
 
 
-def test_the_store_tells_folders_apart(images, tmp_path):
+def test_changed_folder_is_another_section(images, tmp_path):
     folder, store = tmp_path / "network", tmp_path / "store"
     network, backbone = save("vit", folder), f"keras_hub:{folder}"
     first = transform(backbone, images, cache=store)
