@@ -1,14 +1,25 @@
-"""Randomized search with a progress bar, and its results for a model file."""
+"""Randomized search that begins with the defaults, and its results for a model file."""
 
 import warnings
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection import RandomizedSearchCV
+from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 from tqdm.auto import tqdm
 
 from skart._utils._interrupts import check_interrupt
+
+
+class DefaultFirstSearchCV(RandomizedSearchCV):
+    """Randomized search whose first candidate is the estimator as it is."""
+
+    def _run_search(self, evaluate_candidates):
+        # A hook for subclasses, see BaseSearchCV.
+        drawn = ParameterSampler(
+            self.param_distributions, self.n_iter - 1, random_state=self.random_state
+        )
+        evaluate_candidates([{}, *(drawn if self.n_iter > 1 else ())])
 
 
 def random_search(
@@ -26,7 +37,7 @@ def random_search(
             progress.set_postfix(accuracy=f"{accuracy:.3f}")
             return accuracy
 
-        search = RandomizedSearchCV(
+        search = DefaultFirstSearchCV(
             pipe,
             space,
             n_iter=n_candidates,
@@ -60,8 +71,9 @@ def random_search(
 
 def note_search(results):
     """Return the parameters and mean scores of `cv_results_` as lists."""
+    # Parameters of the first candidate, the defaults, are masked: None.
     return {
-        key: np.ma.getdata(values).tolist()
+        key: np.ma.asarray(values).tolist()
         for key, values in results.items()
         if key.startswith("param_") or key in ("mean_test_score", "std_test_score")
     }

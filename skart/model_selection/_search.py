@@ -5,11 +5,11 @@ import itertools
 from scipy.stats import loguniform, randint, uniform
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import RandomizedSearchCV
 from sklearn.svm import SVC
 
 from skart._utils._validation import check_choice
 from skart.model_selection._pipelines import make_transfer_pipeline
+from skart.model_selection._random_search import DefaultFirstSearchCV
 from skart.model_selection._shared_pass import precompute_shared
 
 # The best layers for style in benchmarks; joined, they are better still.
@@ -149,7 +149,8 @@ def make_head_search(
         Layers to search. If None, ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
         InceptionV3; those of other backbones must be named.
     n_iter : int, default=20
-        Number of candidates.
+        Number of candidates. The first is the report's dense head with its defaults on
+        all layers, so that the search returns nothing worse.
     cv : int, splitter or iterable, default=None
         See :class:`sklearn.model_selection.RandomizedSearchCV`. To keep artists apart,
         use :class:`sklearn.model_selection.StratifiedGroupKFold` and pass ``groups`` to
@@ -216,6 +217,7 @@ def make_head_search(
     count_features(backbone, [(layer, "avg") for layer in layers])
     estimator = make_transfer_pipeline(
         backbone=backbone,
+        layer=layers,
         cache=cache,
         crops=1 if preset == "thorough" else None,
         scale=True,
@@ -245,13 +247,13 @@ def make_head_search(
     )
 
 
-class _SharedPassSearchCV(RandomizedSearchCV):
+class _SharedPassSearchCV(DefaultFirstSearchCV):
     """Randomized search that computes the features of all candidates in one pass."""
 
     def fit(self, X, y=None, **params):
         """Compute features, then run the search, as `RandomizedSearchCV` does."""
         spaces = self.param_distributions
-        candidates = []
+        candidates = [self.estimator]
         for space in [spaces] if isinstance(spaces, dict) else spaces:
             names = [
                 name

@@ -122,6 +122,9 @@ class HistoryDisplay:
 class SearchDisplay:
     """Score of each candidate of a search against each parameter.
 
+    Candidates without a value of a parameter are a horizontal line: the defaults, with
+    which searches of skart begin.
+
     Parameters
     ----------
     results : dict of str to array-like
@@ -191,19 +194,36 @@ class SearchDisplay:
         error = np.asarray(self.results["std_test_score"])
         best = np.nanargmax(score)
         for ax_, name in zip(self.axes_, names, strict=True):
-            values = list(self.results[name])
+            values = [
+                None if value is np.ma.masked else value for value in self.results[name]
+            ]
+            has_value = np.array([value is not None for value in values])
+            for default in score[~has_value]:
+                ax_.axhline(default, color="0.5", linestyle="--", label="defaults")
+            values = [value for value in values if value is not None]
             try:
                 values = np.array([float(value) for value in values])
             except (TypeError, ValueError):  # names, or lists of units
                 values = np.array([str(value) for value in values])
                 ax_.tick_params(axis="x", rotation=45)
             else:
-                if values.min() > 0 and values.max() / values.min() > 30:
+                if len(values) and values.min() > 0 and np.ptp(np.log(values)) > 3.4:
                     ax_.set_xscale("log")
                     ax_.xaxis.set_minor_formatter(NullFormatter())
-            ax_.errorbar(values, score, error, fmt="o", alpha=0.6, markersize=4)
-            # zorder: above the error bars.
-            ax_.plot(values[best], score[best], "o", color="C1", label="best", zorder=3)
+            ax_.errorbar(
+                values,
+                score[has_value],
+                error[has_value],
+                fmt="o",
+                alpha=0.6,
+                markersize=4,
+            )
+            if has_value[best]:
+                place = has_value[:best].sum()
+                # zorder: above the error bars.
+                ax_.plot(
+                    values[place], score[best], "o", color="C1", label="best", zorder=3
+                )
             ax_.set_xlabel(name.removeprefix("param_"))
             ax_.grid(alpha=0.3)
         self.axes_[0].legend()

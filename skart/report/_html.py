@@ -39,33 +39,7 @@ FIGURE_STYLE = {
 
 
 class Page:
-    """HTML page with a title and sections.
-
-    Parameters
-    ----------
-    title : str
-        Title.
-    subtitle : str, default=""
-        Text below the title.
-
-    Attributes
-    ----------
-    sections : list of Section
-        Sections in their order.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import pandas as pd
-    >>> from skart.report._html import Page
-    >>> page = Page("A collection")
-    >>> section = page.section("Movements")
-    >>> section.text("There are two of them.")
-    >>> section.table(pd.DataFrame({"paintings": [3, 5]}, index=["Fauvism", "Op Art"]))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     print(page.write(f"{folder}/page.html").name)
-    page.html
-    """
+    """HTML page with a title, a subtitle and sections."""
 
     def __init__(self, title, subtitle=""):
         self.title = title
@@ -73,7 +47,7 @@ class Page:
         self.sections = []
 
     def section(self, title):
-        """Add a section with a heading, which is also an entry of the contents."""
+        """Add a section, which is also an entry of the contents, and return it."""
         self.sections.append(Section(title))
         return self.sections[-1]
 
@@ -98,15 +72,7 @@ class Page:
 
 
 class Section:
-    """Section of a page; :meth:`Page.section` returns one.
-
-    Attributes
-    ----------
-    title : str
-        Heading.
-    blocks : list of dict
-        Content in its order.
-    """
+    """Section of a page: a heading, and blocks of content in their order."""
 
     def __init__(self, title):
         self.title = title
@@ -122,23 +88,10 @@ class Section:
         self._add("facts", facts=facts)
 
     def table(self, frame, *, caption="", formats=None, code=(), links=None):
-        """Add a table.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            The table. Its index is shown unless it is a RangeIndex.
-        caption : str, default=""
-            Text above the table.
-        formats : dict, default=None
-            Format of each column: a str such as ``".1%"``, or a function of the value.
-            By default, integers have thousands separators, floats three significant
-            digits, and missing values are a dash.
-        code : tuple of str, default=()
-            Columns in a monospaced font that are broken anywhere, such as file names.
-        links : dict of str to list, default=None
-            URIs of the cells of a column; None for a cell without.
-        """
+        """Add a table; its index is shown unless it is a RangeIndex."""
+        # `formats`: by column, a format such as ".1%" or a function of the value.
+        # `code`: columns in a monospaced font that are broken anywhere.
+        # `links`: by column, the address for each cell, or None.
         formats = formats or {}
         numbered = isinstance(frame.index, pd.RangeIndex)
         columns = [
@@ -170,19 +123,7 @@ class Section:
         )
 
     def figure(self, figure, *, alt, caption=""):
-        """Add a figure, and close it.
-
-        Photographs are stored as JPEG, drawings as SVG or, if that is smaller, as PNG.
-
-        Parameters
-        ----------
-        figure : matplotlib.figure.Figure or Display
-            The figure, or a display with ``figure_``.
-        alt : str
-            Alternative text.
-        caption : str, default=""
-            Text below the figure.
-        """
+        """Add a figure or a Display, and close it."""
         figure = getattr(figure, "figure_", figure)
         kind, data, width = _encode_figure(figure)
         plt.close(figure)
@@ -190,16 +131,7 @@ class Section:
         self._add("figure", uri=uri, width=width, alt=alt, caption=caption)
 
     def gallery(self, items, *, caption=""):
-        """Add thumbnails side by side, each with a few lines of text.
-
-        Parameters
-        ----------
-        items : iterable of dict
-            ``image``, a uint8 array of shape (height, width, 3), or None; ``lines``, a
-            list of str; and optionally ``link``, an address for the first line.
-        caption : str, default=""
-            Text above the thumbnails.
-        """
+        """Add thumbnails, each a dict of `image`, `lines` and an optional `link`."""
         shown = [
             {
                 "uri": None if item["image"] is None else _jpeg_uri(item["image"]),
@@ -211,18 +143,8 @@ class Section:
         self._add("gallery", thumbnails=shown, caption=caption)
 
     def download(self, name, frame, *, text):
-        """Add a table as a CSV file that is stored in the page, with its SHA-256.
-
-        Parameters
-        ----------
-        name : str
-            File name, such as ``"manifest.csv"``. Large files are split into numbered
-            parts, because browsers limit the length of links.
-        frame : DataFrame
-            The table; its index is left out.
-        text : str
-            Text before the link.
-        """
+        """Add a table as CSV files in the page, each with its SHA-256."""
+        # Browsers limit the length of links: large tables are split into parts.
         n_parts = -(-len(_encode(frame.to_csv(index=False))) // _MAX_LINK_BYTES)
         size = max(1, -(-len(frame) // n_parts))
         links = []
@@ -275,6 +197,7 @@ def _format(value, form):
 
 def _encode_figure(figure):
     """Return the image type, the bytes and the width in CSS pixels of a figure."""
+    # Photographs are stored as JPEG, drawings as SVG or, if that is smaller, as PNG.
     images = [image for ax in figure.axes for image in ax.images]
     has_photographs = any(image.get_array().ndim == 3 for image in images)
     if not has_photographs:

@@ -30,7 +30,7 @@ from skart.cli._collection import (
 from skart.cli._train import validation_accuracy
 from skart.datasets._pandora18k import is_pandora18k, periods_of
 from skart.model_selection import CITED
-from skart.model_selection._random_search import random_search
+from skart.model_selection._random_search import note_search, random_search
 from skart.persistence._parts import digest_paintings
 from skart.reproduction._cited import compare_cited, format_cited, run_cited
 from skart.reproduction._experiments import Reproduction
@@ -330,11 +330,24 @@ def test_random_search_leaves_out_diverging_candidates(blobs):
     X, y = blobs
     space = {"optimizer__learning_rate": [0.01, 1e38]}
     cv = StratifiedKFold(2)
-    with pytest.warns(UserWarning, match="1 of 2 candidates could not be trained"):
-        search = random_search(head(), space, X, y, n_candidates=2, cv=cv)
+    bad = head(optimizer__learning_rate=1e38)
+    with pytest.warns(UserWarning, match="2 of 3 candidates could not be trained"):
+        search = random_search(bad, space, X, y, n_candidates=3, cv=cv)
     assert search.best_params_ == {"optimizer__learning_rate": 0.01}
     with pytest.raises(ValueError, match="'units' parameter of Dense"):
-        random_search(head(), {"units": [-1]}, X, y, n_candidates=1, cv=cv)
+        random_search(head(units=-1), space, X, y, n_candidates=1, cv=cv)
+
+
+def test_random_search_begins_with_the_defaults(blobs):
+    X, y = blobs
+    space = {"optimizer__learning_rate": [1e-9], "units": [1]}
+    start = head(epochs=10, random_state=0)
+    search = random_search(start, space, X, y, n_candidates=2, cv=StratifiedKFold(2))
+    assert search.best_params_ == {}
+    results = note_search(search.cv_results_)
+    assert results["param_units"] == [None, 1]
+    scores = results["mean_test_score"]
+    assert scores[0] == search.best_score_ > scores[1]
 
 
 def test_json_has_no_nan():

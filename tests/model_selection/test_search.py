@@ -46,7 +46,8 @@ def test_head_search_computes_each_painting_once(
     assert n_passes() == n_windows * len(paintings.paths)
     info = FeatureStore(tmp_path).info()
     assert info["arrays"] == info["writes"]
-    assert len({str(candidate["features__layer"]) for candidate in candidates}) > 1
+    assert candidates[0] == {}  # the defaults
+    assert len({str(candidate.get("features__layer")) for candidate in candidates}) > 1
 
 
 @pytest.mark.parametrize(

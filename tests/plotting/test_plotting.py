@@ -201,6 +201,19 @@ def test_search_marks_the_best_candidate():
         SearchDisplay.from_estimator(RandomizedSearchCV(DecisionTreeClassifier(), {}))
 
 
+def test_search_draws_the_defaults_as_a_line():
+    results = {
+        "param_units": [None, 64, 128],
+        "param_widths": [None, (64, 32), (128, 32)],
+        "mean_test_score": [0.7, 0.6, 0.5],
+        "std_test_score": [0.1, 0.1, 0.1],
+    }
+    for ax in SearchDisplay(results=results).plot().axes_:
+        (line,) = (line for line in ax.lines if line.get_label() == "defaults")
+        assert set(line.get_ydata()) == {0.7}
+        assert "best" not in [line.get_label() for line in ax.lines]
+
+
 def test_reliability():
     generator = np.random.default_rng(0)
     confidence = generator.uniform(0.3, 1, 400)
