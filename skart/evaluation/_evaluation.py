@@ -123,11 +123,11 @@ class Evaluation:
     def metrics(self):
         """Metrics over all paintings: a Series.
 
-        ``accuracy``; ``balanced_accuracy``, the mean recall; ``macro_f1``; and
-        ``most_frequent``, the accuracy of always predicting the most frequent movement.
-        With probabilities also ``log_loss``; ``calibration_error``, the expected
-        calibration error [1]_ over ten bins; and, with more than three classes,
-        ``top_3_accuracy``.
+        ``accuracy``; ``balanced_accuracy`` and ``macro_f1``, the mean recall and F1 of
+        the movements with paintings; and ``most_frequent``, the accuracy of always
+        predicting the most frequent movement. With probabilities also ``log_loss``;
+        ``calibration_error``, the expected calibration error [1]_ over ten bins; and,
+        with more than three classes, ``top_3_accuracy``.
 
         References
         ----------
@@ -236,8 +236,9 @@ class Evaluation:
         -------
         table : DataFrame, a row for each movement
             ``paintings``; ``precision``, ``recall`` and ``f1``, each with ``_low`` and
-            ``_high``. Bootstrap samples in which a score is undefined are left out; if
-            none remains, the interval is nan. A movement of a single artist has an
+            ``_high``. A score is nan if it is undefined: precision if the movement is
+            never predicted, recall and F1 if it has no paintings. Bootstrap samples in
+            which a score is undefined are left out. A movement of one artist has an
             interval of width zero, which does not describe other artists.
 
         References
@@ -253,12 +254,7 @@ class Evaluation:
         confusion = self.confusion.to_numpy()
         table = {"paintings": confusion.sum(axis=1)}
         precision, recall, f1 = score_classes(confusion)
-        # Precision is 0, as in scikit-learn, if a movement is never predicted.
-        scores = (
-            np.nan_to_num(precision),
-            recall,
-            np.where(np.isnan(recall), np.nan, f1),
-        )
+        scores = precision, recall, np.where(np.isnan(recall), np.nan, f1)
         for place, name in enumerate(("precision", "recall", "f1")):
             table[name] = scores[place]
             table[f"{name}_low"], table[f"{name}_high"] = low[place], high[place]

@@ -54,7 +54,6 @@ def fill_results(section, evaluation, intervals, scores, *, periods=None):
         table["F1" if name == "f1" else name] = [
             with_interval(*row) for row in zip(*columns, strict=True)
         ]
-    table.loc[table["paintings"] == 0, ["recall", "F1"]] = "–"
     section.table(
         table,
         caption="Each movement. Recall: share of its paintings that are recognised. "

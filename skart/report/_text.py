@@ -9,7 +9,9 @@ def count(number, noun):
 
 
 def with_interval(value, low, high):
-    """Return a share with its interval: ``"72.3% (61.0–80.2)"``."""
+    """Return a share with its interval, ``"72.3% (61.0–80.2)"``, or a dash for nan."""
+    if pd.isna(value):
+        return "–"
     return f"{value:.1%} ({100 * low:.1f}–{100 * high:.1f})"
 
 

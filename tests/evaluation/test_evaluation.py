@@ -299,10 +299,18 @@ def test_order_of_classes_does_not_matter():
 
 def test_movement_without_paintings_has_no_recall():
     evaluation = Evaluation([0, 0, 1], y_pred=[0, 2, 1])
-    assert evaluation.per_movement(n_resamples=10)["recall"].isna().tolist() == [
-        *(False, False, True)
-    ]
+    table = evaluation.per_movement(n_resamples=10)
+    for name in ("recall", "f1"):
+        assert table[name].isna().tolist() == [False, False, True]
     assert evaluation.metrics["balanced_accuracy"] == 0.75
+    assert evaluation.metrics["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
+    assert table["precision"].tolist() == [1, 1, 0]
+
+
+def test_movement_that_is_never_predicted_has_no_precision():
+    table = Evaluation([0, 0, 1], y_pred=[0, 0, 0]).per_movement(n_resamples=10)
+    assert table["precision"].isna().tolist() == [False, True]
+    assert table["f1"].tolist() == [0.8, 0]
 
 
 def test_probability_is_zero_for_a_movement_absent_from_training():
