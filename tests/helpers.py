@@ -74,6 +74,8 @@ class Elements(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
+        if tag == "wbr":  # a possible line break within a word
+            return
         self.tags.append((tag, dict(attributes)))
         if tag == "table":
             self.rows, self.caption = [], ""

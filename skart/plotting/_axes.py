@@ -6,6 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+_BREAK = "\u200b"  # zero-width space
+
 
 def make_axes(ax, n_axes, n_columns, *, figsize, layout="constrained", **options):
     """Return the figure and `n_axes` Axes: new ones, within `ax`, or those in `ax`."""
@@ -37,4 +39,8 @@ def as_label(name, width=None):
     # A dollar sign would begin mathematics.
     text = " ".join(str(name).split()).replace("$", r"\$")
     text = "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
-    return text if width is None else textwrap.fill(text, width)
+    if width is None:
+        return text
+    # Long names are also broken after underscores.
+    text = textwrap.fill(text.replace("_", f"_{_BREAK} "), width)
+    return text.replace(f"_{_BREAK} ", "_").replace(_BREAK, "")

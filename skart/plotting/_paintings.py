@@ -236,7 +236,9 @@ class ImageSizeDisplay:
             if values is ratios:  # 2 and 1/2 are equally far from a square
                 bins = np.geomspace(values.min() / 1.01, values.max() * 1.01, 41)
                 ax_.set_xscale("log")
-                ax_.xaxis.set_major_locator(LogLocator(base=2, subs=(1, 1.5)))
+                # Intermediate ticks would overlap over a wide range.
+                subs = (1, 1.5) if bins[-1] < 8 * bins[0] else (1,)
+                ax_.xaxis.set_major_locator(LogLocator(base=2, subs=subs))
                 ax_.xaxis.set_minor_locator(NullLocator())
                 ax_.xaxis.set_major_formatter("{x:g}")
             ax_.hist(values, bins=bins)

@@ -1,16 +1,29 @@
 """The page of an audit: duplicates side by side, and all other findings."""
 
+import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
 from skart.images._decode import decode_image
 from skart.images._formats import UNREADABLE, explain
 from skart.report._html import Page
-from skart.report._text import count
+from skart.report._text import count, relative_paths
 
 _THUMBNAIL_SIDE = 200  # pixels of the longer side
 _MAX_IMAGES = 20  # of one cluster
+
+_EXPLANATIONS = {
+    "unreadable": "These files can't be decoded. Repair or remove them.",
+    "blank": "These images have a single colour.",
+    "greyscale": "These images have no colour, although most of the collection has. A "
+    "classifier may learn this property of the reproduction.",
+    "border": "Uniform margins take a large part of these images. Crop them if they "
+    "differ between movements.",
+    "tiny": "These images are smaller than most networks require.",
+    "imbalance": "A classifier prefers movements with many paintings.",
+}
 
 
 def write_audit(audit, path, *, max_clusters=200):
@@ -58,26 +71,59 @@ def write_audit(audit, path, *, max_clusters=200):
     """
     page = Page(f"Audit of {count(len(audit.files), 'painting')}")
     page.section("Summary").table(audit.summary())
-    _fill_clusters(page, audit, max_clusters)
+    names = _NamesAndLinks(audit.files["path"], path)
+    _fill_clusters(page, audit, max_clusters, names)
     for problem, found in audit.table.groupby("problem", sort=False):
         if problem.endswith("duplicate") or problem.startswith("conflicting"):
             continue  # shown with their clusters
-        _fill_problem(page.section(problem.capitalize()), found, 5 * max_clusters)
+        section = page.section(problem.capitalize())
+        section.text(_EXPLANATIONS[problem])
+        _fill_problem(section, found, 5 * max_clusters, names)
     return page.write(path)
 
 
-def _fill_clusters(page, audit, max_clusters):
+class _NamesAndLinks:
+    """Names of files relative to their common folder, and links from the page."""
+
+    # No absolute paths: the page may be passed on.
+    def __init__(self, paths, page):
+        self._names = dict(zip(paths, relative_paths(paths)[1], strict=True))
+        self._folder = Path(page).expanduser().absolute().parent
+
+    def name(self, path):
+        return self._names[path]
+
+    def link(self, path):
+        path = os.path.abspath(path)
+        try:
+            relative = os.path.relpath(path, self._folder)
+            return quote(os.fsencode(Path(relative).as_posix()))
+        except ValueError:  # on another drive
+            return Path(path).as_uri()
+
+
+def _fill_clusters(page, audit, max_clusters, names):
     table, files = audit.table, audit.files
     n_clusters = files["cluster"].nunique()
     if not n_clusters:
         return
     section = page.section("Duplicates")
+    section.text(
+        "The files of a cluster seem to show the same painting. Similarity is the "
+        "correlation with the most similar other file: 1 for equal pixels. Keep one "
+        "file of each cluster, or all files of a cluster in one fold."
+    )
     in_clusters = table[table["cluster"].notna()].groupby("cluster")["problem"]
     problems = in_clusters.unique().map(", ".join)
     shown = files[files["cluster"] < max_clusters]
     for number, members in shown.groupby("cluster"):
-        images = [_thumbnail(file) for file in members.head(_MAX_IMAGES).itertuples()]
-        section.gallery(images, caption=f"Cluster {number}: {problems[number]}")
+        section.gallery(
+            [
+                _thumbnail(file, names)
+                for file in members.head(_MAX_IMAGES).itertuples()
+            ],
+            caption=f"Cluster {number}: {problems[number]}",
+        )
         if len(members) > _MAX_IMAGES:
             section.text(f"and {len(members) - _MAX_IMAGES} more")
     if n_clusters > max_clusters:
@@ -87,19 +133,20 @@ def _fill_clusters(page, audit, max_clusters):
         )
 
 
-def _fill_problem(section, found, n_most):
+def _fill_problem(section, found, n_most, names):
     rows = found.head(n_most)[["file", "detail"]].reset_index(drop=True)
-    uris = [None if pd.isna(file) else _uri(file) for file in rows["file"]]
-    section.table(rows, code=("file",), links={"file": uris})
+    links = [None if pd.isna(file) else names.link(file) for file in rows["file"]]
+    rows["file"] = rows["file"].map(names.name, na_action="ignore")
+    section.table(rows, code=("file",), links={"file": links})
     if len(found) > n_most:
         section.text(
             f"{len(found) - n_most} more are in the table, and not on this page."
         )
 
 
-def _thumbnail(file):
+def _thumbnail(file, names):
     """Return an image for a gallery; without pixels if the file cannot be decoded."""
-    image = {"image": None, "link": _uri(file.path)}
+    image = {"image": None, "link": names.link(file.path)}
     name = Path(file.path).name
     lines = [str(value) for value in (file.movement, file.artist) if pd.notna(value)]
     if pd.notna(file.error):
@@ -110,9 +157,7 @@ def _thumbnail(file):
         image["image"] = decode_image(file.path, size, "stretch")
     except UNREADABLE as error:
         return image | {"lines": [name, explain(error), *lines]}
-    grey = ", grey" if file.grey else ""
-    return image | {"lines": [name, f"{file.width} x {file.height} px{grey}", *lines]}
-
-
-def _uri(path):
-    return Path(path).absolute().as_uri()
+    facts = [f"{file.width} x {file.height} px", *(["grey"] if file.grey else [])]
+    if pd.notna(file.similarity):
+        facts.append(f"similarity {file.similarity:.2f}")
+    return image | {"lines": [name, ", ".join(facts), *lines]}

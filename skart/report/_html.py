@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import jinja2
+import markupsafe
 import matplotlib.pyplot as plt
 import pandas as pd
 from PIL import Image
@@ -61,6 +62,7 @@ class Page:
             undefined=jinja2.StrictUndefined,
         )
         environment.filters["visible"] = visible
+        environment.filters["breakable"] = _make_breakable
         return environment.get_template("page.html").render(page=self)
 
     def write(self, path):
@@ -178,6 +180,11 @@ def check_target(path):
             "folder. Name another folder."
         ) from error
     return path
+
+
+def _make_breakable(value):
+    """Return a text as HTML that may be broken after underscores."""
+    return markupsafe.escape(visible(value)).replace("_", markupsafe.Markup("_<wbr>"))
 
 
 def _format(value, form):

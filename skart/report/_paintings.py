@@ -1,6 +1,5 @@
 """Sections on the paintings: collection, mistakes and files."""
 
-import os
 import warnings
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
 from skart.plotting._mistakes import select_mistakes
-from skart.report._text import count
+from skart.report._text import count, relative_paths
 
 _MAX_FILES_SHOWN = 1000
 _N_MISTAKES = 12
@@ -55,7 +54,7 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
         _add_samples(section, evaluation, files)
     unreadable = files[files["problem"].notna()]
     if len(unreadable):
-        _, names = _relative_paths(files["path"])
+        _, names = relative_paths(files["path"])
         section.table(
             pd.DataFrame(
                 {
@@ -116,7 +115,7 @@ def fill_mistakes(section, evaluation, files):
 def fill_files(section, evaluation, files):
     """List the files, or their number in each movement if there are many."""
     manifest = _make_manifest(evaluation, files)
-    folder, _ = _relative_paths(files["path"])
+    folder, _ = relative_paths(files["path"])
     section.facts(
         {
             "Folder": folder.replace("\\", "/").rsplit("/", 1)[-1] or "–",
@@ -192,7 +191,7 @@ def _add_samples(section, evaluation, files):
 
 def _make_manifest(evaluation, files):
     """Return a table of the files with movements and predictions."""
-    _, names = _relative_paths(files["path"])
+    _, names = relative_paths(files["path"])
     columns = {
         "path": names,
         "movement": evaluation.y_true,
@@ -203,15 +202,3 @@ def _make_manifest(evaluation, files):
         "SHA-256": files["sha256"].to_numpy(),
     }
     return pd.DataFrame({k: v for k, v in columns.items() if v is not None})
-
-
-def _relative_paths(paths):
-    """Return the common folder of paths, and the paths relative to it."""
-    paths = [os.path.abspath(path) for path in paths]
-    try:
-        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
-    except ValueError:  # on several drives
-        return "", paths
-    return folder, [
-        os.path.relpath(path, folder).replace(os.sep, "/") for path in paths
-    ]

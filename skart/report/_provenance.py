@@ -52,6 +52,9 @@ def _describe(value):
         named = [f"{key}={item!r}" for key, item in value.kwds.items()]
         text = f"{value.dist.name}({', '.join([*map(repr, value.args), *named])})"
     else:
-        # Without memory addresses.
+        # Without memory addresses, and without the folders of files.
         text = re.sub(r"<(?:[\w.]+\.)?(\w+) object at 0x\w+>", r"\1", repr(value))
+        text = re.sub(
+            r"""(['"])(?:~|/|[A-Za-z]:\\)[^'"]*[/\\]([^'"]+)\1""", r"\1…/\2\1", text
+        )
     return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"

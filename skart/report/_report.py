@@ -134,13 +134,6 @@ def write_report(
         section = page.section("Summary")
         for paragraph in summarize(evaluation, intervals, scores):
             section.text(paragraph)
-        fill_paintings(
-            page.section("The paintings"),
-            evaluation,
-            files,
-            skipped=skipped,
-            description=description,
-        )
         fill_results(
             page.section("Results"), evaluation, intervals, scores, periods=periods
         )
@@ -148,6 +141,13 @@ def write_report(
         fill_mistakes(page.section("Mistakes"), evaluation, files)
         if history is not None or search is not None:
             fill_training(page.section("Training"), history=history, search=search)
+        fill_paintings(
+            page.section("The paintings"),
+            evaluation,
+            files,
+            skipped=skipped,
+            description=description,
+        )
     page.section("Model card").facts(
         make_model_card(evaluation, intervals, files, steps, notes)
     )

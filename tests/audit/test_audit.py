@@ -378,7 +378,8 @@ def test_page_is_escaped_and_loads_nothing(drawn, tmp_path):
     assert page.count('<img src="data:image/jpeg;base64,') == 3
     assert "http://" not in page and "https://" not in page
     assert 'src="f' not in page
-    assert f'href="{(tmp_path / "<b>broken.jpg").as_uri()}"' in page
+    # Links are relative, so that the page names no folder of this machine.
+    assert 'href="%3Cb%3Ebroken.jpg"' in page and str(tmp_path) not in page
 
 
 def test_page_is_written_whole_or_not_at_all(image_paths, tmp_path, monkeypatch):

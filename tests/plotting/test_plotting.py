@@ -26,6 +26,7 @@ from skart.plotting import (
     SamplesDisplay,
     SearchDisplay,
 )
+from skart.plotting._axes import as_label
 
 
 @pytest.fixture(autouse=True)
@@ -302,3 +303,9 @@ def test_mistakes_are_drawn_without_padding(tmp_path):
         )
     shapes = [ax.images[0].get_array().shape for ax in display.figure_.axes[:2]]
     assert shapes == [(5, 20, 3), (20, 20, 3)]
+
+
+def test_labels_are_broken_after_underscores():
+    assert as_label("Northern_Renaissance", 14) == "Northern_\nRenaissance"
+    assert as_label("Op_Art", 14) == "Op_Art"
+    assert as_label("Northern_Renaissance") == "Northern_Renaissance"

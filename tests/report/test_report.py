@@ -24,9 +24,10 @@ from sklearn.model_selection import RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skart import ImageLoader
+from skart import FeatureExtractor, ImageLoader
 from skart.evaluation import Evaluation, evaluate
 from skart.report import write_report
+from skart.report._html import Page
 
 
 def guesses(codes, n_classes, strength, seed=0):
@@ -91,7 +92,7 @@ def test_order_of_the_sections(page):
     links = [a["href"] for a in page.all("a") if a["href"].startswith("#")]
     assert links == [f"#{h2['id']}" for h2 in page.all("h2")]
     titles = (
-        "Summary|The paintings|Results|Confidence|Mistakes|Model card|"
+        "Summary|Results|Confidence|Mistakes|The paintings|Model card|"
         "Parameters and versions|Files"
     ).split("|")
     places = [page.text.rindex(f"\n{title}\n") for title in titles]
@@ -411,3 +412,26 @@ def test_report_of_a_cross_validated_pipeline(image_paths, tmp_path):
     assert "ImageLoader → FunctionTransformer → LogisticRegression" in page.text
     assert page.table("Additional scores")[0] == ["fold", "jaccard_macro"]
     assert dict(page.table("Parameters of the classifier")[1:])["load__size"] == "16"
+
+
+def test_page_names_no_local_folder(collection, evaluation, tmp_path):
+    pipe = Pipeline(
+        [
+            ("load", ImageLoader(16)),
+            ("features", FeatureExtractor(weights=None, cache=tmp_path / "store")),
+            ("model", LogisticRegression()),
+        ]
+    )
+    page = write(tmp_path, evaluation, collection[0], estimator=pipe)
+    parameters = dict(page.table("Parameters of the classifier")[1:])
+    assert parameters["features__cache"] == "PosixPath('…/store')"
+    assert str(tmp_path) not in page.text
+
+
+def test_long_names_are_breakable_after_underscores(tmp_path):
+    page = Page("Styles")
+    names = pd.Index(["Northern_Renaissance"], name="movement")
+    page.section("One").table(pd.DataFrame({"paintings": [1]}, index=names))
+    html = page.write(tmp_path / "page.html").read_text("utf-8")
+    assert "Northern_<wbr>Renaissance" in html
+    assert 'data-name="paintings"' in html  # the label on phones
