@@ -232,6 +232,7 @@ class Audit:
         - ``file``: path of the file; missing for an imbalance of movements;
         - ``detail``: description of the problem;
         - ``cluster``: number of the cluster of duplicates;
+        - ``original``: path of the largest file of the cluster, for duplicates;
         - ``related``: paths of at most 20 other files involved, separated by ``" | "``;
         - ``position``: index of the file in the paths.
         """

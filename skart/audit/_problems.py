@@ -40,13 +40,21 @@ def find_problems(files, *, min_size, max_border, max_imbalance):
     table.loc[known, "file"] = paths[positions]
     table["cluster"] = pd.Series(pd.NA, table.index, dtype="Int64")
     table.loc[known, "cluster"] = files["cluster"].array[positions]
+    # Of copies, the largest is probably the original.
+    largest_first = (files["width"] * files["height"]).sort_values(
+        ascending=False, kind="stable"
+    )
+    originals = files.loc[largest_first.index].groupby("cluster")["path"].first()
+    is_copy = table["problem"].str.endswith("duplicate")
+    table["original"] = table["cluster"].map(originals).where(is_copy)
     table["related"] = [
         _SEPARATOR.join(paths[list(related[:_MOST_RELATED])])
         for related in table["related"]
     ]
     table["rank"] = table["problem"].map(PROBLEMS.index)
     table = table.sort_values(["rank", "cluster", "position"], ignore_index=True)
-    return table[["problem", "file", "detail", "cluster", "related", "position"]]
+    columns = "problem file detail cluster original related position"
+    return table[columns.split()]
 
 
 def artist_key(artist):

@@ -115,11 +115,12 @@ def _fill_clusters(page, audit, max_clusters, names):
     )
     in_clusters = table[table["cluster"].notna()].groupby("cluster")["problem"]
     problems = in_clusters.unique().map(", ".join)
+    originals = set(table["original"].dropna())
     shown = files[files["cluster"] < max_clusters]
     for number, members in shown.groupby("cluster"):
         section.gallery(
             [
-                _thumbnail(file, names)
+                _thumbnail(file, names, is_original=file.path in originals)
                 for file in members.head(_MAX_IMAGES).itertuples()
             ],
             caption=f"Cluster {number}: {problems[number]}",
@@ -144,7 +145,7 @@ def _fill_problem(section, found, n_most, names):
         )
 
 
-def _thumbnail(file, names):
+def _thumbnail(file, names, is_original):
     """Return an image for a gallery; without pixels if the file cannot be decoded."""
     image = {"image": None, "link": names.link(file.path)}
     name = Path(file.path).name
@@ -157,7 +158,9 @@ def _thumbnail(file, names):
         image["image"] = decode_image(file.path, size, "stretch")
     except UNREADABLE as error:
         return image | {"lines": [name, explain(error), *lines]}
-    facts = [f"{file.width} x {file.height} px", *(["grey"] if file.grey else [])]
+    facts = [f"{file.width} x {file.height} px"]
+    facts += ["grey"] if file.grey else []
+    facts += ["original (the largest)"] if is_original else []
     if pd.notna(file.similarity):
         facts.append(f"similarity {file.similarity:.2f}")
     return image | {"lines": [name, ", ".join(facts), *lines]}

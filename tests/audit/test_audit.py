@@ -111,6 +111,20 @@ def test_copies_of_a_copy_are_one_cluster(drawn, tmp_path):
     )
 
 
+def test_the_largest_copy_is_the_original(drawn, tmp_path):
+    image = Image.open(drawn.paths[0]).convert("RGB")
+    small, large = tmp_path / "a.png", tmp_path / "b.png"
+    image.reduce(2).save(small)
+    image.save(large)
+    result = audit_collection([small, large, *drawn.paths[1:3]], verbose=False)
+    copies = result.table[result.table["problem"] == "near duplicate"]
+    assert copies["original"].tolist() == [str(large)] * 2
+    others = result.table.drop(index=copies.index)
+    assert len(others) and others["original"].isna().all()
+    write_audit(result, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text().count("original (the largest)") == 1
+
+
 def test_dozens_of_one_image_are_one_cluster(drawn, tmp_path):
     image = Image.open(drawn.paths[0]).convert("RGB")
     paths = []
