@@ -61,8 +61,8 @@ def evaluate(
         Folds, each painting in exactly one test fold:
 
         - None: 4 shuffled folds, stratified by movement. With ``groups``, all paintings
-          of an artist are in the same fold
-          (:class:`sklearn.model_selection.StratifiedGroupKFold`);
+          of an artist are in the same fold, and there are fewer folds if a movement
+          would otherwise be absent from a training set;
         - int: the number of such folds;
         - a splitter, or an iterable of train and test indices: used as it is.
     scoring : str, callable, list, tuple or dict, default=None
@@ -85,20 +85,23 @@ def evaluate(
     -------
     evaluation : Evaluation
         Evaluation of the out-of-fold predictions. Its ``random_folds`` is the
-        evaluation with random folds.
+        evaluation with random folds. Its ``tested`` are the positions of the paintings
+        that were tested: all but those of movements by a single artist.
 
     Raises
     ------
     ValueError
         If X, y and groups differ in length, if a painting has no movement or no artist,
-        if there are fewer artists or paintings of each movement than folds, or if a
-        painting is not in exactly one test fold.
+        if there are fewer paintings of each movement than folds, if fewer than two
+        movements have two artists, or if ``cv`` does not put each painting in exactly
+        one test fold.
 
     Warns
     -----
     UserWarning
-        If a movement has a single artist. It is then absent from the training set when
-        that artist is in the test fold.
+        If a movement has a single artist. It can't be tested on new artists: its
+        paintings are in each training set, and in no test fold. Also if a training set
+        of ``cv`` lacks a movement.
 
     See Also
     --------
@@ -140,12 +143,15 @@ def evaluate(
     if len(missing):
         raise ValueError(f"y holds no label at position {missing[0]}")
     options = {"shuffle": True, "random_state": random_state}
-    if cv is None or isinstance(cv, Integral):
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        cv = kind(_N_FOLDS if cv is None else cv, **options)
-    splits = list(check_cv(cv).split(y, y, groups))
-    if groups is not None:
-        _warn_about_single_artists(y, groups)
+    always_trained = np.zeros(len(y), bool)
+    if cv is not None and not isinstance(cv, Integral):
+        splits = list(check_cv(cv).split(y, y, groups))
+        _warn_about_absent_movements(y, splits)
+    elif groups is None:
+        splits = list(StratifiedKFold(cv or _N_FOLDS, **options).split(y, y))
+    else:
+        always_trained = _find_single_artists(y, groups)
+        splits = _keep_artists_apart(y, groups, always_trained, cv or _N_FOLDS, options)
 
     scorer = None if scoring is None else check_scoring(estimator, scoring)
     run = functools.partial(
@@ -153,6 +159,7 @@ def evaluate(
         estimator,
         X,
         y,
+        tested=~always_trained,
         groups=groups,
         scorer=scorer,
         score_name=scoring if isinstance(scoring, str) else "score",
@@ -162,22 +169,62 @@ def evaluate(
     )
     evaluation = run(splits)
     if random_folds and evaluation.artists_apart:
-        others = StratifiedKFold(len(splits), **options).split(y, y)
-        evaluation.random_folds = run(list(others))
+        splitter = StratifiedKFold(len(splits), **options)
+        evaluation.random_folds = run(_split(splitter, y, None, always_trained))
     return evaluation
 
 
-def _warn_about_single_artists(y, groups):
-    """Warn about movements with one artist."""
-    n_artists = pd.Series(groups).groupby(y).nunique()
-    alone = n_artists.index[n_artists < 2].tolist()
-    if alone:
+def _warn_about_absent_movements(y, splits):
+    """Warn if a training set lacks a movement."""
+    absent = [set(y) - set(y[train]) for train, _ in splits]
+    if any(absent):
         warnings.warn(
-            f"{', '.join(map(str, alone))}: a single artist. With artists kept apart, "
-            "the movement is absent from training when its paintings are tested. Leave "
-            "it out, or add another artist.",
+            "cv makes training sets without paintings of "
+            f"{', '.join(sorted(map(str, set().union(*absent))))}: the movement is not "
+            "recognised by the classifier of that fold",
             stacklevel=3,
         )
+
+
+def _find_single_artists(y, groups):
+    """Return a mask of the paintings of movements by one artist; warn of them."""
+    artists = pd.Series(groups).groupby(y)
+    alone = artists.first()[artists.nunique() == 1]
+    if len(artists) - len(alone) < 2:
+        raise ValueError(
+            "artists can't be kept apart: fewer than two movements have two or more "
+            "artists. Add paintings by other artists, or pass groups=None for random "
+            "folds."
+        )
+    for movement, artist in alone.items():
+        warnings.warn(
+            f"{movement} can't be tested: all its paintings are by one artist, "
+            f"{str(artist)!r}. They are in each training set and are left out of the "
+            "evaluation. Add paintings by other artists.",
+            stacklevel=3,
+        )
+    return np.isin(y, alone.index)
+
+
+def _keep_artists_apart(y, groups, always_trained, n_splits, options):
+    """Return folds that keep artists apart and have all movements in training."""
+    for n in range(n_splits, 1, -1):
+        splitter = StratifiedGroupKFold(n, **options)
+        splits = _split(splitter, y, groups, always_trained)
+        n_classes = [len(np.unique(y[train])) for train, test in splits if len(test)]
+        if n_classes == n * [len(np.unique(y))]:
+            break
+    return splits
+
+
+def _split(splitter, y, groups, always_trained):
+    """Return the splits of the other paintings, with `always_trained` in training."""
+    rows, kept = np.flatnonzero(~always_trained), np.flatnonzero(always_trained)
+    groups = None if groups is None else groups[rows]
+    return [
+        (np.union1d(rows[train], kept), rows[test])
+        for train, test in splitter.split(rows, y[rows], groups)
+    ]
 
 
 def _cross_validate(
@@ -186,6 +233,7 @@ def _cross_validate(
     y,
     splits,
     *,
+    tested,
     groups,
     scorer,
     score_name,
@@ -196,7 +244,7 @@ def _cross_validate(
     """Return the evaluation of the out-of-fold predictions."""
     places = np.arange(len(y))
     splits = [(places[train], places[test]) for train, test in splits]
-    folds = _number_folds(splits, len(y))
+    folds = _number_folds(splits, tested)
     classes = np.unique(y)
     results = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_predict)(
@@ -214,28 +262,30 @@ def _cross_validate(
     order = np.argsort(np.concatenate([test for _, test in splits]))
     name = "probabilities" if all(has_probabilities) else "y_pred"
     return Evaluation(
-        y,
+        y[tested],
         **{name: np.concatenate(predictions)[order]},
         classes=classes,
-        groups=groups,
-        folds=folds,
+        groups=None if groups is None else groups[tested],
+        folds=folds[tested],
+        tested=np.flatnonzero(tested),
         fold_scores=fold_scores,
         random_state=random_state,
     )
 
 
-def _number_folds(splits, n_samples):
-    """Return the index of the fold that tests each sample."""
-    tested = np.concatenate([test for _, test in splits])
-    counts = np.bincount(tested, minlength=n_samples)
-    if (counts != 1).any():
-        place = np.flatnonzero(counts != 1)[0]
+def _number_folds(splits, tested):
+    """Return the index of the fold that tests each sample, -1 for none."""
+    counts = np.bincount(
+        np.concatenate([test for _, test in splits]), minlength=len(tested)
+    )
+    if (counts != tested).any():
+        place = np.flatnonzero(counts != tested)[0]
         raise ValueError(
             "cv must put each painting into exactly one test fold; the painting at "
             f"position {place} is in {counts[place]}. Pass a splitter such as "
             "StratifiedGroupKFold, or predictions on a test set to Evaluation."
         )
-    folds = np.full(n_samples, -1)
+    folds = np.full(len(tested), -1)
     for fold, (train, test) in enumerate(splits):
         folds[test] = fold
         if (folds[train] == fold).any():

@@ -44,6 +44,9 @@ class Evaluation:
         Index of the fold in which each painting was tested; None for a test set.
     random_folds : Evaluation, default=None
         Evaluation of the same classifier with random folds.
+    tested : array-like of int, shape (n_paintings,), default=None
+        Position of each painting among those passed to :func:`evaluate`. If None, all
+        were tested.
     fold_scores : DataFrame, default=None
         Additional scores, one row per fold.
     random_state : int, default=0
@@ -59,7 +62,7 @@ class Evaluation:
         Probability of the predicted movement.
     classes : ndarray of shape (n_classes,)
         Movements, sorted.
-    groups, folds, random_folds, fold_scores
+    groups, folds, random_folds, tested, fold_scores
         See Parameters.
 
     See Also
@@ -87,6 +90,7 @@ class Evaluation:
         groups=None,
         folds=None,
         random_folds=None,
+        tested=None,
         fold_scores=None,
         random_state=0,
     ):
@@ -94,6 +98,7 @@ class Evaluation:
         self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)
         self.random_folds = random_folds
+        self.tested = np.arange(len(self.y_true)) if tested is None else tested
         self.fold_scores = fold_scores
         self._random_state = random_state
         if (probabilities is None) == (y_pred is None):

@@ -112,7 +112,7 @@ def write_report(
     if len(paths) != n_paintings:
         raise ValueError(
             f"paths must hold the {n_paintings} paintings of the evaluation, in the "
-            f"same order; got {len(paths)}"
+            f"same order; got {len(paths)}. Pass paths[evaluation.tested]."
         )
     # Raise errors before all files are read.
     if periods is not None:

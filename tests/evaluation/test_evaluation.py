@@ -218,14 +218,39 @@ def test_invalid_data_raises(collection):
         Evaluation(["a", "c"], probabilities=np.eye(2), classes=["a", "b"])
 
 
-def test_movement_of_a_single_artist_warns(collection):
+def test_movement_of_a_single_artist_is_not_tested(collection):
     X, y, artists = collection
     artists = np.where(y == "Rococo", 99, artists)
-    with pytest.warns(UserWarning, match="Rococo: a single artist"):
-        evaluation = evaluate(
-            LogisticRegression(), X, y, groups=artists, random_folds=False
-        )
-    assert evaluation.per_movement(n_resamples=10).loc["Rococo", "recall"] == 0
+    message = "Rococo can't be tested: all its paintings are by one artist, '99'"
+    trained_on = []
+
+    class Recorder(LogisticRegression):
+        def fit(self, X, y):
+            trained_on.append(y)
+            return super().fit(X, y)
+
+    with pytest.warns(UserWarning, match=message):
+        evaluation = evaluate(Recorder(), X, y, groups=artists)
+    n_rococo = (y == "Rococo").sum()
+    assert all((labels == "Rococo").sum() == n_rococo for labels in trained_on)
+    for one in (evaluation, evaluation.random_folds):
+        np.testing.assert_array_equal(one.tested, np.flatnonzero(y != "Rococo"))
+        np.testing.assert_array_equal(one.y_true, y[one.tested])
+    np.testing.assert_array_equal(evaluation.groups, artists[evaluation.tested])
+    row = evaluation.per_movement(n_resamples=10).loc["Rococo"]
+    assert row["paintings"] == 0 and np.isnan(row["recall"])
+    with pytest.raises(ValueError, match="fewer than two movements have two"):
+        evaluate(Recorder(), X, y, groups=y)
+
+
+def test_few_artists_are_kept_apart_in_fewer_folds():
+    y = np.repeat(["Cubism", "Rococo"], 30)
+    artists = np.r_[np.arange(30) % 10, 10 + np.arange(30) % 2]
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    evaluation = evaluate(GaussianNB(), X, y, groups=artists, random_folds=False)
+    assert evaluation.artists_apart and len(evaluation.tested) == 60
+    for fold in np.unique(evaluation.folds):
+        assert set(y[evaluation.folds != fold]) == {"Cubism", "Rococo"}
 
 
 def test_intervals_equal_scores_of_resampled_artists(collection, evaluation):
@@ -316,7 +341,8 @@ def test_movement_that_is_never_predicted_has_no_precision():
 def test_probability_is_zero_for_a_movement_absent_from_training():
     X, y = np.arange(12.0)[:, None], np.repeat(["a", "b", "c"], 4)
     folds = [(np.arange(8), np.arange(8, 12)), (np.arange(8, 12), np.arange(8))]
-    evaluation = evaluate(DummyClassifier(), X, y, cv=folds)
+    with pytest.warns(UserWarning, match="without paintings of a, b, c"):
+        evaluation = evaluate(DummyClassifier(), X, y, cv=folds)
     assert evaluation.probabilities[0].tolist() == [0, 0, 1]
     assert evaluation.probabilities[11].tolist() == [0.5, 0.5, 0]
 
