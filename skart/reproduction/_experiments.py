@@ -34,6 +34,8 @@ from skart.persistence._parts import digest_paintings
 from skart.reproduction._reported import REPORTED_HEAD
 from skart.reproduction._settings import Settings, split
 
+_N_TIMED = 32  # paintings for the estimate of the time
+
 
 class Reproduction:
     """The experiments on one collection, in a folder with the finished ones."""
@@ -70,6 +72,9 @@ class Reproduction:
         }
         if self.collection.artists_known:
             experiments["leakage"] = self._leakage
+        unfinished = [name for name in experiments if not self._file(name).exists()]
+        if unfinished:
+            self.say(self._estimate_time(unfinished))
         results = {}
         for name, experiment in experiments.items():
             results[name] = self.keep(name, lambda run=experiment: run(results))
@@ -77,7 +82,7 @@ class Reproduction:
 
     def keep(self, name, experiment):
         """Run an experiment, or read its result if it is finished."""
-        file = self.out / f"{name}.json"
+        file = self._file(name)
         if file.exists():
             self.say(f"{name}: finished before")
             return json.loads(file.read_text(encoding="utf-8"))
@@ -132,6 +137,45 @@ class Reproduction:
                 "of ImageNet that the report used."
             )
         return " ".join(sentences)
+
+    def _file(self, name):
+        """Return the file of a finished experiment."""
+        return self.out / f"{name}.json"
+
+    def _estimate_time(self, unfinished):
+        """Return a sentence on the time of the longest parts, from a few paintings."""
+        settings, n_images = self.settings, len(self.part)
+        n_trained = np.sum(self.part == "train")
+        rows = np.unique(np.linspace(0, n_images - 1, _N_TIMED, dtype=int))
+        paths, labels = self.collection.paths[rows], np.arange(len(rows)) % 2
+        seconds = 0
+        for name, kind, n_epochs in (
+            ("vgg-lite", "vgg_lite", settings.epochs),
+            (
+                "hybrid",
+                "hybrid",
+                settings.n_networks * settings.search_epochs + settings.epochs,
+            ),
+        ):
+            if name in unfinished:
+                timer = EpochTimer()
+                network = self._network(kind, epochs=2, verbose=0)
+                network.set_params(cnn__callbacks=timer).fit(paths, labels)
+                # The first epoch also builds the network.
+                seconds += timer.seconds[1] / len(rows) * n_trained * n_epochs
+        frozen = self._frozen()[:-1].set_params(
+            features__cache=None, features__verbose=False
+        )
+        frozen.fit_transform(paths[:1])
+        started = time.monotonic()
+        frozen.fit_transform(paths)
+        seconds += (time.monotonic() - started) / len(rows) * n_images
+        return (
+            "Training from scratch and the features of InceptionV3 take at most about "
+            f"{_format_time(seconds)} on this machine, as timed on {len(rows)} "
+            "paintings. Heads, fine-tuning and cited systems add to it. Finished "
+            "experiments are kept if you interrupt the command."
+        )
 
     def _claim_folder(self):
         # Paintings are identified by content, not by path.
@@ -332,6 +376,14 @@ class EpochTimer(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.seconds.append(time.monotonic() - self._started)
+
+
+def _format_time(seconds):
+    """Return a time in rounded minutes or hours."""
+    minutes = max(1, round(seconds / 60))
+    if minutes < 90:
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return f"{minutes / 60:.0f} hours"
 
 
 def write_json(file, content):
