@@ -1,54 +1,62 @@
 """Labelled paintings from a table."""
 
-import csv as _csv
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skart._utils._validation import suggest
 from skart.datasets._folder import make_bunch
+from skart.datasets._tables import clean_table, find_columns, read_table
 
 
 def load_catalogue(
-    csv,
+    table,
     *,
-    path="path",
-    movement="movement",
-    artist="artist",
+    path=None,
+    movement=None,
+    artist=None,
     root=None,
     sep=None,
     encoding="utf-8-sig",
 ):
     r"""Load labelled paintings from a table with one row per painting.
 
+    Texts are read as they are: no number loses a zero. Blanks around them and different
+    encodings of accents are removed, and a blank cell is a missing value.
+
     Parameters
     ----------
-    csv : str, path or DataFrame
-        CSV file with a header line, or a DataFrame.
-    path, movement, artist : str, default="path", "movement", "artist"
-        Names of the columns. If ``artist=None``, or if the default column does not
-        exist, the artists are unknown.
+    table : str, path or DataFrame
+        CSV file with a header line, Excel (``.xlsx``) or Parquet file (with ``pip
+        install skart[tables]``), or a DataFrame.
+    path, movement, artist : str, default=None
+        Names of the columns. If None, a column with a usual name is taken, in any case:
+        path, file or image; movement, style, label or class; artist, painter, author,
+        creator or maker. Without such a column, the artists are unknown, as with
+        ``artist=False``.
     root : str or path, default=None
         Folder to which relative paths refer. If None, it is the folder of the file, or
         the current folder for a DataFrame.
     sep : str, default=None
-        Separator of the columns. If None, it is detected.
+        Separator of the columns of a CSV file. If None, it is detected.
     encoding : str, default="utf-8-sig"
-        Encoding of the file. The default reads UTF-8 with or without a byte order mark.
+        Encoding of a CSV file. The default reads UTF-8 with or without a byte order
+        mark.
 
     Returns
     -------
     paintings : :class:`~sklearn.utils.Bunch`
         Same attributes as returned by :func:`load_image_folder`, in the order of the
-        table. `frame` has all other columns of the table, too. Movements that are
-        integers remain integers.
+        table. `frame` has all other columns of the table, too. Movements that are whole
+        numbers are integers.
 
     Raises
     ------
     FileNotFoundError
         If the table, or a file listed in it, does not exist.
+    ImportError
+        If a package to read the table is missing.
     ValueError
         If the file is not a table, a column does not exist, a row has no path or no
         movement, or there are fewer than two movements.
@@ -68,77 +76,51 @@ def load_catalogue(
     ...     for name in "ab":
     ...         Image.new("RGB", (8, 8)).save(f"{root}/{name}.png")
     ...     table = Path(root, "works.csv")
-    ...     _ = table.write_text("file;style\na.png;Op Art\nb.png;Pop Art")
-    ...     paintings = load_catalogue(table, path="file", movement="style")
+    ...     _ = table.write_text("File;Style\na.png;Op Art\nb.png; Pop Art")
+    ...     paintings = load_catalogue(table)
     >>> paintings.labels.tolist()
     ['Op Art', 'Pop Art']
     """
-    if isinstance(csv, pd.DataFrame):
-        table, name, folder = csv, "the catalogue", Path()
+    if isinstance(table, pd.DataFrame):
+        name, folder, table = "the catalogue", Path(), clean_table(table)
     else:
-        csv = Path(csv).expanduser()
-        table, name, folder = (
-            _read_table(csv, sep, encoding),
-            repr(str(csv)),
-            csv.parent,
+        file = Path(table).expanduser()
+        name, folder, table = (
+            repr(str(file)),
+            file.parent,
+            read_table(file, sep, encoding),
         )
-    if artist == "artist" and artist not in table:
-        artist = None
-    for parameter, column in (
-        ("path", path),
-        ("movement", movement),
-        ("artist", artist),
-    ):
-        if column is not None and column not in table:
-            raise ValueError(
-                f"{name} has no column {column!r}; rename a column, or pass "
-                f"{parameter}= with the name of one."
-                f"{suggest(column, map(str, table.columns))}"
-            )
-    blank = table[path].isna() | table[movement].isna()
-    if blank.any():
+    columns = find_columns(table, name, path=path, movement=movement, artist=artist)
+    path, movement, artist = columns.values()
+    blank = np.flatnonzero(table[path].isna() | table[movement].isna())
+    if len(blank):
+        rows = [f"row {row + 1}" for row in blank]
         raise ValueError(
-            f"{name} has rows without path or movement: {_format_rows(blank)}. "
-            "Complete or delete them."
+            f"{name} has rows without path or movement: {_join(rows)}. Complete or "
+            "delete them."
         )
     folder = folder if root is None else Path(root).expanduser()
-    paths = [str(folder / str(value)) for value in table[path]]
-    missing = np.array([not os.path.isfile(value) for value in paths], bool)
-    if missing.any():
+    paths = [
+        str(folder / os.path.expanduser(os.fspath(value))) for value in table[path]
+    ]
+    missing = [
+        f"row {row} ({value!r})"
+        for row, value in enumerate(table[path], start=1)
+        if not os.path.isfile(paths[row - 1])
+    ]
+    if missing:
         raise FileNotFoundError(
-            f"{name} lists files that don't exist: {_format_rows(missing, paths)}. "
-            f"Relative paths refer to {str(folder)!r}; pass root= for another folder."
+            f"{name} lists files that don't exist in {str(folder)!r}: "
+            f"{_join(missing)}. If paths refer to another folder, name it as root."
         )
     frame = pd.DataFrame({"path": paths, "movement": table[movement].to_numpy()})
     frame["artist"] = None if artist is None else table[artist].to_numpy(dtype=object)
-    used = {path, movement, artist, "path", "movement", "artist"}
-    others = table[[column for column in table if column not in used]]
+    others = table.drop(columns=[*columns, *columns.values()], errors="ignore")
     frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)
     return make_bunch(frame, name, skipped={})
 
 
-def _read_table(csv, sep, encoding):
-    if not csv.is_file():
-        raise FileNotFoundError(f"there is no catalogue {str(csv)!r}")
-    # Only the Python engine detects separators.
-    options = {"engine": "python"} if sep is None else {}
-    try:
-        return pd.read_csv(csv, sep=sep, encoding=encoding, **options)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{str(csv)!r} is not a table in the encoding {encoding}: {error}. Save it "
-            "as UTF-8, or pass its encoding=, 'latin-1' for instance."
-        ) from error
-    except (_csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{str(csv)!r} can't be read as a table: {error}") from error
-
-
-def _format_rows(mask, values=None, most=10):
-    """Return the numbers of the first rows in a mask, with their values, as text."""
-    rows = np.flatnonzero(mask)
-    shown = [
-        f"row {row + 1}" + ("" if values is None else f" ({values[row]!r})")
-        for row in rows[:most]
-    ]
+def _join(rows, most=3):
+    """Return the first rows as text, and the number of the others."""
     rest = f" and {len(rows) - most} more" if len(rows) > most else ""
-    return ", ".join(shown) + rest
+    return ", ".join(rows[:most]) + rest

@@ -1,10 +1,12 @@
 import os
+import sys
 
 import pandas as pd
 import pytest
 from helpers import save_image
 
 from skart.datasets import load_catalogue, load_image_folder
+from skart.datasets._tables import PACKAGES
 
 
 @pytest.fixture
@@ -58,16 +60,91 @@ def test_dataframe_with_other_column_names(museum):
 def test_artists_are_optional(museum, column_exists):
     root, table = museum
     if column_exists:
-        paintings = load_catalogue(table, artist=None, root=root)
+        paintings = load_catalogue(table, artist=False, root=root)
     else:
         paintings = load_catalogue(table.drop(columns="artist"), root=root)
     assert paintings.artists is None
     assert paintings.frame.columns.tolist() == ["path", "movement", "artist", "year"]
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["File Name", "Style", "Painter"],
+        ["IMAGE_PATH", "Art-Movement", "Creator"],
+        ["filename", "label", "ARTIST NAME"],
+    ],
+)
+def test_columns_with_usual_names_are_found(museum, columns):
+    root, table = museum
+    table.columns = [*columns, "Year"]
+    table.to_csv(root / "works.csv", index=False)
+    paintings = load_catalogue(root / "works.csv")
+    assert paintings.labels.tolist() == ["Op Art", "Pop Art", "Op Art"]
+    assert paintings.artists[0] == "Björk, A."
+    assert paintings.frame.columns.tolist() == ["path", "movement", "artist", "Year"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])
+def test_text_is_read_as_text(tmp_path, suffix):
+    for name in ("00120", "1.10"):
+        save_image(tmp_path / f"{name}.jpg", (8, 8))
+    table = pd.DataFrame(
+        {
+            "path": ["00120.jpg", "1.10.jpg", "00120.jpg", "1.10.jpg"],
+            "movement": ["1.10", "1.1", "True", "1e3"],
+            "artist": ["007", "7", "7.0", "1.10"],
+            "inventory": ["00120", "1.10", "12", "NA"],
+        }
+    )
+    file = tmp_path / f"works{suffix}"
+    {".csv": table.to_csv, ".xlsx": table.to_excel, ".parquet": table.to_parquet}[
+        suffix
+    ](file, index=False)
+    paintings = load_catalogue(file)
+    assert paintings.labels.tolist() == table["movement"].tolist()
+    assert paintings.artists.tolist() == table["artist"].tolist()
+    assert paintings.frame["inventory"][:3].tolist() == ["00120", "1.10", "12"]
+
+
+def test_spellings_of_one_name_are_equal(museum):
+    root, table = museum
+    table["movement"] = [" Op  Art", "Pop Art", "Op Art\u00a0"]
+    table["artist"] = ["Bjo\u0308rk, A. ", "\t", "Bj\u00f6rk, A."]
+    for source in (table, root / "works.csv"):
+        table.to_csv(root / "works.csv", index=False)
+        paintings = load_catalogue(source, root=root)
+        assert paintings.target_names == ["Op Art", "Pop Art"]
+        assert paintings.artists[0] == paintings.artists[2] == "Björk, A."
+        # An artist that is blank is unknown.
+        assert paintings.artists[1].startswith("unknown artist of")
+    table["movement"] = ["Op Art", "  ", ""]
+    with pytest.raises(ValueError, match="without path or movement: row 2, row 3"):
+        load_catalogue(table, root=root)
+
+
+def test_table_of_one_column(museum):
+    root, table = museum
+    table[["path"]].to_csv(root / "works.csv", index=False)
+    message = "no column that looks like the movement. Its columns are 'path'"
+    with pytest.raises(ValueError, match=message):
+        load_catalogue(root / "works.csv")
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])
+def test_missing_package_names_the_extra(museum, monkeypatch, suffix):
+    root, table = museum
+    file = root / f"works{suffix}"
+    file.touch()
+    for package in PACKAGES.values():
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=r"pip install 'skart\[tables\]'"):
+        load_catalogue(file)
+
+
 def test_invalid_catalogue_raises(museum):
     root, table = museum
-    with pytest.raises(FileNotFoundError, match="no catalogue"):
+    with pytest.raises(FileNotFoundError, match="no table"):
         load_catalogue(root / "nothing.csv")
     with pytest.raises(ValueError, match="'movment'.*Did you mean 'movement'"):
         load_catalogue(table, movement="movment", root=root)
@@ -80,6 +157,15 @@ def test_invalid_catalogue_raises(museum):
         load_catalogue(table, root=root)
     with pytest.raises(ValueError, match="has no paintings"):
         load_catalogue(table[:0], root=root)
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])
+@pytest.mark.parametrize("content", [b"", b"path,movement", b"PK\x03\x04", b"PAR1PAR1"])
+def test_damaged_file_raises(tmp_path, suffix, content):
+    file = tmp_path / f"works{suffix}"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"works{suffix}' can't be read as a table"):
+        load_catalogue(file)
 
 
 @pytest.mark.parametrize(

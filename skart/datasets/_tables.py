@@ -1,0 +1,117 @@
+"""Tables of paintings as people export them: text, columns and names."""
+
+import re
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from skart._utils._validation import suggest
+
+# Texts that programs write for a missing value.
+_MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
+_SEPARATORS = ",;\t|"
+# Usual names of the columns, the most specific first. Case, spaces, underscores and
+# hyphens are ignored.
+_COLUMNS = {
+    "path": ["path", "filepath", "imagepath", "filename", "file", "image", "img"],
+    "movement": ["movement", "artmovement", "style", "label", "class"],
+    "artist": ["artist", "artistname", "painter", "author", "creator", "maker"],
+}
+# Packages with which pandas reads other tables than text files.
+PACKAGES = {".xlsx": "openpyxl", ".parquet": "pyarrow"}
+
+
+def read_table(file, sep=None, encoding="utf-8-sig"):
+    """Return a CSV, Excel or Parquet file as a table of clean texts."""
+    file = Path(file).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no table {str(file)!r}")
+    kind = file.suffix.lower()
+    options = {"dtype": str, "keep_default_na": False, "na_values": _MISSING}
+    try:
+        if kind == ".parquet":
+            return clean_table(pd.read_parquet(file))
+        if kind == ".xlsx":
+            table = pd.read_excel(file, engine=PACKAGES[kind], **options)
+        else:
+            sep = sep or _detect_separator(file, encoding)
+            table = pd.read_csv(file, sep=sep, encoding=encoding, **options)
+        return clean_table(table).apply(_as_numbers)
+    except ImportError as error:
+        raise ImportError(
+            f"{str(file)!r} needs {PACKAGES[kind]}, which is not installed. Run: pip "
+            "install 'skart[tables]'"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{str(file)!r} is not a table in the encoding {encoding}. Save it as "
+            "UTF-8, or name its encoding, 'latin-1' for instance."
+        ) from error
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{str(file)!r} can't be read as a table: {error}") from error
+
+
+def clean_table(table):
+    """Return a table whose texts have no blanks around them, and no empty ones."""
+    table = table.rename(columns=lambda name: " ".join(str(name).split()))
+    for name in table.columns[table.dtypes.map(_holds_text)]:
+        cleaned = table[name].map(clean_text, na_action="ignore").astype(object)
+        table[name] = cleaned.where(cleaned.notna(), None)
+    return table
+
+
+def clean_text(value):
+    """Return a text in one spelling of blanks and accents, None if it is blank."""
+    if not isinstance(value, str):
+        return value
+    return unicodedata.normalize("NFC", " ".join(value.split())) or None
+
+
+def find_columns(table, name, **wanted):
+    """Return the columns of path, movement and artist by name; None for no artist."""
+    found = {}
+    for role, column in wanted.items():
+        if column is None:
+            column = _find_usual(table, role)
+            if column is None and role != "artist":
+                raise ValueError(
+                    f"{name} has no column that looks like the {role}. Its columns are "
+                    f"{', '.join(map(repr, table.columns))}: name one as {role}."
+                )
+        elif column is not False and column not in table:
+            raise ValueError(
+                f"{name} has no column {column!r}, named as {role}."
+                f"{suggest(column, map(str, table.columns))}"
+            )
+        found[role] = column or None
+    return found
+
+
+def _find_usual(table, role):
+    """Return the first column with a usual name of a role, or None."""
+    by_key = {}
+    for column in table.columns:
+        key = "".join(sign for sign in str(column).casefold() if sign.isalnum())
+        by_key.setdefault(key, column)
+    return next((by_key[key] for key in _COLUMNS[role] if key in by_key), None)
+
+
+def _holds_text(dtype):
+    return pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
+
+
+def _as_numbers(column):
+    """Return a column of whole numbers as int if no digit is lost, else unchanged."""
+    texts = column.dropna()
+    if len(texts) and texts.astype(str).str.fullmatch(r"-?[1-9]\d{0,17}|0").all():
+        return column.astype("Int64" if column.isna().any() else "int64")
+    return column
+
+
+def _detect_separator(file, encoding):
+    """Return the separator that occurs most often in the header line."""
+    with open(file, encoding=encoding) as lines:
+        header = re.sub('"[^"]*"', "", lines.readline())
+    return max(_SEPARATORS, key=header.count)
