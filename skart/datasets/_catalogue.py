@@ -28,8 +28,8 @@ def load_catalogue(
     csv : str, path or DataFrame
         CSV file with a header line, or a DataFrame.
     path, movement, artist : str, default="path", "movement", "artist"
-        Names of the columns. If ``artist=None``, or if the default column does not
-        exist, the artists are unknown.
+        Names of the columns. If ``artist=None``, or if there is no column "artist", the
+        artists are unknown.
     root : str or path, default=None
         Folder to which relative paths refer. If None, it is the folder of the file, or
         the current folder for a DataFrame.
@@ -76,43 +76,41 @@ def load_catalogue(
     if isinstance(csv, pd.DataFrame):
         table, name, folder = csv, "the catalogue", Path()
     else:
-        csv = Path(csv).expanduser()
-        table, name, folder = (
-            _read_table(csv, sep, encoding),
-            repr(str(csv)),
-            csv.parent,
-        )
+        file = Path(csv).expanduser()
+        table, name = _read_table(file, sep, encoding), repr(str(file))
+        folder = file.parent
     if artist == "artist" and artist not in table:
         artist = None
-    for parameter, column in (
-        ("path", path),
-        ("movement", movement),
-        ("artist", artist),
-    ):
+    columns = {"path": path, "movement": movement, "artist": artist}
+    for parameter, column in columns.items():
         if column is not None and column not in table:
             raise ValueError(
                 f"{name} has no column {column!r}; rename a column, or pass "
                 f"{parameter}= with the name of one."
                 f"{suggest(column, map(str, table.columns))}"
             )
-    blank = table[path].isna() | table[movement].isna()
-    if blank.any():
+    blank = np.flatnonzero(table[path].isna() | table[movement].isna())
+    if len(blank):
+        rows = [f"row {row + 1}" for row in blank]
         raise ValueError(
-            f"{name} has rows without path or movement: {_format_rows(blank)}. "
-            "Complete or delete them."
+            f"{name} has rows without path or movement: {_join(rows)}. Complete or "
+            "delete them."
         )
     folder = folder if root is None else Path(root).expanduser()
     paths = [str(folder / str(value)) for value in table[path]]
-    missing = np.array([not os.path.isfile(value) for value in paths], bool)
-    if missing.any():
+    missing = [
+        f"row {row} ({value!r})"
+        for row, value in enumerate(paths, start=1)
+        if not os.path.isfile(value)
+    ]
+    if missing:
         raise FileNotFoundError(
-            f"{name} lists files that don't exist: {_format_rows(missing, paths)}. "
-            f"Relative paths refer to {str(folder)!r}; pass root= for another folder."
+            f"{name} lists files that don't exist: {_join(missing)}. Relative paths "
+            f"refer to {str(folder)!r}; pass root= for another folder."
         )
     frame = pd.DataFrame({"path": paths, "movement": table[movement].to_numpy()})
     frame["artist"] = None if artist is None else table[artist].to_numpy(dtype=object)
-    used = {path, movement, artist, "path", "movement", "artist"}
-    others = table[[column for column in table if column not in used]]
+    others = table.drop(columns=[*columns, *columns.values()], errors="ignore")
     frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)
     return make_bunch(frame, name, skipped={})
 
@@ -120,10 +118,9 @@ def load_catalogue(
 def _read_table(csv, sep, encoding):
     if not csv.is_file():
         raise FileNotFoundError(f"there is no catalogue {str(csv)!r}")
-    # Only the Python engine detects separators.
-    options = {"engine": "python"} if sep is None else {}
+    engine = "python" if sep is None else None  # only this one detects separators
     try:
-        return pd.read_csv(csv, sep=sep, encoding=encoding, **options)
+        return pd.read_csv(csv, sep=sep, encoding=encoding, engine=engine)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{str(csv)!r} is not a table in the encoding {encoding}: {error}. Save it "
@@ -133,12 +130,7 @@ def _read_table(csv, sep, encoding):
         raise ValueError(f"{str(csv)!r} can't be read as a table: {error}") from error
 
 
-def _format_rows(mask, values=None, most=10):
-    """Return the numbers of the first rows in a mask, with their values, as text."""
-    rows = np.flatnonzero(mask)
-    shown = [
-        f"row {row + 1}" + ("" if values is None else f" ({values[row]!r})")
-        for row in rows[:most]
-    ]
+def _join(rows, most=10):
+    """Return the first rows as text, and the number of the others."""
     rest = f" and {len(rows) - most} more" if len(rows) > most else ""
-    return ", ".join(shown) + rest
+    return ", ".join(rows[:most]) + rest
