@@ -76,7 +76,8 @@ def _draw_grid(canvas, rng, painter):
         if sides[axis] < 2.4 * smallest or (not big and rng.random() < 0.22):
             fill = canvas.mix(4, 0, 5) if rng.random() < filled else canvas.mix(4, 5, 6)
             broad = max(2, int(line * rng.choice([0.6, 1, 1, 1.6])))
-            canvas.box((low - broad / 2, high + broad / 2), fill, BLACK, broad)
+            corners = low - broad / 2, high + broad / 2
+            canvas.draw.rectangle(np.ravel(corners).tolist(), ink(fill), BLACK, broad)
             continue
         end, start = high.copy(), low.copy()
         end[axis] = start[axis] = rng.uniform(
@@ -99,8 +100,10 @@ def paint_op_art(canvas, rng, painter):
     wave = 0.035 * np.sin(along * rng.uniform(8, 22) + rng.uniform(0, 6))
     dark, light = canvas.mix(6, 0, 2), canvas.mix(6, 4, 6)
     if painter.contrast > 0.6:  # a second light colour
-        light = blend(along / np.ptp(along), [light, canvas.mix(6, 2, 5)])
-    subject = (painter.motif + (rng.random() < 0.2)) % 5
+        light = blend(
+            (across - across.min()) / np.ptp(across), [light, canvas.mix(6, 2, 5)]
+        )
+    subject = (painter.motif + (rng.random() < 0.2)) % 6
     if subject == 0:
         phase = np.sin(1.6 * frequency * (across + wave + swell))
     elif subject == 1:
@@ -116,7 +119,7 @@ def paint_op_art(canvas, rng, painter):
         column, row = np.floor(cells).astype(int) % 64
         light = canvas.palette[rng.integers(2, 6, (64, 64))[row, column]]
         offset = np.abs(2 * (cells % 1) - 1)
-        reach = offset.max(axis=0) if painter.order > 0.5 else np.hypot(*offset)
+        reach = np.hypot(*offset) if subject == 4 else offset.max(axis=0)
         phase = 2.5 * (rng.uniform(0.45, 0.85, (64, 64))[row, column] - reach)
     canvas.fill(cover(dark, special.expit(9 * phase), light))
 
@@ -132,8 +135,7 @@ def paint_action(canvas, rng, painter):
             r = side * rng.uniform(0.006, 0.035) * (0.6 + painter.scale)
             canvas.disc(centre, r, fill)
         for x, y in rng.normal(spot, side * 0.03, (rng.integers(1, 5), 2)):
-            drip = (x, y, x, y + side * rng.exponential(0.16))
-            canvas.line(drip, fill, max(1, side // 220))
+            canvas.line((x, y, x, y + side * rng.exponential(0.16)), fill)
         _spatter(canvas, rng, spot[None], fill)
     for _ in range((8 if blots else 34) + int((12 if blots else 50) * painter.density)):
         fill, n_steps = ink(canvas.mix(8)), int(rng.integers(90, 260))

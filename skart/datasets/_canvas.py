@@ -45,6 +45,7 @@ class Canvas:
         self.height, self.width = height, width
         self.size = np.array([width, height])
         self.long, self.short = max(height, width), min(height, width)
+        self.pen = max(1, round(self.long / 400))  # width of lines
         self.fill(self.palette[5])
 
     def fill(self, pixels):
@@ -82,18 +83,19 @@ class Canvas:
         smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), float)
         return (smooth - smooth.min()) / (np.ptp(smooth) + 1e-9)
 
-    def disc(self, centre, radius, fill, outline=None, width=1):
+    def disc(self, centre, radius, fill, outline=None):
         """Draw a disc."""
-        self.draw.circle(tuple(centre), radius, ink(fill), ink(outline), width)
+        self.draw.circle(tuple(centre), radius, ink(fill), ink(outline), self.pen)
 
-    def box(self, corners, fill, outline=None, width=1, radius=0):
+    def box(self, corners, fill, outline=None, radius=0):
         """Draw an upright rectangle: left, top, right, bottom."""
         corners, fill, outline = np.ravel(corners).tolist(), ink(fill), ink(outline)
-        self.draw.rounded_rectangle(corners, radius, fill, outline, width)
+        self.draw.rounded_rectangle(corners, radius, fill, outline, self.pen)
 
-    def line(self, points, fill, width):
+    def line(self, points, fill, width=None):
         """Draw a line through points, with round corners."""
-        self.draw.line(np.ravel(points).tolist(), ink(fill), width, joint="curve")
+        points = np.ravel(points).tolist()
+        self.draw.line(points, ink(fill), width or self.pen, joint="curve")
 
     def polygon(self, points, fill, outline=None, width=1):
         """Draw a polygon."""

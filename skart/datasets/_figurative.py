@@ -145,7 +145,7 @@ def paint_cubism(canvas, rng, painter):
         planes += (1 + painter.texture) * dabs.repeat(5, 1)[:, : canvas.width, None]
     canvas.fill(planes * (1 + light.clip(-0.6, 0.5) * (0.6 if flat else 1))[..., None])
     for edge in edges:
-        canvas.line(edge, canvas.palette[0] * 0.7, max(1, round(side / 300)))
+        canvas.line(edge, canvas.palette[0] * 0.7)
 
 
 def _draw_still_life(canvas, rng, painter, flat):
@@ -156,13 +156,13 @@ def _draw_still_life(canvas, rng, painter, flat):
     corner = (rng.uniform(0.3, 0.7) * width, table - 0.06 * side)
     top = [(0, table), corner, (width, table), (width, height), (0, height)]
     canvas.polygon(top, canvas.mix(10, 1, 3))
-    dark, light, thin = palette[0], palette[5], max(1, round(side / 130))
+    dark, light = palette[0], palette[5]
     # A guitar, large and near the middle.
     x, y, r = rng.normal(width / 2, side * 0.08), 0.62 * height, side * 0.2
     fill = canvas.mix(12, 1, 5)
     canvas.line((x, y, x, y - 3.3 * r), dark, int(r / 3))
-    canvas.disc((x, y + 0.45 * r), r, fill, dark, thin)
-    canvas.disc((x, y - 0.75 * r), 0.72 * r, fill, dark, thin)
+    canvas.disc((x, y + 0.45 * r), r, fill, dark)
+    canvas.disc((x, y - 0.75 * r), 0.72 * r, fill, dark)
     canvas.disc((x, y - r / 6), r / 3, dark)
     for string in x + np.linspace(-0.12, 0.12, 4) * r:
         canvas.line((string, y + 0.9 * r, string, y - 3.1 * r), light, 1)
@@ -170,9 +170,9 @@ def _draw_still_life(canvas, rng, painter, flat):
         x, fill = rng.uniform(0.12, 0.88) * width, canvas.mix(12, 1, 5)
         y, r = table + rng.uniform(0, 0.12) * height, side * rng.uniform(0.09, 0.15)
         if (painter.motif + index) % 2:  # a fruit
-            canvas.disc((x, y - r / 2), r / 2, fill, dark, thin)
+            canvas.disc((x, y - r / 2), r / 2, fill, dark)
         else:  # a bottle with a label
             canvas.box((x - r / 4, y - 3.4 * r, x + r / 4, y - r), fill)
             body = (x - 0.6 * r, y - 2 * r, x + 0.6 * r, y)
-            canvas.box(body, fill, dark, thin, radius=r / 2)
+            canvas.box(body, fill, dark, radius=r / 2)
             canvas.box((x - r / 2, y - 1.2 * r, x + r / 2, y - r / 2), light)

@@ -22,8 +22,8 @@ def paint_pop_art(canvas, rng, painter):
         for scale, fill in zip((0.42, 0.24), colours[2:], strict=True):
             points = corner + size / 2 + shape * min(size) * scale
             canvas.polygon(points, fill, BLACK, max(3, int(min(size) * 0.03)))
-        frame = max(3, canvas.long // 200)
-        canvas.box((corner - frame / 2, corner + size + frame / 2), None, BLACK, frame)
+        frame = corner + size * [[0, 0], [0, 1], [1, 1], [1, 0], [0, 0]]
+        canvas.line(frame, BLACK, 2 * canvas.pen)
 
 
 def _print_dots(canvas, painter, corner, size, ground, fill):
@@ -48,20 +48,17 @@ def _draw_burst(canvas, rng, painter):
     for turn in np.pi / 8 * np.arange(16 if painter.contrast > 0.4 else 0):
         ends = centre + 2 * canvas.long * direction([turn, turn + 0.18])
         canvas.polygon([centre, *ends], rays)
-    n_tips = int(rng.integers(10, 17))
-    tips = direction(np.arange(2 * n_tips) * np.pi / n_tips) * (1.15, 0.9)
+    star = _star(rng.integers(10, 17)) * (1.15, 0.9)
     for size, fill in ((0.5, flash), (0.38, front)):
-        reach = least * size * np.tile([1, 0.66], n_tips)
-        reach *= rng.uniform(0.85, 1.12, 2 * n_tips)
-        points = centre + tips * reach[:, None]
-        canvas.polygon(points, fill, BLACK, max(3, least // 60))
+        points = least * size * star * rng.uniform(0.85, 1.12, (len(star), 1))
+        canvas.polygon(centre + points, fill, BLACK, max(3, least // 60))
     text = str(rng.choice(["POW!", "WHAM", "ZAP!", "BOOM", "OH…", "CRASH", "POP"]))
     size = max(12, int(least * 0.74 / len(text)))
     font = ImageFont.load_default(size)
     outline = BLACK if word.mean() > 90 else canvas.palette[5]
-    for stroke, fill in ((size // 7 + 2, outline), (size // 18 + 1, word)):
+    for bold, fill in ((size // 7 + 2, outline), (size // 18 + 1, word)):
         canvas.draw.text(
-            tuple(centre), text, ink(fill), font, "mm", stroke_width=stroke
+            centre.tolist(), text, ink(fill), font, "mm", stroke_width=bold
         )
 
 
@@ -73,15 +70,19 @@ def _motif(kind, rng):
         waves = np.cos(np.outer([1, 2, 3, 4], t))
         return np.stack([np.sin(t) ** 3, np.array([-13, 5, 2, 1]) @ waves / 16], 1)
     if kind == 1:
-        tips = np.arange(20)
-        return direction(tips * np.pi / 10) * np.where(tips % 2, 0.62, 1.05)[:, None]
+        return _star(10)
     if kind == 2:
         return direction(t) * (0.72 + 0.3 * np.cos(rng.integers(5, 8) * t))[:, None]
     if kind == 3:
-        bumps = 0.85 + 0.12 * np.abs(np.sin(4 * t))
-        return direction(t) * bumps[:, None] * (1.15, 0.75)
+        return direction(t) * (1 + 0.14 * np.abs(np.sin(4 * t)))[:, None] * (1, 0.65)
     half = np.array([(0.22, -1.1), (0.22, -0.5), (0.5, -0.2), (0.5, 1.05)])
     return np.concatenate([half, half[::-1] * (-1, 1)])
+
+
+def _star(n_tips):
+    """Return the outline of a star within (-1, 1)."""
+    turns = np.arange(2 * n_tips) * np.pi / n_tips
+    return direction(turns) * np.tile([1, 0.64], n_tips)[:, None]
 
 
 def paint_ukiyo_e(canvas, rng, painter):
@@ -90,31 +91,30 @@ def paint_ukiyo_e(canvas, rng, painter):
     variant = canvas.variant(3)
     sky = palette[[2, 4, 5, 5]] if painter.order > 0.5 else palette[[5, 5, 4, 3]]
     canvas.fill(blend(np.linspace(0, 1.25, height)[:, None], sky))
-    line = max(2, round(canvas.long / 300))
     if painter.motif % 3 or variant == 2:  # the sun
         r = least * rng.uniform(0.07, 0.12) * (1.6 if variant == 2 else 1)
         centre = canvas.place((0.2, 0.16), (0.8, 0.32))
         canvas.disc(centre, r, canvas.mix(5, 1, 4))
     sea = rng.uniform(0.58, 0.72) * height
     if variant != 2 or rng.random() < 0.4:
-        _print_mountain(canvas, rng, sea, line)
+        _print_mountain(canvas, rng, sea)
     for _ in range(rng.integers(1, 4)):  # bands of mist
         top, thick = rng.uniform(0.35, 0.9) * sea, height * rng.uniform(0.015, 0.035)
         left, long = width * rng.uniform((-0.1, 0.3), (0.6, 0.6))
         mist = (left, top, left + long, top + thick)
         canvas.box(mist, palette[5], radius=thick / 2)
     if variant == 2:
-        _print_blossoms(canvas, rng, painter, line)
+        _print_blossoms(canvas, rng, painter)
     else:
         print_sea = _print_breakers if variant else _print_scales
-        print_sea(canvas, rng, painter, sea, line)
+        print_sea(canvas, rng, painter, sea)
     if painter.order > 0.3:  # the seal
         left = width - 0.1 * least if painter.motif % 2 else 0
         seal = np.array([0.03, 0.05, 0.07, 0.17]) * least + [left, 0, left, 0]
-        canvas.box(seal, palette[2], palette[0], line // 2)
+        canvas.box(seal, palette[2], palette[0])
 
 
-def _print_mountain(canvas, rng, sea, line):
+def _print_mountain(canvas, rng, sea):
     """Print a mountain: slopes that flatten out, and snow with a jagged edge."""
     width, height = canvas.size
     x, top = rng.uniform(0.3, 0.7) * width, sea - height * rng.uniform(0.25, 0.42)
@@ -127,10 +127,10 @@ def _print_mountain(canvas, rng, sea, line):
     edge = np.linspace(snow[-1], snow[0], 9)
     edge[:, 1] += height * 0.04 * np.tile([-0.4, 1], 5)[:9]
     canvas.polygon([*snow, *edge], canvas.palette[5])
-    canvas.line(ridge, canvas.palette[0], line)
+    canvas.line(ridge, canvas.palette[0])
 
 
-def _print_scales(canvas, rng, painter, sea, line):
+def _print_scales(canvas, rng, painter, sea):
     """Print the sea as rows of overlapping scales with rings (seigaiha)."""
     width = canvas.width
     scale = canvas.long * (0.06 + 0.08 * painter.scale)
@@ -140,8 +140,7 @@ def _print_scales(canvas, rng, painter, sea, line):
         for x in np.arange(-scale, width + scale, scale) + (row % 2) * scale / 2:
             spot = x, top + swing * np.sin(2.5 * np.pi * x / width)
             for part, fill in ((1, deep), (0.76, pale), (0.52, middle), (0.28, pale)):
-                r, rim = scale * 0.56 * part, max(1, line // 2)
-                canvas.disc(spot, r, fill, canvas.palette[0], rim)
+                canvas.disc(spot, scale * 0.56 * part, fill, canvas.palette[0])
 
 
 # Points of a breaker that curls to the right, seen from the side.
@@ -152,11 +151,12 @@ _BREAKER = """
 _BREAKER = np.array(_BREAKER.split(), float).reshape(-1, 2)
 
 
-def _print_breakers(canvas, rng, painter, sea, line):
+def _print_breakers(canvas, rng, painter, sea):
     """Print large striped waves that curl over, with foam."""
     palette, (width, height) = canvas.palette, canvas.size
     curve = interpolate.CubicSpline(np.arange(16), _BREAKER)
     breaker, lip = curve(np.linspace(0, 15, 120)), curve(np.linspace(2.6, 9.2, 100))
+    pivot, crest = np.array([-0.5, 0.9]), (0.7, -1.35)
     canvas.box((0, sea, width, height), palette[2])
     for depth in range(3):
         size = canvas.short * (0.22 + 0.12 * depth) * (0.8 + 0.5 * painter.scale)
@@ -164,22 +164,20 @@ def _print_breakers(canvas, rng, painter, sea, line):
         way = 1 if (painter.motif + depth // 2) % 2 else -1
         spot = np.array([width * (0.5 - way * rng.uniform(-0.05, 0.38)), base])
         scale = np.array([way * size, size * rng.uniform(0.9, 1.15)])
-        pivot = np.array([-0.5, 0.9])
         for inset, fill in enumerate(palette[[1, 4, 2, 4]]):
             shape = pivot + (breaker - pivot) * (1 - 0.1 * inset) + [0, 0.03 * inset]
             points = spot + scale * shape
             feet = [(points[-1][0], 2 * height), (points[0][0], 2 * height)]
             canvas.polygon([*points, *feet], fill)
-            canvas.line(points, palette[0], line)
-        drops = spot + scale * rng.normal(lip, 0.045)
-        spray = spot + scale * rng.normal((0.7, -1.35), (0.5, 0.16), (18, 2))
-        for centres, low, high in ((drops, 0.04, 0.085), (spray, 0.01, 0.025)):
-            for centre in centres:
-                r, rim = size * rng.uniform(low, high), max(1, line // 2)
-                canvas.disc(centre, r, palette[5], palette[0], rim)
+            canvas.line(points, palette[0])
+        foam, spray = rng.normal(lip, 0.045), rng.normal(crest, (0.5, 0.16), (18, 2))
+        for centres, r in ((foam, 0.06), (spray, 0.02)):
+            for centre in spot + scale * centres:
+                radius = size * r * rng.uniform(0.7, 1.3)
+                canvas.disc(centre, radius, palette[5], palette[0])
 
 
-def _print_blossoms(canvas, rng, painter, line):
+def _print_blossoms(canvas, rng, painter):
     """Print a flowering branch that enters from one side."""
     palette, least, way = canvas.palette, canvas.short, 1 if painter.motif % 2 else -1
     petal, start = canvas.mix(8, 3, 6), (0.5 - 0.52 * way, rng.uniform(0.5, 0.95))
@@ -202,5 +200,5 @@ def _print_blossoms(canvas, rng, painter, line):
         size = least * rng.uniform(0.014, 0.03) * (0.8 + 0.6 * painter.scale)
         turns = np.arange(5) * 2 * np.pi / 5 + rng.uniform(0, 1)
         for centre in spot + size * direction(turns):
-            canvas.disc(centre, size * 0.7, petal, palette[0], max(1, line // 3))
+            canvas.disc(centre, size * 0.7, petal, palette[0])
         canvas.disc(spot, size * 0.4, palette[2])

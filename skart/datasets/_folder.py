@@ -90,28 +90,29 @@ def read_folder(root, *, skip_empty=False):
         raise FileNotFoundError(f"there is no folder {str(root)!r}. {_LAYOUT}")
     if not root.is_dir():
         raise NotADirectoryError(f"{str(root)!r} is a file, not a folder. {_LAYOUT}")
-    rows, skipped, empty = [], Counter(), []
-    for entry in visible_entries(root, skipped):
-        kind = _kind(entry)
-        if kind == "folder":
-            found = list(_walk(entry.path, skipped))
-            rows += [(path, entry.name, artist) for path, artist in found]
-            if not found:
-                empty.append(entry.name)
-        else:
-            skipped["outside a movement" if kind == "image" else kind] += 1
+    skipped = Counter()
+    found = list(_walk(root, skipped))
+    rows = [(path, *folders, None)[:3] for path, folders in found if folders]
+    n_loose = len(found) - len(rows)
+    if n_loose:
+        skipped["outside a movement"] = n_loose
     if not rows:
-        n_loose = skipped["outside a movement"]
         others = f", but {n_loose} outside of them" if n_loose else ""
         raise ValueError(
             f"{str(root)!r} has no images in folders of movements{others}. {_LAYOUT}"
         )
+    frame = pd.DataFrame(rows, columns=["path", "movement", "artist"])
+    folders = [
+        entry.name
+        for entry in visible_entries(root, Counter())
+        if _kind(entry) == "folder"
+    ]
+    empty = [name for name in folders if name not in set(frame["movement"])]
     if empty and not skip_empty:
         raise ValueError(
             f"{str(root)!r} has movements without images: {', '.join(empty)}. "
             "Add images to them or move these folders away."
         )
-    frame = pd.DataFrame(rows, columns=["path", "movement", "artist"])
     more = {"empty": empty} if skip_empty else {}
     return make_bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
 
@@ -140,18 +141,6 @@ def list_images(root, skipped=None):
     See Also
     --------
     load_image_folder : Load movements and artists as well.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from PIL import Image
-    >>> from skart.datasets import list_images
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Image.new("RGB", (8, 8)).save(f"{folder}/a.png")
-    ...     _ = Path(folder, "notes.txt").write_text("no image")
-    ...     [Path(path).name for path in list_images(folder)]
-    ['a.png']
     """
     root = Path(root).expanduser()
     found = _walk(root, Counter() if skipped is None else skipped)
@@ -189,8 +178,8 @@ def make_bunch(frame, name, hint="", **more):
     )
 
 
-def _walk(folder, skipped, artist=None, parents=frozenset()):
-    """Yield (path, artist) of each image; the topmost subfolder is the artist."""
+def _walk(folder, skipped, names=(), parents=frozenset()):
+    """Yield the path of each image, and the names of the folders that it is in."""
     real = os.path.realpath(folder)
     if real in parents:
         skipped["link to a folder around it"] += 1
@@ -198,10 +187,9 @@ def _walk(folder, skipped, artist=None, parents=frozenset()):
     for entry in visible_entries(folder, skipped):
         kind = _kind(entry)
         if kind == "folder":
-            artist_of_folder = artist or entry.name
-            yield from _walk(entry.path, skipped, artist_of_folder, parents | {real})
+            yield from _walk(entry, skipped, (*names, entry.name), parents | {real})
         elif kind == "image":
-            yield entry.path, artist
+            yield entry.path, names
         else:
             skipped[kind] += 1
 
