@@ -1,7 +1,7 @@
 """Palettes, invented painters, and the canvas that all drawn movements are made on."""
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
 
 # Six colours each, from dark to light. All movements use all palettes, so that colour
@@ -17,6 +17,8 @@ _PALETTES = """
 """.split()
 _PALETTES = np.array([list(bytes.fromhex(code)) for code in _PALETTES], float)
 _PALETTES = _PALETTES.reshape(-1, 6, 3)
+
+BLACK = (20, 18, 21)
 
 
 class Painter:
@@ -43,6 +45,7 @@ class Canvas:
         self.height, self.width = height, width
         self.size = np.array([width, height])
         self.long, self.short = max(height, width), min(height, width)
+        self.pen = max(1, round(self.long / 400))  # width of lines
         self.fill(self.palette[5])
 
     def fill(self, pixels):
@@ -62,7 +65,7 @@ class Canvas:
     def mix(self, spread=10, low=0, high=6):
         """Return a random colour near one of `palette[low:high]`."""
         colour = self.palette[self.rng.integers(low, high)]
-        return np.array(ink(colour + self.rng.normal(0, spread, 3)))
+        return np.clip(colour + self.rng.normal(0, spread, 3), 0, 255)
 
     def place(self, low=0.0, high=1.0):
         """Return a random point; `low` and `high` are shares of width and height."""
@@ -74,57 +77,51 @@ class Canvas:
 
     def noise(self, cells):
         """Return smooth noise in 0-1 with `cells` bumps along the longer side."""
-        return smooth_noise(self.rng, self.height, self.width, cells)
+        rows, columns = np.maximum(2, self.size[::-1] * cells // self.long) + 2
+        coarse = Image.fromarray(self.rng.random((rows, columns), np.float32))
+        size = self.width, self.height
+        smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), float)
+        return (smooth - smooth.min()) / (np.ptp(smooth) + 1e-9)
 
-    def disc(self, centre, radius, fill, outline=None, width=1):
+    def disc(self, centre, radius, fill, outline=None):
         """Draw a disc."""
-        x, y = centre
-        box = (x - radius, y - radius, x + radius, y + radius)
-        self.draw.ellipse(box, ink(fill), ink(outline), width)
+        self.draw.circle(tuple(centre), radius, ink(fill), ink(outline), self.pen)
 
-    def box(self, corners, fill, outline=None, width=1, radius=0):
+    def box(self, corners, fill, outline=None, radius=0):
         """Draw an upright rectangle: left, top, right, bottom."""
-        corners = [float(corner) for corner in corners]
-        fill, outline = ink(fill), ink(outline)
-        self.draw.rounded_rectangle(corners, radius, fill, outline, width)
+        corners, fill, outline = np.ravel(corners).tolist(), ink(fill), ink(outline)
+        self.draw.rounded_rectangle(corners, radius, fill, outline, self.pen)
 
-    def line(self, points, fill, width):
+    def line(self, points, fill, width=None):
         """Draw a line through points, with round corners."""
-        points = np.asarray(points, float).ravel().tolist()
-        self.draw.line(points, ink(fill), width, joint="curve")
+        points = np.ravel(points).tolist()
+        self.draw.line(points, ink(fill), width or self.pen, joint="curve")
 
     def polygon(self, points, fill, outline=None, width=1):
-        """Draw a polygon, and an outline with round corners."""
-        points = np.asarray(points, float)
-        self.draw.polygon(points.ravel().tolist(), ink(fill))
-        if outline is not None:
-            self.line([*points, *points[:2]], outline, width)
+        """Draw a polygon."""
+        points, fill, outline = np.ravel(points).tolist(), ink(fill), ink(outline)
+        self.draw.polygon(points, fill, outline, width)
 
     def bar(self, centre, turn, long, thin, fill, n_corners=4):
         """Draw a turned rectangle, or half of it as a triangle."""
-        along = np.array([np.cos(turn), np.sin(turn)]) * long / 2
-        across = np.array([-np.sin(turn), np.cos(turn)]) * thin / 2
+        along, across = (
+            direction(turn) * long / 2,
+            direction(turn + np.pi / 2) * thin / 2,
+        )
         corners = along + across, along - across, -along - across, -along + across
         self.polygon(np.add(centre, corners)[:n_corners], fill)
 
 
-def smooth_noise(rng, height, width, cells):
-    """Return smooth noise in 0-1 with `cells` bumps along the longer side."""
-    scale = cells / max(height, width)
-    rows, columns = max(2, int(height * scale)) + 1, max(2, int(width * scale)) + 1
-    coarse = rng.random((rows + 2, columns + 2))
-    zoom = ((height + 1) / rows, (width + 1) / columns)
-    smooth = ndimage.zoom(coarse, zoom, order=3, mode="nearest")[:height, :width]
-    return (smooth - smooth.min()) / (np.ptp(smooth) + 1e-9)
+def direction(angles):
+    """Return unit vectors (x, y) of angles."""
+    return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
 def blend(values, colours):
     """Map values in 0-1 to a gradient of colours."""
-    colours = np.asarray(colours, float)
-    position = np.clip(values, 0, 1) * (len(colours) - 1)
-    below = np.minimum(position.astype(int), len(colours) - 2)
-    part = (position - below)[..., None]
-    return colours[below] * (1 - part) + colours[below + 1] * part
+    stops = np.linspace(0, 1, len(colours))
+    channels = [np.interp(values, stops, channel) for channel in np.transpose(colours)]
+    return np.stack(channels, axis=-1)
 
 
 def cover(pixels, opacity, colour):
@@ -136,7 +133,7 @@ def ink(colour):
     """Return a colour as Pillow expects it."""
     if colour is None or isinstance(colour, tuple):
         return colour
-    return tuple(min(max(int(value), 0), 255) for value in colour)
+    return tuple(np.clip(colour, 0, 255).astype(int).tolist())
 
 
 def to_image(pixels):
@@ -148,27 +145,26 @@ def finish(rng, image, painter):
     """Return an image with the surface, light, varnish and border of a photograph."""
     pixels = np.asarray(image, float)
     height, width = pixels.shape[:2]
+    strength, relief = 0.3 + 0.6 * painter.texture, np.zeros((height, width))
     if painter.ground == "impasto":  # lit from the upper left
         grey = ndimage.gaussian_filter(pixels.mean(axis=2), 0.8)
-        light = np.clip(ndimage.sobel(grey, 0) + ndimage.sobel(grey, 1), -60, 60)
-        pixels = pixels + (0.03 + 0.1 * painter.texture) * light[..., None]
+        slope = ndimage.sobel(grey, 0) + ndimage.sobel(grey, 1)
+        relief = np.clip(slope, -60, 60) / 7
     elif painter.ground == "canvas":
         threads = rng.normal(size=(height, 1)) + rng.normal(size=(1, width))
         grain = ndimage.gaussian_filter(rng.normal(size=(height, width)), 0.7)
-        weave = (2.2 * threads + 5 * grain)[..., None]
-        pixels = pixels + (0.3 + 0.6 * painter.texture) * weave
+        relief = 2.2 * threads + 5 * grain
     elif painter.ground == "paper":
-        pixels = pixels + rng.normal(0, 3 + 5 * painter.texture, (height, width, 1))
+        relief = rng.normal(0, 9, (height, width))
     across = np.linspace(-1, 1, width)[None, :, None] * rng.normal(0, 0.05)
     down = np.linspace(-1, 1, height)[:, None, None] * rng.normal(0, 0.05)
     varnish = 1 - np.array([0.2, 0.6, 1.6]) * rng.uniform(0, 0.07)
-    pixels = pixels * (1 + across + down) * varnish * rng.uniform(0.92, 1.05)
-    image = to_image(pixels)
+    light = (1 + across + down) * varnish * rng.uniform(0.92, 1.05)
+    image = to_image((pixels + strength * relief[..., None]) * light)
     if painter.margin:
         border = max(1, round(painter.margin * min(height, width)))
         inner = image.resize((width - 2 * border, height - 2 * border))
-        image = Image.new("RGB", image.size, ink(painter.palette[5]))
-        image.paste(inner, (border, border))
+        image = ImageOps.expand(inner, border, ink(painter.palette[5]))
     if rng.random() < 0.3:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9)))
     return image

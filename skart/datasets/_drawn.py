@@ -1,6 +1,7 @@
 """Draw labelled paintings as image files."""
 
 import json
+from itertools import product
 from numbers import Integral
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from skart.datasets import _abstract, _figurative, _flat_styles
 from skart.datasets._canvas import Canvas, Painter, finish
 
 # Increase it with every change that changes the paintings.
-_VERSION = 2
+_VERSION = 3
 
 # File in the folder that holds the parameters of its paintings.
 _MARKER = ".skart-paintings.json"
@@ -73,9 +74,8 @@ def make_paintings(
 ):
     """Draw paintings of ten movements by invented artists as image files.
 
-    The palettes and habits of the artists overlap between movements, so that colour
-    alone does not separate the movements. Size, shape and format of the files do not
-    depend on the movement either.
+    Neither colours nor the size, shape and format of the files separate the movements:
+    painters of all movements share palettes and habits.
 
     Parameters
     ----------
@@ -95,8 +95,7 @@ def make_paintings(
         Smallest and largest size of the longer side in pixels. Sizes are drawn from a
         log-uniform distribution.
     random_state : int, default=0
-        Seed of the paintings. The same seed draws the same files; it is an int, since
-        several processes may draw.
+        Seed of the paintings: the same seed draws the same files.
     n_jobs : int, default=None
         Number of processes that draw. None means 1, -1 means all cores.
     verbose : bool, default=True
@@ -147,16 +146,12 @@ def make_paintings(
     root = Path(root).expanduser()
     _claim(root, recipe)
     jobs = [
-        joblib.delayed(_draw)(root, movement, artist, number, size_range, random_state)
-        for movement in movements
-        for artist in range(n_artists)
-        for number in range(n_per_artist)
+        joblib.delayed(_draw)(root, *place, size_range, random_state)
+        for place in product(movements, range(n_artists), range(n_per_artist))
     ]
     done = joblib.Parallel(n_jobs, return_as="generator_unordered")(jobs)
-    progress = tqdm(
-        done, "drawing", len(jobs), unit="painting", delay=1, disable=not verbose
-    )
-    for _ in progress:
+    options = {"unit": "painting", "delay": 1, "disable": not verbose}
+    for _ in tqdm(done, "drawing", len(jobs), **options):
         pass
     return root
 
@@ -166,14 +161,14 @@ def _check_movements(movements):
     if movements is None:
         return list(MOVEMENTS)
     movements = [movements] if isinstance(movements, str) else list(movements)
+    if not movements or len(set(movements)) < len(movements):
+        raise ValueError(f"movements must be different names; got {movements!r}")
     for name in movements:
         if name not in MOVEMENTS:
             raise ValueError(
                 f"movements must be names of movements that can be drawn; got {name!r}."
                 f"{suggest(name, MOVEMENTS)}"
             )
-    if not movements or len(set(movements)) < len(movements):
-        raise ValueError(f"movements must be different names; got {movements!r}")
     return movements
 
 
@@ -209,18 +204,17 @@ def _draw(root, movement, artist, number, size_range, seed):
     shrink = min(1.0, _LONGEST_DRAWN / longest)
     width, height = (factor * max(16, round(side * shrink)) for side in size)
     canvas = Canvas(rng, height, width, painter)
-    paint(canvas)
+    paint(canvas, rng, painter)
     image = finish(rng, canvas.image.reduce(factor), painter)
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.BICUBIC)
+    image = image.resize(size, Image.Resampling.BICUBIC)
     # Few and small PNG files only, since they are large.
     if longest <= 1000 and rng.random() < 0.3:
-        name, options = f"{stem}.png", {"format": "PNG", "compress_level": 3}
+        file, options = folder / f"{stem}.png", {"format": "PNG", "compress_level": 3}
     else:
         quality = int(rng.integers(84, 94))
-        name, options = f"{stem}.jpg", {"format": "JPEG", "quality": quality}
+        file, options = folder / f"{stem}.jpg", {"format": "JPEG", "quality": quality}
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / name) as part:
+    with atomic_write(file) as part:
         image.save(part, **options)
 
 

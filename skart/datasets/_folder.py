@@ -22,15 +22,15 @@ _LAYOUT = "Expected layout: root/Movement/Artist/file.jpg or root/Movement/file.
 def load_image_folder(root):
     """Load labelled paintings from folders ``Movement/Artist/file``.
 
-    The names of the folders are the movements and the artists. The level of the artists
-    may be left out, for all paintings or for some. Images are neither decoded nor
-    copied. Hidden files, empty files and files of other types are skipped and counted.
+    The level of the artists may be left out, for all paintings or for some. Images are
+    neither decoded nor copied. Hidden files, empty files and files of other types are
+    skipped and counted.
 
     Parameters
     ----------
     root : str or path
-        Folder with one subfolder per movement; ``~`` is expanded. A subfolder of a
-        movement is an artist, and may itself have subfolders.
+        Folder with one subfolder per movement. A subfolder of a movement is an artist,
+        and may itself have subfolders.
 
     Returns
     -------
@@ -42,8 +42,7 @@ def load_image_folder(root):
         labels : ndarray of str of shape (n_paintings,)
             Movement of each painting.
         artists : ndarray of str of shape (n_paintings,) or None
-            Artist of each painting, to be passed as `groups`. The paintings of an
-            artist form one group, also across movements; a painting without an
+            Artist of each painting, to be passed as `groups`. A painting without an
             artist is a group of its own. None if no movement has artists.
         target_names : list of str
             The movements, sorted.
@@ -91,29 +90,29 @@ def read_folder(root, *, skip_empty=False):
         raise FileNotFoundError(f"there is no folder {str(root)!r}. {_LAYOUT}")
     if not root.is_dir():
         raise NotADirectoryError(f"{str(root)!r} is a file, not a folder. {_LAYOUT}")
-    rows, skipped, empty = [], Counter(), []
-    for entry in visible_entries(root, skipped):
-        if not _is_folder(entry):
-            kind = _kind_of_file(entry)
-            skipped["outside a movement" if kind == "image" else kind] += 1
-            continue
-        n_before = len(rows)
-        for path, artist in _walk(entry.path, skipped):
-            rows.append((path, entry.name, artist))
-        if len(rows) == n_before:
-            empty.append(entry.name)
+    skipped = Counter()
+    found = list(_walk(root, skipped))
+    rows = [(path, *folders, None)[:3] for path, folders in found if folders]
+    n_loose = len(found) - len(rows)
+    if n_loose:
+        skipped["outside a movement"] = n_loose
     if not rows:
-        n_loose = skipped["outside a movement"]
         others = f", but {n_loose} outside of them" if n_loose else ""
         raise ValueError(
             f"{str(root)!r} has no images in folders of movements{others}. {_LAYOUT}"
         )
+    frame = pd.DataFrame(rows, columns=["path", "movement", "artist"])
+    folders = [
+        entry.name
+        for entry in visible_entries(root, Counter())
+        if _kind(entry) == "folder"
+    ]
+    empty = [name for name in folders if name not in set(frame["movement"])]
     if empty and not skip_empty:
         raise ValueError(
             f"{str(root)!r} has movements without images: {', '.join(empty)}. "
             "Add images to them or move these folders away."
         )
-    frame = pd.DataFrame(rows, columns=["path", "movement", "artist"])
     more = {"empty": empty} if skip_empty else {}
     return make_bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
 
@@ -124,15 +123,15 @@ def list_images(root, skipped=None):
     Parameters
     ----------
     root : str or path
-        Folder to search; ``~`` is expanded.
+        Folder to search.
     skipped : collections.Counter, default=None
         Counter to which the number of skipped files is added for each reason.
 
     Returns
     -------
     paths : list of str
-        Image files, sorted within each folder. Hidden files, empty files and files of
-        other types are skipped.
+        Image files, sorted within each folder; files are skipped as by
+        :func:`load_image_folder`.
 
     Raises
     ------
@@ -142,36 +141,21 @@ def list_images(root, skipped=None):
     See Also
     --------
     load_image_folder : Load movements and artists as well.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from PIL import Image
-    >>> from skart.datasets import list_images
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Image.new("RGB", (8, 8)).save(f"{folder}/a.png")
-    ...     _ = Path(folder, "notes.txt").write_text("no image")
-    ...     [Path(path).name for path in list_images(folder)]
-    ['a.png']
     """
     root = Path(root).expanduser()
-    skipped = Counter() if skipped is None else skipped
-    paths = [path for path, _ in _walk(root, skipped)]
+    found = _walk(root, Counter() if skipped is None else skipped)
+    paths = [path for path, _ in found]
     if not paths:
         raise ValueError(f"{str(root)!r} has no images")
     return paths
 
 
 def make_bunch(frame, name, hint="", **more):
-    """Return the Bunch for a frame of paths, movements and artists; `name` its source.
-
-    `hint` ends the error about a single movement; `more` are further entries.
-    """
+    """Return the Bunch of a frame that was read from `name`, with `more` entries."""
     if frame.empty:
         raise ValueError(f"{name} has no paintings")
     labels = frame["movement"].to_numpy()
-    if labels.dtype == object or labels.dtype.kind not in "iub":
+    if labels.dtype.kind not in "iub":
         labels = labels.astype(str)
     target_names = np.unique(labels).tolist()
     if len(target_names) < 2:
@@ -194,21 +178,18 @@ def make_bunch(frame, name, hint="", **more):
     )
 
 
-def _walk(folder, skipped, artist=None, parents=frozenset()):
-    """Yield (path, artist) of each image; the topmost subfolder is the artist."""
+def _walk(folder, skipped, names=(), parents=frozenset()):
+    """Yield the path of each image, and the names of the folders that it is in."""
     real = os.path.realpath(folder)
     if real in parents:
         skipped["link to a folder around it"] += 1
         return
     for entry in visible_entries(folder, skipped):
-        if _is_folder(entry):
-            yield from _walk(
-                entry.path, skipped, artist or entry.name, parents | {real}
-            )
-            continue
-        kind = _kind_of_file(entry)
-        if kind == "image":
-            yield entry.path, artist
+        kind = _kind(entry)
+        if kind == "folder":
+            yield from _walk(entry, skipped, (*names, entry.name), parents | {real})
+        elif kind == "image":
+            yield entry.path, names
         else:
             skipped[kind] += 1
 
@@ -225,18 +206,13 @@ def visible_entries(folder, skipped):
     return sorted(visible, key=lambda entry: entry.name)
 
 
-def _is_folder(entry):
+def _kind(entry):
+    """Return "folder", "image", or the reason why a file is skipped."""
     try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _kind_of_file(entry):
-    """Return "image", or the reason why a file is skipped."""
-    if os.path.splitext(entry.name)[1].lower() not in IMAGE_EXTENSIONS:
-        return "not an image"
-    try:
+        if entry.is_dir():
+            return "folder"
+        if os.path.splitext(entry.name)[1].lower() not in IMAGE_EXTENSIONS:
+            return "not an image"
         status = entry.stat()
     except OSError:
         return "broken link"

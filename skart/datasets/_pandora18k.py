@@ -13,27 +13,27 @@ from skart.datasets._folder import load_image_folder, visible_entries
 
 N_PUBLISHED = 18_038
 
-# Number of the folder, name, first and last year (rough).
-_MOVEMENTS = (
-    (1, "Byzantine Iconography", 500, 1400),
-    (2, "Early Renaissance", 1280, 1490),
-    (3, "Northern Renaissance", 1430, 1580),
-    (4, "High Renaissance", 1490, 1527),
-    (5, "Baroque", 1590, 1725),
-    (6, "Rococo", 1700, 1790),
-    (7, "Romanticism", 1770, 1850),
-    (8, "Realism", 1840, 1880),
-    (9, "Impressionism", 1860, 1910),
-    (10, "Post-Impressionism", 1886, 1910),
-    (11, "Expressionism", 1905, 1935),
-    (12, "Symbolism", 1860, 1915),
-    (13, "Fauvism", 1900, 1920),
-    (14, "Cubism", 1907, 1925),
-    (15, "Surrealism", 1920, 1960),
-    (16, "Abstract Art", 1910, 1965),
-    (17, "Naive Art", 1885, 1970),
-    (18, "Pop Art", 1952, 1975),
-)
+# First and last year (rough) of each movement, in the order of the folders.
+_PERIODS = {
+    "Byzantine Iconography": (500, 1400),
+    "Early Renaissance": (1280, 1490),
+    "Northern Renaissance": (1430, 1580),
+    "High Renaissance": (1490, 1527),
+    "Baroque": (1590, 1725),
+    "Rococo": (1700, 1790),
+    "Romanticism": (1770, 1850),
+    "Realism": (1840, 1880),
+    "Impressionism": (1860, 1910),
+    "Post-Impressionism": (1886, 1910),
+    "Expressionism": (1905, 1935),
+    "Symbolism": (1860, 1915),
+    "Fauvism": (1900, 1920),
+    "Cubism": (1907, 1925),
+    "Surrealism": (1920, 1960),
+    "Abstract Art": (1910, 1965),
+    "Naive Art": (1885, 1970),
+    "Pop Art": (1952, 1975),
+}
 
 
 def load_pandora18k(root, *, on_mismatch="warn"):
@@ -48,8 +48,7 @@ def load_pandora18k(root, *, on_mismatch="warn"):
     root : str or path
         Folder of the unpacked collection.
     on_mismatch : {"warn", "raise", "ignore"}, default="warn"
-        Whether to warn, to raise an error, or to do nothing if the folder differs from
-        the published collection.
+        What to do if the folder differs from the published collection.
 
     Returns
     -------
@@ -60,29 +59,24 @@ def load_pandora18k(root, *, on_mismatch="warn"):
             One row per published movement, in order, with the columns number,
             movement, start and end (years, rough), and found (number of paintings).
         differences : list of str
-            Differences between the folder and the published collection.
+            Differences between the folder and the published collection, in the number
+            of paintings and the names of the movements.
 
     Raises
     ------
     ValueError
-        If no folder has the name of a movement, or if the folder differs from the
-        published collection and ``on_mismatch="raise"``.
+        If no folder has the name of a movement, or if there are differences and
+        ``on_mismatch="raise"``.
 
     Warns
     -----
     UserWarning
-        If the folder differs from the published collection and
-        ``on_mismatch="warn"``.
+        If there are differences and ``on_mismatch="warn"``.
 
     See Also
     --------
     load_image_folder : Load labelled paintings from any folder.
     load_catalogue : Load labelled paintings from a table.
-
-    Notes
-    -----
-    The total number of paintings and the names of the movements are compared. The
-    number of paintings of each movement is not.
 
     References
     ----------
@@ -95,23 +89,23 @@ def load_pandora18k(root, *, on_mismatch="warn"):
         {"on_mismatch": [StrOptions({"warn", "raise", "ignore"})]},
     )
     paintings = load_image_folder(root)
-    names = {_key(name): name for _, name, _, _ in _MOVEMENTS}
     folders = paintings.target_names
-    if not names.keys() & set(map(_key, folders)):
+    if not any(_find_movement(name) for name in folders):
         raise ValueError(
             f"{str(root)!r} is not Pandora18K: none of its folders "
             f"({', '.join(folders[:5])} ...) has the name of one of the 18 movements. "
             "For other collections, use load_image_folder."
         )
-    readable = {name: names.get(_key(name), _strip(name)) for name in folders}
+    readable = {name: _find_movement(name) or _strip(name) for name in folders}
     paintings.labels = np.array([readable[name] for name in paintings.labels])
     paintings.target_names = np.unique(paintings.labels).tolist()
     paintings.frame["movement"] = paintings.labels
-    movements = pd.DataFrame(_MOVEMENTS, columns=["number", "movement", "start", "end"])
+    rows = [(i, name, *years) for i, (name, years) in enumerate(_PERIODS.items(), 1)]
+    movements = pd.DataFrame(rows, columns=["number", "movement", "start", "end"])
     counts = paintings.frame["movement"].value_counts()
     movements["found"] = counts.reindex(movements["movement"], fill_value=0).to_numpy()
     paintings.movements = movements
-    paintings.differences = _compare(paintings, movements)
+    paintings.differences = _compare(paintings)
     if paintings.differences and on_mismatch != "ignore":
         message = (
             f"{str(root)!r} differs from the published Pandora18K: "
@@ -129,31 +123,31 @@ def is_pandora18k(root):
         return False
     entries = visible_entries(root, Counter())
     folders = [entry.name for entry in entries if entry.is_dir()]
-    known = {_key(name) for _, name, _, _ in _MOVEMENTS}
     return bool(folders) and all(
-        re.match(r"\d\d_", name) and _key(name) in known for name in folders
+        re.match(r"\d\d_", name) and _find_movement(name) for name in folders
     )
 
 
 def periods_of(labels):
     """Return {movement: (start, end)}, or None if a movement is not in Pandora18K."""
-    known = {_key(name): (start, end) for _, name, start, end in _MOVEMENTS}
-    periods = {name: known.get(_key(str(name))) for name in np.unique(labels)}
-    return None if None in periods.values() else periods
+    movements = {name: _find_movement(str(name)) for name in np.unique(labels)}
+    if None in movements.values():
+        return None
+    return {name: _PERIODS[movement] for name, movement in movements.items()}
 
 
-def _compare(paintings, movements):
+def _compare(paintings):
     """Return the differences to the published collection as a list of str."""
-    differences = []
-    found = len(paintings.paths)
-    if found != N_PUBLISHED:
+    differences, n_found, found = [], len(paintings.paths), set(paintings.target_names)
+    if n_found != N_PUBLISHED:
         differences.append(
-            f"{found:,} paintings instead of {N_PUBLISHED:,} ({found - N_PUBLISHED:+,})"
+            f"{n_found:,} paintings instead of {N_PUBLISHED:,} "
+            f"({n_found - N_PUBLISHED:+,})"
         )
-    missing = movements.loc[movements["found"] == 0, "movement"].tolist()
+    missing = [name for name in _PERIODS if name not in found]
     if missing:
         differences.append(f"missing movements: {', '.join(missing)}")
-    others = sorted(set(paintings.target_names) - set(movements["movement"]))
+    others = sorted(found - _PERIODS.keys())
     if others:
         differences.append(f"unknown movements: {', '.join(others)}")
     return differences
@@ -164,8 +158,12 @@ def _strip(folder):
     return re.sub(r"[_\s]+", " ", re.sub(r"^\d+[_\s.-]*", "", folder)).strip()
 
 
-def _key(name):
-    """Return a name in a form in which its spellings agree."""
-    key = re.sub(r"[^a-z]", "", _strip(name).lower())
+def _find_movement(folder):
+    """Return the movement that a folder, in any spelling, is named after, or None."""
+    letters = re.sub("[^a-z]", "", _strip(folder).lower())
     # The collection spells it both ways.
-    return key.replace("byzantinicon", "byzantineicon")
+    letters = letters.replace("byzantinicon", "byzantineicon")
+    for movement in _PERIODS:
+        if re.sub("[^a-z]", "", movement.lower()) == letters:
+            return movement
+    return None

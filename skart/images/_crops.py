@@ -2,16 +2,12 @@
 
 from typing import NamedTuple
 
-# Name, row and column of each position, in a grid of three by three.
-_GRID = [
-    (f"{row}_{column}", i, j)
-    for i, row in enumerate(("top", "middle", "bottom"))
-    for j, column in enumerate(("left", "centre", "right"))
-]
-_MIDDLE = [position for position in _GRID if position[1:] == (1, 1)]
-_CORNERS = [position for position in _GRID if 1 not in position[1:]]
-_SIDES = [position for position in _GRID if position[1:].count(1) == 1]
-_POSITIONS = {1: _MIDDLE, 5: _MIDDLE + _CORNERS, 9: _MIDDLE + _CORNERS + _SIDES}
+# Row and column of each crop. Five crops are the first of nine.
+_POSITIONS = (
+    "middle_centre top_left top_right bottom_left bottom_right "
+    "top_centre middle_left middle_right bottom_centre"
+).split()
+_HALVES = {"top": 0, "left": 0, "middle": 1, "centre": 1, "bottom": 2, "right": 2}
 
 
 class Window(NamedTuple):
@@ -37,30 +33,29 @@ class Window(NamedTuple):
 
 def name_windows(crops, horizontal_flip):
     """Return the names of the windows that `make_windows` makes, in the same order."""
-    # The windows of five crops are the first of those of nine.
-    names = ["whole"] if crops is None else [name for name, *_ in _POSITIONS[crops]]
+    names = ["whole"] if crops is None else _POSITIONS[:crops]
     return names + [f"{name}_flipped" for name in names] * horizontal_flip
 
 
 def make_windows(shape, crops, size, horizontal_flip):
     """Make windows of `size` in images of `shape`; without `crops`, the whole image."""
-    boxes = [None] if crops is None else _make_boxes(shape, crops, size)
-    windows = [Window(box, flipped=False) for box in boxes]
-    return windows + [Window(box, flipped=True) for box in boxes] * horizontal_flip
+    boxes = [None]
+    if crops is not None:
+        if size[0] > shape[0] or size[1] > shape[1]:
+            raise ValueError(
+                f"crops of {size[0]} x {size[1]} pixels don't fit images of "
+                f"{shape[0]} x {shape[1]}. Load larger images (ImageLoader(size=)) or "
+                "pass a smaller crop_size."
+            )
+        boxes = [_make_box(shape, size, position) for position in _POSITIONS[:crops]]
+    flips = (False, True) if horizontal_flip else (False,)
+    return [Window(box, flipped) for flipped in flips for box in boxes]
 
 
-def _make_boxes(shape, crops, size):
-    """Return the boxes of crops; None for a crop that is the whole image."""
-    if size[0] > shape[0] or size[1] > shape[1]:
-        raise ValueError(
-            f"crops of {size[0]} x {size[1]} pixels don't fit images of {shape[0]} x "
-            f"{shape[1]}. Load larger images (ImageLoader(size=)) or pass a smaller "
-            "crop_size."
-        )
+def _make_box(shape, size, position):
+    """Return the box of a crop, or None if the crop is the whole image."""
     if tuple(size) == tuple(shape):
-        return [None] * crops
-    boxes = []
-    for _, i, j in _POSITIONS[crops]:
-        top, left = (shape[0] - size[0]) * i // 2, (shape[1] - size[1]) * j // 2
-        boxes.append((top, left, top + size[0], left + size[1]))
-    return boxes
+        return None
+    row, column = (_HALVES[name] for name in position.split("_"))
+    top, left = (shape[0] - size[0]) * row // 2, (shape[1] - size[1]) * column // 2
+    return top, left, top + size[0], left + size[1]

@@ -1,7 +1,7 @@
 """Decoding of an image file to RGB pixels of a given size."""
 
-import hashlib
 import io
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageChops, ImageCms
@@ -14,8 +14,7 @@ from skart.images._formats import (
     swaps_axes,
 )
 
-# To be raised with each change that changes pixels. The number is part of the key of
-# stored features, which are then computed anew.
+# Part of the key of stored features. Increase it with every change that changes pixels.
 DECODER_VERSION = 4
 
 MAX_PIXELS = 200_000_000
@@ -24,16 +23,9 @@ MAX_PIXELS = 200_000_000
 # per side. At 1.5, sharp paintings come within 39 dB of a full decode, not 40.
 _DRAFT_MARGIN = 1.6
 
-_MAX_TRANSFORMS = 64
-_transforms = {}
-
 
 def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
-    """Decode an image file to a uint8 array of shape (*size, 3).
-
-    The parameters are those of ImageLoader, with `size` as a pair. If the file can't be
-    decoded, one of `UNREADABLE` is raised.
-    """
+    """Decode a file to a uint8 array of shape (*size, 3), or raise `UNREADABLE`."""
     with open_image(path) as image:
         is_jpeg = image.format == "JPEG"
         if not is_jpeg:
@@ -153,23 +145,13 @@ def _scale_to_8_bits(image):
 
 def _to_srgb(image, profile):
     """Convert an image of the mode L, RGB or CMYK to sRGB by its ICC profile."""
-    # A profile that is damaged or of another colour space is ignored, as is usual.
     transform = None
     if profile and isinstance(profile, bytes):
-        key = hashlib.sha256(profile).digest(), image.mode
-        try:
-            transform = _transforms[key]
-        except KeyError:
-            # Several threads may make the same transform at once, which does no harm.
-            transform = _make_transform(profile, image.mode)
-            if len(_transforms) >= _MAX_TRANSFORMS:
-                _transforms.clear()
-            _transforms[key] = transform
-    if transform is not None:
-        return transform.apply(image)
-    return image if image.mode == "RGB" else image.convert("RGB")
+        transform = _make_transform(profile, image.mode)
+    return image.convert("RGB") if transform is None else transform.apply(image)
 
 
+@lru_cache(maxsize=64)
 def _make_transform(profile, mode):
     """Make a transform to sRGB; None if it is impossible or would change nothing."""
     try:
@@ -191,6 +173,6 @@ def _make_transform(profile, mode):
         probe = Image.fromarray(np.atleast_2d(levels))
         before = np.asarray(probe.convert("RGB"), int)
         after = np.asarray(transform.apply(probe), int)
-    except (ImageCms.PyCMSError, OSError, ValueError):
+    except (ImageCms.PyCMSError, OSError, ValueError):  # damaged, or of other colours
         return None
     return None if np.abs(after - before).max() <= 2 else transform

@@ -21,7 +21,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-# By EXIF orientation; those from 5 on swap width and height.
+# By EXIF orientation.
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -31,11 +31,10 @@ _TRANSPOSES = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SWAPPING = [_TRANSPOSES[orientation] for orientation in (5, 6, 7, 8)]
 
 
 def _open_heif(file):
-    # The plugin is not registered, which would change Image.open for the whole process.
+    # Not registered with Pillow, which would change Image.open for the whole process.
     try:
         from pillow_heif import HeifImageFile
     except ImportError:
@@ -43,9 +42,8 @@ def _open_heif(file):
     return HeifImageFile(file)
 
 
-# First bytes of each format. Image.open is not used: it tries formats for which Pillow
-# starts other programs (EPS), and compares the size in the header with a limit of the
-# whole process, whereas `max_pixels` is a parameter and counts the decoded pixels.
+# First bytes of each format. Image.open is not used: for some formats (EPS), it starts
+# other programs, and its limit of pixels is one of the whole process.
 _FORMATS = {
     "JPEG": (rb"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
     "PNG": (rb"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
@@ -86,25 +84,24 @@ def decoder_errors():
     except Image.DecompressionBombError as error:
         raise OSError(str(error)) from error
     except Exception as error:  # damaged files make decoders raise any exception
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(f"a damaged file ({reason})") from error
+        raise OSError(f"a damaged file ({explain(error)})") from error
 
 
 @contextlib.contextmanager
 def open_image(path):
-    """Open an image file as a Pillow image, of which only the header is read."""
-    # Opening a named pipe would block until another process writes to it.
+    """Open an image file as a Pillow image without decoding its pixels."""
+    # Opening a named pipe blocks until another process writes to it.
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError("not a regular file")
-    # Pillow gets no file name. It would map the file into memory, and reading a mapped
-    # file that another process truncates kills this process.
+    # Without its name, Pillow doesn't map the file into memory: reading a mapped file
+    # that another process truncates kills this process.
     with _File(io.FileIO(path)) as file:
         head = file.read(64)
         if not head:
             raise OSError("an empty file")
+        file.seek(0)
         for pattern, image_file in _FORMATS.values():
             if re.match(pattern, head, re.DOTALL):
-                file.seek(0)
                 with decoder_errors():
                     image = image_file(file)
                 with image:
@@ -123,11 +120,10 @@ def read_header(path):
 
 def find_transpose(image):
     """Return the transposition by which an open image becomes upright, or None."""
-    if image.format == "TIFF":
-        return None  # Pillow transposes these itself
+    if image.format == "TIFF":  # which Pillow transposes itself
+        return None
     try:
-        # Not image.getexif(): if a PNG has no tag ahead of the pixels, that decodes
-        # them to look for a tag behind. Here, only loaded PNGs have such a tag.
+        # Not image.getexif(), which decodes a PNG to look for a tag after the pixels.
         exif = Image.Image.getexif(image)
         return _TRANSPOSES.get(exif.get(ExifTags.Base.Orientation))
     except Exception:  # damaged tags make Pillow raise any exception
@@ -136,7 +132,7 @@ def find_transpose(image):
 
 def swaps_axes(transpose):
     """Return whether a transposition, or None, swaps width and height."""
-    return transpose in _SWAPPING
+    return transpose in [_TRANSPOSES[orientation] for orientation in (5, 6, 7, 8)]
 
 
 def explain(error):

@@ -13,33 +13,32 @@ from tqdm.auto import tqdm
 from skart._utils._validation import check_paths
 from skart.images._formats import UNREADABLE, explain, format_failures, read_header
 
+# Of the facts about a file; `problem` is the reason if it can't be read.
+_DTYPES = {
+    "format": object,
+    "width": "Int64",
+    "height": "Int64",
+    "bytes": "Int64",
+    "sha256": object,
+    "problem": object,
+}
+
 
 def survey_files(paths, *, digests=True, verbose=True):
-    """Return a data frame with the facts about each file, in the order of the paths.
-
-    Its columns are path, format, width and height of the upright image, bytes and
-    sha256, and problem: the reason if a file can't be read, else None. A PNG whose
-    orientation tag follows the pixels is measured as it lies in the file.
-    """
+    """Return a data frame with the facts about each file, in the order of the paths."""
     paths = check_paths("paths", paths)
+    survey = partial(_survey_file, digest=digests)
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-        rows = list(
-            tqdm(
-                pool.map(partial(_survey_file, digest=digests), paths),
-                total=len(paths),
-                desc="reading files",
-                unit="file",
-                delay=1,
-                disable=not verbose,
-            )
+        rows = tqdm(
+            pool.map(survey, paths),
+            "reading files",
+            len(paths),
+            unit="file",
+            delay=1,
+            disable=not verbose,
         )
-    columns = ["format", "width", "height", "bytes", "sha256", "problem"]
-    files = pd.DataFrame(rows, columns=columns)
-    files.insert(0, "path", paths)
-    # Also if all values of a column are missing.
-    numbers = dict.fromkeys(("width", "height", "bytes"), "Int64")
-    texts = dict.fromkeys(("format", "sha256", "problem"), object)
-    return files.astype(numbers | texts)
+        files = pd.DataFrame(list(rows), columns=["path", *_DTYPES])
+    return files.astype(_DTYPES)
 
 
 def read_sizes(paths):
@@ -59,7 +58,7 @@ def read_sizes(paths):
 
 
 def _survey_file(path, digest):
-    row = {}
+    row = {"path": path}
     try:
         row["format"], row["width"], row["height"] = read_header(path)
     except UNREADABLE as error:

@@ -73,6 +73,5 @@ def iter_batches(X, batch_size):
 
 def auto_batch_size(X):
     """Return a number of rows that a network can process at once in little memory."""
-    # Larger batches are no faster on a CPU. At most six million numbers: 22 images of
-    # 299 x 299 pixels, 8 of 500 x 500.
+    # 22 images of 299 x 299 pixels. Larger batches are no faster on a CPU.
     return max(1, 6_000_000 // math.prod(X.shape[1:]))

@@ -42,7 +42,6 @@ class UnreadableImageError(ValueError):
     ----------
     failures : dict of str to str
         Reason for each unreadable path.
-
     n_images : int
         Number of images, readable or not.
     """
@@ -64,10 +63,9 @@ class UnreadableImageError(ValueError):
 class LazyImages(LazyArray):
     """Array of images that are decoded on access.
 
-    The array has the length, shape and indexing of a uint8 array of shape
-    ``(n, height, width, 3)``. An integer index returns one decoded image; a slice, an
-    index array or a mask returns another LazyImages and decodes nothing;
-    ``np.asarray`` decodes all images. Use :class:`ImageLoader` to create one.
+    An integer index returns one decoded image; a slice, an index array or a mask
+    returns another LazyImages and decodes nothing; ``np.asarray`` decodes all images.
+    Use :class:`ImageLoader` to create one.
 
     Parameters
     ----------
@@ -89,8 +87,7 @@ class LazyImages(LazyArray):
     Attributes
     ----------
     failures : dict of str to str
-        Reason for each path that was found unreadable so far. Slices of an array share
-        its dict.
+        Reason for each path found unreadable so far, also in slices of the array.
 
     See Also
     --------
@@ -132,11 +129,8 @@ class LazyImages(LazyArray):
     @property
     def identity(self):
         """Settings that determine the pixels of a file: a dict of plain values."""
-        return {
-            "size": list(self.size),
-            "resize": self.resize,
-            "decoder": DECODER_VERSION,
-        }
+        size = list(self.size)
+        return {"size": size, "resize": self.resize, "decoder": DECODER_VERSION}
 
     def iter_batches(self, batch_size):
         """Iterate over decoded batches. Threads decode a few images ahead.
@@ -154,17 +148,16 @@ class LazyImages(LazyArray):
         Raises
         ------
         UnreadableImageError
-            If ``on_error="raise"`` and images can't be decoded. The batches before the
-            first of these are yielded; the error is raised after all images were
-            tried, and names all that are unreadable.
+            If ``on_error="raise"`` and images can't be decoded. It is raised after all
+            images were tried; the batches before the first failure are yielded.
 
         Warns
         -----
         UserWarning
-            If ``on_error="blank"`` and images can't be decoded that were not named
+            If ``on_error="blank"`` and images can't be decoded that no warning named
             before.
         """
-        failures, unnamed = {}, {}
+        failures, named = {}, set(self.failures)
         decoded = self._decode_ahead(batch_size + self.n_threads)
         try:
             for start in range(0, len(self), batch_size):
@@ -176,15 +169,15 @@ class LazyImages(LazyArray):
                         image[:] = pixels
                         self.failures.pop(path, None)
                     else:
-                        failures[path] = reason
-                        if path not in self.failures:
-                            unnamed[path] = reason
-                self.failures.update(failures)
+                        failures[path] = self.failures[path] = reason
                 if not failures or self.on_error == "blank":
                     yield batch
         finally:
             decoded.close()
             # If the caller stops early, too: no later iteration names these images.
+            unnamed = {
+                path: reason for path, reason in failures.items() if path not in named
+            }
             if unnamed and self.on_error == "blank":
                 warnings.warn(
                     f"{len(unnamed)} of {len(self)} images can't be read; each is "
@@ -223,15 +216,14 @@ class LazyImages(LazyArray):
         return path, pixels, None
 
     def _read(self):
-        images = np.empty(self.shape, self.dtype)
-        start = 0
+        images, start = np.empty(self.shape, self.dtype), 0
         for batch in self.iter_batches(batch_size=32):
             images[start : start + len(batch)] = batch
             start += len(batch)
         return images
 
     def __getstate__(self):
-        # The pixel file belongs to this process; another one makes its own.
+        # The copy gets a pixel file of its own.
         return {**vars(self), "_pixel_file": self._pixel_file is not None}
 
     def __setstate__(self, state):
@@ -243,9 +235,8 @@ class LazyImages(LazyArray):
 class _PixelFile:
     """Decoded images in a temporary file."""
 
-    # The file has no name, so that a crash leaves nothing behind. It is not mapped, so
-    # that its pages don't count as memory of the process. It is read and written at
-    # given offsets, so that threads and forks can share it.
+    # Without a name, the file does not outlive a crash. It is not mapped, since its
+    # pages would count as memory of the process. Threads and forks share it.
 
     def __init__(self, paths, item_shape):
         self._item_shape = item_shape

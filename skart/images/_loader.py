@@ -20,11 +20,10 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     JPEG, PNG, TIFF, WebP, AVIF, JPEG 2000, GIF, BMP, PSD, PPM and, after
     ``pip install skart[heic]``, HEIC files are converted to 8-bit sRGB: the EXIF
-    orientation and embedded colour profiles are applied, grey, palette, CMYK and 16-bit
-    images are converted, and transparent pixels are blended with white. If a file has
-    several pages or frames, the first is read. JPEGs are decoded at the smallest scale
-    that leaves 1.6 times the pixels needed per side; a bicubic resize with antialiasing
-    does the rest.
+    orientation and embedded colour profiles are applied, and transparent pixels are
+    blended with white. If a file has several pages or frames, the first is read. JPEGs
+    are decoded at the smallest scale that leaves 1.6 times the pixels needed per side;
+    a bicubic resize with antialiasing does the rest.
 
     Parameters
     ----------
@@ -45,19 +44,17 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     n_threads : int, default=None
         Number of threads that decode. None means one per core.
     cache_pixels : bool, default=False
-        If True, the decoded pixels of each image are kept in a temporary file, for
-        networks that read each image in every epoch. Each call of :meth:`transform`
-        makes a file of its own, of at most ``n_paintings * height * width * 3`` bytes
-        (13.5 GB for 18,038 paintings at 500 x 500), in the system's folder for
-        temporary files. The file is deleted with the images. If that folder is held in
-        memory, as ``/tmp`` is on some systems, set the environment variable ``TMPDIR``
-        to a folder on a disk.
+        Whether to keep the decoded pixels in a temporary file, for networks that read
+        each image in every epoch. Each call of :meth:`transform` makes a file of its
+        own, of at most ``n_paintings * height * width * 3`` bytes (13.5 GB for 18,038
+        paintings at 500 x 500). The file is deleted with the images. If the system's
+        folder for temporary files is held in memory, set the environment variable
+        ``TMPDIR`` to a folder on a disk.
     max_pixels : int, default=200_000_000
         Largest number of pixels to decode from a file; a file with more can't be read.
         Each pixel takes 4 to 16 bytes of memory per thread, 20 in JPEG 2000. JPEGs
-        count at the scale at which they are decoded, which is at least an eighth per
-        side: 20,000 x 20,000 pixels, decoded for a size of 299, count as 6 million.
-        Progressive JPEGs are held in memory whole, and count at full size.
+        count at the scale at which they are decoded, at least an eighth per side;
+        progressive JPEGs, which are held in memory whole, count at full size.
 
     See Also
     --------
@@ -141,8 +138,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            If X is empty or not one-dimensional, or the value of a parameter is not
-            allowed.
+            If X is empty or not one-dimensional, or a parameter is not allowed.
         TypeError
             If X holds other values than paths.
         OSError
@@ -175,9 +171,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return np.array(["image"], dtype=object)
 
     def set_output(self, *, transform=None):
-        """Do nothing: the output is always LazyImages.
-
-        Pipelines call this method of all their steps.
+        """Do nothing, since the output is always LazyImages.
 
         Parameters
         ----------
@@ -238,13 +232,10 @@ def check_images(X):
 
 def check_size(name, size):
     """Return a size, an int or a pair, as (height, width); else raise ValueError."""
-    pair = (size, size) if isinstance(size, Integral) else size
-    if (
-        not isinstance(pair, (tuple, list))
-        or len(pair) != 2
-        or not all(isinstance(side, Integral) and side >= 1 for side in pair)
-    ):
-        raise ValueError(
-            f"{name} must be a positive int or (height, width) in pixels; got {size!r}"
-        )
-    return tuple(int(side) for side in pair)
+    pair = [size, size] if isinstance(size, Integral) else size
+    if isinstance(pair, (tuple, list)) and len(pair) == 2:
+        if all(isinstance(side, Integral) and side >= 1 for side in pair):
+            return tuple(int(side) for side in pair)
+    raise ValueError(
+        f"{name} must be a positive int or (height, width) in pixels; got {size!r}"
+    )
