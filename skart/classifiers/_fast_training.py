@@ -92,20 +92,20 @@ def run_epochs(
     for epoch in range(initial_epoch, epochs):
         training.on_epoch_end()  # like ``fit``, also ahead of the first epoch
         callbacks.on_epoch_begin(epoch)
-        so_far = _Mean()
+        sums = []
         for first, last in _parts(training, n_at_once):
             callbacks.on_train_batch_begin(first)
-            so_far.add(train(*training.read(first, last), batch_size, trained))
-            callbacks.on_train_batch_end(last, so_far.logs())
+            sums.append(train(*training.read(first, last), batch_size, trained))
+            logs = _means(sums)
+            callbacks.on_train_batch_end(last, logs)
             if network.stop_training:
                 break
-        logs = so_far.logs()
         if validation_data is not None:
-            whole = _Mean()
-            for first, last in _parts(validation_data, n_at_once):
-                part = validation_data.read(first, last)
-                whole.add(evaluate(*part, trained.dense))
-            logs |= {f"val_{name}": value for name, value in whole.logs().items()}
+            sums = [
+                evaluate(*validation_data.read(first, last), trained.dense)
+                for first, last in _parts(validation_data, n_at_once)
+            ]
+            logs |= {f"val_{name}": value for name, value in _means(sums).items()}
         callbacks.on_epoch_end(epoch, logs)
         if network.stop_training:
             break
@@ -118,20 +118,14 @@ def _parts(batches, n_at_once):
         yield first, min(first + n_at_once, len(batches)) - 1
 
 
-class _Mean:
-    """Running means of loss and accuracy."""
-
-    def __init__(self):
-        self.loss = self.n_right = self.n = 0
-
-    def add(self, sums):
-        loss, n_right, n = sums
-        self.loss += float(loss)
-        self.n_right += int(n_right)
-        self.n += int(n)
-
-    def logs(self):
-        return {"accuracy": self.n_right / self.n, "loss": self.loss / self.n}
+def _means(sums):
+    """Compute accuracy and loss from the sums of each part."""
+    loss, n_right, n = 0.0, 0, 0
+    for part in sums:
+        loss += float(part[0])
+        n_right += int(part[1])
+        n += int(part[2])
+    return {"accuracy": n_right / n, "loss": loss / n}
 
 
 def _collect(network):

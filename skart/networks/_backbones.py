@@ -6,7 +6,6 @@ import os
 import re
 import threading
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -60,8 +59,8 @@ def load_backbone(
     Parameters
     ----------
     name : str, default="InceptionV3"
-        A network of ``keras.applications``, or ``"keras_hub:"`` followed by a preset of
-        keras-hub or by a folder with one.
+        A network of ``keras.applications``, or ``"keras_hub:"`` and a preset of
+        keras-hub or a folder with one.
     input_shape : (int, int, int), default=(299, 299, 3)
         Height, width and channels of the images.
     weights : "imagenet", str, path or None, default="imagenet"
@@ -220,9 +219,8 @@ def _build(name, input_shape, weights):
             url = re.search(r"URL fetch failure on (\S+):", str(error))
             if url is None:
                 raise
-            folder = Path(
-                os.environ.get("KERAS_HOME", "~/.keras"), "models"
-            ).expanduser()
+            home = os.environ.get("KERAS_HOME", "~/.keras")
+            folder = os.path.join(os.path.expanduser(home), "models")
             raise OSError(
                 f"the ImageNet weights of {name} can't be downloaded from {url[1]}. "
                 f"Put that file into {folder}, or pass a file of your own as weights; "
@@ -252,19 +250,18 @@ def _draw_weights(network, seed):
     generator = np.random.default_rng(seed)
     for layer in network.layers:
         for weight in layer.weights:
-            if not weight.name.endswith("kernel"):
-                # Class tokens and positions of patches in transformers.
-                if weight.trainable and np.ptp(weight) > 0:
-                    values = generator.standard_normal(weight.shape, dtype=np.float32)
-                    weight.assign(values * np.float32(0.02))
+            if weight.name.endswith("kernel"):
+                is_depthwise = weight.name == "depthwise_kernel" or isinstance(
+                    layer, keras.layers.DepthwiseConv2D
+                )
+                fan_in = np.prod(weight.shape[: 2 if is_depthwise else -1])
+                scale = np.sqrt(2 / fan_in)
+            elif weight.trainable and np.ptp(weight) > 0:
+                scale = 0.02  # class tokens and positions of patches in transformers
+            else:
                 continue
-            fan_in = np.prod(weight.shape[:-1])
-            if isinstance(layer, keras.layers.DepthwiseConv2D) or (
-                weight.name == "depthwise_kernel"
-            ):
-                fan_in = np.prod(weight.shape[:2])  # per channel
             values = generator.standard_normal(weight.shape, dtype=np.float32)
-            weight.assign(values * np.float32(np.sqrt(2 / fan_in)))
+            weight.assign(values * np.float32(scale))
 
 
 def _output_of(network, layer, name):
@@ -305,8 +302,7 @@ def layers_by_name(network):
 def _pool(output, pooling, layer):
     if pooling is None:
         return output
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling must be one of {tuple(POOLINGS)}; got {pooling!r}")
+    check_choice("pooling", pooling, tuple(POOLINGS))
     if len(output.shape) != 4:
         raise ValueError(
             f"layer={layer!r} outputs arrays of shape {tuple(output.shape[1:])}, which "
