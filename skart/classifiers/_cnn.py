@@ -25,15 +25,12 @@ class CNNClassifier(ImageClassifier):
             default="hybrid"
         The network:
 
-        - ``"hybrid"`` is the report's own, VGG and Inception in one [1]_: four
-          convolutions, a max pool, three concatenated branches and dense layers. Its
-          convolutions have 47,016 parameters.
-        - ``"vgg_lite"`` is the report's baseline, a small VGG [1]_: eight convolutions
-          of 32 to 256 filters, a max pool after each pair, and dense layers.
-        - ``"squeezenet"`` is SqueezeNet v1.1 [2]_, which has few parameters and no
-          dense layers. Images must be at least 31 x 31.
-        - ``"alexnet"`` is AlexNet as a single tower [3]_, with two dense layers of
-          4,096 units. Images must be at least 67 x 67.
+        - ``"hybrid"`` is the report's own, VGG and Inception in one [1]_;
+        - ``"vgg_lite"`` is the report's baseline, a small VGG [1]_;
+        - ``"squeezenet"`` is SqueezeNet v1.1 [2]_, with few parameters and no dense
+          layers, for images of at least 31 x 31;
+        - ``"alexnet"`` is AlexNet as a single tower [3]_, for images of at least
+          67 x 67.
 
         A callable takes ``(input_shape, n_classes, **options)`` and returns an
         uncompiled Keras model that ends in a softmax, like the functions of
@@ -117,11 +114,6 @@ class CNNClassifier(ImageClassifier):
     FineTuneClassifier : Starts from a pretrained network.
     make_cnn_pipeline : Loads the images as well.
     skart.model_selection.cnn_search_space : The report's search space.
-
-    Notes
-    -----
-    The report reached 35.8 % with the hybrid and 31.2 % with the small VGG on the 18
-    movements of Pandora18K. It names SqueezeNet and AlexNet as next steps.
 
     References
     ----------

@@ -70,33 +70,17 @@ class FineTuneClassifier(ImageClassifier):
         Store of the feature maps, also of predicted images if there is room. If None,
         a temporary store is used during training. The maps of another cut are computed
         anew.
-    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-        The optimizer. Its parameters are set as ``optimizer__learning_rate`` and so on.
-    learning_rate_schedule : {"cosine", "linear", "exponential"}, default=None
-        Decay of the learning rate from epoch to epoch.
+    optimizer, learning_rate_schedule : optional
+        As in :class:`CNNClassifier`. The default learning rate is 1e-5.
     epochs : int, default=10
         Maximum number of passes over the training samples in each stage after the
         first.
-    batch_size : int or None, default=None
-        Number of samples in a gradient step, and in a forward pass of prediction. If
-        None, it is 32, or fewer if the images are large.
-    validation_split : float, default=0.0
-        Share of the samples that are held out to compute the validation loss.
-    patience : int, default=None
-        Number of epochs without a better validation loss after which training stops.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss.
-    callbacks : list, dict or keras.callbacks.Callback, default=None
-        Callbacks for training.
-    warm_start : bool, default=False
-        If True, ``fit`` continues to train the fitted network.
-    random_state : int, RandomState or None, default=None
-        Seed of weights, dropout, shuffling, augmentation and the validation split.
-    verbose : int, default=0
-        0 is silent, 1 prints a line per epoch, 2 shows a progress bar per epoch.
+    batch_size, validation_split, patience, class_weight, callbacks : optional
+        As in :class:`CNNClassifier`.
+    warm_start, random_state, verbose : optional
+        As in :class:`CNNClassifier`.
     **routed : object
-        Parameters with the prefix ``optimizer__``, ``callbacks__``, ``compile__`` or
-        ``fit__``, which are passed on to Keras.
+        As in :class:`CNNClassifier`.
 
     Attributes
     ----------
@@ -118,15 +102,13 @@ class FineTuneClassifier(ImageClassifier):
     See Also
     --------
     FeatureExtractor : Computes features by the frozen network.
-    DenseHeadClassifier : Trains the head alone, and describes the parameters of
-        training in full.
+    DenseHeadClassifier : Trains the head alone.
 
     Notes
     -----
     If ``fit`` is interrupted in stage two, the classifier can predict, and
-    ``partial_fit`` continues. The learning rate is 1e-5 unless it is set. A pickle
-    holds the tail and the head, but only ``trunk_`` of the trunk: the same weights must
-    be available when it is loaded.
+    ``partial_fit`` continues. A pickle holds the tail and the head, but only
+    ``trunk_`` of the trunk: the same weights must be available when it is loaded.
 
     References
     ----------
@@ -272,8 +254,7 @@ class FineTuneClassifier(ImageClassifier):
             "dtype": self.dtype,
             "storage_dtype": self.storage_dtype,
         }
-        # This validates weights and cache.
-        self._make_extractor(**trunk).fit(training.X)
+        self._make_extractor(trunk).fit(training.X)  # which validates weights and cache
         if not is_continued:
             self.trunk_ = {**trunk, "weights": identify_weights(self.weights)}
             head = self._make_head(has_validation=False)
@@ -322,7 +303,7 @@ class FineTuneClassifier(ImageClassifier):
 
     def _build_tail(self):
         """Return the layers ahead of the head, which begin with an input."""
-        backbone, cut, dtype = (self.trunk_[x] for x in ("backbone", "cut", "dtype"))
+        backbone, cut = self.trunk_["backbone"], self.trunk_["cut"]
         if cut is None:
             network = self._extractor().network(self.image_shape_)
             return [keras.Input(network.output_shape[1:]), keras.layers.Identity()]
@@ -331,7 +312,7 @@ class FineTuneClassifier(ImageClassifier):
             cut,
             input_shape=self.image_shape_,
             weights=self.weights and os.path.expanduser(self.weights),
-            dtype=dtype,
+            dtype=self.trunk_["dtype"],
             dropout_seed=self._first_seed,
         )
         if cut == "input":
@@ -372,8 +353,8 @@ class FineTuneClassifier(ImageClassifier):
     def _compute_features(self, tail, X):
         """Compute the features on which stage one trains the head."""
         network = keras.Sequential(tail)
-        is_transformed = self.augment is None
-        iterate = iter_batches if is_transformed else self._iter_inputs
+        # Without augmentation, X holds maps already.
+        iterate = iter_batches if self.augment is None else self._iter_inputs
         batches = iterate(X, self._batch_size(X))
         return np.concatenate([predict_batch(network, batch) for batch in batches])
 
@@ -433,9 +414,6 @@ class FineTuneClassifier(ImageClassifier):
     def _extractor(self):
         """Return the extractor of maps; raise if the weights have changed since fit."""
         trunk = self.trunk_
-        extractor = self._make_extractor(
-            **{name: value for name, value in trunk.items() if name != "weights"}
-        )
         check_weights(self.weights, trunk["backbone"])
         found = identify_weights(self.weights)
         if found != trunk["weights"]:
@@ -445,17 +423,18 @@ class FineTuneClassifier(ImageClassifier):
                 f"are {found!r}. Restore the former, or pass their file to "
                 "set_params(weights=...)."
             )
-        return extractor
+        return self._make_extractor(trunk)
 
-    def _make_extractor(self, *, backbone, cut, dtype, storage_dtype):
+    def _make_extractor(self, trunk):
+        cut = trunk["cut"]
         return FeatureExtractor(
-            backbone,
+            trunk["backbone"],
             weights=self.weights,
             layer=cut,
             pooling="avg" if cut is None else None,
-            dtype=dtype.removeprefix("mixed_"),
+            dtype=trunk["dtype"].removeprefix("mixed_"),
             # Vectors are small, and FeatureExtractor also stores them in float32.
-            storage_dtype="float32" if cut is None else storage_dtype,
+            storage_dtype="float32" if cut is None else trunk["storage_dtype"],
             cache=self.cache,
             verbose=bool(self.verbose),
         )

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skart._utils._validation import StrOptions
+from skart._utils._validation import StrOptions, suggest
 from skart.classifiers._base import BaseKerasClassifier
 from skart.images._crops import make_windows
 from skart.images._lazy import iter_batches
@@ -58,11 +58,16 @@ class ImageClassifier(BaseKerasClassifier):
         views = self.test_time_augmentation
         if views is None:
             return ()
-        if not isinstance(views, (list, tuple)) or not set(views) <= set(VIEWS):
+        if not isinstance(views, (list, tuple)):
             raise ValueError(
                 "test_time_augmentation must be None or a list of "
                 f"{' and '.join(map(repr, VIEWS))}; got {views!r}"
             )
+        for view in views:
+            if view not in VIEWS:
+                raise ValueError(
+                    f"test_time_augmentation holds {view!r}.{suggest(view, VIEWS)}"
+                )
         return views
 
     def _predict_checked(self, X):
