@@ -120,23 +120,21 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         ValueError
             If the data or a parameter is not allowed, or if training diverges.
         """
-        validation = None
-        if X_val is not None or y_val is not None:
-            if X_val is None or y_val is None:
-                raise ValueError("X_val and y_val must be passed together")
-            if self.validation_split:
-                raise ValueError(
-                    f"validation_split={self.validation_split!r} and X_val exclude "
-                    "each other: set validation_split=0.0, or don't pass X_val"
-                )
-            validation = X_val, y_val, None
-        self._check_patience(validation is not None or bool(self.validation_split))
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be passed together")
+        has_set = X_val is not None
+        if has_set and self.validation_split:
+            raise ValueError(
+                f"validation_split={self.validation_split!r} and X_val exclude each "
+                "other: set validation_split=0.0, or don't pass X_val"
+            )
+        self._check_patience(has_set or bool(self.validation_split))
         return self._fit(
             X,
             y,
             sample_weight=sample_weight,
             groups=groups,
-            validation=validation,
+            validation=(X_val, y_val, None) if has_set else None,
             validation_split=self.validation_split,
             n_epochs=self.epochs,
             is_continued=self.warm_start,
@@ -428,19 +426,16 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         return make_callbacks(self.callbacks, route(self.get_params(), "callbacks"))
 
     def _predict_checked(self, X):
-        probabilities = np.empty((len(X), len(self.classes_)), np.float32)
-        start = 0
         batch_size = self._batch_size(X)
+        probabilities = []
         for batch in self._iter_inputs(X, batch_size):
             n_rows = len(batch)
             if batch.ndim == 2:
                 # One shape is traced once, and the probabilities of a sample don't
                 # depend on the number of samples. For images it would cost too much.
                 batch = np.pad(batch, [(0, batch_size - n_rows), (0, 0)])
-            predicted = predict_batch(self.model_, batch)
-            probabilities[start : start + n_rows] = predicted[:n_rows]
-            start += n_rows
-        return probabilities
+            probabilities.append(predict_batch(self.model_, batch)[:n_rows])
+        return np.concatenate(probabilities, dtype=np.float32)
 
     def _iter_inputs(self, X, batch_size):
         """Iterate over batches of inputs of ``model_``, from validated X."""

@@ -72,13 +72,12 @@ def load_backbone(
     layer : str, default=None
         Layer whose output is used. If None, the last.
     pooling : {"avg", "max", "std", "gram", None}, default="avg"
-        How maps become vectors: mean, maximum or standard deviation of each channel, or
-        their compressed Gram matrix. If None, the maps are returned.
+        Mean, maximum or standard deviation of each channel, or their compressed Gram
+        matrix. If None, the maps are returned.
     outputs : sequence of (str, str), default=None
         Several pairs of layer and pooling, which replace the two parameters above.
     dtype : {"float32", "bfloat16", "float16"}, default="float32"
-        Dtype of the computation; weights and pooled outputs are float32. Networks that
-        are trained have Keras' mixed policies instead.
+        Dtype of the computation; weights and pooled outputs are float32.
 
     Returns
     -------
