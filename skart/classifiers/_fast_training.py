@@ -11,6 +11,7 @@ that the candidates of a search share it.
 import functools
 import typing
 
+import numpy as np
 import tensorflow as tf
 
 from skart.networks._keras import keras
@@ -37,11 +38,11 @@ def can_run_epochs(network):
     """Return whether `run_epochs` trains a compiled dense head as Keras does."""
     # TensorFlow on one device in float32, and Adam with no more than a fixed rate, or
     # one that callbacks set.
-    optimizer = network.optimizer
-    if (
-        keras.backend.backend() != "tensorflow"
-        or type(optimizer) is not keras.optimizers.Adam
-    ):
+    optimizer, is_tensorflow = (
+        network.optimizer,
+        keras.backend.backend() == "tensorflow",
+    )
+    if not is_tensorflow or type(optimizer) is not keras.optimizers.Adam:
         return False
     with network.distribute_strategy.scope():
         if tf.distribute.has_strategy():
@@ -93,19 +94,20 @@ def run_epochs(
         training.on_epoch_end()  # like ``fit``, also ahead of the first epoch
         callbacks.on_epoch_begin(epoch)
         sums = []
-        for first, last in _parts(training, n_at_once):
+        for first, last, part in _parts(training, n_at_once):
             callbacks.on_train_batch_begin(first)
-            sums.append(train(*training.read(first, last), batch_size, trained))
+            sums.append([float(x) for x in train(*part, batch_size, trained)])
             logs = _means(sums)
             callbacks.on_train_batch_end(last, logs)
             if network.stop_training:
                 break
         if validation_data is not None:
             sums = [
-                evaluate(*validation_data.read(first, last), trained.dense)
-                for first, last in _parts(validation_data, n_at_once)
+                [float(x) for x in evaluate(*part, trained.dense)]
+                for _, _, part in _parts(validation_data, n_at_once)
             ]
-            logs |= {f"val_{name}": value for name, value in _means(sums).items()}
+            means = _means(sums).items()
+            logs = logs | {f"val_{name}": value for name, value in means}
         callbacks.on_epoch_end(epoch, logs)
         if network.stop_training:
             break
@@ -113,18 +115,15 @@ def run_epochs(
 
 
 def _parts(batches, n_at_once):
-    """Yield the first and the last batch of each call of the graph."""
+    """Yield the first and last batch of each call of the graph, and their samples."""
     for first in range(0, len(batches), n_at_once):
-        yield first, min(first + n_at_once, len(batches)) - 1
+        last = min(first + n_at_once, len(batches)) - 1
+        yield first, last, batches.read(first, last)
 
 
 def _means(sums):
     """Compute accuracy and loss from the sums of each part."""
-    loss, n_right, n = 0.0, 0, 0
-    for part in sums:
-        loss += float(part[0])
-        n_right += int(part[1])
-        n += int(part[2])
+    loss, n_right, n = np.sum(sums, axis=0).tolist()
     return {"accuracy": n_right / n, "loss": loss / n}
 
 

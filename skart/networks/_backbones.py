@@ -281,17 +281,16 @@ def _output_of(network, layer, name):
 
 def layers_by_name(network):
     """Return layers by their names in the first network of a process."""
-    numbers = {}
+    numbered, named = {}, {}
     for layer in network.operations:
         kind, _, number = layer.name.rpartition("_")
         if not number.isdecimal():
             kind, number = layer.name, 0
         if kind.replace("_", "") == type(layer).__name__.lower():
-            numbers.setdefault(kind, {})[int(number)] = layer
-    named = {layer.name: layer for layer in network.operations}
-    for kind, layers in numbers.items():
-        for layer in layers.values():
-            del named[layer.name]
+            numbered.setdefault(kind, {})[int(number)] = layer
+        else:
+            named[layer.name] = layer
+    for kind, layers in numbered.items():
         for number, layer in layers.items():
             number -= min(layers)
             named[f"{kind}_{number}" if number else kind] = layer
