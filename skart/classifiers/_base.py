@@ -43,7 +43,6 @@ from skart.classifiers._training import (
     StopAtNaN,
     bind_optimizer,
     derive_seed,
-    make_scheduler,
     release,
 )
 from skart.images._lazy import auto_batch_size, iter_batches
@@ -84,6 +83,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
 
     # Parameters of the optimizer that replace those of Keras if they aren't set.
     _optimizer_defaults = {}
+    # Attributes that an unsuccessful fit deletes.
+    _learned = ("model_", "classes_", "history_", "_compiled_with")
 
     def fit(self, X, y, *, sample_weight=None, groups=None, X_val=None, y_val=None):
         """Train the network.
@@ -119,23 +120,21 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         ValueError
             If the data or a parameter is not allowed, or if training diverges.
         """
-        validation = None
-        if X_val is not None or y_val is not None:
-            if X_val is None or y_val is None:
-                raise ValueError("X_val and y_val must be passed together")
-            if self.validation_split:
-                raise ValueError(
-                    f"validation_split={self.validation_split!r} and X_val exclude "
-                    "each other: set validation_split=0.0, or don't pass X_val"
-                )
-            validation = X_val, y_val, None
-        self._check_patience(validation is not None or bool(self.validation_split))
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be passed together")
+        has_set = X_val is not None
+        if has_set and self.validation_split:
+            raise ValueError(
+                f"validation_split={self.validation_split!r} and X_val exclude each "
+                "other: set validation_split=0.0, or don't pass X_val"
+            )
+        self._check_patience(has_set or bool(self.validation_split))
         return self._fit(
             X,
             y,
             sample_weight=sample_weight,
             groups=groups,
-            validation=validation,
+            validation=(X_val, y_val, None) if has_set else None,
             validation_split=self.validation_split,
             n_epochs=self.epochs,
             is_continued=self.warm_start,
@@ -234,7 +233,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             check_labels(y)
             groups = check_groups(groups, X)
             weights = self._check_weights(sample_weight, X)
-            classes = self._find_classes(y[weights > 0], classes, is_continued)
+            known = self.classes_ if is_continued else None
+            classes = find_classes(y[weights > 0], classes, known)
             training = make_samples(X, y, weights, groups, classes)
             if validation is not None:
                 validation = self._validate_validation_set(*validation, classes)
@@ -247,8 +247,9 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 training, validation = split_samples(
                     training, validation_split, first_seed
                 )
-            self._prepare(X, classes, is_continued)
-            training, validation = self._transform_samples(training, validation)
+            training, validation = self._prepare(
+                training, validation, classes, is_continued
+            )
         except BaseException:  # an invalid call leaves the last fit as it is
             vars(self).clear()
             vars(self).update(before)
@@ -315,25 +316,12 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             weights, X, dtype=np.float32, copy=True, ensure_non_negative=True
         )
 
-    def _find_classes(self, labels, classes, is_continued):
-        if not is_continued:
-            return find_classes(labels if classes is None else classes)
-        if classes is not None and set(classes) != set(self.classes_):
-            raise ValueError(
-                f"classes={list(classes)} differ from those of the first call, "
-                f"{self.classes_.tolist()}"
-            )
-        return self.classes_
-
-    def _prepare(self, X, classes, is_continued):
-        """Validate further parameters that depend on the data."""
-
-    def _transform_samples(self, training, validation):
-        """Transform validated X to what the network is trained on."""
+    def _prepare(self, training, validation, classes, is_continued):
+        """Return samples transformed to what the network is trained on."""
         return training, validation
 
     def _reset(self):
-        for name in ("model_", "classes_", "history_", "_compiled_with"):
+        for name in self._learned:
             self.__dict__.pop(name, None)
         free_networks()
 
@@ -343,28 +331,27 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
 
     def _train_on(self, training, validation, seed, n_epochs):
         batch_size = self._batch_size(training.X)
-        batches = [Batches(training, batch_size, np.random.default_rng(seed)), None]
+        parts = [Batches(training, batch_size, np.random.default_rng(seed))]
         if validation is not None:
-            batches[1] = Batches(validation, batch_size)
+            parts.append(Batches(validation, batch_size))
         try:
-            self._train(*batches, n_epochs)
+            self._train(self.model_, n_epochs, *parts)
         except Exception:
-            for part in batches:
-                error = part and part.find_error()
+            for part in parts:
+                error = part.find_error()
                 if error is not None:
                     raise error from None
             raise
         finally:
-            for part in batches:
-                if part is not None:
-                    part.close()
+            for part in parts:
+                part.close()
 
-    def _train(self, training, validation, n_epochs):
-        callbacks = [*self._make_callbacks(), StopAtNaN()]
-        network = self._network_to_train()
+    def _train(self, network, n_epochs, training, validation=None):
+        """Train a network that is, or contains, ``model_``."""
+        callbacks, others = self._make_callbacks(), [StopAtNaN()]
         self._compile(network)
         epochs_done = len(self.history_.get("loss", []))
-        history, others = keras.callbacks.History(), []
+        history = keras.callbacks.History()
         if self.patience is not None and validation is not None:
             others.append(
                 keras.callbacks.EarlyStopping(
@@ -374,8 +361,11 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         optimizer = network.optimizer
         if self.learning_rate_schedule is not None:
             rate = float(optimizer.learning_rate)
+            share_left = SCHEDULES[self.learning_rate_schedule]
             others.append(
-                make_scheduler(self.learning_rate_schedule, rate, epochs_done, n_epochs)
+                keras.callbacks.LearningRateScheduler(
+                    lambda epoch, _: rate * share_left((epoch - epochs_done) / n_epochs)
+                )
             )
         try:
             self._fit_network(
@@ -404,31 +394,26 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                 "no longer finite. Lower optimizer__learning_rate."
             )
 
-    def _network_to_train(self):
-        """Return the network to train, which may contain ``model_``."""
-        return self.model_
-
     def _fit_network(self, network, training, **options):
         options |= route(self.get_params(), "fit")
         network.fit(training, shuffle=False, **options)  # batches shuffle themselves
 
     def _compile(self, network):
         params = self.get_params()
-        recipe = {"optimizer": self.optimizer}
-        for prefix in ("optimizer", "compile"):
-            recipe |= {k: v for k, v in params.items() if k.startswith(f"{prefix}__")}
+        recipe = {
+            name: value
+            for name, value in params.items()
+            if name.startswith(("optimizer", "compile__"))
+        }
         is_compiled = getattr(network, "optimizer", None) is not None
         if is_compiled and recipe == getattr(self, "_compiled_with", None):
             return
         options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-        options.update(route(params, "compile"))
+        options |= route(params, "compile")
         with network.distribute_strategy.scope():
-            options["optimizer"] = bind_optimizer(
-                self._make_optimizer(),
-                network,
-                scale_loss=getattr(self, "dtype", None) == "mixed_float16",
-            )
-            network.compile(**options)
+            is_scaled = getattr(self, "dtype", None) == "mixed_float16"
+            optimizer = bind_optimizer(self._make_optimizer(), network, is_scaled)
+            network.compile(optimizer, **options)
         self._compiled_with = recipe
 
     def _make_optimizer(self):
@@ -441,19 +426,16 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         return make_callbacks(self.callbacks, route(self.get_params(), "callbacks"))
 
     def _predict_checked(self, X):
-        probabilities = np.empty((len(X), len(self.classes_)), np.float32)
-        start = 0
         batch_size = self._batch_size(X)
+        probabilities = []
         for batch in self._iter_inputs(X, batch_size):
             n_rows = len(batch)
             if batch.ndim == 2:
                 # One shape is traced once, and the probabilities of a sample don't
                 # depend on the number of samples. For images it would cost too much.
                 batch = np.pad(batch, [(0, batch_size - n_rows), (0, 0)])
-            predicted = predict_batch(self.model_, batch)
-            probabilities[start : start + n_rows] = predicted[:n_rows]
-            start += n_rows
-        return probabilities
+            probabilities.append(predict_batch(self.model_, batch)[:n_rows])
+        return np.concatenate(probabilities, dtype=np.float32)
 
     def _iter_inputs(self, X, batch_size):
         """Iterate over batches of inputs of ``model_``, from validated X."""

@@ -27,9 +27,8 @@ def _estimator_has(method):
 class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Classifier whose fits are stored on disk.
 
-    Around a pipeline that is searched, it lets an interrupted search be resumed: with
-    the same seed and folds, finished fits are loaded. They are stored by
-    :class:`joblib.Memory` [1]_.
+    An interrupted search over it can be resumed: with the same seed and folds, finished
+    fits are loaded. They are stored by :class:`joblib.Memory` [1]_.
 
     Parameters
     ----------
@@ -47,9 +46,9 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Movements.
     n_features_in_ : int
-        Length of the feature vectors. Only defined if ``estimator_`` defines it.
+        Length of the feature vectors, if ``estimator_`` has it.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features. Only defined if ``estimator_`` defines it.
+        Names of the features, if ``estimator_`` has them.
 
     See Also
     --------
@@ -70,20 +69,15 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from sklearn.model_selection import RandomizedSearchCV
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.model_selection import GridSearchCV
     >>> from skart import DenseHeadClassifier
     >>> from skart.classifiers import CachedClassifier
-    >>> X = np.random.default_rng(0).normal(size=(40, 8)).astype("float32")
-    >>> y = np.where(X[:, 0] > 0, "Cubism", "Rococo")
+    >>> X, y = make_blobs(40, 8, centers=2, random_state=0)
     >>> head = DenseHeadClassifier(units=8, epochs=1, random_state=0)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     search = RandomizedSearchCV(
-    ...         CachedClassifier(head, memory=folder),
-    ...         {"estimator__dropout": [0.2, 0.5]},
-    ...         n_iter=2,
-    ...         cv=2,
-    ...         random_state=0,
-    ...     )
+    ...     cached = CachedClassifier(head, memory=folder)
+    ...     search = GridSearchCV(cached, {"estimator__dropout": [0.2, 0.5]}, cv=2)
     ...     scores = search.fit(X, y).cv_results_["mean_test_score"]
     ...     again = search.fit(X, y).cv_results_["mean_test_score"]  # fits nothing
     >>> np.array_equal(scores, again)
@@ -105,12 +99,11 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or LazyImages of shape (n_samples, ...)
-            Paths, images or features, as the estimator takes them.
+            Paths, images or features.
         y : array-like of shape (n_samples,)
             Movements.
         **fit_params : dict
-            Parameters of the estimator's ``fit``. With metadata routing enabled, those
-            that it requests.
+            Parameters of the estimator's ``fit``.
 
         Returns
         -------
@@ -122,9 +115,9 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         folder = os.path.expanduser(self.memory)
         fit = Memory(folder, verbose=0).cache(_fit)
-        versions = _stat_files(X), _stat_files(_named_files(self.estimator))
-        arguments = clone(self.estimator), X, y, {**fit_params}
-        arguments += ((*versions, list_versions()),)
+        files = _stat_files(X), _stat_files(_named_files(self.estimator))
+        versions = *files, list_versions()
+        arguments = clone(self.estimator), X, y, {**fit_params}, versions
         stored = fit.call_and_shelve(*arguments)
         try:
             fitted = stored.get()
@@ -139,7 +132,7 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             stored.clear()
             fitted = fit(*arguments)
         self.estimator_ = fitted
-        self.classes_ = self.estimator_.classes_
+        self.classes_ = fitted.classes_
         return self
 
     @available_if(_estimator_has("predict_proba"))
@@ -236,10 +229,7 @@ def _named_files(estimator):
 def _stat_files(X):
     """Return size and time of modification of files, or None if X holds no paths."""
     paths = getattr(X, "paths", X)
-    if np.ndim(paths) != 1:
-        return None
-    paths = list(paths)
-    if not all(isinstance(path, (str, os.PathLike)) for path in paths):
+    if np.ndim(paths) != 1 or not all(isinstance(x, (str, os.PathLike)) for x in paths):
         return None
     facts = []
     for path in paths:

@@ -25,15 +25,12 @@ class CNNClassifier(ImageClassifier):
             default="hybrid"
         The network:
 
-        - ``"hybrid"`` is the report's own, VGG and Inception in one [1]_: four
-          convolutions, a max pool, three concatenated branches and dense layers. Its
-          convolutions have 47,016 parameters.
-        - ``"vgg_lite"`` is the report's baseline, a small VGG [1]_: eight convolutions
-          of 32 to 256 filters, a max pool after each pair, and dense layers.
-        - ``"squeezenet"`` is SqueezeNet v1.1 [2]_, which has few parameters and no
-          dense layers. Images must be at least 31 x 31.
-        - ``"alexnet"`` is AlexNet as a single tower [3]_, with two dense layers of
-          4,096 units. Images must be at least 67 x 67.
+        - ``"hybrid"`` is the report's own, VGG and Inception in one [1]_;
+        - ``"vgg_lite"`` is the report's baseline, a small VGG [1]_;
+        - ``"squeezenet"`` is SqueezeNet v1.1 [2]_, with few parameters and no dense
+          layers, for images of at least 31 x 31;
+        - ``"alexnet"`` is AlexNet as a single tower [3]_, for images of at least
+          67 x 67.
 
         A callable takes ``(input_shape, n_classes, **options)`` and returns an
         uncompiled Keras model that ends in a softmax, like the functions of
@@ -73,11 +70,9 @@ class CNNClassifier(ImageClassifier):
         Maximum number of weights in dense layers. A larger network is an error,
         raised before it is built. If None, there is no limit.
     optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-        The optimizer. Parameters of an optimizer that is passed by name or class are
-        set as ``optimizer__learning_rate``, ``optimizer__beta_1`` and so on.
+        The optimizer. Its parameters are set as ``optimizer__learning_rate`` and so on.
     learning_rate_schedule : {"cosine", "linear", "exponential"}, default=None
-        Decay of the learning rate from epoch to epoch: to 0 along a half cosine or a
-        line, or to a hundredth by a constant factor. If None, it is constant.
+        Decay of the learning rate from epoch to epoch.
     epochs : int, default=30
         Maximum number of passes over the training samples.
     batch_size : int or None, default=None
@@ -85,30 +80,22 @@ class CNNClassifier(ImageClassifier):
         None, it is 32, or fewer if the samples are large: 22 images of 299 x 299
         pixels, 8 of 500 x 500.
     validation_split : float, default=0.0
-        Share of the samples that are held out to compute the validation loss,
-        stratified by class (and grouped by artist if ``groups`` is passed to ``fit``).
+        Share of the samples that are held out to compute the validation loss.
     patience : int, default=None
-        Number of epochs without a better validation loss after which training stops
-        and the best weights are restored. If None, all epochs are trained.
+        Number of epochs without a better validation loss after which training stops.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss. ``"balanced"`` makes them inversely
-        proportional to the class frequencies.
+        Weights of the classes in the loss.
     callbacks : list, dict or keras.callbacks.Callback, default=None
-        Callbacks for training. Classes take parameters as ``callbacks__0__monitor``.
+        Callbacks for training.
     warm_start : bool, default=False
-        If True, ``fit`` continues to train the fitted network; parameters of the
-        architecture that were changed since are ignored. A changed optimizer starts
-        with a new state.
+        If True, ``fit`` continues to train the fitted network.
     random_state : int, RandomState or None, default=None
-        Seed of weights, dropout, shuffling, augmentation and the validation split. A
-        RandomState is copied, so that fits with the same one are equal. If None, a
-        seed is drawn from NumPy's global generator. No global generator is seeded.
+        Seed of weights, dropout, shuffling, augmentation and the validation split.
     verbose : int, default=0
         0 is silent, 1 prints a line per epoch, 2 shows a progress bar per epoch.
     **routed : object
         Parameters with the prefix ``optimizer__``, ``callbacks__``, ``compile__`` or
-        ``fit__``, which are passed on to the optimizer, to callbacks, and to
-        ``compile`` and ``fit`` of the Keras model. They can be searched like any other.
+        ``fit__``, which are passed on to Keras.
 
     Attributes
     ----------
@@ -117,25 +104,16 @@ class CNNClassifier(ImageClassifier):
     model_ : keras.Model
         The trained network.
     history_ : dict of str to list of float
-        ``loss`` and ``accuracy`` of each epoch; ``val_loss`` and ``val_accuracy`` with
-        a validation set; ``learning_rate`` with a schedule. Values that an epoch
-        lacks are nan.
+        Loss, accuracy and learning rate of each epoch.
     image_shape_ : tuple of int
         Height, width and channels of the images.
 
     See Also
     --------
+    DenseHeadClassifier : Describes the parameters of training in full.
     FineTuneClassifier : Starts from a pretrained network.
     make_cnn_pipeline : Loads the images as well.
     skart.model_selection.cnn_search_space : The report's search space.
-
-    Notes
-    -----
-    Images are decoded in threads while the network trains and are never all in
-    memory; ``ImageLoader`` can keep decoded pixels, so that each file is decoded once.
-
-    The report reached 35.8 % with the hybrid and 31.2 % with the small VGG on the 18
-    movements of Pandora18K. It names SqueezeNet and AlexNet as next steps.
 
     References
     ----------

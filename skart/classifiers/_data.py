@@ -25,15 +25,22 @@ def check_labels(y, name="y"):
     check_classification_targets(y)
 
 
-def find_classes(labels):
-    """Return the sorted classes; raise ValueError if there is only one."""
-    classes = np.unique(labels)
-    if len(classes) < 2:
+def find_classes(labels, given, known):
+    """Return the sorted classes: known ones, or those that are given or in labels."""
+    if known is None:
+        found = np.unique(labels if given is None else given)
+        if len(found) < 2:
+            raise ValueError(
+                "a classifier needs samples of at least two classes, of a weight other "
+                f"than 0; got {len(found)} class(es): {found.tolist()}"
+            )
+        return found
+    if given is not None and set(given) != set(known):
         raise ValueError(
-            "a classifier needs samples of at least two classes, of a weight other "
-            f"than 0; got {len(classes)} class(es): {classes.tolist()}"
+            f"classes={list(given)} differ from those of the first call, "
+            f"{known.tolist()}"
         )
-    return classes
+    return known
 
 
 def encode(labels, classes, name):
@@ -74,36 +81,31 @@ def make_samples(X, y, weights, groups, classes, name="y"):
 def apply_class_weight(class_weight, classes, training, validation):
     """Multiply the weights of samples by the weights of their classes, in place."""
     parts = [training] if validation is None else [training, validation]
-    codes = np.concatenate([part.codes[part.rows] for part in parts])
-    class_weights = compute_class_weights(class_weight, classes, codes)
+    class_weights = np.ones(len(classes), np.float32)
+    if class_weight == "balanced":
+        codes = np.concatenate([part.codes[part.rows] for part in parts])
+        present = np.unique(codes)
+        class_weights[present] = compute_class_weight(
+            class_weight, classes=present, y=codes
+        )
+    given = class_weight if isinstance(class_weight, dict) else {}
+    for label, weight in given.items():
+        if label not in classes:
+            raise ValueError(
+                f"class_weight names {label!r}; the classes are {classes.tolist()}"
+            )
+        if not 0 <= weight < math.inf:
+            raise ValueError(
+                f"class_weight of {label!r} must be a number of at least 0; got "
+                f"{weight!r}"
+            )
+        class_weights[classes == label] = weight
     for part in parts:
         part.weights[part.rows] *= class_weights[part.codes[part.rows]]
 
 
-def compute_class_weights(class_weight, classes, codes):
-    """Compute the weight of each class in the loss."""
-    weights = np.ones(len(classes), np.float32)
-    if isinstance(class_weight, dict):
-        for label, weight in class_weight.items():
-            if label not in classes:
-                raise ValueError(
-                    f"class_weight names {label!r}; the classes are {classes.tolist()}"
-                )
-            if not 0 <= weight < math.inf:
-                raise ValueError(
-                    f"class_weight of {label!r} must be a number of at least 0; got "
-                    f"{weight!r}"
-                )
-            weights[classes == label] = weight
-    elif class_weight is not None:
-        present = np.unique(codes)
-        weights[present] = compute_class_weight(class_weight, classes=present, y=codes)
-    return weights
-
-
 def split_validation(labels, share, *, groups=None, seed=0):
     """Split samples into rows for training and validation, by class and group."""
-    problem = f"validation_split={share} can't be made: "
     if groups is None:
         splitter = StratifiedShuffleSplit(1, test_size=share, random_state=seed)
     else:
@@ -120,7 +122,7 @@ def split_validation(labels, share, *, groups=None, seed=0):
             warnings.filterwarnings("ignore", "The least populated class")
             splits = list(splitter.split(labels, labels, groups))
     except ValueError as error:
-        raise ValueError(f"{problem}{error}") from error
+        raise ValueError(f"validation_split={share} can't be made: {error}") from error
     if groups is not None and share > 0.5:
         splits = [(validation, training) for training, validation in splits]
     splits = [
@@ -130,8 +132,8 @@ def split_validation(labels, share, *, groups=None, seed=0):
     ]
     if not splits:
         raise ValueError(
-            f"{problem}with groups kept together, a class would have nothing left to "
-            "train on"
+            f"validation_split={share} can't be made: with groups kept together, a "
+            "class would have nothing left to train on"
         )
     # Groups differ in size: many collections have a large artist "unknown".
     training, validation = min(
@@ -148,9 +150,9 @@ def split_validation(labels, share, *, groups=None, seed=0):
 
 def split_samples(samples, share, seed):
     """Split samples into samples for training and for validation."""
-    codes, groups, rows = samples.codes, samples.groups, samples.rows
-    groups = None if groups is None else groups[rows]
-    parts = split_validation(codes[rows], share, groups=groups, seed=seed)
+    rows = samples.rows
+    groups = None if samples.groups is None else samples.groups[rows]
+    parts = split_validation(samples.codes[rows], share, groups=groups, seed=seed)
     return [samples._replace(rows=rows[part]) for part in parts]
 
 

@@ -11,6 +11,7 @@ that the candidates of a search share it.
 import functools
 import typing
 
+import numpy as np
 import tensorflow as tf
 
 from skart.networks._keras import keras
@@ -37,11 +38,11 @@ def can_run_epochs(network):
     """Return whether `run_epochs` trains a compiled dense head as Keras does."""
     # TensorFlow on one device in float32, and Adam with no more than a fixed rate, or
     # one that callbacks set.
-    optimizer = network.optimizer
-    if (
-        keras.backend.backend() != "tensorflow"
-        or type(optimizer) is not keras.optimizers.Adam
-    ):
+    optimizer, is_tensorflow = (
+        network.optimizer,
+        keras.backend.backend() == "tensorflow",
+    )
+    if not is_tensorflow or type(optimizer) is not keras.optimizers.Adam:
         return False
     with network.distribute_strategy.scope():
         if tf.distribute.has_strategy():
@@ -92,20 +93,21 @@ def run_epochs(
     for epoch in range(initial_epoch, epochs):
         training.on_epoch_end()  # like ``fit``, also ahead of the first epoch
         callbacks.on_epoch_begin(epoch)
-        so_far = _Mean()
-        for first, last in _parts(training, n_at_once):
+        sums = []
+        for first, last, part in _parts(training, n_at_once):
             callbacks.on_train_batch_begin(first)
-            so_far.add(train(*training.read(first, last), batch_size, trained))
-            callbacks.on_train_batch_end(last, so_far.logs())
+            sums.append([float(x) for x in train(*part, batch_size, trained)])
+            logs = _means(sums)
+            callbacks.on_train_batch_end(last, logs)
             if network.stop_training:
                 break
-        logs = so_far.logs()
         if validation_data is not None:
-            whole = _Mean()
-            for first, last in _parts(validation_data, n_at_once):
-                part = validation_data.read(first, last)
-                whole.add(evaluate(*part, trained.dense))
-            logs |= {f"val_{name}": value for name, value in whole.logs().items()}
+            sums = [
+                [float(x) for x in evaluate(*part, trained.dense)]
+                for _, _, part in _parts(validation_data, n_at_once)
+            ]
+            means = _means(sums).items()
+            logs = logs | {f"val_{name}": value for name, value in means}
         callbacks.on_epoch_end(epoch, logs)
         if network.stop_training:
             break
@@ -113,25 +115,16 @@ def run_epochs(
 
 
 def _parts(batches, n_at_once):
-    """Yield the first and the last batch of each call of the graph."""
+    """Yield the first and last batch of each call of the graph, and their samples."""
     for first in range(0, len(batches), n_at_once):
-        yield first, min(first + n_at_once, len(batches)) - 1
+        last = min(first + n_at_once, len(batches)) - 1
+        yield first, last, batches.read(first, last)
 
 
-class _Mean:
-    """Running means of loss and accuracy."""
-
-    def __init__(self):
-        self.loss = self.n_right = self.n = 0
-
-    def add(self, sums):
-        loss, n_right, n = sums
-        self.loss += float(loss)
-        self.n_right += int(n_right)
-        self.n += int(n)
-
-    def logs(self):
-        return {"accuracy": self.n_right / self.n, "loss": self.loss / self.n}
+def _means(sums):
+    """Compute accuracy and loss from the sums of each part."""
+    loss, n_right, n = np.sum(sums, axis=0).tolist()
+    return {"accuracy": n_right / n, "loss": loss / n}
 
 
 def _collect(network):

@@ -59,12 +59,8 @@ class FineTuneClassifier(ImageClassifier):
         as long for ``"mixed9"``, 3.1 times for ``"mixed8"`` and 1.7 times for
         ``"mixed7"`` (``benchmarks/fine_tuning.py``).
     test_time_augmentation : list of {"horizontal_flip", "crops"}, default=None
-        Views of an image whose probabilities are averaged in prediction, beside the
-        image itself: with ``["horizontal_flip"]``, its mirror image (twice the time);
-        with ``["crops"]``, five windows of 7/8 of its sides, resized (6 times); with
-        both, also the mirror images of the windows (12 times). It can be set after
-        ``fit``.
-        Maps of the views are not stored.
+        Views of an image whose probabilities are averaged in prediction, as in
+        :class:`CNNClassifier`. Their maps are not stored.
     dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
         Precision of computations; weights and probabilities are float32.
     storage_dtype : {"float32", "float16"}, default="float16"
@@ -74,44 +70,17 @@ class FineTuneClassifier(ImageClassifier):
         Store of the feature maps, also of predicted images if there is room. If None,
         a temporary store is used during training. The maps of another cut are computed
         anew.
-    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-        The optimizer. Parameters of an optimizer that is passed by name or class are
-        set as ``optimizer__learning_rate``, ``optimizer__beta_1`` and so on.
-    learning_rate_schedule : {"cosine", "linear", "exponential"}, default=None
-        Decay of the learning rate from epoch to epoch: to 0 along a half cosine or a
-        line, or to a hundredth by a constant factor. If None, it is constant.
+    optimizer, learning_rate_schedule : optional
+        As in :class:`CNNClassifier`. The default learning rate is 1e-5.
     epochs : int, default=10
         Maximum number of passes over the training samples in each stage after the
         first.
-    batch_size : int or None, default=None
-        Number of samples in a gradient step, and in a forward pass of prediction. If
-        None, it is 32, or fewer if the samples are large: 22 images of 299 x 299
-        pixels, 8 of 500 x 500.
-    validation_split : float, default=0.0
-        Share of the samples that are held out to compute the validation loss,
-        stratified by class (and grouped by artist if ``groups`` is passed to ``fit``).
-    patience : int, default=None
-        Number of epochs without a better validation loss after which training stops
-        and the best weights are restored. If None, all epochs are trained.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss. ``"balanced"`` makes them inversely
-        proportional to the class frequencies.
-    callbacks : list, dict or keras.callbacks.Callback, default=None
-        Callbacks for training. Classes take parameters as ``callbacks__0__monitor``.
-    warm_start : bool, default=False
-        If True, ``fit`` continues to train the fitted network; parameters of the
-        architecture that were changed since are ignored. A changed optimizer starts
-        with a new state.
-    random_state : int, RandomState or None, default=None
-        Seed of weights, dropout, shuffling, augmentation and the validation split. A
-        RandomState is copied, so that fits with the same one are equal. If None, a
-        seed is drawn from NumPy's global generator. No global generator is seeded.
-    verbose : int, default=0
-        0 is silent, 1 prints a line per epoch, 2 shows a progress bar per epoch.
+    batch_size, validation_split, patience, class_weight, callbacks : optional
+        As in :class:`CNNClassifier`.
+    warm_start, random_state, verbose : optional
+        As in :class:`CNNClassifier`.
     **routed : object
-        Parameters with the prefix ``optimizer__``, ``callbacks__``, ``compile__`` or
-        ``fit__``, which are passed on to the optimizer, to callbacks, and to
-        ``compile`` and ``fit`` of the Keras model. They can be searched like any other.
+        As in :class:`CNNClassifier`.
 
     Attributes
     ----------
@@ -120,9 +89,8 @@ class FineTuneClassifier(ImageClassifier):
     model_ : keras.Model
         The trained network.
     history_ : dict of str to list of float
-        ``loss`` and ``accuracy`` of each epoch; ``val_loss`` and ``val_accuracy`` with
-        a validation set; ``learning_rate`` with a schedule. Values that an epoch
-        lacks are nan.
+        Loss, accuracy and learning rate of each epoch of all stages, and its
+        ``stage``.
     image_shape_ : tuple of int
         Height, width and channels of the images.
     head_ : DenseHeadClassifier
@@ -138,12 +106,9 @@ class FineTuneClassifier(ImageClassifier):
 
     Notes
     -----
-    ``history_`` covers all stages; ``history_["stage"]`` is the stage of each epoch. If
-    ``fit`` is interrupted in stage two, the classifier can predict, and
-    ``partial_fit`` continues. The learning rate is 1e-5 unless it is set. With
-    ``verbose``, a progress bar of the trunk and the disk space that the maps need are
-    shown as well. A pickle holds the tail and the head, but only ``trunk_`` of the
-    trunk: the same weights must be available when it is loaded.
+    If ``fit`` is interrupted in stage two, the classifier can predict, and
+    ``partial_fit`` continues. A pickle holds the tail and the head, but only
+    ``trunk_`` of the trunk: the same weights must be available when it is loaded.
 
     References
     ----------
@@ -171,6 +136,7 @@ class FineTuneClassifier(ImageClassifier):
         "storage_dtype": [StrOptions({"float32", "float16"})],
     }
     _optimizer_defaults = {"learning_rate": 1e-5}
+    _learned = (*ImageClassifier._learned, "head_", "_end_to_end")
 
     def __init__(
         self,
@@ -280,7 +246,7 @@ class FineTuneClassifier(ImageClassifier):
             head.set_params(validation_split=self.validation_split)
         return head
 
-    def _prepare(self, X, classes, is_continued):
+    def _prepare(self, training, validation, classes, is_continued):
         cut = self._cuts()[-1]
         trunk = {
             "backbone": self.backbone,
@@ -288,7 +254,7 @@ class FineTuneClassifier(ImageClassifier):
             "dtype": self.dtype,
             "storage_dtype": self.storage_dtype,
         }
-        self._make_extractor(**trunk).fit(X)  # which validates weights and cache
+        self._make_extractor(trunk).fit(training.X)  # which validates weights and cache
         if not is_continued:
             self.trunk_ = {**trunk, "weights": identify_weights(self.weights)}
             head = self._make_head(has_validation=False)
@@ -299,6 +265,15 @@ class FineTuneClassifier(ImageClassifier):
                 f"unfreeze_from={self.unfreeze_from!r} ends in another cut than that "
                 f"of the first fit, {self.trunk_['cut']!r}. Fit with warm_start=False."
             )
+        if self.augment is not None or cut == "input":
+            return training, validation
+        transform = self._extractor().transform
+        maps = transform(training.X)
+        if validation is not None:
+            is_split = validation.X is training.X
+            maps_val = maps if is_split else transform(validation.X)
+            validation = validation._replace(X=maps_val)
+        return training._replace(X=maps), validation
 
     def _check_fitted_head(self, head, classes):
         (n_features,) = count_features(self.backbone)
@@ -312,22 +287,6 @@ class FineTuneClassifier(ImageClassifier):
                 f"head was fitted on the classes {head.classes_.tolist()}; y holds "
                 f"{classes.tolist()}"
             )
-
-    def _transform_samples(self, training, validation):
-        if self.augment is not None or self.trunk_["cut"] == "input":
-            return training, validation
-        transform = self._extractor().transform
-        maps = transform(training.X)
-        if validation is not None:
-            is_split = validation.X is training.X
-            maps_val = maps if is_split else transform(validation.X)
-            validation = validation._replace(X=maps_val)
-        return training._replace(X=maps), validation
-
-    def _reset(self):
-        for name in ("head_", "_end_to_end"):
-            self.__dict__.pop(name, None)
-        super()._reset()
 
     def _initialize(self, training, validation):
         tail = self._build_tail()
@@ -344,7 +303,7 @@ class FineTuneClassifier(ImageClassifier):
 
     def _build_tail(self):
         """Return the layers ahead of the head, which begin with an input."""
-        backbone, cut, dtype = (self.trunk_[x] for x in ("backbone", "cut", "dtype"))
+        backbone, cut = self.trunk_["backbone"], self.trunk_["cut"]
         if cut is None:
             network = self._extractor().network(self.image_shape_)
             return [keras.Input(network.output_shape[1:]), keras.layers.Identity()]
@@ -353,7 +312,7 @@ class FineTuneClassifier(ImageClassifier):
             cut,
             input_shape=self.image_shape_,
             weights=self.weights and os.path.expanduser(self.weights),
-            dtype=dtype,
+            dtype=self.trunk_["dtype"],
             dropout_seed=self._first_seed,
         )
         if cut == "input":
@@ -394,12 +353,14 @@ class FineTuneClassifier(ImageClassifier):
     def _compute_features(self, tail, X):
         """Compute the features on which stage one trains the head."""
         network = keras.Sequential(tail)
-        is_transformed = self.augment is None
-        iterate = iter_batches if is_transformed else self._iter_inputs
+        # Without augmentation, X holds maps already.
+        iterate = iter_batches if self.augment is None else self._iter_inputs
         batches = iterate(X, self._batch_size(X))
         return np.concatenate([predict_batch(network, batch) for batch in batches])
 
-    def _train(self, training, validation, n_epochs):
+    def _train(self, network, n_epochs, training, validation=None):
+        if self.augment is not None:
+            network = self._build_end_to_end()
         stages = list(enumerate(self._cuts(), 2))
         n_done = self.history_["stage"][-1] - 1
         for stage, cut in stages[min(n_done, len(stages) - 1) :]:
@@ -412,14 +373,13 @@ class FineTuneClassifier(ImageClassifier):
             if self.trunk_["cut"] is not None:
                 unfreeze(self.model_.get_layer("tail"), cut)
             try:
-                super()._train(training, validation, n_epochs)
+                super()._train(network, n_epochs, training, validation)
             finally:
                 n_new = len(self.history_["loss"]) - len(done)
                 self.history_["stage"] = done + [stage] * n_new
 
-    def _network_to_train(self):
-        if self.augment is None:
-            return self.model_
+    def _build_end_to_end(self):
+        """Return a network of augmentation, trunk and ``model_``."""
         if not hasattr(self, "_end_to_end"):
             images = keras.Input(self.image_shape_)
             epochs_done = len(self.history_["loss"])
@@ -454,9 +414,6 @@ class FineTuneClassifier(ImageClassifier):
     def _extractor(self):
         """Return the extractor of maps; raise if the weights have changed since fit."""
         trunk = self.trunk_
-        extractor = self._make_extractor(
-            **{name: value for name, value in trunk.items() if name != "weights"}
-        )
         check_weights(self.weights, trunk["backbone"])
         found = identify_weights(self.weights)
         if found != trunk["weights"]:
@@ -466,17 +423,18 @@ class FineTuneClassifier(ImageClassifier):
                 f"are {found!r}. Restore the former, or pass their file to "
                 "set_params(weights=...)."
             )
-        return extractor
+        return self._make_extractor(trunk)
 
-    def _make_extractor(self, *, backbone, cut, dtype, storage_dtype):
+    def _make_extractor(self, trunk):
+        cut = trunk["cut"]
         return FeatureExtractor(
-            backbone,
+            trunk["backbone"],
             weights=self.weights,
             layer=cut,
             pooling="avg" if cut is None else None,
-            dtype=dtype.removeprefix("mixed_"),
+            dtype=trunk["dtype"].removeprefix("mixed_"),
             # Vectors are small, and FeatureExtractor also stores them in float32.
-            storage_dtype="float32" if cut is None else storage_dtype,
+            storage_dtype="float32" if cut is None else trunk["storage_dtype"],
             cache=self.cache,
             verbose=bool(self.verbose),
         )

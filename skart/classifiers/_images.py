@@ -31,28 +31,23 @@ class ImageClassifier(BaseKerasClassifier):
             make_augmentation(self.augment, seed=0)
 
     def _check_X_y(self, X, y, *, reset):
-        X = check_images(X)
+        X = self._check_X(X, reset=reset)
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        if reset:
-            self.image_shape_ = tuple(X.shape[1:])
-        else:
-            self._check_shape(X)
         return X, y
 
-    def _check_X(self, X):
+    def _check_X(self, X, *, reset=False):
         X = check_images(X)
-        self._check_shape(X)
-        return X
-
-    def _check_shape(self, X):
-        if tuple(X.shape[1:]) != self.image_shape_:
+        if reset:
+            self.image_shape_ = tuple(X.shape[1:])
+        elif tuple(X.shape[1:]) != self.image_shape_:
             height, width, _ = self.image_shape_
             raise ValueError(
                 f"{type(self).__name__} was trained on images of {height} x {width} "
                 f"pixels; got {X.shape[1]} x {X.shape[2]}. Pass ImageLoader the size "
                 f"({height}, {width})."
             )
+        return X
 
     def _validate_views(self):
         views = self.test_time_augmentation

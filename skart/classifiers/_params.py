@@ -30,36 +30,11 @@ class RoutedParametersMixin:
     """
 
     def get_params(self, deep=True):
-        """Get the parameters of this estimator, including routed ones.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            If True, also return the parameters of nested estimators, for instance
-            ``head__units``.
-
-        Returns
-        -------
-        params : dict
-            Parameter names mapped to their values.
-        """
         params = BaseEstimator.get_params(self, deep=deep)
         params.update({name: v for name, v in vars(self).items() if _is_routed(name)})
         return params
 
     def set_params(self, **params):
-        """Set the parameters of this estimator, including routed ones.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters such as ``epochs`` or ``optimizer__learning_rate``.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
         own = {}
         for name, value in params.items():
             outer, separator, _ = name.partition("__")

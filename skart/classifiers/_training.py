@@ -1,4 +1,4 @@
-"""Parts of training: seeds, learning-rate schedules, callbacks, optimizers."""
+"""Parts of training: seeds, learning-rate schedules, optimizers."""
 
 import copy
 import math
@@ -36,14 +36,6 @@ def derive_seed(random_state, epochs_done):
     """Compute the seed of a fit; a continued fit has a seed of its own."""
     seed = check_random_state(copy.deepcopy(random_state)).randint(2**31)
     return int(np.random.SeedSequence([seed, epochs_done]).generate_state(1)[0] >> 1)
-
-
-def make_scheduler(name, rate, epochs_done, n_epochs):
-    """Return the callback that lowers the learning rate from epoch to epoch."""
-    share_left = SCHEDULES[name]
-    return keras.callbacks.LearningRateScheduler(
-        lambda epoch, _: rate * share_left((epoch - epochs_done) / n_epochs)
-    )
 
 
 def bind_optimizer(optimizer, network, scale_loss):

@@ -1,11 +1,11 @@
-from ._alexnet import alexnet as alexnet
+from ._architectures import alexnet as alexnet
+from ._architectures import dense_head as dense_head
+from ._architectures import hybrid_cnn as hybrid_cnn
+from ._architectures import squeezenet as squeezenet
+from ._architectures import vgg_lite as vgg_lite
 from ._augmentation import make_augmentation as make_augmentation
 from ._backbones import load_backbone as load_backbone
 from ._backbones import preprocess as preprocess
-from ._dense_head import dense_head as dense_head
-from ._hybrid_cnn import hybrid_cnn as hybrid_cnn
-from ._squeezenet import squeezenet as squeezenet
 from ._tail import cut_points as cut_points
 from ._tail import load_tail as load_tail
 from ._tail import unfreeze as unfreeze
-from ._vgg_lite import vgg_lite as vgg_lite

@@ -8,43 +8,7 @@ from skart.networks._parts import layer_seeds
 
 layers = keras.layers
 
-
-# Bilinear resampling would blur the brushwork in training, and the network would fail
-# on sharp images.
-_NEAREST = {"interpolation": "nearest"}
-
-
-def _light(seeds):
-    return [
-        layers.RandomFlip("horizontal", seed=next(seeds)),
-        layers.RandomTranslation(0.05, 0.05, seed=next(seeds), **_NEAREST),
-        layers.RandomZoom(0.1, seed=next(seeds), **_NEAREST),
-        layers.RandomRotation(0.02, seed=next(seeds), **_NEAREST),
-    ]
-
-
-def _strong(seeds):
-    return [
-        *_light(seeds),
-        layers.RandomColorJitter(
-            value_range=(0, 255),
-            brightness_factor=0.2,
-            contrast_factor=0.2,
-            saturation_factor=(0.35, 0.65),  # 0 is grey, 0.5 unchanged
-            hue_factor=0.05,
-            seed=next(seeds),
-        ),
-        layers.RandAugment(
-            value_range=(0, 255),
-            num_ops=2,
-            factor=0.3,
-            seed=next(seeds),
-            **_NEAREST,
-        ),
-    ]
-
-
-_KINDS = {"light": _light, "strong": _strong}
+KINDS = ("light", "strong")
 
 
 def make_augmentation(augment, seed=None):
@@ -96,22 +60,41 @@ def make_augmentation(augment, seed=None):
                 "decorated with @keras.saving.register_keras_serializable()."
             ) from error
         return WhileTraining(layer)
-    if not isinstance(augment, str):
-        raise TypeError(
-            f"augment must be a Keras layer, one of {tuple(_KINDS)} or None; got "
-            f"{augment!r}"
-        )
-    if augment not in _KINDS:
-        raise ValueError(
-            f"augment must be a Keras layer, one of {tuple(_KINDS)} or None; got "
-            f"{augment!r}.{suggest(augment, _KINDS)}"
+    if augment not in KINDS:
+        error = ValueError if isinstance(augment, str) else TypeError
+        raise error(
+            f"augment must be a Keras layer, one of {KINDS} or None; got "
+            f"{augment!r}.{suggest(augment, KINDS)}"
         )
     with dtype_policy("float32"):
-        return WhileTraining(
-            keras.Sequential(
-                _KINDS[augment](layer_seeds(seed)), name=f"augment_{augment}"
-            )
-        )
+        return WhileTraining(_build(augment, layer_seeds(seed)))
+
+
+def _build(kind, seeds):
+    # Bilinear resampling would blur the brushwork in training, and the network would
+    # fail on sharp images.
+    nearest = {"interpolation": "nearest"}
+    parts = [
+        layers.RandomFlip("horizontal", seed=next(seeds)),
+        layers.RandomTranslation(0.05, 0.05, seed=next(seeds), **nearest),
+        layers.RandomZoom(0.1, seed=next(seeds), **nearest),
+        layers.RandomRotation(0.02, seed=next(seeds), **nearest),
+    ]
+    if kind == "strong":
+        parts += [
+            layers.RandomColorJitter(
+                value_range=(0, 255),
+                brightness_factor=0.2,
+                contrast_factor=0.2,
+                saturation_factor=(0.35, 0.65),  # 0 is grey, 0.5 unchanged
+                hue_factor=0.05,
+                seed=next(seeds),
+            ),
+            layers.RandAugment(
+                value_range=(0, 255), num_ops=2, factor=0.3, seed=next(seeds), **nearest
+            ),
+        ]
+    return keras.Sequential(parts, name=f"augment_{kind}")
 
 
 @keras.saving.register_keras_serializable("skart")

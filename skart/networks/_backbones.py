@@ -6,7 +6,6 @@ import os
 import re
 import threading
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -60,8 +59,8 @@ def load_backbone(
     Parameters
     ----------
     name : str, default="InceptionV3"
-        A network of ``keras.applications``, or ``"keras_hub:"`` followed by a preset of
-        keras-hub or by a folder with one.
+        A network of ``keras.applications``, or ``"keras_hub:"`` and a preset of
+        keras-hub or a folder with one.
     input_shape : (int, int, int), default=(299, 299, 3)
         Height, width and channels of the images.
     weights : "imagenet", str, path or None, default="imagenet"
@@ -73,13 +72,12 @@ def load_backbone(
     layer : str, default=None
         Layer whose output is used. If None, the last.
     pooling : {"avg", "max", "std", "gram", None}, default="avg"
-        How maps become vectors: mean, maximum or standard deviation of each channel, or
-        their compressed Gram matrix. If None, the maps are returned.
+        Mean, maximum or standard deviation of each channel, or their compressed Gram
+        matrix. If None, the maps are returned.
     outputs : sequence of (str, str), default=None
         Several pairs of layer and pooling, which replace the two parameters above.
     dtype : {"float32", "bfloat16", "float16"}, default="float32"
-        Dtype of the computation; weights and pooled outputs are float32. Networks that
-        are trained have Keras' mixed policies instead.
+        Dtype of the computation; weights and pooled outputs are float32.
 
     Returns
     -------
@@ -220,9 +218,8 @@ def _build(name, input_shape, weights):
             url = re.search(r"URL fetch failure on (\S+):", str(error))
             if url is None:
                 raise
-            folder = Path(
-                os.environ.get("KERAS_HOME", "~/.keras"), "models"
-            ).expanduser()
+            home = os.environ.get("KERAS_HOME", "~/.keras")
+            folder = os.path.join(os.path.expanduser(home), "models")
             raise OSError(
                 f"the ImageNet weights of {name} can't be downloaded from {url[1]}. "
                 f"Put that file into {folder}, or pass a file of your own as weights; "
@@ -252,19 +249,18 @@ def _draw_weights(network, seed):
     generator = np.random.default_rng(seed)
     for layer in network.layers:
         for weight in layer.weights:
-            if not weight.name.endswith("kernel"):
-                # Class tokens and positions of patches in transformers.
-                if weight.trainable and np.ptp(weight) > 0:
-                    values = generator.standard_normal(weight.shape, dtype=np.float32)
-                    weight.assign(values * np.float32(0.02))
+            if weight.name.endswith("kernel"):
+                is_depthwise = weight.name == "depthwise_kernel" or isinstance(
+                    layer, keras.layers.DepthwiseConv2D
+                )
+                fan_in = np.prod(weight.shape[: 2 if is_depthwise else -1])
+                scale = np.sqrt(2 / fan_in)
+            elif weight.trainable and np.ptp(weight) > 0:
+                scale = 0.02  # class tokens and positions of patches in transformers
+            else:
                 continue
-            fan_in = np.prod(weight.shape[:-1])
-            if isinstance(layer, keras.layers.DepthwiseConv2D) or (
-                weight.name == "depthwise_kernel"
-            ):
-                fan_in = np.prod(weight.shape[:2])  # per channel
             values = generator.standard_normal(weight.shape, dtype=np.float32)
-            weight.assign(values * np.float32(np.sqrt(2 / fan_in)))
+            weight.assign(values * np.float32(scale))
 
 
 def _output_of(network, layer, name):
@@ -285,17 +281,16 @@ def _output_of(network, layer, name):
 
 def layers_by_name(network):
     """Return layers by their names in the first network of a process."""
-    numbers = {}
+    numbered, named = {}, {}
     for layer in network.operations:
         kind, _, number = layer.name.rpartition("_")
         if not number.isdecimal():
             kind, number = layer.name, 0
         if kind.replace("_", "") == type(layer).__name__.lower():
-            numbers.setdefault(kind, {})[int(number)] = layer
-    named = {layer.name: layer for layer in network.operations}
-    for kind, layers in numbers.items():
-        for layer in layers.values():
-            del named[layer.name]
+            numbered.setdefault(kind, {})[int(number)] = layer
+        else:
+            named[layer.name] = layer
+    for kind, layers in numbered.items():
         for number, layer in layers.items():
             number -= min(layers)
             named[f"{kind}_{number}" if number else kind] = layer
@@ -305,8 +300,7 @@ def layers_by_name(network):
 def _pool(output, pooling, layer):
     if pooling is None:
         return output
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling must be one of {tuple(POOLINGS)}; got {pooling!r}")
+    check_choice("pooling", pooling, tuple(POOLINGS))
     if len(output.shape) != 4:
         raise ValueError(
             f"layer={layer!r} outputs arrays of shape {tuple(output.shape[1:])}, which "

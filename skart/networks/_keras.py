@@ -42,10 +42,8 @@ def without_retracing_advice():
     thread = threading.get_ident()
 
     def is_shown(record):
-        return (
-            record.thread != thread
-            or "tf.function retracing" not in record.getMessage()
-        )
+        text = record.getMessage()
+        return record.thread != thread or "tf.function retracing" not in text
 
     logger = logging.getLogger("tensorflow")
     logger.addFilter(is_shown)

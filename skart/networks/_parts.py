@@ -10,7 +10,8 @@ from skart.networks._keras import keras
 
 layers = keras.layers
 
-POOLINGS = {
+# How the maps of the last convolution become a vector.
+REDUCTIONS = {
     "avg": layers.GlobalAveragePooling2D,
     "max": layers.GlobalMaxPooling2D,
     "flatten": layers.Flatten,
@@ -65,15 +66,13 @@ def convolve(x, n_filters, size, batch_norm=False, *, seeds, **options):
     return layers.ReLU()(x)
 
 
-def classify(
-    images, x, n_classes, *, pooling, units, dropout, max_weights, seeds, name
-):
+def classify(images, x, n_classes, pooling, units, dropout, max_weights, seeds, name):
     """Apply pooling, dense layers and softmax; return the model."""
-    check_choice("pooling", pooling, tuple(POOLINGS))
+    check_choice("pooling", pooling, tuple(REDUCTIONS))
     if max_weights is not None and not isinstance(max_weights, numbers.Real):
         raise ValueError(f"max_weights must be a number or None; got {max_weights!r}")
     widths = check_dense(units, dropout)
-    x = POOLINGS[pooling]()(x)
+    x = REDUCTIONS[pooling]()(x)
     sides = [x.shape[1], *widths, n_classes]
     n_weights = sum(one * next_ for one, next_ in itertools.pairwise(sides))
     if max_weights is not None and n_weights > max_weights:
@@ -84,16 +83,33 @@ def classify(
             f"most max_weights={max_weights:,} are allowed. Use pooling='avg', smaller "
             "images or fewer units, or raise max_weights (None for no limit)."
         )
-    for width in widths:
-        x = layers.Dropout(dropout, seed=next(seeds))(x)
-        initializer = keras.initializers.HeNormal(next(seeds))
-        x = layers.Dense(width, activation="relu", kernel_initializer=initializer)(x)
-    x = layers.Dropout(dropout, seed=next(seeds))(x)
-    x = layers.Dense(
-        n_classes,
-        activation="softmax",
-        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-        # Probabilities in float32 also where the rest computes in half precision.
-        dtype="float32",
-    )(x)
+    for layer in dense_layers(
+        widths, n_classes, dropout, seeds, keras.initializers.HeNormal
+    ):
+        x = layer(x)
     return keras.Model(images, x, name=name)
+
+
+def dense_layers(
+    widths, n_classes, dropout, seeds, initializer=keras.initializers.GlorotUniform
+):
+    """Return pairs of dropout and dense layers; the last one computes probabilities."""
+    pairs = []
+    for width in widths:
+        pairs += [
+            layers.Dropout(dropout, seed=next(seeds)),
+            layers.Dense(
+                width, activation="relu", kernel_initializer=initializer(next(seeds))
+            ),
+        ]
+    return [
+        *pairs,
+        layers.Dropout(dropout, seed=next(seeds)),
+        layers.Dense(
+            n_classes,
+            activation="softmax",
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            # Probabilities in float32 also where the rest computes in half precision.
+            dtype="float32",
+        ),
+    ]

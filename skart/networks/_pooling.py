@@ -29,14 +29,10 @@ class GramPooling2D(keras.layers.Layer):
     projection by random signs approximately preserves distances (Achlioptas, 2003).
     """
 
-    def __init__(self, n_directions=N_DIRECTIONS, **kwargs):
-        super().__init__(**kwargs)
-        self.n_directions = n_directions
-
     def build(self, input_shape):
         """Draw the signs of the projection, which depend on the channels only."""
         n_channels = input_shape[-1]
-        n = min(self.n_directions, n_channels)
+        n = min(N_DIRECTIONS, n_channels)
         signs = np.eye(n_channels)
         if n < n_channels:
             generator = np.random.default_rng(0)
@@ -59,11 +55,7 @@ class GramPooling2D(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the vectors."""
-        return input_shape[0], count_gram(input_shape[-1], self.n_directions)
-
-    def get_config(self):
-        """Return the parameters."""
-        return {**super().get_config(), "n_directions": self.n_directions}
+        return input_shape[0], count_gram(input_shape[-1])
 
 
 POOLINGS = {
@@ -74,7 +66,7 @@ POOLINGS = {
 }
 
 
-def count_gram(n_channels, n_directions=N_DIRECTIONS):
+def count_gram(n_channels):
     """Return the length of a compressed Gram matrix."""
-    n = min(n_directions, n_channels)
+    n = min(N_DIRECTIONS, n_channels)
     return n * (n + 1) // 2

@@ -153,15 +153,13 @@ def unfreeze(tail, cut):
     --------
     load_tail : Load a tail.
     """
-    names = [operation.name for operation in tail.operations]
-    first = names.index(cut) + 1 if cut in names else 0
-    if cut is None:
-        first = len(names)
-    for place, operation in enumerate(tail.operations):
+    is_behind = cut is not None and cut not in [x.name for x in tail.operations]
+    for operation in tail.operations:
         if isinstance(operation, keras.Layer):
-            operation.trainable = place >= first and not isinstance(
+            operation.trainable = is_behind and not isinstance(
                 operation, keras.layers.BatchNormalization
             )
+        is_behind = is_behind or operation.name == cut
 
 
 @keras.saving.register_keras_serializable("skart")

@@ -55,15 +55,11 @@ def identify_weights(weights, random_state=0, backbone=""):
     elif weights != "imagenet":
         weights = os.path.expanduser(weights)
         identity = _digest(weights, stamp(weights))
-    files = list_files(backbone)
+    files = stamp_preset(backbone)
     if files is None:
         return identity
-    whole = hashlib.sha256()
-    for path in files:
-        whole.update(
-            f"{os.path.basename(path)} {_digest(path, stamp(path))}\n".encode()
-        )
-    return f"{identity} of {whole.hexdigest()}"
+    lines = [f"{os.path.basename(path)} {_digest(path, at)}\n" for path, at in files]
+    return f"{identity} of {hashlib.sha256(''.join(lines).encode()).hexdigest()}"
 
 
 def check_weights(weights, backbone):
