@@ -3,31 +3,25 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from skart.cli._app import Data, Force, Format, as_json, check_out, command, say
+from skart.cli import _options as options
+from skart.cli._app import as_json, check_out, command, say
 
 
 @command
 def audit(
-    data: Data,
+    data: options.Data,
     html: Annotated[
         Path | None,
-        typer.Option(
-            help="HTML file for a page that shows duplicates side by side.",
-            show_default=False,
-        ),
+        Option(help="HTML file for a page that shows duplicates side by side."),
     ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(help="CSV file for the findings.", show_default=False),
-    ] = None,
+    csv: Annotated[Path | None, Option(help="CSV file for the findings.")] = None,
     min_size: Annotated[
-        int,
-        typer.Option(min=0, help="Report images with a shorter side of fewer pixels."),
+        int, Option(min=0, help="Report images with a shorter side of fewer pixels.")
     ] = 200,
-    force: Force = False,
-    format: Format = "table",
+    force: options.Force = False,
+    format: options.Format = "table",
 ):
     """Find damaged files, duplicates, conflicting labels and borders in a folder.
 

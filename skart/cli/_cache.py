@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from skart.cli._app import CACHE, Cache, Format, app, as_json, command
+from skart.cli import _options as options
+from skart.cli._app import app, as_json, command
 
 group = typer.Typer(
     no_args_is_help=True,
@@ -17,7 +18,7 @@ command = functools.partial(command, group=group)
 
 
 @command
-def info(cache: Cache = CACHE, format: Format = "table"):
+def info(cache: options.Cache = options.CACHE, format: options.Format = "table"):
     """Show the content of the feature store; nothing is changed.
 
     The exit status is 1 if the store is damaged.
@@ -51,7 +52,7 @@ def info(cache: Cache = CACHE, format: Format = "table"):
 
 @command
 def verify(
-    cache: Cache = CACHE,
+    cache: options.Cache = options.CACHE,
     repair: Annotated[
         bool,
         typer.Option(
@@ -59,7 +60,7 @@ def verify(
             help="Remove damaged arrays; they are computed again when needed.",
         ),
     ] = False,
-    format: Format = "table",
+    format: options.Format = "table",
 ):
     """Compare all stored arrays with their checksums.
 
@@ -90,7 +91,7 @@ def verify(
 
 @command
 def clear(
-    cache: Cache = CACHE,
+    cache: options.Cache = options.CACHE,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ):
     """Delete all stored features; they are computed again when needed.

@@ -3,45 +3,28 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from skart.cli._app import (
-    CACHE,
-    Cache,
-    Data,
-    Folds,
-    Force,
-    Format,
-    Model,
-    ModelWeights,
-    OnError,
-    Seed,
-    as_json,
-    check_out,
-    command,
-    say,
-)
+from skart.cli import _options as options
+from skart.cli._app import as_json, check_out, command, say
 
 _N_FOLDS = 4
 
 
 @command
 def evaluate(
-    model: Model,
-    data: Data,
-    folds: Folds = None,
+    model: options.Model,
+    data: options.Data,
+    folds: options.Folds = None,
     predictions: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV file for the prediction of each painting.", show_default=False
-        ),
+        Path | None, Option(help="CSV file for the prediction of each painting.")
     ] = None,
-    weights: ModelWeights = None,
-    on_error: OnError = "raise",
-    cache: Cache = CACHE,
-    seed: Seed = 0,
-    force: Force = False,
-    format: Format = "table",
+    weights: options.ModelWeights = None,
+    on_error: options.OnError = "raise",
+    cache: options.Cache = options.CACHE,
+    seed: options.Seed = 0,
+    force: options.Force = False,
+    format: options.Format = "table",
 ):
     """Evaluate a model on paintings it has not seen, and show its errors.
 
@@ -60,27 +43,19 @@ def evaluate(
     """
     if predictions is not None:
         check_out(predictions, force=force, option="--predictions")
-    assessed = assess(
-        model,
-        data,
-        n_folds=folds,
-        weights=weights,
-        on_error=on_error,
-        cache=cache,
-        seed=seed,
-    )
+    assessed = assess(model, data, folds, weights, on_error, cache, seed)
+    evaluation = assessed.evaluation
     if predictions is not None:
         table = assessed.frame.assign(
-            predicted=assessed.evaluation.y_pred,
-            confidence=assessed.evaluation.confidence,
+            predicted=evaluation.y_pred, confidence=evaluation.confidence
         )
         table.to_csv(predictions, index=False, errors="backslashreplace")
         say(f"saved {predictions}")
     write = _as_json if format == "json" else _as_table
-    return write(assessed.evaluation, assessed.method)
+    return write(evaluation, assessed.method)
 
 
-def assess(file, data, *, n_folds, weights, on_error, cache, seed):
+def assess(file, data, n_folds, weights, on_error, cache, seed):
     """Test a model on paintings it has not seen, or cross-validate its pipeline.
 
     Return a Bunch: `evaluation`, `frame` (the paintings, in the same order), `method`
@@ -143,8 +118,8 @@ def _find_new_paintings(pipe, notes, collection, file, cache):
         reason = "The model was trained on these paintings"
     else:
         if seen.any():
-            n = seen.sum()
-            say(f"left out, since the model was trained on them: {n} paintings")
+            n_seen = seen.sum()
+            say(f"left out, since the model was trained on them: {n_seen} paintings")
         for movement in np.unique(collection.labels[~known]):
             say(f"left out, a movement that the model doesn't know: {movement}")
         return new
@@ -178,14 +153,12 @@ def _cross_validate(pipe, collection, n_folds, seed):
     from skart.cli._collection import choose_splitter, validation_share
     from skart.evaluation import evaluate
 
-    (load, _), (name, classifier) = pipe.steps[0], pipe.steps[-1]
+    loader, (name, classifier) = pipe[0], pipe.steps[-1]
     if name == "cnn":  # which reads each image in every epoch
-        pipe.set_params(**{f"{load}__cache_pixels": True})
+        loader.set_params(cache_pixels=True)
     if getattr(classifier, "validation_split", 0):
-        share = max(
-            classifier.validation_split, validation_share(collection.labels, n_folds)
-        )
-        pipe.set_params(**{f"{name}__validation_split": share})
+        share = validation_share(collection.labels, n_folds)
+        classifier.set_params(validation_split=max(classifier.validation_split, share))
     most = collection.summary()["paintings"].max()
     if n_folds > most:
         raise ValueError(

@@ -3,28 +3,28 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Option
 
-from skart.cli._app import Force, Model, ModelWeights, check_out, command
+from skart.cli import _options as options
+from skart.cli._app import check_out, command
 
 
 @command
 def export(
-    model: Model,
+    model: options.Model,
     to: Annotated[
         Literal["litert", "onnx"],
-        typer.Option(help="The format. LiteRT starts in half a second."),
+        Option(help="The format. LiteRT starts in half a second."),
     ] = "litert",
     out: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="The file to write, ending in .tflite or .onnx. The default is the "
-            "model's name with that suffix.",
-            show_default=False,
+            "model's name with that suffix."
         ),
     ] = None,
-    weights: ModelWeights = None,
-    force: Force = False,
+    weights: options.ModelWeights = None,
+    force: options.Force = False,
 ):
     """Export a model as one file that runs without skart, Keras and TensorFlow.
 

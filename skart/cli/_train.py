@@ -5,61 +5,46 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Option
 
-from skart.cli._app import (
-    CACHE,
-    Cache,
-    Data,
-    Force,
-    Format,
-    OnError,
-    Seed,
-    Weights,
-    as_json,
-    check_out,
-    command,
-    say,
-    step,
-)
+from skart.cli import _options as options
+from skart.cli._app import as_json, check_out, command, say
 
 _N_FOLDS = 3
 
 
 @command
 def train(
-    data: Data,
-    out: Annotated[Path, typer.Option(help="File for the model (.skart).")] = Path(
+    data: options.Data,
+    out: Annotated[Path, Option(help="File for the model (.skart).")] = Path(
         "model.skart"
     ),
     model: Annotated[
         Literal["transfer", "fine-tune", "hybrid", "vgg-lite", "squeezenet", "alexnet"],
-        typer.Option(
+        Option(
             help="A head on frozen features (transfer), a head and the last module of "
             "InceptionV3 (fine-tune), or a network trained from scratch."
         ),
     ] = "transfer",
-    weights: Weights = None,
+    weights: options.Weights = None,
     layer: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="transfer: layer of the features, such as mixed5 (default: the last). "
-            "fine-tune: the layers after this one are trained (default: mixed9).",
-            show_default=False,
+            "fine-tune: the layers after this one are trained (default: mixed9)."
         ),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(
+        Option(
             min=16,
             help="Height and width of the images in pixels. Default: 299, or 224 for "
             "networks trained from scratch (500 in the report).",
-            show_default=False,
         ),
     ] = None,
     dtype: Annotated[
         Literal["float32", "bfloat16"],
-        typer.Option(
+        Option(
             help="Data type of the computation. bfloat16 is about twice as fast on "
             "processors that support it (AVX512-BF16, AMX) and slower on others; the "
             "features differ by about 1 %."
@@ -67,25 +52,24 @@ def train(
     ] = "float32",
     search: Annotated[
         int,
-        typer.Option(
+        Option(
             min=0, help="Number of candidates of a randomized search; 0: no search."
         ),
     ] = 0,
     epochs: Annotated[
         int | None,
-        typer.Option(
+        Option(
             min=1,
             help="Maximum number of epochs. Default: 60 for transfer, 10 for "
             "fine-tune, else 30. Training stops early if the validation loss no "
             "longer falls.",
-            show_default=False,
         ),
     ] = None,
-    on_error: OnError = "raise",
-    cache: Cache = CACHE,
-    seed: Seed = 0,
-    force: Force = False,
-    format: Format = "table",
+    on_error: options.OnError = "raise",
+    cache: options.Cache = options.CACHE,
+    seed: options.Seed = 0,
+    force: options.Force = False,
+    format: options.Format = "table",
 ):
     """Train a classifier on a folder of paintings and save it.
 
@@ -109,23 +93,20 @@ def train(
                     "option out, or pass --model transfer or --model fine-tune."
                 )
 
-    from skart.cli._collection import Collection, choose_weights
+    from skart.cli._collection import choose_weights, load_collection
 
     weights = choose_weights(weights, say)
-    step("Paintings", f"from {data}")
-    collection = Collection(data)
-    say(collection.summary().to_string())
-    for remark in collection.remarks():
-        say(remark)
+    say(f"Paintings: from {data}", bold=True)
+    collection = load_collection(data, say)
     pipe = _make_pipeline(
         model,
-        weights=weights,
-        layer=layer,
-        size=size,
-        dtype=dtype,
-        epochs=epochs,
+        weights,
+        layer,
+        size,
+        dtype,
+        epochs,
+        cache,
         on_error=on_error,
-        cache=cache,
         random_state=seed,
     )
     result = _train_and_save(pipe, collection, out, cache, search, seed)
@@ -144,9 +125,7 @@ def train(
     return "\n".join(lines)
 
 
-def _make_pipeline(
-    model, *, weights, layer, size, dtype, epochs, on_error, cache, random_state
-):
+def _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common):
     """Return the unfitted pipeline of `--model`."""
     from skart.classifiers import DenseHeadClassifier
     from skart.model_selection import (
@@ -155,7 +134,6 @@ def _make_pipeline(
         make_transfer_pipeline,
     )
 
-    common = {"on_error": on_error, "random_state": random_state}
     if model == "transfer":
         return make_transfer_pipeline(
             size=size or 299,
@@ -201,18 +179,15 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
     from skart.persistence import save_model
     from skart.persistence._parts import digest_paintings
 
-    paths, labels = collection.paths, collection.labels
+    paths, labels, artists = collection.paths, collection.labels, collection.groups
     splitter, why = choose_splitter(collection.frame, _N_FOLDS)
     name = pipe.steps[-1][0]
-    groups = collection.groups if splitter is StratifiedGroupKFold else None
+    groups = artists if splitter is StratifiedGroupKFold else None
     fit_params = {} if groups is None else {f"{name}__groups": groups}
-    pipe.set_params(
-        **{
-            # Large enough in the folds of a search, or of an evaluation later.
-            f"{name}__validation_split": validation_share(labels, _N_FOLDS),
-            f"{name}__patience": 10 if pipe[-1].epochs > 10 else 3,
-        }
-    )
+    # Large enough in the folds of a search, or of an evaluation later.
+    share = validation_share(labels, _N_FOLDS)
+    patience = 10 if pipe[-1].epochs > 10 else 3
+    pipe[-1].set_params(validation_split=share, patience=patience)
     best, score, results = {}, None, None
     if n_candidates:
         say(f"Search: {n_candidates} candidates, {_N_FOLDS} folds, {why}")
@@ -234,11 +209,9 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
         score = float(search.best_score_)
         results = note_search(search.cv_results_)
         pipe.set_params(**best)
-    share = pipe[-1].validation_split
     say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {why}")
     pipe.fit(paths, labels, **fit_params)
     accuracy = validation_accuracy(pipe[-1].history_)
-    artists = collection.groups
     notes = {
         "trained_on": collection.name,
         "paintings": dict(Counter(map(str, labels))),
@@ -266,10 +239,8 @@ def _search_space(pipe):
     from skart.model_selection import cnn_search_space, head_search_space
 
     name, classifier = pipe.steps[-1]
-    if name == "head":
-        return head_search_space()
-    if name == "model":
-        return head_search_space("model__head__")
+    if name != "cnn":
+        return head_search_space("head__" if name == "head" else "model__head__")
     space = cnn_search_space()
     if classifier.network == "squeezenet":
         del space["cnn__units"]
