@@ -63,6 +63,16 @@ def _hide_native_output():
     faulthandler.enable(sys.stderr)  # messages of crashes are hidden, too
 
 
+def option(kind, help, *names, **settings):
+    """Return the annotation of a parameter that is an option of a command."""
+    return Annotated[kind, typer.Option(*names, help=help, **settings)]
+
+
+def argument(kind, help, **settings):
+    """Return the annotation of a parameter that is an argument of a command."""
+    return Annotated[kind, typer.Argument(help=help, **settings)]
+
+
 def command(function, group=app):
     """Register a function as a command that prints the str the function returns.
 
@@ -170,14 +180,12 @@ def _print_version(requested: bool):
 
 @app.callback()
 def _options(
-    version: Annotated[
+    version: option(
         bool,
-        typer.Option(
-            "--version",
-            callback=_print_version,
-            is_eager=True,
-            help="Print the version and exit.",
-        ),
-    ] = False,
+        "Print the version and exit.",
+        "--version",
+        callback=_print_version,
+        is_eager=True,
+    ) = False,
 ):
     pass

@@ -1,25 +1,21 @@
 """``skart audit``: damaged files, duplicates and conflicting labels."""
 
 from pathlib import Path
-from typing import Annotated
-
-from typer import Option
 
 from skart.cli import _options as options
-from skart.cli._app import as_json, check_out, command, say
+from skart.cli._app import as_json, check_out, command, option, say
 
 
 @command
 def audit(
     data: options.Data,
-    html: Annotated[
-        Path | None,
-        Option(help="HTML file for a page that shows duplicates side by side."),
-    ] = None,
-    csv: Annotated[Path | None, Option(help="CSV file for the findings.")] = None,
-    min_size: Annotated[
-        int, Option(min=0, help="Report images with a shorter side of fewer pixels.")
-    ] = 200,
+    html: option(
+        Path | None, "HTML file for a page that shows duplicates side by side."
+    ) = None,
+    csv: option(Path | None, "CSV file for the findings.") = None,
+    min_size: option(
+        int, "Report images with a shorter side of fewer pixels.", min=0
+    ) = 200,
     force: options.Force = False,
     format: options.Format = "table",
 ):
@@ -36,9 +32,9 @@ def audit(
 
         skart audit paintings/ --format json | jq '.[].file'
     """
-    for option, file in (("--html", html), ("--csv", csv)):
+    for name, file in (("--html", html), ("--csv", csv)):
         if file is not None:
-            check_out(file, force=force, option=option)
+            check_out(file, force=force, option=name)
     if html is not None and html == csv:
         raise ValueError(
             f"--html and --csv are the same file, {html}. Name two different files."

@@ -3,13 +3,12 @@
 import textwrap
 import time
 from pathlib import Path
-from typing import Annotated
 
-from typer import Option, echo, secho
+from typer import echo, secho
 
 from skart._utils._interrupts import check_interrupt
 from skart.cli import _options as options
-from skart.cli._app import app, cli_errors
+from skart.cli._app import app, cli_errors, option
 
 _N_FOLDS = 3
 
@@ -17,25 +16,20 @@ _N_FOLDS = 3
 @app.command()
 @cli_errors()
 def demo(
-    data: Annotated[
+    data: option(
         Path | None,
-        Option(
-            help="A folder Movement/Artist/file or Movement/file. By default, "
-            "paintings are drawn.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path, Option(help="Folder for figures, predictions and features.")
-    ] = Path("skart-demo"),
+        "A folder Movement/Artist/file or Movement/file. By default, "
+        "paintings are drawn.",
+    ) = None,
+    out: option(Path, "Folder for figures, predictions and features.") = Path(
+        "skart-demo"
+    ),
     weights: options.Weights = None,
-    layer: Annotated[
-        str | None,
-        Option(help="Layer of the features, such as mixed5. Default: the last."),
-    ] = None,
-    candidates: Annotated[
-        int, Option(min=1, help="Number of heads in the randomized search.")
-    ] = 6,
-    epochs: Annotated[int, Option(min=1, help="Number of epochs of each head.")] = 30,
+    layer: option(
+        str | None, "Layer of the features, such as mixed5. Default: the last."
+    ) = None,
+    candidates: option(int, "Number of heads in the randomized search.", min=1) = 6,
+    epochs: option(int, "Number of epochs of each head.", min=1) = 30,
     on_error: options.OnError = "raise",
     seed: options.Seed = 0,
 ):

@@ -1,12 +1,9 @@
 """``skart evaluate``: how good a model is on paintings it has not seen."""
 
 from pathlib import Path
-from typing import Annotated
-
-from typer import Option
 
 from skart.cli import _options as options
-from skart.cli._app import as_json, check_out, command, say
+from skart.cli._app import as_json, check_out, command, option, say
 
 _N_FOLDS = 4
 
@@ -16,9 +13,9 @@ def evaluate(
     model: options.Model,
     data: options.Data,
     folds: options.Folds = None,
-    predictions: Annotated[
-        Path | None, Option(help="CSV file for the prediction of each painting.")
-    ] = None,
+    predictions: option(
+        Path | None, "CSV file for the prediction of each painting."
+    ) = None,
     weights: options.ModelWeights = None,
     on_error: options.OnError = "raise",
     cache: options.Cache = options.CACHE,

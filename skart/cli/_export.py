@@ -1,28 +1,23 @@
 """``skart export``: a model as one file for LiteRT or ONNX Runtime."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from typer import Option
+from typing import Literal
 
 from skart.cli import _options as options
-from skart.cli._app import check_out, command
+from skart.cli._app import check_out, command, option
 
 
 @command
 def export(
     model: options.Model,
-    to: Annotated[
-        Literal["litert", "onnx"],
-        Option(help="The format. LiteRT starts in half a second."),
-    ] = "litert",
-    out: Annotated[
+    to: option(
+        Literal["litert", "onnx"], "The format. LiteRT starts in half a second."
+    ) = "litert",
+    out: option(
         Path | None,
-        Option(
-            help="The file to write, ending in .tflite or .onnx. The default is the "
-            "model's name with that suffix."
-        ),
-    ] = None,
+        "The file to write, ending in .tflite or .onnx. The default is the "
+        "model's name with that suffix.",
+    ) = None,
     weights: options.ModelWeights = None,
     force: options.Force = False,
 ):

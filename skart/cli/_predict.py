@@ -5,12 +5,10 @@ import io
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
-
-from typer import Argument, Option
+from typing import Literal
 
 from skart.cli import _options as options
-from skart.cli._app import as_json, command, say
+from skart.cli._app import argument, as_json, command, option, say
 
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
@@ -20,18 +18,13 @@ _FEW = 32
 @command
 def predict(
     model: options.Model,
-    images: Annotated[
-        list[Path],
-        Argument(help="Image files, or folders of them.", metavar="IMAGE..."),
-    ],
-    top_k: Annotated[
-        int, Option(min=1, help="Number of movements shown for each image.")
-    ] = 3,
+    images: argument(
+        list[Path], "Image files, or folders of them.", metavar="IMAGE..."
+    ),
+    top_k: option(int, "Number of movements shown for each image.", min=1) = 3,
     weights: options.ModelWeights = None,
     cache: options.Cache = options.CACHE,
-    format: Annotated[
-        Literal["table", "csv", "json"], Option(help="Output format.")
-    ] = "table",
+    format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
     """Predict the movement of images.
 

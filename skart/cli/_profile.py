@@ -2,28 +2,21 @@
 
 import textwrap
 from pathlib import Path
-from typing import Annotated
-
-from typer import Option
 
 from skart.cli import _options as options
-from skart.cli._app import as_json, command, say
+from skart.cli._app import as_json, command, option, say
 
 
 @command
 def profile(
     data: options.Data,
-    out: Annotated[
-        Path | None, Option(help="Folder for figures: samples.png and sizes.png.")
-    ] = None,
-    cut: Annotated[
+    out: option(Path | None, "Folder for figures: samples.png and sizes.png.") = None,
+    cut: option(
         int | None,
-        Option(
-            min=1,
-            help="Also draw the sizes of images whose longer side is below and above "
-            "this number of pixels.",
-        ),
-    ] = None,
+        "Also draw the sizes of images whose longer side is below and above "
+        "this number of pixels.",
+        min=1,
+    ) = None,
     seed: options.Seed = 0,
     format: options.Format = "table",
 ):

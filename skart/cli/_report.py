@@ -1,12 +1,9 @@
 """``skart report``: one HTML page on a model."""
 
 from pathlib import Path
-from typing import Annotated
-
-from typer import Option
 
 from skart.cli import _options as options
-from skart.cli._app import check_out, command
+from skart.cli._app import check_out, command, option
 from skart.cli._evaluate import assess
 
 
@@ -14,8 +11,8 @@ from skart.cli._evaluate import assess
 def report(
     model: options.Model,
     data: options.Data,
-    out: Annotated[Path, Option(help="File of the page.")] = Path("report.html"),
-    title: Annotated[str | None, Option(help="Title of the page.")] = None,
+    out: option(Path, "File of the page.") = Path("report.html"),
+    title: option(str | None, "Title of the page.") = None,
     folds: options.Folds = None,
     weights: options.ModelWeights = None,
     on_error: options.OnError = "raise",

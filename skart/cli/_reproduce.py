@@ -2,81 +2,57 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
-
-from typer import Argument, Option
 
 from skart.cli import _options as options
-from skart.cli._app import as_json, command, say
+from skart.cli._app import argument, as_json, command, option, say
 
 
 @command
 def reproduce(
-    data: Annotated[
+    data: argument(
         Path | None,
-        Argument(
-            help="The unpacked Pandora18K, or any folder Movement/Artist/file. With "
-            "--quick, paintings are drawn if it is left out or does not exist.",
-            metavar="[DIR]",
-        ),
-    ] = None,
-    quick: Annotated[
-        bool,
-        Option(
-            "--quick",
-            help="Small images, short training: ten minutes for 480 paintings.",
-        ),
-    ] = False,
-    out: Annotated[Path, Option(help="Folder for results, figures and models.")] = Path(
+        "The unpacked Pandora18K, or any folder Movement/Artist/file. With "
+        "--quick, paintings are drawn if it is left out or does not exist.",
+        metavar="[DIR]",
+    ) = None,
+    quick: option(
+        bool, "Small images, short training: ten minutes for 480 paintings.", "--quick"
+    ) = False,
+    out: option(Path, "Folder for results, figures and models.") = Path(
         "skart-reproduction"
     ),
     weights: options.Weights = None,
-    size: Annotated[
+    size: option(
         int | None,
-        Option(
-            min=32,
-            help="Height and width of the images for networks trained from scratch. "
-            "Default: 500 as in the report, 96 with --quick.",
-        ),
-    ] = None,
-    pretrained_size: Annotated[
+        "Height and width of the images for networks trained from scratch. "
+        "Default: 500 as in the report, 96 with --quick.",
+        min=32,
+    ) = None,
+    pretrained_size: option(
         int | None,
-        Option(
-            min=75,
-            help="Height and width of the images for InceptionV3. Default: 500, 299 "
-            "with --quick.",
-        ),
-    ] = None,
-    epochs: Annotated[
+        "Height and width of the images for InceptionV3. Default: 500, 299 "
+        "with --quick.",
+        min=75,
+    ) = None,
+    epochs: option(
         int | None,
-        Option(
-            min=1,
-            help="Maximum number of epochs of networks trained from scratch. Default: "
-            "40, 12 with --quick.",
-        ),
-    ] = None,
-    n_networks: Annotated[
+        "Maximum number of epochs of networks trained from scratch. Default: "
+        "40, 12 with --quick.",
+        min=1,
+    ) = None,
+    n_networks: option(
         int | None,
-        Option(
-            min=1,
-            help="Number of networks in the random search. Default: 10, 3 with "
-            "--quick.",
-        ),
-    ] = None,
-    n_heads: Annotated[
+        "Number of networks in the random search. Default: 10, 3 with --quick.",
+        min=1,
+    ) = None,
+    n_heads: option(
         int | None,
-        Option(
-            min=1,
-            help="Number of heads in the random search. Default: 40, 6 with --quick.",
-        ),
-    ] = None,
-    cited: Annotated[
-        bool,
-        Option(
-            "--cited/--no-cited",
-            help="Also run the systems that the report cites.",
-        ),
-    ] = True,
+        "Number of heads in the random search. Default: 40, 6 with --quick.",
+        min=1,
+    ) = None,
+    cited: option(
+        bool, "Also run the systems that the report cites.", "--cited/--no-cited"
+    ) = True,
     on_error: options.OnError = "raise",
     seed: options.Seed = 0,
     format: options.Format = "table",

@@ -3,12 +3,10 @@
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
-
-from typer import Option
+from typing import Literal
 
 from skart.cli import _options as options
-from skart.cli._app import as_json, check_out, command, say
+from skart.cli._app import as_json, check_out, command, option, say
 
 _N_FOLDS = 3
 
@@ -16,55 +14,40 @@ _N_FOLDS = 3
 @command
 def train(
     data: options.Data,
-    out: Annotated[Path, Option(help="File for the model (.skart).")] = Path(
-        "model.skart"
-    ),
-    model: Annotated[
+    out: option(Path, "File for the model (.skart).") = Path("model.skart"),
+    model: option(
         Literal["transfer", "fine-tune", "hybrid", "vgg-lite", "squeezenet", "alexnet"],
-        Option(
-            help="A head on frozen features (transfer), a head and the last module of "
-            "InceptionV3 (fine-tune), or a network trained from scratch."
-        ),
-    ] = "transfer",
+        "A head on frozen features (transfer), a head and the last module of "
+        "InceptionV3 (fine-tune), or a network trained from scratch.",
+    ) = "transfer",
     weights: options.Weights = None,
-    layer: Annotated[
+    layer: option(
         str | None,
-        Option(
-            help="transfer: layer of the features, such as mixed5 (default: the last). "
-            "fine-tune: the layers after this one are trained (default: mixed9)."
-        ),
-    ] = None,
-    size: Annotated[
+        "transfer: layer of the features, such as mixed5 (default: the last). "
+        "fine-tune: the layers after this one are trained (default: mixed9).",
+    ) = None,
+    size: option(
         int | None,
-        Option(
-            min=16,
-            help="Height and width of the images in pixels. Default: 299, or 224 for "
-            "networks trained from scratch (500 in the report).",
-        ),
-    ] = None,
-    dtype: Annotated[
+        "Height and width of the images in pixels. Default: 299, or 224 for "
+        "networks trained from scratch (500 in the report).",
+        min=16,
+    ) = None,
+    dtype: option(
         Literal["float32", "bfloat16"],
-        Option(
-            help="Data type of the computation. bfloat16 is about twice as fast on "
-            "processors that support it (AVX512-BF16, AMX) and slower on others; the "
-            "features differ by about 1 %."
-        ),
-    ] = "float32",
-    search: Annotated[
-        int,
-        Option(
-            min=0, help="Number of candidates of a randomized search; 0: no search."
-        ),
-    ] = 0,
-    epochs: Annotated[
+        "Data type of the computation. bfloat16 is about twice as fast on "
+        "processors that support it (AVX512-BF16, AMX) and slower on others; the "
+        "features differ by about 1 %.",
+    ) = "float32",
+    search: option(
+        int, "Number of candidates of a randomized search; 0: no search.", min=0
+    ) = 0,
+    epochs: option(
         int | None,
-        Option(
-            min=1,
-            help="Maximum number of epochs. Default: 60 for transfer, 10 for "
-            "fine-tune, else 30. Training stops early if the validation loss no "
-            "longer falls.",
-        ),
-    ] = None,
+        "Maximum number of epochs. Default: 60 for transfer, 10 for "
+        "fine-tune, else 30. Training stops early if the validation loss no "
+        "longer falls.",
+        min=1,
+    ) = None,
     on_error: options.OnError = "raise",
     cache: options.Cache = options.CACHE,
     seed: options.Seed = 0,
