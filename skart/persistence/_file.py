@@ -1,13 +1,14 @@
 """Opening model files and validating their `skart.json`."""
 
 import contextlib
+import datetime
 import json
 import os
 import re
 import zipfile
 from pathlib import Path
 
-from skart._utils._versions import COMPARED
+from skart._utils._versions import COMPARED, list_versions
 
 INFO = "skart.json"
 FORMAT = {"format": "skart model", "format_version": 1}
@@ -48,6 +49,12 @@ class ModelFileError(ValueError):
     --------
     load_model : Load a model file.
     """
+
+
+def new_info(format):
+    """Return what each `skart.json` begins with."""
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {**format, "created": created, "versions": list_versions()}
 
 
 def damage_error(file, reason):
