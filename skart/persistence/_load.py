@@ -142,22 +142,18 @@ def _add_new_parameters(estimator):
 
 def _check_loaded(file, step, estimator):
     """Raise ModelFileError if an estimator in a file is invalid or unsafe."""
-    reason = find_damage(estimator)
-    if reason is not None:
-        reason = f"{step or 'the model'} in it {reason}"
-    else:
+    part, problem = step or "the model", find_damage(estimator)
+    if problem is None:
         name = find_unsafe_parameter(estimator)
         trunk = getattr(estimator, "trunk_", None) or {}
         backbones = getattr(estimator, "backbone", None), trunk.get("backbone")
         if name is not None:
-            reason = f"{join(step, name)} in it is not known to be safe"
+            part, problem = join(step, name), "is not known to be safe"
         elif any(map(is_address, backbones)):
-            reason = (
-                f"{join(step, 'backbone')} in it is an address, whose files may come "
-                "from anyone"
-            )
-    if reason is not None:
-        raise ModelFileError(f"{str(file)!r} was not loaded: {reason}")
+            part = join(step, "backbone")
+            problem = "is an address, whose files may come from anyone"
+    if problem is not None:
+        raise ModelFileError(f"{str(file)!r} was not loaded: {part} in it {problem}")
 
 
 def _find_weights(file, estimator, recorded, candidates):
