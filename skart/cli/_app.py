@@ -156,20 +156,16 @@ def _printable(text):
 
 def check_out(out, *, force=False, suffix=None, option="--out"):
     """Raise ValueError if a file can't be written, before the work begins."""
-    folder = out.absolute().parent
-    problem = None
+    name, folder = f"{option} {out}", out.absolute().parent
     if suffix is not None and out.suffix != suffix:
-        problem = f"the name must end in {suffix}"
-    elif out.is_dir():
-        problem = "is a folder. Name a file in a folder that exists."
-    elif not folder.is_dir():
-        problem = "its folder does not exist. Name a file in a folder that exists."
-    elif out.exists() and not force:
-        problem = "it exists already. Pass --force to replace it."
-    elif not os.access(folder, os.W_OK):
-        problem = "its folder can't be written to"
-    if problem is not None:
-        raise ValueError(f"{option} {out}: {problem}")
+        raise ValueError(f"{name}: the name must end in {suffix}")
+    if out.is_dir() or not folder.is_dir():
+        problem = "is a folder" if out.is_dir() else "its folder does not exist"
+        raise ValueError(f"{name}: {problem}. Name a file in a folder that exists.")
+    if out.exists() and not force:
+        raise ValueError(f"{name}: it exists already. Pass --force to replace it.")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{name}: its folder can't be written to")
 
 
 def _print_version(requested: bool):

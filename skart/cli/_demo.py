@@ -9,6 +9,7 @@ from typer import echo, secho
 from skart._utils._interrupts import check_interrupt
 from skart.cli import _options as options
 from skart.cli._app import app, cli_errors, option
+from skart.cli._evaluate import as_table
 
 _N_FOLDS = 3
 
@@ -53,9 +54,11 @@ def demo(
     from skart.cli._collection import (
         choose_splitter,
         choose_weights,
+        load_collection,
         save_figure,
         validation_share,
     )
+    from skart.datasets import make_paintings
     from skart.evaluation import Evaluation
     from skart.model_selection import head_search_space, make_transfer_pipeline
     from skart.plotting import ConfusionDisplay, HistoryDisplay, SamplesDisplay
@@ -63,7 +66,13 @@ def demo(
     started = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     weights = choose_weights(weights, echo, fall_back=True)
-    paintings = _load(data, out, seed)
+    if data is None:
+        data = out / "paintings"
+        _step("Paintings", f"drawn into {data}")
+        make_paintings(data, n_artists=6, n_per_artist=5, random_state=seed, n_jobs=-1)
+    else:
+        _step("Paintings", f"from {data}")
+    paintings = load_collection(data, _show).frame
     pipe = make_transfer_pipeline(
         weights=weights,
         layer=layer,
@@ -78,7 +87,7 @@ def demo(
         "Features", "each painting goes through the network once, then comes from disk"
     )
     features = pipe[:2].fit_transform(paintings["path"])
-    echo(f"  {features.shape[0]} vectors of {features.shape[1]} numbers")
+    _show(f"{features.shape[0]} vectors of {features.shape[1]} numbers")
 
     splitter, why = choose_splitter(paintings, _N_FOLDS)
     folds = splitter(_N_FOLDS, shuffle=True, random_state=seed)
@@ -100,13 +109,13 @@ def demo(
         random_state=seed,
     ).fit(X, y, groups=groups)
     for name, value in search.best_params_.items():
-        echo(f"  {name.removeprefix('head__'):24} {value:.3g}")
+        _show(f"{name.removeprefix('head__'):24} {value:.3g}")
 
     best = clone(pipe).set_params(**search.best_params_)
     # On other folds than the search, where the best score is optimistic.
     folds = splitter(_N_FOLDS, shuffle=True, random_state=seed + 1)
     scores = cross_val_score(best, X, y, groups=groups, cv=folds)
-    echo(f"  accuracy on other folds  {scores.mean():.1%} +/- {scores.std():.1%}")
+    _show(f"accuracy on other folds  {scores.mean():.1%} +/- {scores.std():.1%}")
 
     held_out = validation_share(y)
     _step(
@@ -114,16 +123,22 @@ def demo(
     )
     best.set_params(head__validation_split=held_out, head__patience=10)
     best.fit(X, y, head__groups=groups)
-    echo(f"  {len(best[-1].history_['loss'])} epochs")
+    _show(f"{len(best[-1].history_['loss'])} epochs")
 
-    _step("Test", f"on {len(test)} paintings not used above")
+    _step("Test", "on paintings that were not used above")
     evaluation = Evaluation(
         test["movement"],
         probabilities=best.predict_proba(test["path"]),
         classes=best.classes_,
         groups=test["artist"],
     )
-    _report(evaluation, y)
+    frequent = (evaluation.y_true == y.mode()[0]).mean()
+    _show(
+        f"accuracy {evaluation.metrics['accuracy']:.1%}; chance "
+        f"{1 / len(evaluation.classes):.1%}, always the most frequent movement "
+        f"{frequent:.1%}\n"
+    )
+    _show(as_table(evaluation, "none of them used above"))
 
     _step("Saved", f"in {out.resolve()}")
     samples = SamplesDisplay.from_paths(
@@ -139,48 +154,13 @@ def demo(
     }
     for name, display in displays.items():
         save_figure(display, out / name)
-        echo(f"  {name}")
+        _show(name)
     test = test.assign(
         predicted=evaluation.y_pred, probability=evaluation.confidence.round(4)
     )
     test.to_csv(out / "predictions.csv", index=False)
-    echo("  predictions.csv")
+    _show("predictions.csv")
     echo(f"\nDone in {time.monotonic() - started:.0f} s.")
-
-
-def _load(data, out, seed):
-    """Return the frame of the paintings, which are drawn if `data` is None."""
-    from skart.cli._collection import load_collection
-    from skart.datasets import make_paintings
-
-    if data is None:
-        data = out / "paintings"
-        _step("Paintings", f"drawn into {data}")
-        make_paintings(data, n_artists=6, n_per_artist=5, random_state=seed, n_jobs=-1)
-    else:
-        _step("Paintings", f"from {data}")
-    return load_collection(data, lambda text: echo(textwrap.indent(text, "  "))).frame
-
-
-def _report(evaluation, trained_on):
-    """Print the metrics; `trained_on` holds the movements of the training."""
-    metrics = evaluation.metrics
-    chance = (evaluation.y_true == trained_on.mode()[0]).mean()
-    echo(
-        f"  accuracy {metrics['accuracy']:.1%}; chance "
-        f"{1 / len(evaluation.classes):.1%}, always the most frequent movement "
-        f"{chance:.1%}\n"
-    )
-    table = evaluation.per_movement()[["paintings", "precision", "recall", "f1"]]
-    text = table.to_string(float_format="{:.2f}".format)
-    echo(textwrap.indent(text, "  "))
-    for pair in evaluation.most_confused(1).itertuples():
-        echo(
-            f"\n  most confused: {pair.movement} taken for {pair.predicted} "
-            f"{pair.paintings} times of {pair.paintings / pair.share:.0f}"
-        )
-    if evaluation.metrics["accuracy"] == 1:
-        echo("\n  no movement was taken for another")
 
 
 def _step(name, description):
@@ -188,3 +168,7 @@ def _step(name, description):
     check_interrupt()
     secho(f"\n{name}", bold=True, nl=False)
     echo(f": {description}")
+
+
+def _show(text):
+    echo(textwrap.indent(text, "  "))

@@ -48,7 +48,7 @@ def evaluate(
         )
         table.to_csv(predictions, index=False, errors="backslashreplace")
         say(f"saved {predictions}")
-    write = _as_json if format == "json" else _as_table
+    write = _as_json if format == "json" else as_table
     return write(evaluation, assessed.method)
 
 
@@ -81,9 +81,7 @@ def assess(file, data, n_folds, weights, on_error, cache, seed):
             say(remark)
         evaluation, method = _cross_validate(pipe, collection, n_folds, seed)
         if notes.get("search"):
-            method += (
-                "; its parameters were searched for on paintings that are among these"
-            )
+            method += "; its parameters were searched for on some of these paintings"
     return Bunch(
         evaluation=evaluation,
         frame=frame,
@@ -109,19 +107,20 @@ def _find_new_paintings(pipe, notes, collection, file, cache):
     digests = digest_paintings(collection.paths, cache)
     seen = np.isin(digests, notes.get("digests", []))
     new = known & ~seen
+    reason = None
     if "digests" not in notes:
         reason = "The model file doesn't list the paintings it was trained on"
     elif new.sum() <= seen.sum():  # a few new paintings are no test
         reason = "The model was trained on these paintings"
-    else:
-        if seen.any():
-            n_seen = seen.sum()
-            say(f"left out, since the model was trained on them: {n_seen} paintings")
-        for movement in np.unique(collection.labels[~known]):
-            say(f"left out, a movement that the model doesn't know: {movement}")
-        return new
-    say(f"{reason}, so its pipeline is cross-validated.")
-    return None
+    if reason is not None:
+        say(f"{reason}, so its pipeline is cross-validated.")
+        return None
+    if seen.any():
+        n_seen = seen.sum()
+        say(f"left out, since the model was trained on them: {n_seen} paintings")
+    for movement in np.unique(collection.labels[~known]):
+        say(f"left out, a movement that the model doesn't know: {movement}")
+    return new
 
 
 def _test(pipe, notes, collection, frame, seed):
@@ -184,13 +183,15 @@ def _cross_validate(pipe, collection, n_folds, seed):
 
 
 def _as_json(evaluation, method):
-    gap = evaluation.leakage_gap if evaluation.random_folds is not None else None
+    gap = None
+    if evaluation.random_folds is not None:
+        gap = evaluation.leakage_gap.to_dict()
     return as_json(
         {
             "method": method,
             "paintings": len(evaluation.y_true),
             "metrics": evaluation.metrics.to_dict(),
-            "leakage_gap": None if gap is None else gap.to_dict(),
+            "leakage_gap": gap,
             "movements": evaluation.per_movement().reset_index().to_dict("records"),
             "most_confused": evaluation.most_confused(5).to_dict("records"),
             "confusion": {
@@ -201,24 +202,17 @@ def _as_json(evaluation, method):
     )
 
 
-def _as_table(evaluation, method):
-    figures = (
-        evaluation.metrics.to_frame()
-        if evaluation.random_folds is None
-        else evaluation.leakage_gap
-    )
-    columns = ["paintings"] + [
-        f"{name}{end}"
-        for name in ("precision", "recall", "f1")
-        for end in ("", "_low", "_high")
-    ]
+def as_table(evaluation, method):
+    figures = evaluation.metrics.to_frame()
+    if evaluation.random_folds is not None:
+        figures = evaluation.leakage_gap
     lines = [
         f"{len(evaluation.y_true)} paintings, {method}",
         "",
         figures.to_string(float_format="{:.3f}".format),
         "",
         "of each movement, with 95 % intervals",
-        evaluation.per_movement()[columns].to_string(float_format="{:.2f}".format),
+        evaluation.per_movement().to_string(float_format="{:.2f}".format),
         "",
     ]
     pairs = evaluation.most_confused(5)

@@ -100,22 +100,20 @@ def reproduce(
         say(f"Paintings: drawn into {data}", bold=True)
         make_paintings(data, random_state=seed, n_jobs=-1)
     collection = load_collection(data, say)
+    settings = QUICK if quick else Settings()
     given = {
         "size": size,
         "pretrained_size": pretrained_size,
         "epochs": epochs,
+        "search_epochs": min(epochs, settings.search_epochs) if epochs else None,
         "n_networks": n_networks,
         "n_heads": n_heads,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    settings = dataclasses.replace(QUICK if quick else Settings(), **given)
-    if epochs is not None:
-        tried = min(epochs, settings.search_epochs)
-        settings = dataclasses.replace(settings, search_epochs=tried)
     reproduction = Reproduction(
         collection,
         out,
-        settings,
+        dataclasses.replace(settings, **given),
         weights=weights,
         on_error=on_error,
         seed=seed,
