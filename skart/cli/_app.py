@@ -125,8 +125,8 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 def _in_options(message):
     """Return a library message with parameters replaced by command-line options."""
     message = str(message)
-    for pattern, option in _IN_OPTIONS.items():
-        message = re.sub(pattern, option, message)
+    for pattern, advice in _IN_OPTIONS.items():
+        message = re.sub(pattern, advice, message)
     return message
 
 

@@ -175,11 +175,10 @@ def fetch(url, md5, folder, say=print):
     try:
         with (
             urlopen(url, timeout=10) as response,
-            tqdm(total=response.length, unit="B", unit_scale=True) as progress,
+            tqdm.wrapattr(response, "read", total=response.length) as stream,
         ):
-            while block := response.read(2**16):
+            while block := stream.read(2**16):
                 content += block
-                progress.update(len(block))
     except (OSError, HTTPException) as error:
         say(f"The download failed: {error}")
         return False

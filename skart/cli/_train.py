@@ -81,17 +81,8 @@ def train(
     weights = choose_weights(weights, say)
     say(f"Paintings: from {data}", bold=True)
     collection = load_collection(data, say)
-    pipe = _make_pipeline(
-        model,
-        weights,
-        layer,
-        size,
-        dtype,
-        epochs,
-        cache,
-        on_error=on_error,
-        random_state=seed,
-    )
+    common = {"on_error": on_error, "random_state": seed}
+    pipe = _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common)
     result = _train_and_save(pipe, collection, out, cache, search, seed)
     if format == "json":
         return as_json(result)

@@ -115,8 +115,9 @@ def export_model(model, path, format="litert"):
     if obstacle is not None:
         raise ExportError(f"this model can't be exported: {obstacle}. {_EXPORTABLE}")
     check_is_fitted(model)
-    packages = {"litert": ["ai_edge_litert"], "onnx": ["tf2onnx", RUNTIMES["onnx"]]}
-    missing = [x for x in packages[format] if importlib.util.find_spec(x) is None]
+    needed = ["tf2onnx"] if format == "onnx" else []
+    needed.append(RUNTIMES[format])
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise ExportError(
             f"an export to {format} needs {' and '.join(missing)}. Run: pip install "
@@ -131,10 +132,8 @@ def export_model(model, path, format="litert"):
     with atomic_write(path) as part:
         part.write_bytes(graph + _METADATA[format](info))
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        try:
+        with _converting(format):
             found = READERS[format](part).run(image)
-        except (RuntimeError, ValueError) as error:
-            raise _conversion_error(format, error) from error
         difference = np.abs(found - model[1:].predict_proba(image[None])[0]).max()
         if not difference <= _TOLERANCE:  # nan is not, either
             raise ExportError(
@@ -248,6 +247,19 @@ def _make_extraction(extractor, shape):
     return extract, [network]
 
 
+@contextlib.contextmanager
+def _converting(format, *errors):
+    """Convert exceptions of a converter or a runtime to an ExportError."""
+    try:
+        yield
+    except (RuntimeError, ValueError, *errors) as error:
+        cause = error.__cause__ or error  # a ModelFileError names a temporary file
+        reason = f"{type(cause).__name__}: {cause}".splitlines()[0]
+        raise ExportError(
+            f"a layer can't be converted to {format}: {reason}"
+        ) from error
+
+
 def _convert_to_litert(compute, networks, shape):
     """Return the content of a LiteRT file that takes one image."""
     import tensorflow as tf
@@ -261,12 +273,9 @@ def _convert_to_litert(compute, networks, shape):
     traced = tf.function(compute, input_signature=signature).get_concrete_function()
     weights = tf.Module()
     weights.all = [weight.value for network in networks for weight in network.weights]
-    try:
-        return tf.lite.TFLiteConverter.from_concrete_functions(
-            [traced], weights
-        ).convert()
-    except (ConverterError, RuntimeError, ValueError) as error:
-        raise _conversion_error("litert", error) from error
+    converter = tf.lite.TFLiteConverter
+    with _converting("litert", ConverterError):
+        return converter.from_concrete_functions([traced], weights).convert()
 
 
 def _convert_to_onnx(compute, networks, shape):
@@ -278,10 +287,8 @@ def _convert_to_onnx(compute, networks, shape):
     signature = [tf.TensorSpec((None, *shape), "uint8", name="images")]
     function = tf.function(compute, input_signature=signature)
     traced = function.get_concrete_function()
-    try:
+    with _converting("onnx"):
         converted, _ = tf2onnx.convert.from_function(function, signature)
-    except (RuntimeError, ValueError) as error:
-        raise _conversion_error("onnx", error) from error
     # The converter takes constants of layers, such as Normalization, for inputs.
     captured = traced.captured_inputs
     for entry, value in zip(traced.inputs[-len(captured) :], captured, strict=True):
@@ -290,12 +297,6 @@ def _convert_to_onnx(compute, networks, shape):
             converted.graph.initializer.append(constant)
     del converted.graph.input[1:]
     return converted.SerializeToString()
-
-
-def _conversion_error(format, error):
-    error = error.__cause__ or error  # a ModelFileError names a temporary file
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return ExportError(f"a layer can't be converted to {format}: {reason}")
 
 
 def _describe(model, shape, graph):
