@@ -43,7 +43,7 @@ def evaluate(
     assessed = assess(model, data, folds, weights, on_error, cache, seed)
     evaluation = assessed.evaluation
     if predictions is not None:
-        table = assessed.frame.assign(
+        table = assessed.collection.frame.assign(
             predicted=evaluation.y_pred, confidence=evaluation.confidence
         )
         table.to_csv(predictions, index=False, errors="backslashreplace")
@@ -55,8 +55,8 @@ def evaluate(
 def assess(file, data, n_folds, weights, on_error, cache, seed):
     """Test a model on paintings it has not seen, or cross-validate its pipeline.
 
-    Return a Bunch: `evaluation`, `frame` (the paintings, in the same order), `method`
-    (a description), `pipe`, `notes` (of the model file) and `collection`.
+    Return a Bunch: `evaluation`, `collection` (of the paintings in it, in the same
+    order), `method` (a description), `pipe` and `notes` (of the model file).
     """
     from sklearn.utils import Bunch
 
@@ -72,11 +72,10 @@ def assess(file, data, n_folds, weights, on_error, cache, seed):
         collection = Collection(data, least=1)
         new = _find_new_paintings(pipe, notes, collection, file, cache)
     if new is not None:
-        frame = collection.frame[new].reset_index(drop=True)
-        evaluation, method = _test(pipe, notes, collection, frame, seed)
+        collection.frame = collection.frame[new].reset_index(drop=True)
+        evaluation, method = _test(pipe, notes, collection, seed)
     else:
         collection = Collection(data)
-        frame = collection.frame
         for remark in collection.remarks():
             say(remark)
         evaluation, method = _cross_validate(pipe, collection, n_folds, seed)
@@ -84,11 +83,10 @@ def assess(file, data, n_folds, weights, on_error, cache, seed):
             method += "; its parameters were searched for on some of these paintings"
     return Bunch(
         evaluation=evaluation,
-        frame=frame,
+        collection=collection,
         method=method,
         pipe=pipe,
         notes=notes,
-        collection=collection,
     )
 
 
@@ -123,20 +121,21 @@ def _find_new_paintings(pipe, notes, collection, file, cache):
     return new
 
 
-def _test(pipe, notes, collection, frame, seed):
+def _test(pipe, notes, collection, seed):
     """Return the evaluation of the fitted model on new paintings, and the method."""
     from skart.evaluation import Evaluation
 
     evaluation = Evaluation(
-        frame["movement"],
-        probabilities=pipe.predict_proba(frame["path"].to_numpy(dtype=object)),
+        collection.labels,
+        probabilities=pipe.predict_proba(collection.paths),
         classes=pipe.classes_,
-        groups=frame["artist"] if collection.artists_known else None,
+        groups=collection.groups,
         random_state=seed,
     )
     method = "none of them byte for byte one that the model was trained on"
-    if collection.artists_known and notes.get("artists") is not None:
-        n_known = int(frame["artist"].isin(notes["artists"]).sum())
+    artists = notes.get("artists")
+    if collection.artists_known and artists is not None:
+        n_known = collection.frame["artist"].isin(artists).sum()
         method += f", {n_known} of them by artists it was trained on"
     return evaluation, method
 

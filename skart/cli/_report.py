@@ -43,7 +43,7 @@ def report(
     write_report(
         out,
         assessed.evaluation,
-        assessed.frame["path"],
+        collection.paths,
         title=title or f"Movements of {Path(collection.name).name}",
         estimator=assessed.pipe,
         search=assessed.notes.get("search"),
