@@ -1,4 +1,4 @@
-"""The application, and the options, output and error handling of all commands."""
+"""The application, and the output and error handling of all commands."""
 
 import contextlib
 import faulthandler
@@ -7,10 +7,8 @@ import json
 import os
 import re
 import sys
-import tempfile
 import warnings
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -29,76 +27,15 @@ app = typer.Typer(
     "\n\nExample: `skart train paintings/ --out model.skart`",
 )
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        help="A folder Movement/Artist/file or Movement/file, or a table (CSV) with "
-        "the columns path, movement and artist.",
-        metavar="DIR",
-        show_default=False,
-    ),
-]
-Model = Annotated[
-    Path,
-    typer.Argument(
-        help="Model file written by `skart train`.", metavar="FILE", show_default=False
-    ),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        help="'imagenet' (the default), 'random', or a file of InceptionV3 weights "
-        "without the top (.weights.h5).",
-        show_default=False,
-    ),
-]
-ModelWeights = Annotated[
-    Path | None,
-    typer.Option(
-        help="File of the pretrained weights, if they have been moved since training.",
-        show_default=False,
-    ),
-]
-Cache = Annotated[
-    Path,
-    typer.Option(envvar="SKART_CACHE", help="Folder of the feature store."),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
-Format = Annotated[Literal["table", "json"], typer.Option(help="Output format.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
-
-OnError = Annotated[
-    Literal["raise", "blank"],
-    typer.Option(
-        help="If an image can't be decoded: stop and list all such images (raise), or "
-        "list them and use black images instead (blank)."
-    ),
-]
-
-Folds = Annotated[
-    int | None,
-    typer.Option(
-        min=2,
-        help="Number of folds with which the model's pipeline is cross-validated. By "
-        "default, the model itself is tested on the paintings it was not trained on; "
-        "if most paintings were used in training, its pipeline is cross-validated with "
-        "4 folds.",
-        show_default=False,
-    ),
-]
-
-CACHE = Path("~/.cache/skart")
-
-
-# Parameters in messages of the library, and the options that stand for them.
-_IN_OPTIONS = (
-    (r"pass ImageLoader\(on_error='blank'\)", "pass --on-error blank"),
-    (r"load_model\(\.\.\., weights=('.*?')\)", r"--weights \1"),
-    (r"pass cache=.*?, for instance; to a command, --cache", "pass --cache"),
-    (r"rename a column, or pass \w+= with the name of one", "rename a column"),
-    (r", or pass its encoding=, .*? for instance", ""),
-    (r"; pass root= for another folder", ""),
-)
+# Advice in messages of the library, and what stands for it in those of a command.
+_IN_OPTIONS = {
+    r"pass ImageLoader\(on_error='blank'\)": "pass --on-error blank",
+    r"load_model\(\.\.\., weights=('.*?')\)": r"--weights \1",
+    r"pass cache=.*?, for instance; to a command, --cache": "pass --cache",
+    r"rename a column, or pass \w+= with the name of one": "rename a column",
+    r", or pass its encoding=, .*? for instance": "",
+    r"; pass root= for another folder": "",
+}
 
 
 def main():
@@ -126,6 +63,16 @@ def _hide_native_output():
     faulthandler.enable(sys.stderr)  # messages of crashes are hidden, too
 
 
+def option(kind, help, *names, **settings):
+    """Return the annotation of a parameter that is an option of a command."""
+    return Annotated[kind, typer.Option(*names, help=help, **settings)]
+
+
+def argument(kind, help, **settings):
+    """Return the annotation of a parameter that is an argument of a command."""
+    return Annotated[kind, typer.Argument(help=help, **settings)]
+
+
 def command(function, group=app):
     """Register a function as a command that prints the str the function returns.
 
@@ -150,7 +97,7 @@ def command(function, group=app):
 
 @contextlib.contextmanager
 def cli_errors():
-    """Turn an exception into a line and an exit status, and a warning into a line."""
+    """Print exceptions and warnings in one line, and exit with a status."""
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -178,8 +125,8 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 def _in_options(message):
     """Return a library message with parameters replaced by command-line options."""
     message = str(message)
-    for pattern, replacement in _IN_OPTIONS:
-        message = re.sub(pattern, replacement, message)
+    for pattern, advice in _IN_OPTIONS.items():
+        message = re.sub(pattern, advice, message)
     return message
 
 
@@ -190,11 +137,6 @@ def say(text="", **style):
     """
     interrupts.check_interrupt()
     typer.secho(_printable(text), err=True, **style)
-
-
-def step(name, description):
-    """Print the name and the description of the step that begins."""
-    say(f"{name}: {description}", bold=True)
 
 
 def as_json(result):
@@ -214,21 +156,16 @@ def _printable(text):
 
 def check_out(out, *, force=False, suffix=None, option="--out"):
     """Raise ValueError if a file can't be written, before the work begins."""
+    name, folder = f"{option} {out}", out.absolute().parent
     if suffix is not None and out.suffix != suffix:
-        raise ValueError(f"{option} {out}: the name must end in {suffix}")
-    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise ValueError(f"{name}: the name must end in {suffix}")
+    if out.is_dir() or not folder.is_dir():
         problem = "is a folder" if out.is_dir() else "its folder does not exist"
-        raise ValueError(
-            f"{option} {out}: {problem}. Name a file in a folder that exists."
-        )
+        raise ValueError(f"{name}: {problem}. Name a file in a folder that exists.")
     if out.exists() and not force:
-        raise ValueError(
-            f"{option} {out}: it exists already. Pass --force to replace it."
-        )
-    try:
-        tempfile.TemporaryFile(dir=out.absolute().parent).close()
-    except OSError as error:
-        raise ValueError(f"{option} {out}: its folder can't be written to") from error
+        raise ValueError(f"{name}: it exists already. Pass --force to replace it.")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{name}: its folder can't be written to")
 
 
 def _print_version(requested: bool):
@@ -239,14 +176,12 @@ def _print_version(requested: bool):
 
 @app.callback()
 def _options(
-    version: Annotated[
+    version: option(
         bool,
-        typer.Option(
-            "--version",
-            callback=_print_version,
-            is_eager=True,
-            help="Print the version and exit.",
-        ),
-    ] = False,
+        "Print the version and exit.",
+        "--version",
+        callback=_print_version,
+        is_eager=True,
+    ) = False,
 ):
     pass

@@ -1,33 +1,23 @@
 """``skart audit``: damaged files, duplicates and conflicting labels."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from skart.cli._app import Data, Force, Format, as_json, check_out, command, say
+from skart.cli import _options as options
+from skart.cli._app import as_json, check_out, command, option, say
 
 
 @command
 def audit(
-    data: Data,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            help="HTML file for a page that shows duplicates side by side.",
-            show_default=False,
-        ),
-    ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(help="CSV file for the findings.", show_default=False),
-    ] = None,
-    min_size: Annotated[
-        int,
-        typer.Option(min=0, help="Report images with a shorter side of fewer pixels."),
-    ] = 200,
-    force: Force = False,
-    format: Format = "table",
+    data: options.Data,
+    html: option(
+        Path | None, "HTML file for a page that shows duplicates side by side."
+    ) = None,
+    csv: option(Path | None, "CSV file for the findings.") = None,
+    min_size: option(
+        int, "Report images with a shorter side of fewer pixels.", min=0
+    ) = 200,
+    force: options.Force = False,
+    format: options.Format = "table",
 ):
     """Find damaged files, duplicates, conflicting labels and borders in a folder.
 
@@ -42,9 +32,9 @@ def audit(
 
         skart audit paintings/ --format json | jq '.[].file'
     """
-    for option, file in (("--html", html), ("--csv", csv)):
+    for name, file in (("--html", html), ("--csv", csv)):
         if file is not None:
-            check_out(file, force=force, option=option)
+            check_out(file, force=force, option=name)
     if html is not None and html == csv:
         raise ValueError(
             f"--html and --csv are the same file, {html}. Name two different files."

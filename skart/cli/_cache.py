@@ -1,11 +1,11 @@
 """``skart cache``: show, verify and clear the feature store."""
 
 import functools
-from typing import Annotated
 
 import typer
 
-from skart.cli._app import CACHE, Cache, Format, app, as_json, command
+from skart.cli import _options as options
+from skart.cli._app import app, as_json, command, option
 
 group = typer.Typer(
     no_args_is_help=True,
@@ -17,7 +17,7 @@ command = functools.partial(command, group=group)
 
 
 @command
-def info(cache: Cache = CACHE, format: Format = "table"):
+def info(cache: options.Cache = options.CACHE, format: options.Format = "table"):
     """Show the content of the feature store; nothing is changed.
 
     The exit status is 1 if the store is damaged.
@@ -32,34 +32,29 @@ def info(cache: Cache = CACHE, format: Format = "table"):
     status = int(bool(answer["problems"]))
     if format == "json":
         return as_json(answer), status
+    sections = answer["sections"]
+    content = f"{answer['arrays']:,} arrays, {len(sections)} kinds of features"
     if status:
         content = (
             f"damaged: {'; '.join(answer['problems'])}. The next use of the store "
             "begins anew, and so does skart cache verify --repair"
         )
-    else:
-        n_kinds = len(answer["sections"])
-        content = f"{answer['arrays']:,} arrays, {n_kinds} kinds of features"
     lines = [answer["path"], f"{_size(answer['bytes'])} on disk, {content}"]
-    for section in answer["sections"]:
-        lines.append(
-            f"  {section['arrays']:>8,} {_size(section['bytes']):>10}  "
-            f"{_describe(section['identity'])}"
-        )
+    lines += [
+        f"  {section['arrays']:>8,} {_size(section['bytes']):>10}  "
+        f"{_describe(section['identity'])}"
+        for section in sections
+    ]
     return "\n".join(lines), status
 
 
 @command
 def verify(
-    cache: Cache = CACHE,
-    repair: Annotated[
-        bool,
-        typer.Option(
-            "--repair",
-            help="Remove damaged arrays; they are computed again when needed.",
-        ),
-    ] = False,
-    format: Format = "table",
+    cache: options.Cache = options.CACHE,
+    repair: option(
+        bool, "Remove damaged arrays; they are computed again when needed.", "--repair"
+    ) = False,
+    format: options.Format = "table",
 ):
     """Compare all stored arrays with their checksums.
 
@@ -90,8 +85,8 @@ def verify(
 
 @command
 def clear(
-    cache: Cache = CACHE,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    cache: options.Cache = options.CACHE,
+    yes: option(bool, "Delete without asking.", "--yes") = False,
 ):
     """Delete all stored features; they are computed again when needed.
 
@@ -129,30 +124,29 @@ def _describe(identity):
         return "computed in an unknown way"
     images = identity.get("images", {})
     size = images.get("size") or images.get("array", [])[:2]
+    shape = f"images {' x '.join(map(str, size))}"
     if "handcrafted" in identity:
-        parts = [f"hand-made {identity['handcrafted']}"]
-        parts += [f"images {' x '.join(map(str, size))}", images.get("resize")]
-        return ", ".join(part for part in parts if part)
-    computed, kept = identity.get("dtype"), identity.get("storage_dtype")
-    parts = [
-        identity.get("backbone"),
-        identity.get("layer") or "last layer",
-        f"pooling {identity.get('pooling')}" if identity.get("pooling") else "maps",
-        f"weights {str(identity.get('weights'))[:16]}",
-        f"images {' x '.join(map(str, size))}",
-        images.get("resize"),
-        _window(identity.get("window")),
-        computed if computed == kept else f"{computed}, kept as {kept}",
-        "as a graph" if "engine" in identity else None,
-    ]
+        parts = [f"hand-made {identity['handcrafted']}", shape, images.get("resize")]
+    else:
+        pooling = identity.get("pooling")
+        computed, kept = identity.get("dtype"), identity.get("storage_dtype")
+        parts = [
+            identity.get("backbone"),
+            identity.get("layer") or "last layer",
+            f"pooling {pooling}" if pooling else "maps",
+            f"weights {str(identity.get('weights'))[:16]}",
+            shape,
+            images.get("resize"),
+            _describe_window(identity.get("window")),
+            computed if computed == kept else f"{computed}, kept as {kept}",
+            "as a graph" if "engine" in identity else None,
+        ]
     return ", ".join(str(part) for part in parts if part)
 
 
-def _window(window):
+def _describe_window(window):
     """Return the crop of the images, and whether they were flipped, in a phrase."""
-    if window is None:
-        return None
-    *box, mirrored = window
+    *box, mirrored = window or [False]
     parts = ["mirrored"] * mirrored
     if box:
         top, left, bottom, right = box

@@ -1,4 +1,4 @@
-"""Paintings, folds and weights as the options of several commands choose them."""
+"""Paintings, folds and weights of several commands."""
 
 import hashlib
 import os
@@ -53,9 +53,8 @@ class Collection:
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
         counts = frame["movement"].value_counts(sort=False).sort_index()
         self.left_out = counts.index[counts < least].tolist()
-        self.frame = frame[~frame["movement"].isin(self.left_out)].reset_index(
-            drop=True
-        )
+        kept = ~frame["movement"].isin(self.left_out)
+        self.frame = frame[kept].reset_index(drop=True)
         if self.frame["movement"].nunique() < 2:
             raise ValueError(
                 f"{str(data)!r} has fewer than two movements of {least} or more "
@@ -75,9 +74,8 @@ class Collection:
     @property
     def groups(self):
         """Artists, an array of str; None if no artist is known."""
-        if not self.artists_known:
-            return None
-        return self.frame["artist"].to_numpy(dtype=object)
+        artists = self.frame["artist"].to_numpy(dtype=object)
+        return artists if self.artists_known else None
 
     def summary(self):
         """Return the numbers of paintings and artists, a row a movement."""
@@ -90,15 +88,30 @@ class Collection:
         """Return lines on the files and movements that are left out."""
         remarks = [f"passed over: {n} {reason}" for reason, n in self.skipped.items()]
         if self.empty:
-            remarks.append(
-                f"movements without images: {', '.join(map(visible, self.empty))}"
-            )
+            names = ", ".join(map(visible, self.empty))
+            remarks.append(f"movements without images: {names}")
         if self.left_out:
+            names = ", ".join(map(str, self.left_out))
             remarks.append(
-                f"left out, with fewer than {LEAST_PAINTINGS} paintings: "
-                f"{', '.join(map(str, self.left_out))}"
+                f"left out, with fewer than {LEAST_PAINTINGS} paintings: {names}"
             )
         return remarks
+
+
+def load_collection(data, say):
+    """Load a collection for training, and show its movements and what is left out."""
+    collection = Collection(data)
+    for text in (collection.summary().to_string(), *collection.remarks()):
+        say(text)
+    return collection
+
+
+def save_figure(display, file):
+    """Save the figure of a Display, and close it."""
+    import matplotlib.pyplot as plt
+
+    display.figure_.savefig(file, dpi=120, bbox_inches="tight")
+    plt.close(display.figure_)
 
 
 def choose_splitter(frame, n_folds):
@@ -122,52 +135,6 @@ def validation_share(labels, n_folds=1):
     return max(0.15, 1.01 * pd.Series(labels).nunique() / n_trained_on)
 
 
-def _has_imagenet_weights(say=print):
-    """Return whether Keras' folder holds ImageNet weights; if not, download them."""
-    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
-    if not os.access(home, os.W_OK):  # then Keras takes another, too
-        home = "/tmp/.keras"
-    return fetch(INCEPTION_URL, INCEPTION_MD5, Path(home, "models"), say)
-
-
-def fetch(url, md5, folder, say=print):
-    """Return whether `folder` holds the file of `url`; if not, download it first.
-
-    Another file of that name is replaced once the download is complete.
-    """
-    file = folder / url.rpartition("/")[2]
-    if file.is_file():
-        with open(file, "rb") as raw:
-            if hashlib.file_digest(raw, "md5").hexdigest() == md5:
-                return True
-    say(f"Downloading {url} ...")
-    try:
-        content = _download(url)
-    except (OSError, HTTPException) as error:
-        say(f"The download failed: {error}")
-        return False
-    if hashlib.md5(content).hexdigest() != md5:
-        say("The download failed: it is incomplete, or another file")
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(file) as part:
-        part.write_bytes(content)
-    return True
-
-
-def _download(url):
-    """Download a file into memory; raise TimeoutError after 10 s without data."""
-    content = bytearray()
-    with (
-        urlopen(url, timeout=10) as response,
-        tqdm(total=response.length, unit="B", unit_scale=True) as progress,
-    ):
-        while block := response.read(2**16):
-            content += block
-            progress.update(len(block))
-    return content
-
-
 def choose_weights(weights, say=print, *, fall_back=False):
     """Return `--weights` as FeatureExtractor takes it: None for random weights.
 
@@ -182,7 +149,10 @@ def choose_weights(weights, say=print, *, fall_back=False):
         )
     if weights is not None or not fall_back:
         return weights or "imagenet"
-    if _has_imagenet_weights(say):
+    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
+    if not os.access(home, os.W_OK):  # then Keras uses another folder
+        home = "/tmp/.keras"
+    if fetch(INCEPTION_URL, INCEPTION_MD5, Path(home, "models"), say):
         return "imagenet"
     say(
         "ImageNet weights are not available; InceptionV3 gets random weights, with "
@@ -190,3 +160,32 @@ def choose_weights(weights, say=print, *, fall_back=False):
         "--weights FILE."
     )
     return None
+
+
+def fetch(url, md5, folder, say=print):
+    """Return whether `folder` holds the file of `url`; if not, download it first.
+
+    Another file of that name is replaced once the download is complete.
+    """
+    file = folder / url.rpartition("/")[2]
+    if file.is_file() and hashlib.md5(file.read_bytes()).hexdigest() == md5:
+        return True
+    say(f"Downloading {url} ...")
+    content = bytearray()
+    try:
+        with (
+            urlopen(url, timeout=10) as response,
+            tqdm.wrapattr(response, "read", total=response.length) as stream,
+        ):
+            while block := stream.read(2**16):
+                content += block
+    except (OSError, HTTPException) as error:
+        say(f"The download failed: {error}")
+        return False
+    if hashlib.md5(content).hexdigest() != md5:
+        say("The download failed: it is incomplete, or another file")
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(file) as part:
+        part.write_bytes(content)
+    return True

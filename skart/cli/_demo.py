@@ -3,12 +3,13 @@
 import textwrap
 import time
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from typer import echo, secho
 
 from skart._utils._interrupts import check_interrupt
-from skart.cli._app import OnError, Seed, app, cli_errors
+from skart.cli import _options as options
+from skart.cli._app import app, cli_errors, option
+from skart.cli._evaluate import as_table
 
 _N_FOLDS = 3
 
@@ -16,38 +17,26 @@ _N_FOLDS = 3
 @app.command()
 @cli_errors()
 def demo(
-    data: Annotated[
+    data: option(
         Path | None,
-        typer.Option(
-            help="A folder Movement/Artist/file or Movement/file. By default, "
-            "paintings are drawn.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option(help="Folder for figures, predictions and features.")
-    ] = Path("skart-demo"),
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="'imagenet', 'random', or a file of InceptionV3 weights without the "
-            "top (.weights.h5). Default: ImageNet weights if they are available, else "
-            "random ones.",
-        ),
-    ] = None,
-    layer: Annotated[
-        str | None,
-        typer.Option(help="Layer of the features, such as mixed5. Default: the last."),
-    ] = None,
-    candidates: Annotated[
-        int, typer.Option(min=1, help="Number of heads in the randomized search.")
-    ] = 6,
-    epochs: Annotated[
-        int, typer.Option(min=1, help="Number of epochs of each head.")
-    ] = 30,
-    on_error: OnError = "raise",
-    seed: Seed = 0,
+        "A folder Movement/Artist/file or Movement/file. By default, "
+        "paintings are drawn.",
+    ) = None,
+    out: option(Path, "Folder for figures, predictions and features.") = Path(
+        "skart-demo"
+    ),
+    weights: options.Weights = None,
+    layer: option(
+        str | None, "Layer of the features, such as mixed5. Default: the last."
+    ) = None,
+    candidates: option(int, "Number of heads in the randomized search.", min=1) = 6,
+    epochs: option(int, "Number of epochs of each head.", min=1) = 30,
+    on_error: options.OnError = "raise",
+    seed: options.Seed = 0,
 ):
     """Run the whole workflow: load, extract, search, cross-validate, fit, test, plot.
+
+    Without `--weights`, random weights are used where those of ImageNet are missing.
 
     Examples
     --------
@@ -55,7 +44,6 @@ def demo(
 
         skart demo --data my_paintings --weights inception_v3.weights.h5
     """
-    import matplotlib.pyplot as plt
     from sklearn.base import clone
     from sklearn.model_selection import (
         RandomizedSearchCV,
@@ -63,15 +51,28 @@ def demo(
         cross_val_score,
     )
 
-    from skart.cli._collection import choose_splitter, choose_weights, validation_share
+    from skart.cli._collection import (
+        choose_splitter,
+        choose_weights,
+        load_collection,
+        save_figure,
+        validation_share,
+    )
+    from skart.datasets import make_paintings
     from skart.evaluation import Evaluation
     from skart.model_selection import head_search_space, make_transfer_pipeline
     from skart.plotting import ConfusionDisplay, HistoryDisplay, SamplesDisplay
 
     started = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    weights = choose_weights(weights, typer.echo, fall_back=True)
-    paintings = _load(data, out, seed)
+    weights = choose_weights(weights, echo, fall_back=True)
+    if data is None:
+        data = out / "paintings"
+        _step("Paintings", f"drawn into {data}")
+        make_paintings(data, n_artists=6, n_per_artist=5, random_state=seed, n_jobs=-1)
+    else:
+        _step("Paintings", f"from {data}")
+    paintings = load_collection(data, _show).frame
     pipe = make_transfer_pipeline(
         weights=weights,
         layer=layer,
@@ -83,22 +84,20 @@ def demo(
     )
 
     _step(
-        "Features",
-        "each painting goes through the network once, then comes from disk",
+        "Features", "each painting goes through the network once, then comes from disk"
     )
     features = pipe[:2].fit_transform(paintings["path"])
-    typer.echo(f"  {features.shape[0]} vectors of {features.shape[1]} numbers")
+    _show(f"{features.shape[0]} vectors of {features.shape[1]} numbers")
 
     splitter, why = choose_splitter(paintings, _N_FOLDS)
     folds = splitter(_N_FOLDS, shuffle=True, random_state=seed)
-    apart = splitter is StratifiedGroupKFold
-    halves = splitter(_N_FOLDS + 1, shuffle=True, random_state=seed).split(
-        paintings["path"], paintings["movement"], paintings["artist"] if apart else None
+    artists = paintings["artist"] if splitter is StratifiedGroupKFold else None
+    parts = splitter(_N_FOLDS + 1, shuffle=True, random_state=seed).split(
+        paintings["path"], paintings["movement"], artists
     )
-    training, test = (paintings.iloc[rows] for rows in next(halves))
-    X, y, groups = training["path"], training["movement"], None
-    if apart:
-        groups = training["artist"]
+    training, test = (paintings.iloc[rows] for rows in next(parts))
+    X, y = training["path"], training["movement"]
+    groups = None if artists is None else training["artist"]
 
     _step("Search", f"{candidates} heads, {_N_FOLDS} folds, {why}")
     search = RandomizedSearchCV(
@@ -110,13 +109,13 @@ def demo(
         random_state=seed,
     ).fit(X, y, groups=groups)
     for name, value in search.best_params_.items():
-        typer.echo(f"  {name.removeprefix('head__'):24} {value:.3g}")
+        _show(f"{name.removeprefix('head__'):24} {value:.3g}")
 
     best = clone(pipe).set_params(**search.best_params_)
     # On other folds than the search, where the best score is optimistic.
     folds = splitter(_N_FOLDS, shuffle=True, random_state=seed + 1)
     scores = cross_val_score(best, X, y, groups=groups, cv=folds)
-    typer.echo(f"  accuracy on other folds  {scores.mean():.1%} +/- {scores.std():.1%}")
+    _show(f"accuracy on other folds  {scores.mean():.1%} +/- {scores.std():.1%}")
 
     held_out = validation_share(y)
     _step(
@@ -124,19 +123,22 @@ def demo(
     )
     best.set_params(head__validation_split=held_out, head__patience=10)
     best.fit(X, y, head__groups=groups)
-    typer.echo(f"  {len(best[-1].history_['loss'])} epochs")
+    _show(f"{len(best[-1].history_['loss'])} epochs")
 
-    _step("Test", f"on {len(test)} paintings not used above")
+    _step("Test", "on paintings that were not used above")
     evaluation = Evaluation(
         test["movement"],
         probabilities=best.predict_proba(test["path"]),
         classes=best.classes_,
         groups=test["artist"],
     )
-    test = test.assign(
-        predicted=evaluation.y_pred, probability=evaluation.confidence.round(4)
+    frequent = (evaluation.y_true == y.mode()[0]).mean()
+    _show(
+        f"accuracy {evaluation.metrics['accuracy']:.1%}; chance "
+        f"{1 / len(evaluation.classes):.1%}, always the most frequent movement "
+        f"{frequent:.1%}\n"
     )
-    _report(evaluation, y)
+    _show(as_table(evaluation, "none of them used above"))
 
     _step("Saved", f"in {out.resolve()}")
     samples = SamplesDisplay.from_paths(
@@ -145,61 +147,28 @@ def demo(
         artists=paintings["artist"],
         on_error=on_error,
     )
-    figures = {
-        "samples.png": samples.figure_,
-        "learning-curves.png": HistoryDisplay.from_estimator(best).figure_,
-        "confusion-matrix.png": ConfusionDisplay.from_evaluation(evaluation).figure_,
+    displays = {
+        "samples.png": samples,
+        "learning-curves.png": HistoryDisplay.from_estimator(best),
+        "confusion-matrix.png": ConfusionDisplay.from_evaluation(evaluation),
     }
-    for name, figure in figures.items():
-        figure.savefig(out / name, dpi=120, bbox_inches="tight")
-        plt.close(figure)
-    test.to_csv(out / "predictions.csv", index=False)
-    for name in (*figures, "predictions.csv"):
-        typer.echo(f"  {name}")
-    typer.echo(f"\nDone in {time.monotonic() - started:.0f} s.")
-
-
-def _load(data, out, seed):
-    """Load or draw the paintings, and print their counts."""
-    from skart.cli._collection import Collection
-    from skart.datasets import make_paintings
-
-    if data is None:
-        data = out / "paintings"
-        _step("Paintings", f"drawn into {data}")
-        make_paintings(data, n_artists=6, n_per_artist=5, random_state=seed, n_jobs=-1)
-    else:
-        _step("Paintings", f"from {data}")
-    collection = Collection(data)
-    typer.echo(textwrap.indent(collection.summary().to_string(), "  "))
-    for remark in collection.remarks():
-        typer.echo(f"  {remark}")
-    return collection.frame
-
-
-def _report(evaluation, trained_on):
-    """Print the metrics; `trained_on` holds the movements of the training."""
-    metrics = evaluation.metrics
-    chance = (evaluation.y_true == trained_on.mode()[0]).mean()
-    typer.echo(
-        f"  accuracy {metrics['accuracy']:.1%}; chance "
-        f"{1 / len(evaluation.classes):.1%}, always the most frequent movement "
-        f"{chance:.1%}\n"
+    for name, display in displays.items():
+        save_figure(display, out / name)
+        _show(name)
+    test = test.assign(
+        predicted=evaluation.y_pred, probability=evaluation.confidence.round(4)
     )
-    table = evaluation.per_movement()[["paintings", "precision", "recall", "f1"]]
-    text = table.to_string(float_format="{:.2f}".format)
-    typer.echo(textwrap.indent(text, "  "))
-    for pair in evaluation.most_confused(1).itertuples():
-        typer.echo(
-            f"\n  most confused: {pair.movement} taken for {pair.predicted} "
-            f"{pair.paintings} times of {pair.paintings / pair.share:.0f}"
-        )
-    if evaluation.metrics["accuracy"] == 1:
-        typer.echo("\n  no movement was taken for another")
+    test.to_csv(out / "predictions.csv", index=False)
+    _show("predictions.csv")
+    echo(f"\nDone in {time.monotonic() - started:.0f} s.")
 
 
 def _step(name, description):
     """Print the name and the description of the step that begins."""
     check_interrupt()
-    typer.secho(f"\n{name}", bold=True, nl=False)
-    typer.echo(f": {description}")
+    secho(f"\n{name}", bold=True, nl=False)
+    echo(f": {description}")
+
+
+def _show(text):
+    echo(textwrap.indent(text, "  "))

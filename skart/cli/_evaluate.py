@@ -1,47 +1,27 @@
 """``skart evaluate``: how good a model is on paintings it has not seen."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from skart.cli._app import (
-    CACHE,
-    Cache,
-    Data,
-    Folds,
-    Force,
-    Format,
-    Model,
-    ModelWeights,
-    OnError,
-    Seed,
-    as_json,
-    check_out,
-    command,
-    say,
-)
+from skart.cli import _options as options
+from skart.cli._app import as_json, check_out, command, option, say
 
 _N_FOLDS = 4
 
 
 @command
 def evaluate(
-    model: Model,
-    data: Data,
-    folds: Folds = None,
-    predictions: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV file for the prediction of each painting.", show_default=False
-        ),
-    ] = None,
-    weights: ModelWeights = None,
-    on_error: OnError = "raise",
-    cache: Cache = CACHE,
-    seed: Seed = 0,
-    force: Force = False,
-    format: Format = "table",
+    model: options.Model,
+    data: options.Data,
+    folds: options.Folds = None,
+    predictions: option(
+        Path | None, "CSV file for the prediction of each painting."
+    ) = None,
+    weights: options.ModelWeights = None,
+    on_error: options.OnError = "raise",
+    cache: options.Cache = options.CACHE,
+    seed: options.Seed = 0,
+    force: options.Force = False,
+    format: options.Format = "table",
 ):
     """Evaluate a model on paintings it has not seen, and show its errors.
 
@@ -60,31 +40,23 @@ def evaluate(
     """
     if predictions is not None:
         check_out(predictions, force=force, option="--predictions")
-    assessed = assess(
-        model,
-        data,
-        n_folds=folds,
-        weights=weights,
-        on_error=on_error,
-        cache=cache,
-        seed=seed,
-    )
+    assessed = assess(model, data, folds, weights, on_error, cache, seed)
+    evaluation = assessed.evaluation
     if predictions is not None:
-        table = assessed.frame.assign(
-            predicted=assessed.evaluation.y_pred,
-            confidence=assessed.evaluation.confidence,
+        table = assessed.collection.frame.assign(
+            predicted=evaluation.y_pred, confidence=evaluation.confidence
         )
         table.to_csv(predictions, index=False, errors="backslashreplace")
         say(f"saved {predictions}")
-    write = _as_json if format == "json" else _as_table
-    return write(assessed.evaluation, assessed.method)
+    write = _as_json if format == "json" else as_table
+    return write(evaluation, assessed.method)
 
 
-def assess(file, data, *, n_folds, weights, on_error, cache, seed):
+def assess(file, data, n_folds, weights, on_error, cache, seed):
     """Test a model on paintings it has not seen, or cross-validate its pipeline.
 
-    Return a Bunch: `evaluation`, `frame` (the paintings, in the same order), `method`
-    (a description), `pipe`, `notes` (of the model file) and `collection`.
+    Return a Bunch: `evaluation`, `collection` (of the paintings in it, in the same
+    order), `method` (a description), `pipe` and `notes` (of the model file).
     """
     from sklearn.utils import Bunch
 
@@ -100,25 +72,21 @@ def assess(file, data, *, n_folds, weights, on_error, cache, seed):
         collection = Collection(data, least=1)
         new = _find_new_paintings(pipe, notes, collection, file, cache)
     if new is not None:
-        frame = collection.frame[new].reset_index(drop=True)
-        evaluation, method = _test(pipe, notes, collection, frame, seed)
+        collection.frame = collection.frame[new].reset_index(drop=True)
+        evaluation, method = _test(pipe, notes, collection, seed)
     else:
         collection = Collection(data)
-        frame = collection.frame
         for remark in collection.remarks():
             say(remark)
         evaluation, method = _cross_validate(pipe, collection, n_folds, seed)
         if notes.get("search"):
-            method += (
-                "; its parameters were searched for on paintings that are among these"
-            )
+            method += "; its parameters were searched for on some of these paintings"
     return Bunch(
         evaluation=evaluation,
-        frame=frame,
+        collection=collection,
         method=method,
         pipe=pipe,
         notes=notes,
-        collection=collection,
     )
 
 
@@ -137,35 +105,37 @@ def _find_new_paintings(pipe, notes, collection, file, cache):
     digests = digest_paintings(collection.paths, cache)
     seen = np.isin(digests, notes.get("digests", []))
     new = known & ~seen
+    reason = None
     if "digests" not in notes:
         reason = "The model file doesn't list the paintings it was trained on"
     elif new.sum() <= seen.sum():  # a few new paintings are no test
         reason = "The model was trained on these paintings"
-    else:
-        if seen.any():
-            n = seen.sum()
-            say(f"left out, since the model was trained on them: {n} paintings")
-        for movement in np.unique(collection.labels[~known]):
-            say(f"left out, a movement that the model doesn't know: {movement}")
-        return new
-    say(f"{reason}, so its pipeline is cross-validated.")
-    return None
+    if reason is not None:
+        say(f"{reason}, so its pipeline is cross-validated.")
+        return None
+    if seen.any():
+        n_seen = seen.sum()
+        say(f"left out, since the model was trained on them: {n_seen} paintings")
+    for movement in np.unique(collection.labels[~known]):
+        say(f"left out, a movement that the model doesn't know: {movement}")
+    return new
 
 
-def _test(pipe, notes, collection, frame, seed):
+def _test(pipe, notes, collection, seed):
     """Return the evaluation of the fitted model on new paintings, and the method."""
     from skart.evaluation import Evaluation
 
     evaluation = Evaluation(
-        frame["movement"],
-        probabilities=pipe.predict_proba(frame["path"].to_numpy(dtype=object)),
+        collection.labels,
+        probabilities=pipe.predict_proba(collection.paths),
         classes=pipe.classes_,
-        groups=frame["artist"] if collection.artists_known else None,
+        groups=collection.groups,
         random_state=seed,
     )
     method = "none of them byte for byte one that the model was trained on"
-    if collection.artists_known and notes.get("artists") is not None:
-        n_known = int(frame["artist"].isin(notes["artists"]).sum())
+    artists = notes.get("artists")
+    if collection.artists_known and artists is not None:
+        n_known = collection.frame["artist"].isin(artists).sum()
         method += f", {n_known} of them by artists it was trained on"
     return evaluation, method
 
@@ -178,14 +148,12 @@ def _cross_validate(pipe, collection, n_folds, seed):
     from skart.cli._collection import choose_splitter, validation_share
     from skart.evaluation import evaluate
 
-    (load, _), (name, classifier) = pipe.steps[0], pipe.steps[-1]
+    loader, (name, classifier) = pipe[0], pipe.steps[-1]
     if name == "cnn":  # which reads each image in every epoch
-        pipe.set_params(**{f"{load}__cache_pixels": True})
+        loader.set_params(cache_pixels=True)
     if getattr(classifier, "validation_split", 0):
-        share = max(
-            classifier.validation_split, validation_share(collection.labels, n_folds)
-        )
-        pipe.set_params(**{f"{name}__validation_split": share})
+        share = validation_share(collection.labels, n_folds)
+        classifier.set_params(validation_split=max(classifier.validation_split, share))
     most = collection.summary()["paintings"].max()
     if n_folds > most:
         raise ValueError(
@@ -214,13 +182,15 @@ def _cross_validate(pipe, collection, n_folds, seed):
 
 
 def _as_json(evaluation, method):
-    gap = evaluation.leakage_gap if evaluation.random_folds is not None else None
+    gap = None
+    if evaluation.random_folds is not None:
+        gap = evaluation.leakage_gap.to_dict()
     return as_json(
         {
             "method": method,
             "paintings": len(evaluation.y_true),
             "metrics": evaluation.metrics.to_dict(),
-            "leakage_gap": None if gap is None else gap.to_dict(),
+            "leakage_gap": gap,
             "movements": evaluation.per_movement().reset_index().to_dict("records"),
             "most_confused": evaluation.most_confused(5).to_dict("records"),
             "confusion": {
@@ -231,24 +201,17 @@ def _as_json(evaluation, method):
     )
 
 
-def _as_table(evaluation, method):
-    figures = (
-        evaluation.metrics.to_frame()
-        if evaluation.random_folds is None
-        else evaluation.leakage_gap
-    )
-    columns = ["paintings"] + [
-        f"{name}{end}"
-        for name in ("precision", "recall", "f1")
-        for end in ("", "_low", "_high")
-    ]
+def as_table(evaluation, method):
+    figures = evaluation.metrics.to_frame()
+    if evaluation.random_folds is not None:
+        figures = evaluation.leakage_gap
     lines = [
         f"{len(evaluation.y_true)} paintings, {method}",
         "",
         figures.to_string(float_format="{:.3f}".format),
         "",
         "of each movement, with 95 % intervals",
-        evaluation.per_movement()[columns].to_string(float_format="{:.2f}".format),
+        evaluation.per_movement().to_string(float_format="{:.2f}".format),
         "",
     ]
     pairs = evaluation.most_confused(5)

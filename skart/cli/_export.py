@@ -1,30 +1,25 @@
 """``skart export``: a model as one file for LiteRT or ONNX Runtime."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
-
-from skart.cli._app import Force, Model, ModelWeights, check_out, command
+from skart.cli import _options as options
+from skart.cli._app import check_out, command, option
 
 
 @command
 def export(
-    model: Model,
-    to: Annotated[
-        Literal["litert", "onnx"],
-        typer.Option(help="The format. LiteRT starts in half a second."),
-    ] = "litert",
-    out: Annotated[
+    model: options.Model,
+    to: option(
+        Literal["litert", "onnx"], "The format. LiteRT starts in half a second."
+    ) = "litert",
+    out: option(
         Path | None,
-        typer.Option(
-            help="The file to write, ending in .tflite or .onnx. The default is the "
-            "model's name with that suffix.",
-            show_default=False,
-        ),
-    ] = None,
-    weights: ModelWeights = None,
-    force: Force = False,
+        "The file to write, ending in .tflite or .onnx. The default is the "
+        "model's name with that suffix.",
+    ) = None,
+    weights: options.ModelWeights = None,
+    force: options.Force = False,
 ):
     """Export a model as one file that runs without skart, Keras and TensorFlow.
 

@@ -1,10 +1,11 @@
 """``skart info``: the description of a model file."""
 
-from skart.cli._app import Format, Model, as_json, command
+from skart.cli import _options as options
+from skart.cli._app import as_json, command
 
 
 @command
-def info(model: Model, format: Format = "table"):
+def info(model: options.Model, format: options.Format = "table"):
     """Show the classes, training, weights, parameters and versions of a model.
 
     The model itself is not loaded.
@@ -29,13 +30,10 @@ def info(model: Model, format: Format = "table"):
 def _lines(description, indent=""):
     """Yield a line an entry; nested entries are indented."""
     for name, value in description.items():
-        if isinstance(value, dict):
+        parts = value if isinstance(value, list) else [value]
+        if parts and isinstance(parts[0], dict):
             yield f"{indent}{name}"
-            yield from _lines(value, indent + "  ")
-        elif value and isinstance(value, list) and isinstance(value[0], dict):
-            yield f"{indent}{name}"
-            for part in value:
+            for part in parts:
                 yield from _lines(part, indent + "  ")
         else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            yield f"{indent}{name}: {shown}"
+            yield f"{indent}{name}: {', '.join(map(str, parts))}"

@@ -5,11 +5,10 @@ import io
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
-
-from skart.cli._app import CACHE, Cache, Model, ModelWeights, as_json, command, say
+from skart.cli import _options as options
+from skart.cli._app import argument, as_json, command, option, say
 
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
@@ -18,23 +17,14 @@ _FEW = 32
 
 @command
 def predict(
-    model: Model,
-    images: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Image files, or folders of them.",
-            metavar="IMAGE...",
-            show_default=False,
-        ),
-    ],
-    top_k: Annotated[
-        int, typer.Option(min=1, help="Number of movements shown for each image.")
-    ] = 3,
-    weights: ModelWeights = None,
-    cache: Cache = CACHE,
-    format: Annotated[
-        Literal["table", "csv", "json"], typer.Option(help="Output format.")
-    ] = "table",
+    model: options.Model,
+    images: argument(
+        list[Path], "Image files, or folders of them.", metavar="IMAGE..."
+    ),
+    top_k: option(int, "Number of movements shown for each image.", min=1) = 3,
+    weights: options.ModelWeights = None,
+    cache: options.Cache = options.CACHE,
+    format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
     """Predict the movement of images.
 
@@ -53,7 +43,12 @@ def predict(
     """
     paths, skipped = [], Counter()
     for image in images:
-        paths += _list_folder(image, skipped) if image.is_dir() else [str(image)]
+        if image.is_dir():
+            from skart.datasets import list_images  # not needed for single files
+
+            paths += list_images(image, skipped)
+        else:
+            paths.append(str(image))
     for reason, n in skipped.items():
         say(f"passed over: {n} {reason}")
     paths = list(dict.fromkeys(paths))
@@ -117,7 +112,7 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache):
 
 def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
     """Return the fitted pipeline of a model file; its first step is an ImageLoader."""
-    # Imported here, since exported models don't need them.
+    # Not needed for exported models.
     from sklearn.pipeline import Pipeline
 
     from skart.images import ImageLoader
@@ -135,12 +130,6 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
             f"{type(pipe[-1]).__name__}. Pass a model of skart train."
         )
     return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
-
-
-def _list_folder(folder, skipped):
-    from skart.datasets import list_images
-
-    return list_images(folder, skipped)
 
 
 def _as_json(paths, predictions, failures):

@@ -2,33 +2,23 @@
 
 import textwrap
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from skart.cli._app import Data, Format, Seed, as_json, command, say
+from skart.cli import _options as options
+from skart.cli._app import as_json, command, option, say
 
 
 @command
 def profile(
-    data: Data,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for figures: samples.png and sizes.png.", show_default=False
-        ),
-    ] = None,
-    cut: Annotated[
+    data: options.Data,
+    out: option(Path | None, "Folder for figures: samples.png and sizes.png.") = None,
+    cut: option(
         int | None,
-        typer.Option(
-            min=1,
-            help="Also draw the sizes of images whose longer side is below and above "
-            "this number of pixels.",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Seed = 0,
-    format: Format = "table",
+        "Also draw the sizes of images whose longer side is below and above "
+        "this number of pixels.",
+        min=1,
+    ) = None,
+    seed: options.Seed = 0,
+    format: options.Format = "table",
 ):
     """Show the movements, artists, image sizes and formats of a folder.
 
@@ -43,13 +33,16 @@ def profile(
 
         skart profile paintings/ --format json | jq .movements
     """
-    from skart.cli._collection import Collection
-    from skart.plotting._profiles import describe
+    from skart.cli._collection import Collection, save_figure
+    from skart.plotting._profiles import describe, figures
 
     collection = Collection(data, least=1)
     answer, table = describe(collection)
     if out is not None:
-        _save_figures(collection, out, cut=cut, seed=seed)
+        out.mkdir(parents=True, exist_ok=True)
+        for name, display in figures(collection, cut=cut, seed=seed):
+            save_figure(display, out / f"{name}.png")
+            say(f"saved {out / name}.png")
     if format == "json":
         return as_json(answer)
     artists = f" of {answer['artists']} artists" if answer["artists"] else ""
@@ -67,17 +60,3 @@ def profile(
         *(f"can't be read: {path!r}" for path in answer["unreadable"]),
     ]
     return "\n".join(lines)
-
-
-def _save_figures(collection, folder, *, cut, seed):
-    """Draw samples and image sizes, and save them as PNG files."""
-    import matplotlib.pyplot as plt
-
-    from skart.plotting._profiles import figures
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, display in figures(collection, cut=cut, seed=seed):
-        file = folder / f"{name}.png"
-        display.figure_.savefig(file, dpi=120, bbox_inches="tight")
-        plt.close(display.figure_)
-        say(f"saved {file}")

@@ -1,40 +1,24 @@
 """``skart report``: one HTML page on a model."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from skart.cli._app import (
-    CACHE,
-    Cache,
-    Data,
-    Folds,
-    Force,
-    Model,
-    ModelWeights,
-    OnError,
-    Seed,
-    check_out,
-    command,
-)
+from skart.cli import _options as options
+from skart.cli._app import check_out, command, option
 from skart.cli._evaluate import assess
 
 
 @command
 def report(
-    model: Model,
-    data: Data,
-    out: Annotated[Path, typer.Option(help="File of the page.")] = Path("report.html"),
-    title: Annotated[
-        str | None, typer.Option(help="Title of the page.", show_default=False)
-    ] = None,
-    folds: Folds = None,
-    weights: ModelWeights = None,
-    on_error: OnError = "raise",
-    cache: Cache = CACHE,
-    seed: Seed = 0,
-    force: Force = False,
+    model: options.Model,
+    data: options.Data,
+    out: option(Path, "File of the page.") = Path("report.html"),
+    title: option(str | None, "Title of the page.") = None,
+    folds: options.Folds = None,
+    weights: options.ModelWeights = None,
+    on_error: options.OnError = "raise",
+    cache: options.Cache = options.CACHE,
+    seed: options.Seed = 0,
+    force: options.Force = False,
 ):
     """Evaluate a model as `skart evaluate` does, and write an HTML page.
 
@@ -51,23 +35,15 @@ def report(
     """
     check_out(out, force=force, suffix=".html")
 
-    assessed = assess(
-        model,
-        data,
-        n_folds=folds,
-        weights=weights,
-        on_error=on_error,
-        cache=cache,
-        seed=seed,
-    )
     from skart.datasets._pandora18k import periods_of
     from skart.report import write_report
 
+    assessed = assess(model, data, folds, weights, on_error, cache, seed)
     collection = assessed.collection
     write_report(
         out,
         assessed.evaluation,
-        assessed.frame["path"],
+        collection.paths,
         title=title or f"Movements of {Path(collection.name).name}",
         estimator=assessed.pipe,
         search=assessed.notes.get("search"),

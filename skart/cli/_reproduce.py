@@ -2,89 +2,60 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from skart.cli._app import Format, OnError, Seed, Weights, as_json, command, say, step
+from skart.cli import _options as options
+from skart.cli._app import argument, as_json, command, option, say
 
 
 @command
 def reproduce(
-    data: Annotated[
+    data: argument(
         Path | None,
-        typer.Argument(
-            help="The unpacked Pandora18K, or any folder Movement/Artist/file. With "
-            "--quick, paintings are drawn if it is left out or does not exist.",
-            metavar="[DIR]",
-            show_default=False,
-        ),
-    ] = None,
-    quick: Annotated[
-        bool,
-        typer.Option(
-            "--quick",
-            help="Small images, short training: ten minutes for 480 paintings.",
-        ),
-    ] = False,
-    out: Annotated[
-        Path, typer.Option(help="Folder for results, figures and models.")
-    ] = Path("skart-reproduction"),
-    weights: Weights = None,
-    size: Annotated[
+        "The unpacked Pandora18K, or any folder Movement/Artist/file. With "
+        "--quick, paintings are drawn if it is left out or does not exist.",
+        metavar="[DIR]",
+    ) = None,
+    quick: option(
+        bool, "Small images, short training: ten minutes for 480 paintings.", "--quick"
+    ) = False,
+    out: option(Path, "Folder for results, figures and models.") = Path(
+        "skart-reproduction"
+    ),
+    weights: options.Weights = None,
+    size: option(
         int | None,
-        typer.Option(
-            min=32,
-            help="Height and width of the images for networks trained from scratch. "
-            "Default: 500 as in the report, 96 with --quick.",
-            show_default=False,
-        ),
-    ] = None,
-    pretrained_size: Annotated[
+        "Height and width of the images for networks trained from scratch. "
+        "Default: 500 as in the report, 96 with --quick.",
+        min=32,
+    ) = None,
+    pretrained_size: option(
         int | None,
-        typer.Option(
-            min=75,
-            help="Height and width of the images for InceptionV3. Default: 500, 299 "
-            "with --quick.",
-            show_default=False,
-        ),
-    ] = None,
-    epochs: Annotated[
+        "Height and width of the images for InceptionV3. Default: 500, 299 "
+        "with --quick.",
+        min=75,
+    ) = None,
+    epochs: option(
         int | None,
-        typer.Option(
-            min=1,
-            help="Maximum number of epochs of networks trained from scratch. Default: "
-            "40, 12 with --quick.",
-            show_default=False,
-        ),
-    ] = None,
-    n_networks: Annotated[
+        "Maximum number of epochs of networks trained from scratch. Default: "
+        "40, 12 with --quick.",
+        min=1,
+    ) = None,
+    n_networks: option(
         int | None,
-        typer.Option(
-            min=1,
-            help="Number of networks in the random search. Default: 10, 3 with "
-            "--quick.",
-            show_default=False,
-        ),
-    ] = None,
-    n_heads: Annotated[
+        "Number of networks in the random search. Default: 10, 3 with --quick.",
+        min=1,
+    ) = None,
+    n_heads: option(
         int | None,
-        typer.Option(
-            min=1,
-            help="Number of heads in the random search. Default: 40, 6 with --quick.",
-            show_default=False,
-        ),
-    ] = None,
-    cited: Annotated[
-        bool,
-        typer.Option(
-            "--cited/--no-cited",
-            help="Also run the systems that the report cites.",
-        ),
-    ] = True,
-    on_error: OnError = "raise",
-    seed: Seed = 0,
-    format: Format = "table",
+        "Number of heads in the random search. Default: 40, 6 with --quick.",
+        min=1,
+    ) = None,
+    cited: option(
+        bool, "Also run the systems that the report cites.", "--cited/--no-cited"
+    ) = True,
+    on_error: options.OnError = "raise",
+    seed: options.Seed = 0,
+    format: options.Format = "table",
 ):
     """Run every experiment of the report and compare the results.
 
@@ -109,7 +80,7 @@ def reproduce(
             "--quick to draw paintings."
         )
 
-    from skart.cli._collection import Collection, choose_weights
+    from skart.cli._collection import choose_weights, load_collection
     from skart.datasets import make_paintings
     from skart.reproduction._cited import (
         CAVEAT,
@@ -126,28 +97,23 @@ def reproduce(
     if data is None:
         data = out / "paintings"
     if quick and (not data.exists() or data == out / "paintings"):
-        step("Paintings", f"drawn into {data}")
+        say(f"Paintings: drawn into {data}", bold=True)
         make_paintings(data, random_state=seed, n_jobs=-1)
-    collection = Collection(data)
-    say(collection.summary().to_string())
-    for remark in collection.remarks():
-        say(remark)
+    collection = load_collection(data, say)
+    settings = QUICK if quick else Settings()
     given = {
         "size": size,
         "pretrained_size": pretrained_size,
         "epochs": epochs,
+        "search_epochs": min(epochs, settings.search_epochs) if epochs else None,
         "n_networks": n_networks,
         "n_heads": n_heads,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    settings = dataclasses.replace(QUICK if quick else Settings(), **given)
-    if epochs is not None:
-        tried = min(epochs, settings.search_epochs)
-        settings = dataclasses.replace(settings, search_epochs=tried)
     reproduction = Reproduction(
         collection,
         out,
-        settings,
+        dataclasses.replace(settings, **given),
         weights=weights,
         on_error=on_error,
         seed=seed,

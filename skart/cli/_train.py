@@ -3,89 +3,56 @@
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
-
-from skart.cli._app import (
-    CACHE,
-    Cache,
-    Data,
-    Force,
-    Format,
-    OnError,
-    Seed,
-    Weights,
-    as_json,
-    check_out,
-    command,
-    say,
-    step,
-)
+from skart.cli import _options as options
+from skart.cli._app import as_json, check_out, command, option, say
 
 _N_FOLDS = 3
 
 
 @command
 def train(
-    data: Data,
-    out: Annotated[Path, typer.Option(help="File for the model (.skart).")] = Path(
-        "model.skart"
-    ),
-    model: Annotated[
+    data: options.Data,
+    out: option(Path, "File for the model (.skart).") = Path("model.skart"),
+    model: option(
         Literal["transfer", "fine-tune", "hybrid", "vgg-lite", "squeezenet", "alexnet"],
-        typer.Option(
-            help="A head on frozen features (transfer), a head and the last module of "
-            "InceptionV3 (fine-tune), or a network trained from scratch."
-        ),
-    ] = "transfer",
-    weights: Weights = None,
-    layer: Annotated[
+        "A head on frozen features (transfer), a head and the last module of "
+        "InceptionV3 (fine-tune), or a network trained from scratch.",
+    ) = "transfer",
+    weights: options.Weights = None,
+    layer: option(
         str | None,
-        typer.Option(
-            help="transfer: layer of the features, such as mixed5 (default: the last). "
-            "fine-tune: the layers after this one are trained (default: mixed9).",
-            show_default=False,
-        ),
-    ] = None,
-    size: Annotated[
+        "transfer: layer of the features, such as mixed5 (default: the last). "
+        "fine-tune: the layers after this one are trained (default: mixed9).",
+    ) = None,
+    size: option(
         int | None,
-        typer.Option(
-            min=16,
-            help="Height and width of the images in pixels. Default: 299, or 224 for "
-            "networks trained from scratch (500 in the report).",
-            show_default=False,
-        ),
-    ] = None,
-    dtype: Annotated[
+        "Height and width of the images in pixels. Default: 299, or 224 for "
+        "networks trained from scratch (500 in the report).",
+        min=16,
+    ) = None,
+    dtype: option(
         Literal["float32", "bfloat16"],
-        typer.Option(
-            help="Data type of the computation. bfloat16 is about twice as fast on "
-            "processors that support it (AVX512-BF16, AMX) and slower on others; the "
-            "features differ by about 1 %."
-        ),
-    ] = "float32",
-    search: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Number of candidates of a randomized search; 0: no search."
-        ),
-    ] = 0,
-    epochs: Annotated[
+        "Data type of the computation. bfloat16 is about twice as fast on "
+        "processors that support it (AVX512-BF16, AMX) and slower on others; the "
+        "features differ by about 1 %.",
+    ) = "float32",
+    search: option(
+        int, "Number of candidates of a randomized search; 0: no search.", min=0
+    ) = 0,
+    epochs: option(
         int | None,
-        typer.Option(
-            min=1,
-            help="Maximum number of epochs. Default: 60 for transfer, 10 for "
-            "fine-tune, else 30. Training stops early if the validation loss no "
-            "longer falls.",
-            show_default=False,
-        ),
-    ] = None,
-    on_error: OnError = "raise",
-    cache: Cache = CACHE,
-    seed: Seed = 0,
-    force: Force = False,
-    format: Format = "table",
+        "Maximum number of epochs. Default: 60 for transfer, 10 for "
+        "fine-tune, else 30. Training stops early if the validation loss no "
+        "longer falls.",
+        min=1,
+    ) = None,
+    on_error: options.OnError = "raise",
+    cache: options.Cache = options.CACHE,
+    seed: options.Seed = 0,
+    force: options.Force = False,
+    format: options.Format = "table",
 ):
     """Train a classifier on a folder of paintings and save it.
 
@@ -109,25 +76,13 @@ def train(
                     "option out, or pass --model transfer or --model fine-tune."
                 )
 
-    from skart.cli._collection import Collection, choose_weights
+    from skart.cli._collection import choose_weights, load_collection
 
     weights = choose_weights(weights, say)
-    step("Paintings", f"from {data}")
-    collection = Collection(data)
-    say(collection.summary().to_string())
-    for remark in collection.remarks():
-        say(remark)
-    pipe = _make_pipeline(
-        model,
-        weights=weights,
-        layer=layer,
-        size=size,
-        dtype=dtype,
-        epochs=epochs,
-        on_error=on_error,
-        cache=cache,
-        random_state=seed,
-    )
+    say(f"Paintings: from {data}", bold=True)
+    collection = load_collection(data, say)
+    common = {"on_error": on_error, "random_state": seed}
+    pipe = _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common)
     result = _train_and_save(pipe, collection, out, cache, search, seed)
     if format == "json":
         return as_json(result)
@@ -144,9 +99,7 @@ def train(
     return "\n".join(lines)
 
 
-def _make_pipeline(
-    model, *, weights, layer, size, dtype, epochs, on_error, cache, random_state
-):
+def _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common):
     """Return the unfitted pipeline of `--model`."""
     from skart.classifiers import DenseHeadClassifier
     from skart.model_selection import (
@@ -155,7 +108,6 @@ def _make_pipeline(
         make_transfer_pipeline,
     )
 
-    common = {"on_error": on_error, "random_state": random_state}
     if model == "transfer":
         return make_transfer_pipeline(
             size=size or 299,
@@ -201,18 +153,15 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
     from skart.persistence import save_model
     from skart.persistence._parts import digest_paintings
 
-    paths, labels = collection.paths, collection.labels
+    paths, labels, artists = collection.paths, collection.labels, collection.groups
     splitter, why = choose_splitter(collection.frame, _N_FOLDS)
     name = pipe.steps[-1][0]
-    groups = collection.groups if splitter is StratifiedGroupKFold else None
+    groups = artists if splitter is StratifiedGroupKFold else None
     fit_params = {} if groups is None else {f"{name}__groups": groups}
-    pipe.set_params(
-        **{
-            # Large enough in the folds of a search, or of an evaluation later.
-            f"{name}__validation_split": validation_share(labels, _N_FOLDS),
-            f"{name}__patience": 10 if pipe[-1].epochs > 10 else 3,
-        }
-    )
+    # Large enough in the folds of a search, or of an evaluation later.
+    share = validation_share(labels, _N_FOLDS)
+    patience = 10 if pipe[-1].epochs > 10 else 3
+    pipe[-1].set_params(validation_split=share, patience=patience)
     best, score, results = {}, None, None
     if n_candidates:
         say(f"Search: {n_candidates} candidates, {_N_FOLDS} folds, {why}")
@@ -234,11 +183,9 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
         score = float(search.best_score_)
         results = note_search(search.cv_results_)
         pipe.set_params(**best)
-    share = pipe[-1].validation_split
     say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {why}")
     pipe.fit(paths, labels, **fit_params)
     accuracy = validation_accuracy(pipe[-1].history_)
-    artists = collection.groups
     notes = {
         "trained_on": collection.name,
         "paintings": dict(Counter(map(str, labels))),
@@ -266,10 +213,8 @@ def _search_space(pipe):
     from skart.model_selection import cnn_search_space, head_search_space
 
     name, classifier = pipe.steps[-1]
-    if name == "head":
-        return head_search_space()
-    if name == "model":
-        return head_search_space("model__head__")
+    if name != "cnn":
+        return head_search_space("head__" if name == "head" else "model__head__")
     space = cnn_search_space()
     if classifier.network == "squeezenet":
         del space["cnn__units"]

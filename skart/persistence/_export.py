@@ -1,10 +1,10 @@
 """Export of fitted pipelines as LiteRT and ONNX files."""
 
-import datetime
+import contextlib
 import importlib.util
 import io
 import json
-import tempfile
+import os
 import warnings
 import zipfile
 import zlib
@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._files import atomic_write
 from skart._utils._validation import StrOptions, validate
-from skart._utils._versions import list_versions
 from skart.features import FeatureExtractor
 from skart.images import ImageLoader
 from skart.images._loader import check_size
@@ -26,15 +25,18 @@ from skart.persistence._exported import (
     READERS,
     RUNTIMES,
     SUFFIXES,
-    remove_old_kept,
 )
-from skart.persistence._file import EXPORT_FORMAT, INFO
+from skart.persistence._file import EXPORT_FORMAT, INFO, new_info
 from skart.persistence._parts import clear_local_parameters, copy_model
 from skart.persistence._save import check_target
 
 # The largest difference of probabilities; float32 rounding is about 1e-6.
 _TOLERANCE = 1e-4
 
+# The number of automatic exports that are kept in a cache folder.
+_N_KEPT = 8
+
+# For those who run the file without skart.
 _PREPROCESSING = (
     "Decode the file to 8-bit sRGB, apply its EXIF orientation, put transparent pixels "
     "on white, and resize to (height, width): 'crop' fills them and cuts off the rest, "
@@ -51,21 +53,19 @@ _EXPORTABLE = (
 
 
 class ExportError(ValueError):
-    """Raised if a model can't be exported.
-
-    See Also
-    --------
-    export_model : Export a model.
-    """
+    """Raised if a model can't be exported."""
 
 
 def export_model(model, path, format="litert"):
     """Export a fitted pipeline as one LiteRT or ONNX file.
 
     The file contains the whole computation from pixels to probabilities, including the
-    frozen backbone and its weights, and runs without skart, Keras and TensorFlow. It
-    also contains a JSON description ``skart.json`` with the classes, the size of the
-    images, how they are prepared, and the versions. ``skart predict`` runs such a file.
+    frozen backbone, and runs without skart, Keras and TensorFlow. Its JSON description
+    ``skart.json`` names the classes and how images are prepared: it is in a zip that is
+    appended to a LiteRT file, and in the metadata properties of an ONNX file. ``skart
+    predict`` runs such a file. Requires ``pip install skart[export]``.
+
+    Native code runs the graph: use exported files only from people that you trust.
 
     Parameters
     ----------
@@ -73,9 +73,8 @@ def export_model(model, path, format="litert"):
         A fitted pipeline of :class:`~skart.ImageLoader`,
         :class:`~skart.FeatureExtractor`, optionally ``StandardScaler``, and
         :class:`~skart.DenseHeadClassifier`; or of ``ImageLoader`` and
-        :class:`~skart.FineTuneClassifier` or a network trained from scratch, such as
-        :class:`~skart.HybridCNNClassifier`. All parts must compute in float32, and
-        ``test_time_augmentation`` must be None.
+        :class:`~skart.FineTuneClassifier` or a network trained from scratch. All parts
+        must compute in float32, without ``test_time_augmentation``.
     path : str or path
         The file to write, ending in ``.tflite`` or ``.onnx``. An existing file is
         replaced once the new one is complete.
@@ -98,13 +97,6 @@ def export_model(model, path, format="litert"):
     --------
     save_model : Save any model so that it can be loaded as an estimator.
 
-    Notes
-    -----
-    The description is in a zip that is appended to a LiteRT file, as TensorFlow Lite
-    appends metadata, and in the metadata properties of an ONNX file, under the name
-    ``skart.json``. Requires ``pip install skart[export]``. Native code runs the graph:
-    use exported files only from people that you trust.
-
     Examples
     --------
     >>> from skart import load_model
@@ -123,15 +115,16 @@ def export_model(model, path, format="litert"):
     if obstacle is not None:
         raise ExportError(f"this model can't be exported: {obstacle}. {_EXPORTABLE}")
     check_is_fitted(model)
-    packages = {"litert": ["ai_edge_litert"], "onnx": ["tf2onnx", RUNTIMES["onnx"]]}
-    missing = [x for x in packages[format] if importlib.util.find_spec(x) is None]
+    needed = ["tf2onnx"] if format == "onnx" else []
+    needed.append(RUNTIMES[format])
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise ExportError(
             f"an export to {format} needs {' and '.join(missing)}. Run: pip install "
             "'skart[export]'"
         )
     # Without a cache, the image of the check below is not stored.
-    model = copy_model(model, lambda step, estimator: clear_local_parameters(estimator))
+    model = copy_model(model, lambda _, estimator: clear_local_parameters(estimator))
     shape = (*check_size("size", model[0].size), 3)
     compute, networks = _make_function(model, shape)
     graph = _CONVERTERS[format](compute, networks, shape)
@@ -139,10 +132,8 @@ def export_model(model, path, format="litert"):
     with atomic_write(path) as part:
         part.write_bytes(graph + _METADATA[format](info))
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        try:
+        with _converting(format):
             found = READERS[format](part).run(image)
-        except (RuntimeError, ValueError) as error:
-            raise _conversion_error(format, error) from error
         difference = np.abs(found - model[1:].predict_proba(image[None])[0]).max()
         if not difference <= _TOLERANCE:  # nan is not, either
             raise ExportError(
@@ -153,13 +144,10 @@ def export_model(model, path, format="litert"):
 
 def keep_export(model, kept, file):
     """Export a model that was loaded from `file` to the path `kept` in the cache."""
-    # Models that can't be exported are skipped; a failed conversion is a warning.
-    if _find_obstacle(model) is not None:
-        return
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=kept.parent).close()
-    except OSError:  # read-only
+    folder = kept.parent
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if _find_obstacle(model) is not None or not os.access(folder, os.W_OK):
         return
     try:
         export_model(model, kept)
@@ -169,7 +157,10 @@ def keep_export(model, kept, file):
             "starts TensorFlow",
             stacklevel=2,
         )
-    remove_old_kept(kept.parent)
+    with contextlib.suppress(OSError):  # another process may remove them, too
+        by_age = sorted(folder.glob("export-*.tflite"), key=os.path.getmtime)
+        for old in by_age[:-_N_KEPT]:
+            old.unlink()
 
 
 def _find_obstacle(model):
@@ -214,13 +205,11 @@ def _make_function(model, shape):
         extract, networks = _make_extraction(middle[0], shape)
     elif getattr(classifier, "trunk_", {"cut": "input"})["cut"] != "input":
         extract, networks = _make_extraction(classifier._extractor(), shape)
-    scaler = (
-        middle[1]
-        if len(middle) == 2
-        else StandardScaler(with_mean=False, with_std=False)
-    )
-    mean = np.float32(scaler.mean_ if scaler.with_mean else 0)
-    scale = np.float32(scaler.scale_ if scaler.with_std else 1)
+    mean, scale = np.float32(0), np.float32(1)
+    if len(middle) == 2:
+        scaler = middle[1]
+        mean = np.float32(scaler.mean_ if scaler.with_mean else 0)
+        scale = np.float32(scaler.scale_ if scaler.with_std else 1)
 
     def compute(images):
         features = (extract(tf.cast(images, "float32")) - mean) / scale
@@ -258,6 +247,19 @@ def _make_extraction(extractor, shape):
     return extract, [network]
 
 
+@contextlib.contextmanager
+def _converting(format, *errors):
+    """Convert exceptions of a converter or a runtime to an ExportError."""
+    try:
+        yield
+    except (RuntimeError, ValueError, *errors) as error:
+        cause = error.__cause__ or error  # a ModelFileError names a temporary file
+        reason = f"{type(cause).__name__}: {cause}".splitlines()[0]
+        raise ExportError(
+            f"a layer can't be converted to {format}: {reason}"
+        ) from error
+
+
 def _convert_to_litert(compute, networks, shape):
     """Return the content of a LiteRT file that takes one image."""
     import tensorflow as tf
@@ -271,12 +273,9 @@ def _convert_to_litert(compute, networks, shape):
     traced = tf.function(compute, input_signature=signature).get_concrete_function()
     weights = tf.Module()
     weights.all = [weight.value for network in networks for weight in network.weights]
-    try:
-        return tf.lite.TFLiteConverter.from_concrete_functions(
-            [traced], weights
-        ).convert()
-    except (ConverterError, RuntimeError, ValueError) as error:
-        raise _conversion_error("litert", error) from error
+    converter = tf.lite.TFLiteConverter
+    with _converting("litert", ConverterError):
+        return converter.from_concrete_functions([traced], weights).convert()
 
 
 def _convert_to_onnx(compute, networks, shape):
@@ -288,10 +287,8 @@ def _convert_to_onnx(compute, networks, shape):
     signature = [tf.TensorSpec((None, *shape), "uint8", name="images")]
     function = tf.function(compute, input_signature=signature)
     traced = function.get_concrete_function()
-    try:
+    with _converting("onnx"):
         converted, _ = tf2onnx.convert.from_function(function, signature)
-    except (RuntimeError, ValueError) as error:
-        raise _conversion_error("onnx", error) from error
     # The converter takes constants of layers, such as Normalization, for inputs.
     captured = traced.captured_inputs
     for entry, value in zip(traced.inputs[-len(captured) :], captured, strict=True):
@@ -302,18 +299,10 @@ def _convert_to_onnx(compute, networks, shape):
     return converted.SerializeToString()
 
 
-def _conversion_error(format, error):
-    error = error.__cause__ or error  # a ModelFileError names a temporary file
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return ExportError(f"a layer can't be converted to {format}: {reason}")
-
-
 def _describe(model, shape, graph):
     """Return the content of `skart.json`."""
     return {
-        **EXPORT_FORMAT,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": list_versions(),
+        **new_info(EXPORT_FORMAT),
         "steps": [type(step).__name__ for step in _steps(model)],
         "classes": model.classes_.tolist(),
         "image": {
@@ -328,7 +317,7 @@ def _describe(model, shape, graph):
 
 
 def _litert_metadata(info):
-    """Return a zip to be appended to a LiteRT file."""
+    """Return the description as a zip, to be appended to a LiteRT file."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(INFO, info)
@@ -336,7 +325,7 @@ def _litert_metadata(info):
 
 
 def _onnx_metadata(info):
-    """Return metadata to be appended to an ONNX file."""
+    """Return the description as metadata, to be appended to an ONNX file."""
     import onnx
 
     # Protocol buffers that follow one another are merged when they are read.

@@ -24,6 +24,7 @@ from skart.persistence._file import (
     EXPORT_FORMAT,
     INFO,
     ModelFileError,
+    check_format_version,
     damage_error,
     open_model_file,
     reading,
@@ -35,22 +36,16 @@ RUNTIMES = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
 # The name of the checksum of the description in an ONNX file.
 INFO_CRC32 = f"{INFO}.crc32"
 
-# The number of automatic exports that are kept in a cache folder.
-_N_KEPT = 8
-
 
 class ExportedModel:
-    """A model in an exported file: its description and a function that runs it."""
+    """The classes of an exported model and a function that runs it on an image."""
 
     def __init__(self, info, run):
         image = info["image"]
+        size = (image["height"], image["width"])
         self.classes = info["classes"]
-        self._decoding = (
-            (image["height"], image["width"]),
-            image["resize"],
-            image["max_pixels"],
-        )
         self.run = run  # uint8 image of shape (height, width, 3) -> probabilities
+        self._decoding = (size, image["resize"], image["max_pixels"])
 
     def predict_proba(self, paths):
         """Return the probabilities of images, and the reasons of those not readable."""
@@ -83,9 +78,12 @@ def read_litert(file):
     """Return the model in a LiteRT file whose description is in an appended zip."""
     content = Path(file).read_bytes()
     text = None
-    with reading(file), contextlib.suppress(zipfile.BadZipFile, KeyError):
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            text = archive.read(INFO)
+    with (
+        reading(file),
+        contextlib.suppress(zipfile.BadZipFile, KeyError),
+        zipfile.ZipFile(io.BytesIO(content)) as archive,
+    ):
+        text = archive.read(INFO)
     info = _check_info(file, text, content)
     _check_runtime(file, "litert")
     from ai_edge_litert.interpreter import Interpreter
@@ -138,14 +136,9 @@ def _check_info(file, text, content):
         )
     with reading(file):
         info = json.loads(text)
-        version, graph = info["format_version"], info["graph"]
-        is_newer = version > EXPORT_FORMAT["format_version"]
+        check_format_version(file, info, EXPORT_FORMAT)
+        graph = info["graph"]
         is_intact = zlib.crc32(content[: graph["bytes"]]) == graph["crc32"]
-    if is_newer:
-        raise ModelFileError(
-            f"{str(file)!r} was exported in format {version}; this version of skart "
-            f"reads formats up to {EXPORT_FORMAT['format_version']}. Update skart."
-        )
     if not is_intact:
         raise damage_error(file, "its graph has changed since it was exported")
     return info
@@ -185,13 +178,3 @@ def load_kept(kept, file):
         with open_model_file(file) as (_, _, info):
             compare_versions(file, info["versions"])
     return exported
-
-
-def remove_old_kept(folder):
-    """Remove all but the latest automatic exports in a cache folder."""
-    with contextlib.suppress(OSError):  # another process may remove them, too
-        kept = sorted(
-            folder.glob("export-*.tflite"), key=lambda file: file.stat().st_mtime
-        )
-        for file in kept[:-_N_KEPT]:
-            file.unlink()

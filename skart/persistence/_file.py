@@ -1,13 +1,14 @@
 """Opening model files and validating their `skart.json`."""
 
 import contextlib
+import datetime
 import json
 import os
 import re
 import zipfile
 from pathlib import Path
 
-from skart._utils._versions import COMPARED
+from skart._utils._versions import COMPARED, list_versions
 
 INFO = "skart.json"
 FORMAT = {"format": "skart model", "format_version": 1}
@@ -31,7 +32,6 @@ _KINDS = {
 # Required names in skart.json and the types of their values; then in each backbone.
 _CONTENT = {
     "created": str,
-    "versions": dict,
     "model": str,
     "classes": (list, type(None)),
     "backbones": list,
@@ -42,12 +42,24 @@ _BACKBONE = {"step": str, "backbone": str, "weights": str, "file": (str, type(No
 
 
 class ModelFileError(ValueError):
-    """Raised if a file is not a valid model file or can't be loaded safely.
+    """Raised if a file is not a valid model file or can't be loaded safely."""
 
-    See Also
-    --------
-    load_model : Load a model file.
-    """
+
+def new_info(format):
+    """Return what each `skart.json` begins with."""
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {**format, "created": created, "versions": list_versions()}
+
+
+def check_format_version(file, info, format):
+    """Raise ModelFileError if a file was written by a newer version of skart."""
+    version, newest = info["format_version"], format["format_version"]
+    if version > newest:
+        raise ModelFileError(
+            f"{str(file)!r} was saved by skart {info['versions']['skart']} in format "
+            f"{version}; this version of skart reads formats up to {newest}. Update "
+            "skart."
+        )
 
 
 def damage_error(file, reason):
@@ -61,8 +73,8 @@ def damage_error(file, reason):
 @contextlib.contextmanager
 def reading(file):
     """Convert any exception of a foreign reader of `file` to a ModelFileError."""
-    # Wrap nothing but calls of zipfile, json, skops and onnxruntime, which raise many
-    # kinds of exceptions: errors in skart itself must not be reported as damage.
+    # Errors in skart itself must not be reported as damage: wrap only calls of zipfile,
+    # json, skops and the runtimes.
     try:
         yield
     except (ModelFileError, Warning):
@@ -133,9 +145,9 @@ def _read_info(archive, path):
             kind = "a Keras model, which keras.models.load_model may open"
         raise ModelFileError(f"{str(path)!r} is {kind}. {_EXPECTED}")
     # save_model does not compress. A compressed file may be a zip bomb.
-    size = os.fstat(archive.fp.fileno()).st_size
-    if any(x.compress_type != zipfile.ZIP_STORED for x in archive.infolist()) or (
-        sum(x.file_size for x in archive.infolist()) > size
+    parts, size = archive.infolist(), os.fstat(archive.fp.fileno()).st_size
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or (
+        sum(part.file_size for part in parts) > size
     ):
         raise damage_error(path, "it is compressed")
     with reading(path):
@@ -148,15 +160,11 @@ def _read_info(archive, path):
         )
     if name != FORMAT["format"]:
         raise damage_error(path, f"the format in {INFO} is not {FORMAT['format']!r}")
-    version, versions = info.get("format_version"), info.get("versions")
-    if not isinstance(version, int) or not _has(versions, dict.fromkeys(COMPARED, str)):
+    if not _has(info, {"format_version": int, "versions": dict}) or not _has(
+        info["versions"], dict.fromkeys(COMPARED, str)
+    ):
         raise damage_error(path, f"{INFO} lacks the versions it was saved with")
-    if version > FORMAT["format_version"]:
-        raise ModelFileError(
-            f"{str(path)!r} was saved by skart {versions['skart']} in format "
-            f"{version}; this version of skart reads formats up to "
-            f"{FORMAT['format_version']}. Update skart."
-        )
+    check_format_version(path, info, FORMAT)
     if not _has(info, _CONTENT) or not all(
         _has(backbone, _BACKBONE) for backbone in info["backbones"]
     ):

@@ -30,19 +30,17 @@ from skart.persistence._trust import (
     find_damage,
     find_unsafe_parameter,
     is_ours,
-    untrusted_types,
 )
 
 
 def load_model(file, *, weights=None, cache=None):
     """Load a model saved by :func:`save_model`, even from an untrusted source.
 
-    No code in the file is run, and loading writes nothing to disk, except for weights
-    that Keras or keras-hub may download for ``weights="imagenet"`` and for presets. The
-    file may contain scikit-learn and skart estimators, and networks of known layers;
-    any other content raises an error. Other weights files of backbones are read and
-    compared with their recorded digest. Safe does not mean accurate: predictions and
-    memory use depend on the author of the file.
+    No code in the file is run, and nothing is written to disk, except for weights that
+    Keras or keras-hub may download for ``weights="imagenet"`` and for presets. The file
+    may contain scikit-learn and skart estimators, and networks of known layers; any
+    other content raises an error. Predictions and memory use still depend on the author
+    of the file.
 
     Parameters
     ----------
@@ -62,9 +60,8 @@ def load_model(file, *, weights=None, cache=None):
     Raises
     ------
     ModelFileError
-        If the file is damaged, was not written by ``save_model``, has a newer format,
-        or contains a part that is not known to be safe; or if the weights of a backbone
-        are missing or do not match.
+        If the file is damaged, has a newer format, or contains a part that is not known
+        to be safe, or if the weights of a backbone are missing or do not match.
     OSError
         If the file does not exist or can't be read.
 
@@ -78,9 +75,9 @@ def load_model(file, *, weights=None, cache=None):
     --------
     model_info : Read the description of a model without loading it.
     """
-    if weights is None or isinstance(weights, (str, os.PathLike)):
-        weights = [] if weights is None else [weights]
-    weights = [os.path.expanduser(path) for path in weights]
+    if isinstance(weights, (str, os.PathLike)):
+        weights = [weights]
+    weights = [os.path.expanduser(path) for path in weights or ()]
     for path in weights:
         if not os.path.isfile(path):
             raise FileNotFoundError(f"weights={path!r} is not a file")
@@ -94,7 +91,8 @@ def load_model(file, *, weights=None, cache=None):
         used = set()
 
         def restore(step, estimator):
-            _add_new_parameters(estimator)
+            if is_ours(estimator):
+                _add_new_parameters(estimator)
             clear_local_parameters(estimator)
             _check_loaded(file, step, estimator)
             if isinstance(
@@ -125,9 +123,10 @@ def _load(raw):
         try:
             model = skops.io.load(raw, trusted=TRUSTED)
         except skops.io.exceptions.UntrustedTypesFoundException:
+            unknown = set(skops.io.get_untrusted_types(file=raw)).difference(TRUSTED)
             raise ModelFileError(
                 f"{str(raw.name)!r} was not loaded: it holds "
-                f"{', '.join(untrusted_types(raw))}, not known to be safe"
+                f"{', '.join(sorted(unknown))}, not known to be safe"
             ) from None
     if not isinstance(model, BaseEstimator):
         raise damage_error(raw.name, f"a {type(model).__name__} is not an estimator")
@@ -136,8 +135,6 @@ def _load(raw):
 
 def _add_new_parameters(estimator):
     """Set parameters that did not exist when a model was saved to their defaults."""
-    if not is_ours(estimator):
-        return
     for name, parameter in inspect.signature(type(estimator)).parameters.items():
         if parameter.default is not parameter.empty and name not in vars(estimator):
             setattr(estimator, name, parameter.default)
@@ -145,22 +142,18 @@ def _add_new_parameters(estimator):
 
 def _check_loaded(file, step, estimator):
     """Raise ModelFileError if an estimator in a file is invalid or unsafe."""
-    reason = find_damage(estimator)
-    if reason is not None:
-        reason = f"{step or 'the model'} in it {reason}"
-    else:
+    part, problem = step or "the model", find_damage(estimator)
+    if problem is None:
         name = find_unsafe_parameter(estimator)
         trunk = getattr(estimator, "trunk_", None) or {}
         backbones = getattr(estimator, "backbone", None), trunk.get("backbone")
         if name is not None:
-            reason = f"{join(step, name)} in it is not known to be safe"
+            part, problem = join(step, name), "is not known to be safe"
         elif any(map(is_address, backbones)):
-            reason = (
-                f"{join(step, 'backbone')} in it is an address, whose files may come "
-                "from anyone"
-            )
-    if reason is not None:
-        raise ModelFileError(f"{str(file)!r} was not loaded: {reason}")
+            part = join(step, "backbone")
+            problem = "is an address, whose files may come from anyone"
+    if problem is not None:
+        raise ModelFileError(f"{str(file)!r} was not loaded: {part} in it {problem}")
 
 
 def _find_weights(file, estimator, recorded, candidates):
@@ -180,13 +173,9 @@ def _find_weights(file, estimator, recorded, candidates):
             estimator.weights = weights
             return
         found.append(f"{weights!r} is {identity}")
+    advice = "Name their file: load_model(..., weights='file.weights.h5')."
     if find_preset(backbone) is not None:
         advice = "Restore the folder of the network."
-    else:
-        advice = (
-            "Name their file: load_model(..., weights='file.weights.h5'), or --weights "
-            "on the command line."
-        )
     raise ModelFileError(
         f"{str(file)!r} was saved with weights of {recorded['backbone']} that are "
         f"{recorded['weights']!r}, from {recorded['file']!r}. Here {', '.join(found)}. "

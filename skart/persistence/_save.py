@@ -1,9 +1,8 @@
 """Saving fitted models."""
 
-import datetime
+import io
 import json
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._files import atomic_write
-from skart._utils._versions import list_versions
 from skart.features import FeatureExtractor
 from skart.networks._weights import identify_weights, is_address
-from skart.persistence._file import FORMAT, INFO
+from skart.persistence._file import FORMAT, INFO, new_info
 from skart.persistence._parts import (
     clear_local_parameters,
     copy_model,
@@ -35,11 +33,10 @@ from skart.persistence._trust import (
 def save_model(model, file, *, notes=None):
     """Save a fitted model as one file that is safe to open.
 
-    The file contains the parameters, the trained weights and all other learned
-    attributes, but no code and no pickle. The weights of a frozen backbone are not
-    saved: the file records their identity, and they must be available where it is
-    loaded. Folders and paths of this machine are left out: ``cache``, ``memory`` and
-    the ``artists`` of :class:`~skart.model_selection.ArtistKFold` are saved as None.
+    The file contains all parameters and learned attributes, but no code and no pickle.
+    Of a frozen backbone's weights, only the identity is saved: they must be available
+    where the file is loaded. ``cache``, ``memory`` and the ``artists`` of
+    :class:`~skart.model_selection.ArtistKFold` are saved as None.
 
     Parameters
     ----------
@@ -47,8 +44,7 @@ def save_model(model, file, *, notes=None):
         A fitted pipeline or classifier. It is not changed.
     file : str or path
         The file to write, with the suffix ``.skart`` by convention. An existing file is
-        replaced without warning, but only once the new file is complete: an error or a
-        crash while saving leaves it unchanged.
+        replaced once the new one is complete.
     notes : dict, default=None
         Additional information for :func:`model_info`. Must be serializable as JSON.
 
@@ -57,12 +53,11 @@ def save_model(model, file, *, notes=None):
     NotFittedError
         If the model is not fitted.
     TypeError
-        If `model` is not an estimator, or a part of it can't be saved safely: a
-        function, a callback, an optimizer or a layer of your own, a decision tree, an
-        object of an unknown type. The message names the part.
+        If `model` is not an estimator, or a part of it can't be saved safely, such as a
+        function, a callback, an optimizer, a layer of your own or a decision tree.
     OSError
-        If the folder does not exist or is not writable, or if the weights of a backbone
-        are missing.
+        If the folder does not exist or is not writable, or a backbone's weights are
+        missing.
 
     See Also
     --------
@@ -100,10 +95,15 @@ def save_model(model, file, *, notes=None):
 
     model = copy_model(model, prepare)
     info = _describe_model(model, backbones, notes)
-    with atomic_write(file) as part, open(part, "xb+") as raw:
-        _dump(model, raw, file.parent)
-        with zipfile.ZipFile(raw, "a") as archive:
-            archive.writestr(INFO, info)
+    dumped = _dump(model)
+    with atomic_write(file) as part, open(part, "xb") as raw:
+        with zipfile.ZipFile(dumped) as source, zipfile.ZipFile(raw, "w") as target:
+            for member in source.namelist():
+                content = source.read(member)
+                if member == "schema.json":
+                    content = _rename_modules(content)
+                target.writestr(member, content)
+            target.writestr(INFO, info)
         raw.flush()
         os.fsync(raw.fileno())
 
@@ -130,18 +130,17 @@ def _describe_model(model, backbones, notes):
     except (TypeError, ValueError) as error:
         raise TypeError(f"notes must be serializable as JSON: {error}") from error
     classes = getattr(model, "classes_", None)
+    parameters = {
+        name: repr(value)
+        for name, value in model.get_params().items()
+        if not any(isinstance(part, BaseEstimator) for part in flatten(value))
+    }
     info = {
-        **FORMAT,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": list_versions(),
+        **new_info(FORMAT),
         "model": type(model).__name__,
         "classes": None if classes is None else classes.tolist(),
         "backbones": backbones,
-        "parameters": {
-            name: repr(value)
-            for name, value in model.get_params().items()
-            if not any(isinstance(part, BaseEstimator) for part in flatten(value))
-        },
+        "parameters": parameters,
         "notes": notes,
     }
     return json.dumps(info, indent=2, default=str)
@@ -198,33 +197,16 @@ def _identify_backbone(estimator):
     return {"backbone": backbone, "weights": identity, "file": file}
 
 
-def _dump(model, raw, folder):
-    """Write a model by skops; our classes are recorded by their public names."""
-
-    def rename(node):
-        if "__module__" in node:
-            node["__module__"] = public_module(node["__module__"])
-        return node
-
-    with tempfile.TemporaryFile(dir=folder) as dumped:
-        untrusted, cause = [], None
-        try:
-            skops.io.dump(model, dumped)
-        except OSError:  # for instance, the disk is full
-            raise
-        except Exception as error:  # skops raises many kinds for what it can't write
-            untrusted, cause = [str(error)], error
-        else:
-            with zipfile.ZipFile(dumped) as source, zipfile.ZipFile(raw, "w") as target:
-                for member in source.namelist():
-                    content = source.read(member)
-                    if member == "schema.json":
-                        schema = json.loads(content, object_hook=rename)
-                        content = json.dumps(schema, indent=2)
-                    target.writestr(member, content)
-            untrusted = untrusted_types(raw)
+def _dump(model):
+    """Return a model as an open file of skops; raise TypeError if it is not safe."""
+    dumped, cause = io.BytesIO(), None
+    try:
+        skops.io.dump(model, dumped)
+        untrusted = untrusted_types(dumped)
+    except Exception as error:  # skops raises many kinds for what it can't write
+        untrusted, cause = [str(error)], error
     if not untrusted:
-        return
+        return dumped
 
     def check(step, estimator):
         for name, value in estimator.__getstate__().items():
@@ -241,3 +223,14 @@ def _dump(model, raw, folder):
         f"{type(model).__name__} can't be saved so that it is safe to open: it holds "
         f"{', '.join(untrusted)}"
     ) from cause
+
+
+def _rename_modules(schema):
+    """Return a schema of skops with the public names of our classes."""
+
+    def rename(node):
+        if "__module__" in node:
+            node["__module__"] = public_module(node["__module__"])
+        return node
+
+    return json.dumps(json.loads(schema, object_hook=rename), indent=2)

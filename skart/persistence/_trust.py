@@ -1,6 +1,7 @@
 """Types and parameters that a model file may contain."""
 
 import inspect
+import io
 
 import numpy as np
 import skops.io
@@ -38,10 +39,21 @@ def public_module(module):
     return ".".join(module.split(".")[:2]) if module.startswith("skart.") else module
 
 
+def _public_name(name):
+    module, _, kind = name.rpartition(".")
+    return f"{public_module(module)}.{kind}"
+
+
 def is_ours(estimator):
     """Return whether an estimator is one of skart's that can be saved."""
     kind = type(estimator)
-    return f"{public_module(kind.__module__)}.{kind.__name__}" in ESTIMATORS
+    return _public_name(f"{kind.__module__}.{kind.__name__}") in ESTIMATORS
+
+
+def untrusted_types(dumped):
+    """Return the names of types in an open file of skops that may not be saved."""
+    names = skops.io.get_untrusted_types(file=dumped)
+    return [name for name in names if _public_name(name) not in TRUSTED]
 
 
 def find_untrusted(value):
@@ -49,20 +61,9 @@ def find_untrusted(value):
     if value is None or isinstance(value, (str, bool, int, float)):
         return []
     try:
-        names = skops.io.get_untrusted_types(data=skops.io.dumps(value))
+        return untrusted_types(io.BytesIO(skops.io.dumps(value)))
     except Exception:  # skops raises many kinds for objects that it can't write
         return [f"{type(value).__module__}.{type(value).__qualname__}"]
-    public = {name: name.rpartition(".") for name in names}
-    return [
-        name
-        for name, (module, _, kind) in public.items()
-        if f"{public_module(module)}.{kind}" not in TRUSTED
-    ]
-
-
-def untrusted_types(file):
-    """Return the names of types in an open file of skops that it may not contain."""
-    return [x for x in skops.io.get_untrusted_types(file=file) if x not in TRUSTED]
 
 
 def find_unsafe_parameter(estimator):
@@ -103,18 +104,17 @@ def find_damage(estimator):
         and isinstance(trunk.get("cut"), (str, type(None)))
     ):
         return "has an invalid trunk_"
-    if not _has_consistent_support(estimator):
-        return "does not have as many support vectors as it claims"
-    return None
-
-
-def _has_consistent_support(estimator):
-    """Return whether a support vector machine has as many vectors as it claims."""
-    # Its compiled code relies on the number and would read beyond the array.
+    # The compiled code of a support vector machine relies on the number of its vectors
+    # and would read beyond the array.
     counts = getattr(estimator, "_n_support", None)
-    if counts is None:
-        return True
-    if not isinstance(counts, np.ndarray) or counts.dtype.kind not in "iu":
-        return False
-    shape = getattr(getattr(estimator, "support_vectors_", None), "shape", None) or (0,)
-    return bool((counts >= 0).all()) and int(counts.sum()) == shape[0]
+    if counts is not None:
+        vectors = getattr(estimator, "support_vectors_", None)
+        n_vectors = (getattr(vectors, "shape", None) or (0,))[0]
+        if (
+            not isinstance(counts, np.ndarray)
+            or counts.dtype.kind not in "iu"
+            or (counts < 0).any()
+            or int(counts.sum()) != n_vectors
+        ):
+            return "does not have as many support vectors as it claims"
+    return None
