@@ -89,9 +89,9 @@ def color_layout(image):
 def color_structure(image):
     """Compute the MPEG-7 colour structure: colours and how finely they are mixed.
 
-    For each of 64 colours, the share of all windows of 8 x 8 pixels that contain it.
-    Colours are cells of the HMMD space [1]_ [2]_. From 362 x 362 pixels on, every
-    second pixel is used; from 724 x 724 on, every fourth. Shares are not quantized.
+    For each of 64 colours, cells of the HMMD space, the share of all windows of 8 x 8
+    pixels that contain it [1]_, not quantized. From 362 x 362 pixels on, every second
+    pixel is used; from 724 x 724 on, every fourth.
 
     Parameters
     ----------
@@ -108,8 +108,6 @@ def color_structure(image):
     ----------
     .. [1] Messing, van Beek, Errico. "The MPEG-7 colour structure descriptor: image
        description using colour and local spatial information". ICIP 2001.
-    .. [2] Manjunath, Ohm, Vasudevan, Yamada. "Color and texture descriptors". IEEE
-       Transactions on Circuits and Systems for Video Technology 11(6), 2001.
     """
     image = check_image(image)
     height, width = image.shape[:2]

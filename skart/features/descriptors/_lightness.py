@@ -45,14 +45,9 @@ def luminance(image):
     Returns
     -------
     vector : ndarray of shape (9,), dtype float32
-        Mean, standard deviation and skewness (the cube root of the third central moment
-        [1]_) of the luminance in 0-1; its percentiles 5, 25, 50, 75 and 95; and the
-        entropy of its 256 levels in bits.
-
-    References
-    ----------
-    .. [1] Stricker, Orengo. "Similarity of color images". Storage and Retrieval for
-       Image and Video Databases III, SPIE 2420, 1995.
+        Mean, standard deviation and skewness (defined as in :func:`hsv`) of the
+        luminance in 0-1; its percentiles 5, 25, 50, 75 and 95; and the entropy of its
+        256 levels in bits.
     """
     light = grey(image)
     levels = np.bincount(np.rint(255 * light).astype(np.intp).ravel())
@@ -114,11 +109,9 @@ def gunsel(image):
 def topography(image):
     """Compute histograms of the topographic structure of lightness.
 
-    Lightness is interpreted as height: the gradient gives the slope at each pixel, and
-    the eigenvalues of the Hessian the curvature. This is done at full, half and quarter
-    size, as in [1]_; smoothing, thresholds, classes and bins are not theirs. The
-    classes are those of [2]_; a ridge, a ravine or a top must be within half a pixel
-    [3]_.
+    Lightness is interpreted as height, with slopes by the gradient and curvatures by
+    the eigenvalues of the Hessian, at full, half and quarter size, as in [1]_. The
+    classes are those of [2]_; ridges, ravines and tops are within half a pixel [3]_.
 
     Parameters
     ----------
