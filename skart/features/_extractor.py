@@ -336,7 +336,7 @@ class FeatureExtractor(StoredFeatures):
         ]
 
     def _store_batch(self, images, keys, sections):
-        n_missing = n_new = 0
+        alone = True
         groups = self._group_by_window(sections)
         for window, outputs in zip(self._windows(images), groups, strict=True):
             missing = [section.missing(keys) for section in outputs]
@@ -347,9 +347,9 @@ class FeatureExtractor(StoredFeatures):
             for section, mask, array in zip(outputs, missing, computed, strict=True):
                 new = mask[rows]
                 if new.any():
-                    n_missing += new.sum()
-                    n_new += section.write(keys[rows][new], array[new])
-        return n_new == n_missing
+                    n_new = section.write(keys[rows][new], array[new])
+                    alone &= n_new == new.sum()
+        return alone
 
     def _assemble(self, digests, sections):
         """Return stored features in the order of `digests`; None if some are lost."""

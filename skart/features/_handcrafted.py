@@ -334,15 +334,14 @@ class HandcraftedFeatures(StoredFeatures):
         ]
 
     def _store_batch(self, images, keys, sections):
-        n_missing = n_new = 0
+        alone = True
         for section in sections:
             missing = section.missing(keys)
             if missing.any():
                 name = section.identity["handcrafted"]
                 vectors = self._compute(name, images[missing])
-                n_missing += missing.sum()
-                n_new += section.write(keys[missing], vectors)
-        return n_new == n_missing
+                alone &= section.write(keys[missing], vectors) == missing.sum()
+        return alone
 
     def _compute(self, name, images):
         """Return the array of a descriptor, with one item for each image."""

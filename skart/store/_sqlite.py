@@ -93,14 +93,13 @@ class Database:
     @property
     def read_only(self):
         """Whether the folder or the file exists, but cannot be written to."""
-
-        def exists_unwritable(path):
-            return not os.access(path, os.W_OK) and os.path.exists(path)
-
         # Twice: a file that is just being replaced is not writable for a moment.
-        return any(
-            exists_unwritable(path) and exists_unwritable(path)
-            for path in (self.root, self.file)
+        return all(
+            any(
+                not os.access(path, os.W_OK) and os.path.exists(path)
+                for path in (self.root, self.file)
+            )
+            for _ in range(2)
         )
 
     @property
@@ -181,18 +180,19 @@ class Database:
         start = f"the feature store {self.root} cannot be made"
         try:
             os.makedirs(self.root, exist_ok=True)
-        except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+        except OSError as error:
             folders = (self.root, *self.root.parents)
             nearest = next(path for path in folders if os.path.lexists(path))
+            reason = error.strerror
             if not nearest.is_dir():
-                raise StoreError(
-                    f"{start}: {nearest} is not a folder. Name a folder as cache."
-                ) from error
-            # Another process has just deleted one of the folders.
-            raise ReplacedStoreError(f"{start}: it was deleted. Run again.") from error
-        except OSError as error:
+                reason = f"{nearest} is not a folder"
+            elif isinstance(
+                error, (FileNotFoundError, FileExistsError, NotADirectoryError)
+            ):
+                # Another process has just deleted or made one of the folders.
+                raise ReplacedStoreError(f"{start}: {reason}. Run again.") from error
             raise StoreError(
-                f"{start}: {error.strerror}. Name another folder as cache."
+                f"{start}: {reason}. Name another folder as cache."
             ) from error
 
     def _foreign_error(self):
