@@ -1,27 +1,34 @@
 """Features of a frozen backbone, computed once for each image."""
 
 import itertools
+import math
 import os
+import shutil
 import sys
+import tempfile
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from skart._utils._validation import Integral, Interval, StrOptions, validate_params
+from skart._utils._validation import (
+    Integral,
+    Interval,
+    Options,
+    StrOptions,
+    suggest,
+    validate_params,
+)
 from skart._utils._versions import EXTRACTOR_VERSION
-from skart.features._cache import (
-    N_ROUNDS,
+from skart.features._lazy import LazyFeatures
+from skart.features._stored import (
     StoredFeatures,
+    as_list,
     check_cache,
-    digest_images,
     identify_images,
-    lost_features,
     open_store,
 )
-from skart.features._lazy import LazyFeatures, check_room
-from skart.features._outputs import check_outputs, list_outputs
 from skart.images._crops import make_windows, name_windows
-from skart.images._lazy import auto_batch_size, iter_batches
+from skart.images._lazy import auto_batch_size
 from skart.images._loader import check_images, check_size
 from skart.networks._weights import (
     check_weights,
@@ -31,56 +38,53 @@ from skart.networks._weights import (
     stamp_preset,
 )
 
+_STATISTICS = ("avg", "max", "std", "gram")
+
 
 class FeatureExtractor(StoredFeatures):
     """Compute features of images with a frozen, pretrained network.
 
-    With ``cache``, each image runs through the network once: its features are stored in
-    a :class:`FeatureStore` under the digest of its file and all settings that affect
-    them. Other folds, searches, processes and sessions read them from there, without
-    decoding the image.
+    With ``cache``, each image runs through the network once [1]_: its features are kept
+    in a :class:`FeatureStore`, and read from there without decoding the image.
 
     Parameters
     ----------
     backbone : str, default="InceptionV3"
         A network of ``keras.applications``; or, with ``pip install skart[hub]``,
         ``"keras_hub:"`` followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP,
-        ...) or by a folder with one. Its own preprocessing is applied.
+        ...) or by a folder with one.
     weights : "imagenet", str, path or None, default="imagenet"
-        ImageNet weights (downloaded by Keras if necessary) or the preset's own; a
-        weights file without the top; or None for random weights.
+        ImageNet weights or the preset's own; a weights file without the top; or None
+        for random weights.
     layer : str or list of str, default=None
-        Layer whose output is used, such as ``"mixed5"``. If None, the last one. The
-        features of several layers are concatenated, and computed in one pass.
+        Layer whose output is used, such as ``"mixed5"``. If None, the last one. Those
+        of a list are computed in one pass and concatenated.
     pooling : {"avg", "max", "std", "gram"}, list of them, or None, default="avg"
         How maps become vectors: the mean, maximum or standard deviation of each
-        channel, or ``"gram"``, the correlations of the channels [3]_ in 2,080 numbers.
+        channel, or ``"gram"``, the correlations of the channels [2]_ in 2,080 numbers.
         Those of a list are concatenated. If None, the maps are returned.
     crops : {1, 5, 9, None}, default=None
         Number of crops: the centre; also the corners; also the centres of the sides. If
         None, the whole image.
     crop_size : int or (int, int), default=None
-        Height and width of a crop in pixels. If None, the default size of the network,
-        299 for InceptionV3. Images must not be smaller.
+        Height and width of a crop in pixels, at most those of the images. If None, the
+        default size of the network, 299 for InceptionV3.
     horizontal_flip : bool, default=False
         If True, the network also sees the mirror image of each crop or image.
     crop_pooling : {"mean", "max", "concat"}, default="mean"
-        How the features of crops and mirror images are combined. They are stored
-        separately, so that changing it computes nothing.
+        How the features of crops and mirror images are combined.
     dtype : {"float32", "bfloat16", "float16"}, default="float32"
-        Dtype of the computation. bfloat16 is twice as fast on processors that support
-        it (AVX512-BF16, AMX), slower on others, and less exact.
+        Dtype of the computation. bfloat16 is less exact, twice as fast on processors
+        that support it (AVX512-BF16, AMX), and slower on others.
     storage_dtype : {"float32", "float16"}, default="float32"
         Dtype in the store. Features are always returned as float32.
     batch_size : int, default=None
         Images per forward pass. If None, images with two million pixels in total: 22 of
-        299 x 299, 8 of 500 x 500. Larger batches are no faster on a CPU; on a GPU, 64
-        and more are.
+        299 x 299, 8 of 500 x 500. On a GPU, 64 and more are faster.
     cache : str, path or FeatureStore, default=None
         Folder of the feature store. If None, each call computes the features anew.
     random_state : int, default=0
-        Seed of random weights, only used if ``weights`` is None. It must be an int, so
-        that features are the same in every process.
+        Seed of random weights, only used if ``weights`` is None.
     verbose : bool, default=True
         If True, show a progress bar after a second.
 
@@ -90,20 +94,12 @@ class FeatureExtractor(StoredFeatures):
     DenseHeadClassifier : The step after: features to movements.
     HandcraftedFeatures : Features without a network.
 
-    Notes
-    -----
-    The transformer is stateless: ``fit`` only validates. All extractors of a process
-    with the same settings share one network.
-
     References
     ----------
-    .. [1] Szegedy, Vanhoucke, Ioffe, Shlens, Wojna. "Rethinking the Inception
-       Architecture for Computer Vision". CVPR 2016.
-    .. [2] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
+    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
        CS231n report, 2017: frozen InceptionV3 features, computed once.
-    .. [3] Gatys, Ecker, Bethge. "Image Style Transfer Using Convolutional Neural
-       Networks". CVPR 2016. The matrix is compressed by a fixed random projection of
-       the channels to 64.
+    .. [2] Gatys, Ecker, Bethge. "Image Style Transfer Using Convolutional Neural
+       Networks". CVPR 2016. Here, a fixed random projection reduces the channels to 64.
 
     Examples
     --------
@@ -120,7 +116,7 @@ class FeatureExtractor(StoredFeatures):
     """
 
     _parameter_constraints = {
-        "crops": [Interval(Integral, 1, 9, closed="both"), None],
+        "crops": [Options(Integral, {1, 5, 9}), None],
         "horizontal_flip": ["boolean"],
         "crop_pooling": [StrOptions({"mean", "max", "concat"})],
         "dtype": [StrOptions({"float32", "bfloat16", "float16"})],
@@ -211,14 +207,7 @@ class FeatureExtractor(StoredFeatures):
             return np.concatenate(list(self.iter_transform(X)))
         store = open_store(self.cache)
         sections = self._open_sections(X, store)
-        digests = digest_images(X, store)
-        # A second round is for features that the store has lost meanwhile.
-        for _ in range(N_ROUNDS):
-            self._store_missing(X, digests, sections, store)
-            features = self._assemble(digests, sections)
-            if features is not None:
-                return features
-        raise lost_features(store)
+        return self._read_or_compute(X, store, sections, self._assemble)
 
     def iter_transform(self, X):
         """Compute features batch by batch, without the store.
@@ -236,11 +225,8 @@ class FeatureExtractor(StoredFeatures):
         self._validate_params()
         X = check_images(X)
         windows = self._windows(X)
-        with self._progress(len(X)) as progress:
-            for batch in iter_batches(X, self._batch_size(X)):
-                outputs = [self._forward(window.cut(batch)) for window in windows]
-                yield self._join(outputs)
-                progress.update(len(batch))
+        for images in self._iter_images(X):
+            yield self._join([self._forward(window.cut(images)) for window in windows])
 
     def network(self, input_shape):
         """Return the frozen network, which extractors with the same settings share.
@@ -267,7 +253,7 @@ class FeatureExtractor(StoredFeatures):
             input_shape=tuple(input_shape),
             weights=weights,
             seed=self.random_state,
-            outputs=tuple(list_outputs(self.layer, self.pooling)),
+            outputs=tuple(self._outputs),
             dtype=self.dtype,
         )
 
@@ -293,27 +279,22 @@ class FeatureExtractor(StoredFeatures):
         windows = [""]
         if self.crop_pooling == "concat" and (self.crops or self.horizontal_flip):
             windows = name_windows(self.crops, self.horizontal_flip)
-        outputs = list_outputs(self.layer, self.pooling)
-        sizes = count_features(self.backbone, outputs)
+        sizes = count_features(self.backbone, self._outputs)
         names = []
         for window in windows:
-            for (layer, statistic), n_features in zip(outputs, sizes, strict=True):
-                parts = short_name(self.backbone).lower(), layer, statistic, window
+            for output, n_features in zip(self._outputs, sizes, strict=True):
+                parts = short_name(self.backbone).lower(), *output, window
                 stem = "_".join(filter(None, parts))
                 names += [f"{stem}_{i}" for i in range(n_features)]
         return np.array(names, dtype=object)
 
     def _validate_params(self):
         validate_params(self)
-        check_outputs(self.layer, self.pooling)
-        if self.crops not in (None, 1, 5, 9):
-            raise ValueError(f"crops must be 1, 5, 9 or None; got {self.crops!r}")
+        _check_outputs(self.layer, self.pooling)
         if self.crop_size is not None:
             check_size("crop_size", self.crop_size)
         if self.pooling is None and (
-            len(list_outputs(self.layer, None)) > 1
-            or self.crops
-            or self.horizontal_flip
+            len(self._outputs) > 1 or self.crops or self.horizontal_flip
         ):
             raise ValueError(
                 "pooling=None returns the maps of one layer and of whole images: pass "
@@ -329,8 +310,13 @@ class FeatureExtractor(StoredFeatures):
             )
         check_weights(self.weights, self.backbone)
 
+    @property
+    def _outputs(self):
+        """Each layer (None for the last) with each statistic (None for maps)."""
+        return list(itertools.product(as_list(self.layer), as_list(self.pooling)))
+
     def _open_sections(self, X, store):
-        """Return a section of the store for each window, layer and statistic."""
+        """Return a section for each window, and of these for each of `_outputs`."""
         identity = {
             "version": EXTRACTOR_VERSION,
             "images": identify_images(X),
@@ -339,19 +325,20 @@ class FeatureExtractor(StoredFeatures):
             "dtype": self.dtype,
             "storage_dtype": self.storage_dtype,
         }
-        return {
-            (window, layer, statistic): store.section(
+        return [
+            store.section(
                 identity
                 | {"layer": layer, "pooling": statistic}
                 | ({} if window.key is None else {"window": window.key})
             )
             for window in self._windows(X)
-            for layer, statistic in list_outputs(self.layer, self.pooling)
-        }
+            for layer, statistic in self._outputs
+        ]
 
     def _store_batch(self, images, keys, sections):
-        n_missing = n_new = 0
-        for window, outputs in _group_by_window(sections):
+        alone = True
+        groups = self._group_by_window(sections)
+        for window, outputs in zip(self._windows(images), groups, strict=True):
             missing = [section.missing(keys) for section in outputs]
             rows = np.any(missing, axis=0)
             if not rows.any():
@@ -360,22 +347,25 @@ class FeatureExtractor(StoredFeatures):
             for section, mask, array in zip(outputs, missing, computed, strict=True):
                 new = mask[rows]
                 if new.any():
-                    n_missing += new.sum()
-                    n_new += section.write(keys[rows][new], array[new])
-        return n_new == n_missing
+                    n_new = section.write(keys[rows][new], array[new])
+                    alone &= n_new == new.sum()
+        return alone
 
     def _assemble(self, digests, sections):
         """Return stored features in the order of `digests`; None if some are lost."""
         if self.pooling is None:
-            (section,) = sections.values()
-            return LazyFeatures(section, digests)
+            return LazyFeatures(sections[0], digests)
         windows = []
-        for _, outputs in _group_by_window(sections):
+        for outputs in self._group_by_window(sections):
             found = [section.read(digests) for section in outputs]
             if not all(present.all() for _, present in found):
                 return None
             windows.append([array for array, _ in found])
         return self._join(windows)
+
+    def _group_by_window(self, sections):
+        n = len(self._outputs)
+        return [sections[i : i + n] for i in range(0, len(sections), n)]
 
     def _windows(self, X):
         from skart.networks._backbones import default_size
@@ -426,11 +416,27 @@ class FeatureExtractor(StoredFeatures):
     def _announce(self, X, digests, store):
         if self.pooling is not None or not len(digests):
             return
-        shape = self.network(X.shape[1:]).output_shape[1:]
-        message = check_room(shape, self.storage_dtype, len(set(digests)), store)
+        shape, n_images = self.network(X.shape[1:]).output_shape[1:], len(set(digests))
+        n_bytes = math.prod(shape) * np.dtype(self.storage_dtype).itemsize
+        needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # pages are half full
+        folder = tempfile.gettempdir() if store.read_only else store.root
+        free = shutil.disk_usage(folder).free
+        sizes = (
+            f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "
+            f"{folder} has {free / 1e6:,.0f} MB free"
+        )
+        if needed > free:
+            raise OSError(
+                f"maps of {n_images} paintings don't fit the disk: {sizes}. Pass a "
+                "cache folder with more space (or set TMPDIR, without a cache), a "
+                "later layer or smaller images."
+            )
         if self.verbose:
-            layer = self.layer or "the last layer"
-            tqdm.write(f"{self.backbone} up to {layer}: {message}", file=sys.stderr)
+            tqdm.write(
+                f"{self.backbone} up to {self.layer or 'the last layer'}: maps of "
+                f"{n_images} paintings take {sizes}",
+                file=sys.stderr,
+            )
 
     def _describe(self):
         return f"{self.backbone} features ({self.dtype})"
@@ -441,10 +447,22 @@ class FeatureExtractor(StoredFeatures):
         return tags
 
 
-def _group_by_window(sections):
-    """Yield each window and its sections."""
-    for window, items in itertools.groupby(sections.items(), lambda item: item[0][0]):
-        yield window, [section for _, section in items]
+def _check_outputs(layer, pooling):
+    """Validate the `layer` and `pooling` parameters."""
+    layers, statistics = as_list(layer), as_list(pooling)
+    if not all(one is None or isinstance(one, str) for one in layers):
+        raise TypeError(f"layer must be the name of a layer or a list; got {layer!r}")
+    for one in statistics:
+        if one not in _STATISTICS and pooling is not None:
+            raise ValueError(
+                f"pooling must be one of {_STATISTICS}, a list of them, or None; got "
+                f"{pooling!r}.{suggest(one, _STATISTICS)}"
+            )
+    for name, parts in (("layer", layers), ("pooling", statistics)):
+        if not parts or len(set(parts)) < len(parts):
+            raise ValueError(
+                f"{name} must be one name, or a list of different names; got {parts!r}"
+            )
 
 
 def _concatenate(arrays):

@@ -1,25 +1,19 @@
 """Hand-crafted features, computed once for each image."""
 
-import contextlib
-from collections.abc import Iterable
-
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._validation import Integral, Interval, suggest, validate_params
-from skart.features._cache import (
-    N_ROUNDS,
+from skart.features._stored import (
     StoredFeatures,
+    as_list,
     check_cache,
-    digest_images,
     identify_images,
-    lost_features,
     open_store,
 )
 from skart.features.descriptors._table import DESCRIPTORS
-from skart.images._lazy import iter_batches
 from skart.images._loader import check_images
 
 # Number of SIFT descriptors from which a vocabulary is learned.
@@ -50,11 +44,8 @@ class HandcraftedFeatures(StoredFeatures):
     "sift"             n_words  visual words: small patches of similar look
     =================  =======  ==================================================
 
-    "sift" counts visual words of a vocabulary, which ``fit`` learns [1]_. All other
-    descriptors learn nothing.
-
-    With ``cache``, each descriptor is stored separately in a :class:`FeatureStore`.
-    Images whose descriptors are stored are not decoded.
+    "sift" counts visual words of a vocabulary, which ``fit`` learns [1]_ from about
+    200,000 patches, at most 300 of an image. All other descriptors learn nothing.
 
     Parameters
     ----------
@@ -64,7 +55,8 @@ class HandcraftedFeatures(StoredFeatures):
     n_words : int, default=200
         Size of the vocabulary of "sift"; otherwise unused.
     cache : str, path or FeatureStore, default=None
-        Folder of the feature store. If None, each call computes the features anew.
+        Folder of the feature store, where each descriptor is stored separately. If
+        None, each call computes the features anew.
     random_state : int, RandomState instance or None, default=0
         Seed of the vocabulary of "sift"; otherwise unused.
     n_jobs : int, default=None
@@ -85,13 +77,7 @@ class HandcraftedFeatures(StoredFeatures):
 
     Notes
     -----
-    The descriptors have different scales: a ``StandardScaler`` should follow. The
-    features of an image depend only on the image and the vocabulary, not on other
-    images, the batch or ``n_jobs``.
-
-    ``MiniBatchKMeans`` learns the vocabulary from about 200,000 patches in total, the
-    strongest of each image, and at most 300 of an image. In the store, patches take
-    38 kB per image; they are reused for any ``n_words`` and fold.
+    The descriptors have different scales: a ``StandardScaler`` should follow.
 
     References
     ----------
@@ -163,8 +149,8 @@ class HandcraftedFeatures(StoredFeatures):
         ValueError
             If a parameter or X is invalid, or there are fewer patches than words.
         """
-        names = self._validate_params()
-        self._learn(check_images(X), names, self._open_store())
+        self._validate_params()
+        self._learn(check_images(X), self._open_store())
         return self
 
     def transform(self, X):
@@ -192,8 +178,8 @@ class HandcraftedFeatures(StoredFeatures):
         OSError
             If the store can't be used.
         """
-        names = self._validate_params()
-        return self._describe_images(check_images(X), names, self._open_store())
+        self._validate_params()
+        return self._describe_images(check_images(X), self._open_store())
 
     def fit_transform(self, X, y=None):
         """Fit and transform; patches are computed once even without a cache.
@@ -210,11 +196,12 @@ class HandcraftedFeatures(StoredFeatures):
         features : ndarray of shape (n_images, n_features), dtype float32
             Features, the descriptors concatenated.
         """
-        names, X = self._validate_params(), check_images(X)
-        # The patches of all images may not fit into memory.
-        store = open_store(self.cache) if "sift" in names else self._open_store()
-        self._learn(X, names, store)
-        return self._describe_images(X, names, store)
+        self._validate_params()
+        X, store = check_images(X), self._open_store()
+        if store is None and "sift" in self._names:
+            store = open_store(None)  # the patches may not fit into memory
+        self._learn(X, store)
+        return self._describe_images(X, store)
 
     def get_feature_names_out(self, input_features=None):
         """Return feature names: descriptor and number.
@@ -229,20 +216,19 @@ class HandcraftedFeatures(StoredFeatures):
         names : ndarray of str, shape (n_features,)
             Names such as ``"hsv_mean_h"`` and ``"lbp_0"``.
         """
-        names = self._validate_params()
-        self._check_vocabulary(names)
-        numbers = {name: DESCRIPTORS[name].names for name in names}
-        if "sift" in names:
+        self._validate_params()
+        check_is_fitted(self)
+        numbers = {name: DESCRIPTORS[name].names for name in self._names}
+        if "sift" in numbers:
             numbers["sift"] = range(len(self.vocabulary_))
         return np.array(
-            [f"{name}_{number}" for name in names for number in numbers[name]],
+            [f"{name}_{number}" for name in numbers for number in numbers[name]],
             dtype=object,
         )
 
     def _validate_params(self):
-        """Validate the parameters; return the names of the descriptors."""
         validate_params(self)
-        names = _as_tuple(self.descriptors)
+        names = self._names
         for name in names:
             if not isinstance(name, str) or name not in DESCRIPTORS:
                 raise ValueError(
@@ -254,25 +240,27 @@ class HandcraftedFeatures(StoredFeatures):
                 f"descriptors must be different names; got {self.descriptors!r}"
             )
         check_cache(self.cache)
-        return names
 
-    def _check_vocabulary(self, names):
-        if "sift" in names:
-            check_is_fitted(self, "vocabulary_")
+    @property
+    def _names(self):
+        return as_list(self.descriptors)
 
     def _open_store(self):
         """Return the store of `cache`, or None."""
         return None if self.cache is None else open_store(self.cache)
 
-    def _learn(self, X, names, store):
+    def _learn(self, X, store):
         """Learn the vocabulary of "sift"."""
-        if "sift" not in names:
+        if "sift" not in self._names:
             vars(self).pop("vocabulary_", None)
             return
         n_most = max(1, _N_SAMPLED // len(X))
-        (patches,) = self._read(
-            X, store, {"sift": lambda patches: _stack_patches(patches[:, :n_most])}
-        )
+
+        def join(arrays):
+            patches = arrays[0][:, :n_most].reshape(-1, 128)
+            return patches[patches.any(axis=1)]
+
+        patches = self._read(X, store, ["sift"], join)
         if len(patches) < self.n_words:
             raise ValueError(
                 f"{len(X)} images have {len(patches)} patches in total, too few for a "
@@ -284,13 +272,18 @@ class HandcraftedFeatures(StoredFeatures):
         ).fit(patches.astype(np.float32))
         self.vocabulary_ = words.cluster_centers_
 
-    def _describe_images(self, X, names, store):
+    def _describe_images(self, X, store):
         """Return the features of all descriptors, concatenated."""
-        self._check_vocabulary(names)
-        changes = dict.fromkeys(names, np.asarray)
-        if "sift" in names:
-            changes["sift"] = self._count_words
-        return np.hstack(self._read(X, store, changes))
+        check_is_fitted(self)
+        names = self._names
+
+        def join(arrays):
+            if "sift" in names:
+                index = names.index("sift")
+                arrays[index] = self._count_words(arrays[index])
+            return np.hstack(arrays)
+
+        return self._read(X, store, names, join)
 
     def _count_words(self, images):
         """Return the share of each word among the patches of each image."""
@@ -304,105 +297,62 @@ class HandcraftedFeatures(StoredFeatures):
             row[:] = counts / max(len(words), 1)
         return shares
 
-    def _read(self, X, store, changes):
-        """Return the vectors of each descriptor, changed by its function."""
+    def _read(self, X, store, names, join):
+        """Return what `join` makes of the arrays of descriptors, for some rows each."""
         if store is None:
-            return self._compute(X, changes)
-        sections = self._open_sections(X, store, changes)
-        digests = digest_images(X, store)
-        # A second round is for features that the store has lost meanwhile.
-        for _ in range(N_ROUNDS):
-            self._store_missing(X, digests, sections, store)
             parts = [
-                _read_in_parts(sections[name], digests, change)
-                for name, change in changes.items()
+                join([self._compute(name, images) for name in names])
+                for images in self._iter_images(X)
             ]
-            if all(part is not None for part in parts):
-                return parts
-        raise lost_features(store)
+            return np.concatenate(parts)
+
+        def assemble(digests, sections, n_rows=256):
+            parts = []
+            for start in range(0, len(digests), n_rows):
+                rows = digests[start : start + n_rows]
+                found = [section.read(rows) for section in sections]
+                if not all(present.all() for _, present in found):
+                    return None
+                parts.append(join([array for array, _ in found]))
+            return np.concatenate(parts)
+
+        sections = self._open_sections(X, store, names)
+        return self._read_or_compute(X, store, sections, assemble)
 
     def _open_sections(self, X, store, names=None):
         """Return a section of the store for each descriptor."""
         images = identify_images(X)
-        return {
-            name: store.section(
+        return [
+            store.section(
                 {
                     "version": DESCRIPTORS[name].version,
                     "images": images,
                     "handcrafted": name,
                 }
             )
-            for name in names or _as_tuple(self.descriptors)
-        }
-
-    def _compute(self, X, changes):
-        """Compute the vectors of each descriptor without a store."""
-        parts = {name: [] for name in changes}
-        with (
-            self._progress(len(X)) as progress,
-            contextlib.closing(iter_batches(X, self._batch_size(X))) as batches,
-        ):
-            for images in batches:
-                described = self._describe_batch(images, [[*changes]] * len(images))
-                for name, change in changes.items():
-                    vectors = np.stack([one[name] for one in described])
-                    parts[name].append(change(vectors))
-                progress.update(len(images))
-        return [np.concatenate(part) for part in parts.values()]
+            for name in names or self._names
+        ]
 
     def _store_batch(self, images, keys, sections):
-        masks = {name: section.missing(keys) for name, section in sections.items()}
-        described = self._describe_batch(
-            images,
-            [[name for name in masks if masks[name][i]] for i in range(len(images))],
-        )
-        n_new = 0
-        for name, section in sections.items():
-            vectors = [one[name] for one in described if name in one]
-            if vectors:
-                n_new += section.write(keys[masks[name]], np.stack(vectors))
-        return n_new == sum(mask.sum() for mask in masks.values())
+        alone = True
+        for section in sections:
+            missing = section.missing(keys)
+            if missing.any():
+                name = section.identity["handcrafted"]
+                vectors = self._compute(name, images[missing])
+                alone &= section.write(keys[missing], vectors) == missing.sum()
+        return alone
 
-    def _describe_batch(self, images, names):
-        """Return the vectors of each image by descriptor."""
+    def _compute(self, name, images):
+        """Return the array of a descriptor, with one item for each image."""
+        pixels = np.rint(images).astype(np.uint8)
         workers = Parallel(self.n_jobs, prefer="threads")
-        return workers(
-            delayed(_describe_image)(image, wanted)
-            for image, wanted in zip(images, names, strict=True)
-        )
+        return np.stack(workers(map(delayed(DESCRIPTORS[name].function), pixels)))
 
     def _describe(self):
         return "hand-crafted features"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = "sift" in _as_tuple(self.descriptors)
+        tags.requires_fit = "sift" in self._names
         return tags
-
-
-def _as_tuple(names):
-    single = isinstance(names, str) or not isinstance(names, Iterable)
-    return (names,) if single else tuple(names)
-
-
-def _stack_patches(images):
-    """Return the patches of all images, without padding."""
-    patches = images.reshape(-1, images.shape[-1])
-    return patches[patches.any(axis=1)]
-
-
-def _read_in_parts(section, digests, change, n_rows=256):
-    """Return stored vectors, changed by a function; None if some are lost."""
-    parts = []
-    for start in range(0, len(digests), n_rows):
-        arrays, found = section.read(digests[start : start + n_rows])
-        if not found.all():
-            return None
-        parts.append(change(arrays))
-    return np.concatenate(parts)
-
-
-def _describe_image(image, names):
-    """Return the vectors of an image by descriptor."""
-    pixels = np.rint(image).astype(np.uint8)
-    return {name: DESCRIPTORS[name].function(pixels) for name in names}

@@ -1,9 +1,5 @@
 """Lazy array of feature maps on disk."""
 
-import math
-import shutil
-import tempfile
-
 import numpy as np
 
 from skart.images._lazy import LazyArray
@@ -13,8 +9,7 @@ from skart.store import StoreError
 class LazyFeatures(LazyArray):
     """Lazy array of features, which are read from disk on access.
 
-    It has the length, shape and indexing of an array of shape ``(n, *shape)``: an
-    integer reads one item; a slice, an index array or a mask returns another
+    An integer reads one item; a slice, an index array or a mask returns another
     LazyFeatures; ``np.asarray`` reads all items. :class:`FeatureExtractor` returns it
     for ``pooling=None``.
 
@@ -42,22 +37,3 @@ class LazyFeatures(LazyArray):
                 "were computed. Transform the images again."
             )
         return arrays.astype(np.float32, copy=False)
-
-
-def check_room(shape, dtype, n_images, store):
-    """Return a message with the disk space of maps; raise OSError if it lacks."""
-    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-    needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # pages are half full
-    folder = tempfile.gettempdir() if store.read_only else store.root
-    free = shutil.disk_usage(folder).free
-    sizes = (
-        f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "
-        f"{folder} has {free / 1e6:,.0f} MB free"
-    )
-    if needed > free:
-        raise OSError(
-            f"maps of {n_images} paintings don't fit the disk: {sizes}. Pass a cache "
-            "folder with more space (or set TMPDIR, without a cache), a later layer or "
-            "smaller images."
-        )
-    return f"maps of {n_images} paintings take {sizes}"

@@ -39,7 +39,7 @@ def find_network_file_system(path, table=None):
     except OSError:
         return None
     path = Path(os.path.realpath(path))
-    depth, found = -1, ""
+    depth, found = 0, ""
     for line in table.splitlines():
         fields = line.split(" ")
         if len(fields) < 3:

@@ -10,9 +10,7 @@ from skart.store._sqlite import retry
 
 
 class StoreSection:
-    """The arrays of one identity in a :class:`FeatureStore`.
-
-    Returned by :meth:`FeatureStore.section`.
+    """The arrays of one identity, as :meth:`FeatureStore.section` returns them.
 
     Parameters
     ----------
@@ -20,10 +18,6 @@ class StoreSection:
         The store.
     identity : dict
         Everything that decides on the arrays besides the image.
-
-    See Also
-    --------
-    skart.FeatureStore.section : Returns a section.
     """
 
     def __init__(self, store, identity):
@@ -52,26 +46,23 @@ class StoreSection:
         Parameters
         ----------
         digests : list of bytes or None
-            Digests of images; None is always missing.
+            Digests of images; None is missing.
 
         Returns
         -------
         missing : ndarray of bool, shape (len(digests),)
             True where no array is stored.
         """
-        prefix = b"A" + self.key
+        missing = np.ones(len(digests), bool)
         with self._database.transaction() as transaction:
-            known = bool(transaction.get(b"S" + self.key))
-            missing = np.array(
-                [
-                    not (known and digest) or not transaction.has(prefix + digest)
-                    for digest in digests
-                ],
-                bool,
-            )
-        return (
-            missing if self._spare is None else missing & self._spare.missing(digests)
-        )
+            if transaction.get(b"S" + self.key):
+                for index, digest in enumerate(digests):
+                    missing[index] = not digest or not transaction.has(
+                        b"A" + self.key + digest
+                    )
+        if self._spare is not None:
+            missing &= self._spare.missing(digests)
+        return missing
 
     @retry
     def read(self, digests):
@@ -113,10 +104,7 @@ class StoreSection:
 
     @retry
     def write(self, digests, arrays):
-        """Store arrays in one transaction: if the process is killed, none of them.
-
-        Arrays that are stored already are kept: two processes may compute the same
-        array, with different last bits.
+        """Store arrays in one transaction; keep those that are stored already.
 
         Parameters
         ----------
@@ -144,6 +132,7 @@ class StoreSection:
             return self._write_spare(digests, arrays)
         key = b"S" + self.key
         with self._database.transaction(write=True) as transaction:
+            # Another process may have computed the same array with other last bits.
             n_new = sum(
                 transaction.add(b"A" + self.key + digest, array.tobytes())
                 for digest, array in zip(digests, arrays, strict=True)

@@ -10,7 +10,6 @@ import functools
 import os
 import re
 import sqlite3
-import struct
 import time
 import warnings
 import zlib
@@ -26,7 +25,7 @@ _BESIDE = (
 )
 _APPLICATION_ID = int.from_bytes(b"skar")  # in the header of a file of any format
 _TABLE = "TABLE entries (key BLOB UNIQUE, value BLOB)"
-_CHECKSUM = struct.Struct("<I")
+_N_CHECKSUM = 4
 
 # SQLITE_ERROR and the two after it are met where the schema or an index is damaged: the
 # statements themselves are right.
@@ -94,9 +93,13 @@ class Database:
     @property
     def read_only(self):
         """Whether the folder or the file exists, but cannot be written to."""
-        return any(
-            os.path.exists(path) and not os.access(path, os.W_OK)
-            for path in (self.root, self.file)
+        # Twice: a file that is just being replaced is not writable for a moment.
+        return all(
+            any(
+                not os.access(path, os.W_OK) and os.path.exists(path)
+                for path in (self.root, self.file)
+            )
+            for _ in range(2)
         )
 
     @property
@@ -177,19 +180,19 @@ class Database:
         start = f"the feature store {self.root} cannot be made"
         try:
             os.makedirs(self.root, exist_ok=True)
-        except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
-            for path in (self.root, *self.root.parents):
-                if path.is_symlink() or path.exists():
-                    if path.is_dir():
-                        break
-                    raise StoreError(
-                        f"{start}: {path} is not a folder. Name a folder as cache."
-                    ) from error
-            # Another process has just deleted one of the folders.
-            raise ReplacedStoreError(f"{start}: it was deleted. Run again.") from error
         except OSError as error:
+            folders = (self.root, *self.root.parents)
+            nearest = next(path for path in folders if os.path.lexists(path))
+            reason = error.strerror
+            if not nearest.is_dir():
+                reason = f"{nearest} is not a folder"
+            elif isinstance(
+                error, (FileNotFoundError, FileExistsError, NotADirectoryError)
+            ):
+                # Another process has just deleted or made one of the folders.
+                raise ReplacedStoreError(f"{start}: {reason}. Run again.") from error
             raise StoreError(
-                f"{start}: {error.strerror}. Name another folder as cache."
+                f"{start}: {reason}. Name another folder as cache."
             ) from error
 
     def _foreign_error(self):
@@ -253,13 +256,13 @@ class Transaction:
 
     def put(self, key, value):
         """Write a value, which must not be empty, over an earlier one."""
-        self._execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", _seal(key, value))
+        row = key, _checksum(key, value) + value
+        self._execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", row)
 
     def add(self, key, value):
         """Write a value unless the key has one; return whether it was written."""
-        done = self._execute(
-            "INSERT OR IGNORE INTO entries VALUES (?, ?)", _seal(key, value)
-        )
+        row = key, _checksum(key, value) + value
+        done = self._execute("INSERT OR IGNORE INTO entries VALUES (?, ?)", row)
         return done.rowcount == 1
 
     def delete(self, key):
@@ -268,13 +271,11 @@ class Transaction:
 
     def scan(self, kind=None):
         """Yield keys and values, as `get` returns them, of one kind or of all."""
-        query = "SELECT key, value FROM entries"
-        if kind is None:
-            rows = self._execute(query)
-        else:
-            end = bytes([kind[0] + 1])
-            rows = self._execute(f"{query} WHERE key >= ? AND key < ?", (kind, end))
-        for key, value in rows:
+        query, bounds = "SELECT key, value FROM entries", ()
+        if kind is not None:
+            query += " WHERE key >= ? AND key < ?"
+            bounds = kind, bytes([kind[0] + 1])
+        for key, value in self._execute(query, bounds):
             yield key, _unseal(key, value)
 
     def measure(self, kind, n_key):
@@ -350,19 +351,14 @@ def _prepare(connection, *, can_write):
     connection.execute("COMMIT")
 
 
-def _seal(key, value):
-    """Return a key, and its value after a checksum of both."""
-    return key, _checksum(key, value) + value
-
-
 def _unseal(key, sealed):
     """Return a value without its checksum; b"" if it does not match."""
     if not isinstance(key, bytes) or not isinstance(sealed, bytes):
         return b""
-    value = sealed[_CHECKSUM.size :]
-    return value if _checksum(key, value) == sealed[: _CHECKSUM.size] else b""
+    value = sealed[_N_CHECKSUM:]
+    return value if _checksum(key, value) == sealed[:_N_CHECKSUM] else b""
 
 
 def _checksum(key, value):
     # Of the key, too: a damaged page may hold the values of another.
-    return _CHECKSUM.pack(zlib.crc32(value, zlib.crc32(key)))
+    return zlib.crc32(value, zlib.crc32(key)).to_bytes(_N_CHECKSUM, "little")

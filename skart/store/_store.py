@@ -25,11 +25,9 @@ _N_SECTION_KEY = 1 + 16
 class FeatureStore:
     """Arrays on disk, addressed by the digest of the image they were computed from.
 
-    Any number of processes and threads may use a store at once. It may be deleted at
-    any time: missing arrays are computed anew. Arrays with a wrong checksum are deleted
-    and computed anew, with a warning. If the file is damaged, it is renamed to
-    ``*.damaged`` and the store begins anew, with a warning. If the folder is read-only,
-    stored arrays are read and new ones go to a temporary store, with a warning.
+    Any number of processes and threads may use a store at once, and it may be deleted
+    at any time. With a warning, damaged arrays are deleted, a damaged file is renamed
+    to ``*.damaged``, and new arrays of a read-only store go to a temporary one.
 
     Parameters
     ----------
@@ -97,8 +95,7 @@ class FeatureStore:
         """Compute the digests of files; read only those that have changed.
 
         A file counts as unchanged if its size, inode, modification time and status
-        change time are the same. A file that changed less than two seconds ago is
-        always read, because file system timestamps can be that coarse.
+        change time are the same, unless it changed less than two seconds ago.
 
         Parameters
         ----------
@@ -123,17 +120,15 @@ class FeatureStore:
                 if known and known[: _STAMP.size] == _STAMP.pack(*stamp):
                     digests[index] = known[_STAMP.size :]
                 else:
-                    changed.append((index, path, key))
+                    changed.append((index, path, key, stamp))
         learned = {}
-        for index, path, key in changed:
-            stamp = file_stamp(path)
-            if stamp is None:
-                continue
+        for index, path, key, stamp in changed:
             try:
                 digests[index] = file_digest(path)
             except OSError:
                 continue
             _, mtime, ctime, _ = stamp
+            # Timestamps of file systems can be as coarse as two seconds.
             settled = time.time() - max(mtime, ctime) / 1e9 > 2
             if settled and file_stamp(path) == stamp:
                 learned[key] = _STAMP.pack(*stamp) + digests[index]
@@ -170,27 +165,26 @@ class FeatureStore:
             ``sections``, a dict each: ``identity``, and its ``arrays`` and ``bytes``;
             and ``problems``, a list of str: if the file is damaged, all counts are 0.
         """
-        sizes, sections, problems = {}, {}, []
         try:
             with self._database.transaction(create=False) as transaction:
-                found = transaction.scan(b"S")
-                sections = {key[1:]: json.loads(value) for key, value in found if value}
-                found = transaction.measure(b"A", _N_SECTION_KEY)
-                sizes = {key[1:]: size for key, size in found.items()}
+                sizes = transaction.measure(b"A", _N_SECTION_KEY)
+                sections = [
+                    (sizes.get(b"A" + key[1:], (0, 0)), json.loads(value))
+                    for key, value in transaction.scan(b"S")
+                    if value
+                ]
+            problems = []
         except DamagedStoreError as error:
-            sizes, sections, problems = {}, {}, [str(error.__cause__)]
+            sizes, sections, problems = {}, [], [str(error.__cause__)]
         file = self._database.file
         return {
             "path": str(self.root),
             "bytes": file.stat().st_size if file.exists() else 0,
             "arrays": sum(n_arrays for n_arrays, _ in sizes.values()),
-            "writes": sum(section["writes"] for section in sections.values()),
+            "writes": sum(section["writes"] for _, section in sections),
             "sections": [
-                dict(
-                    zip(("arrays", "bytes"), sizes.get(key, (0, 0)), strict=True),
-                    identity=section["identity"],
-                )
-                for key, section in sections.items()
+                {"arrays": n, "bytes": n_bytes, "identity": section["identity"]}
+                for (n, n_bytes), section in sections
             ],
             "problems": problems,
         }
@@ -198,8 +192,7 @@ class FeatureStore:
     def verify(self, *, repair=False):
         """Read the whole store and compare every value with its checksum.
 
-        Nothing is created or changed unless ``repair=True``. Other processes can read
-        meanwhile, but have to wait before they write.
+        Meanwhile, other processes can read, but not write.
 
         Parameters
         ----------
@@ -220,15 +213,6 @@ class FeatureStore:
         StoreError
             If the store cannot be read for another reason, or cannot be repaired
             because it is read-only.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from skart import FeatureStore
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     report = FeatureStore(folder).verify()
-        >>> report["damaged"], report["problems"]
-        ([], [])
         """
         n_arrays, damaged, problems, identities = 0, [], [], {}
         inode = self._database.inode
@@ -236,22 +220,26 @@ class FeatureStore:
             with self._database.transaction(create=False) as transaction:
                 problems += transaction.check()
                 for key, value in transaction.scan():
-                    if not value:
+                    if not isinstance(key, bytes):
+                        problems.append(f"the key {key!r} is no bytes")
+                    elif not value:
                         damaged.append(key)
                     elif key[:1] == b"S":
                         identities[key[1:]] = json.loads(value)["identity"]
-                    n_arrays += bool(value) and key[:1] == b"A"
+                    elif key[:1] == b"A":
+                        n_arrays += 1
         except DamagedStoreError as error:
             problems.append(str(error.__cause__))
-        if not all(isinstance(key, bytes) for key in damaged):
-            problems.append("some keys are no bytes")
-            damaged = [key for key in damaged if isinstance(key, bytes)]
-        repaired = bool(repair and (damaged or problems))
-        if repaired and problems:
+        repaired = False
+        if repair and problems:
             repaired = self._database.set_aside(inode)
             n_arrays = 0
-        elif repaired:
-            self._delete_damaged(damaged)
+        elif repair and damaged:
+            repaired = True
+            with self._database.transaction(write=True) as transaction:
+                for key in damaged:
+                    if not transaction.get(key):  # not written anew meanwhile
+                        transaction.delete(key)
         arrays = [key for key in damaged if key[:1] == b"A"]
         if len(arrays) < len(damaged):
             n_others = len(damaged) - len(arrays)
@@ -282,17 +270,6 @@ class FeatureStore:
         ------
         StoreError
             If the folder has any other file: nothing is deleted then.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from skart import FeatureStore
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     store = FeatureStore(folder)
-        ...     digests = store.digest_files([])
-        ...     _ = store.clear()
-        ...     store.info()["arrays"]
-        0
         """
         own, others = self._database.list_files()
         if others:
@@ -308,12 +285,6 @@ class FeatureStore:
             n_bytes += path.stat().st_size
             path.unlink()
         return n_bytes
-
-    def _delete_damaged(self, keys):
-        with self._database.transaction(write=True) as transaction:
-            for key in keys:
-                if not transaction.get(key):  # not written anew meanwhile
-                    transaction.delete(key)
 
     def __repr__(self):
         return f"FeatureStore({str(self.root)!r})"

@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 from skart import load_model, save_model
 from skart.datasets import load_image_folder, make_paintings
 from skart.features.descriptors import color_names, gunsel, topography
-from skart.features.descriptors._topography import TOPOGRAPHY_NAMES
+from skart.features.descriptors._lightness import TOPOGRAPHY_NAMES
 from skart.model_selection import CITED, BoostedSVC, make_cited_pipeline
 from skart.reproduction._cited import compare_cited, format_cited, run_cited
 

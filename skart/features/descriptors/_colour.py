@@ -1,21 +1,35 @@
-"""Descriptors of colour and luminance."""
+"""Descriptors of colour."""
 
 import numpy as np
 import scipy.fft
 import skimage
 
-from skart.features.descriptors._pixels import check_image, grey
+from skart.features.descriptors._pixels import check_image, moments
 
 _SIDE = 8  # of the grid of color_layout
 _N_LUMA, _N_CHROMA = 28, 15
 _N_HUES, _N_LEVELS = 16, 8
-_PERCENTILES = (5, 25, 50, 75, 95)
 
 # The 64 colours of color_structure: where each range of chroma begins, and into how
 # many hues and how many sums it is divided.
 _CHROMAS = np.array([0, 6, 20, 60, 110])
 _HUES, _SUMS = np.array([[1, 4, 4, 8, 8], [8, 4, 4, 2, 1]])
 _STARTS = np.cumsum(_HUES * _SUMS) - _HUES * _SUMS
+
+# The CSS keywords of the basic colours; for brown, saddlebrown: CSS's is nearly red.
+_BASIC = {
+    "black": (0, 0, 0),
+    "blue": (0, 0, 255),
+    "brown": (139, 69, 19),
+    "grey": (128, 128, 128),
+    "green": (0, 128, 0),
+    "orange": (255, 165, 0),
+    "pink": (255, 192, 203),
+    "purple": (128, 0, 128),
+    "red": (255, 0, 0),
+    "white": (255, 255, 255),
+    "yellow": (255, 255, 0),
+}
 
 HSV_NAMES = (
     *("mean_h", "cos_h", "sin_h", "spread_h"),
@@ -25,37 +39,33 @@ HSV_NAMES = (
     *(f"value_{i}" for i in range(_N_LEVELS)),
 )
 
-LUMINANCE_NAMES = ("mean", "std", "skew", *(f"p{p}" for p in _PERCENTILES), "entropy")
+COLOR_NAMES = tuple(
+    f"{part}_{name}"
+    for part in ("all", "top_left", "top_right", "bottom_left", "bottom_right")
+    for name in _BASIC
+)
 
 
 def color_layout(image):
     """Compute the MPEG-7 colour layout: colours and their places.
 
-    The image is reduced to the mean colours of 8 x 8 blocks in YCbCr. Each channel is
-    transformed by a discrete cosine transform. The first 28 coefficients of luma and 15
-    of each chroma channel are kept, in zigzag order, as in [1]_, but not quantized.
+    The discrete cosine transform of the mean colours of 8 x 8 blocks in YCbCr [1]_, not
+    quantized.
 
     Parameters
     ----------
     image : array-like of shape (height, width, 3), dtype uint8
-        RGB.
+        RGB image.
 
     Returns
     -------
     vector : ndarray of shape (58,), dtype float32
-        Coefficients of Y, Cb and Cr.
+        The first 28 coefficients of Y and 15 each of Cb and Cr, in zigzag order.
 
     References
     ----------
     .. [1] Manjunath, Ohm, Vasudevan, Yamada. "Color and texture descriptors". IEEE
        Transactions on Circuits and Systems for Video Technology 11(6), 2001.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skart.features.descriptors import color_layout
-    >>> color_layout(np.full((32, 32, 3), 128, np.uint8)).shape
-    (58,)
     """
     image = check_image(image)
     fields = image.astype(np.float64)
@@ -79,36 +89,25 @@ def color_layout(image):
 def color_structure(image):
     """Compute the MPEG-7 colour structure: colours and how finely they are mixed.
 
-    For each of 64 colours, the share of all 8 x 8 windows that contain it. A colour in
-    one large area is in few windows; the same amount in small dabs is in many. Colours
-    are cells of the HMMD space [1]_ [2]_ (hue, and the maximum, minimum and difference
-    of red, green and blue). Larger images are subsampled: every second pixel from 362 x
-    362 pixels on, every fourth from 724 x 724. Shares are not quantized.
+    For each of 64 colours, cells of the HMMD space, the share of all windows of 8 x 8
+    pixels that contain it [1]_, not quantized. From 362 x 362 pixels on, every second
+    pixel is used; from 724 x 724 on, every fourth.
 
     Parameters
     ----------
     image : array-like of shape (height, width, 3), dtype uint8
-        RGB.
+        RGB image.
 
     Returns
     -------
     vector : ndarray of shape (64,), dtype float32
         Shares, from greys to saturated colours. Their sum is the mean number of colours
-        in a window, at least 1.
+        in a window.
 
     References
     ----------
     .. [1] Messing, van Beek, Errico. "The MPEG-7 colour structure descriptor: image
        description using colour and local spatial information". ICIP 2001.
-    .. [2] Manjunath, Ohm, Vasudevan, Yamada. "Color and texture descriptors". IEEE
-       Transactions on Circuits and Systems for Video Technology 11(6), 2001.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skart.features.descriptors import color_structure
-    >>> float(color_structure(np.full((32, 32, 3), 128, np.uint8)).sum())
-    1.0
     """
     image = check_image(image)
     height, width = image.shape[:2]
@@ -134,33 +133,25 @@ def color_structure(image):
 def hsv(image):
     """Compute moments and histograms of hue, saturation and value.
 
-    Hue is an angle and undefined for greys, so pixels are weighted by chroma (maximum
-    minus minimum of red, green and blue): the mean hue (in turns, red is 0), the mean
-    of its cosine and sine, and its circular spread (0 for a single hue, 1 for all
-    hues). For saturation and value, the colour moments of [1]_: mean, standard
-    deviation, and skewness as the cube root of the third central moment.
+    Hues are weighted by chroma, since greys have none. Skewness is the cube root of the
+    third central moment, as in [1]_.
 
     Parameters
     ----------
     image : array-like of shape (height, width, 3), dtype uint8
-        RGB.
+        RGB image.
 
     Returns
     -------
     vector : ndarray of shape (42,), dtype float32
-        The moments, then the shares of 16 hues, 8 levels of saturation and 8 of value.
+        Mean hue in turns (red is 0), means of its cosine and sine, and circular spread
+        (0 for a single hue, 1 for all hues); mean, standard deviation and skewness of
+        saturation and of value; shares of 16 hues, 8 saturations and 8 values.
 
     References
     ----------
     .. [1] Stricker, Orengo. "Similarity of color images". Storage and Retrieval for
        Image and Video Databases III, SPIE 2420, 1995.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skart.features.descriptors import hsv
-    >>> hsv(np.full((32, 32, 3), (255, 0, 0), np.uint8))[:4]
-    array([0., 1., 0., 0.], dtype=float32)
     """
     hue, high, low = _hue_high_low(check_image(image))
     chroma = high - low
@@ -180,54 +171,51 @@ def hsv(image):
     return np.concatenate(
         [
             [mean, cosine, sine, 1 - length if chroma.any() else 0],
-            *(_moments(channel) for channel in (saturation, value)),
+            *(moments(channel) for channel in (saturation, value)),
             hues / n_coloured,
             *(_histogram(channel) for channel in (saturation, value)),
         ]
     ).astype(np.float32)
 
 
-def luminance(image):
-    """Compute the distribution of luminance.
+def color_names(image):
+    """Compute the shares of eleven basic colours, also in each quarter.
+
+    Each pixel counts as the basic colour [1]_ that is nearest in CIELAB: black, blue,
+    brown, grey, green, orange, pink, purple, red, white or yellow, by the keywords of
+    CSS [2]_. The mapping learned from photographs in [3]_ is not used.
 
     Parameters
     ----------
     image : array-like of shape (height, width, 3), dtype uint8
-        RGB.
+        RGB image.
 
     Returns
     -------
-    vector : ndarray of shape (9,), dtype float32
-        Mean, standard deviation and skewness (the cube root of the third central moment
-        [1]_) of the luminance in 0-1, five percentiles, and the entropy of its 256
-        levels in bits.
+    shares : ndarray of shape (55,), dtype float32
+        11 shares, which sum to 1, for the image and for each quarter, row by row.
 
     References
     ----------
-    .. [1] Stricker, Orengo. "Similarity of color images". Storage and Retrieval for
-       Image and Video Databases III, SPIE 2420, 1995.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skart.features.descriptors import luminance
-    >>> luminance(np.full((32, 32, 3), 255, np.uint8))
-    array([1., 0., 0., 1., 1., 1., 1., 1., 0.], dtype=float32)
+    .. [1] Berlin, Kay. "Basic Color Terms: Their Universality and Evolution". 1969.
+    .. [2] CSS Color Module Level 4, W3C: named colors.
+    .. [3] Van de Weijer, Schmid, Verbeek, Larlus. "Learning Color Names for Real-World
+       Applications". IEEE Transactions on Image Processing 18(7), 2009.
     """
-    light = grey(check_image(image))
-    levels = np.bincount(np.rint(255 * light).astype(np.intp).ravel())
-    shares = levels[levels > 0] / light.size
-    entropy = -(shares * np.log2(shares)).sum()
-    percentiles = np.percentile(light, _PERCENTILES)
-    return np.array([*_moments(light), *percentiles, entropy + 0], np.float32)
-
-
-def _moments(channel):
-    """Return mean, standard deviation and skewness in the unit of the channel."""
-    mean = channel.mean(dtype=float)
-    rest = channel - mean
-    squares = rest * rest  # powers take many times as long
-    return mean, np.sqrt(squares.mean()), np.cbrt((squares * rest).mean())
+    prototypes = np.array(list(_BASIC.values()), np.uint8)
+    pixels = skimage.color.rgb2lab(check_image(image))[:, :, None]
+    distances = ((pixels - skimage.color.rgb2lab(prototypes)) ** 2).sum(axis=3)
+    names = distances.argmin(axis=2)
+    height, width = (side // 2 for side in names.shape)
+    parts = [
+        names,
+        names[:height, :width],
+        names[:height, width:],
+        names[height:, :width],
+        names[height:, width:],
+    ]
+    shares = [np.bincount(x.ravel(), minlength=len(_BASIC)) / x.size for x in parts]
+    return np.concatenate(shares).astype(np.float32)
 
 
 def _histogram(channel):

@@ -1,0 +1,212 @@
+"""Base class of transformers whose features are stored."""
+
+import contextlib
+import hashlib
+import os
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from tqdm.auto import tqdm
+
+from skart.images import LazyImages, UnreadableImageError
+from skart.images._lazy import auto_batch_size, iter_batches
+from skart.images._loader import check_images
+from skart.store import FeatureStore, StoreError
+
+# Digest of all unreadable files, which on_error="blank" replaces by a black image.
+_BLANK = hashlib.sha256(b"skart: unreadable").digest()
+
+# Rounds of computing and reading before a store that loses features is an error.
+_N_ROUNDS = 8
+
+
+class StoredFeatures(TransformerMixin, BaseEstimator):
+    """Base class of transformers from images to features in a store.
+
+    A subclass has ``cache`` and ``verbose``, and the methods ``_validate_params``,
+    ``_open_sections(X, store)``, ``_describe()`` for the progress bar, and
+    ``_store_batch(images, digests, sections)``, which returns False if another process
+    had stored some of the features.
+    """
+
+    def precompute(self, X):
+        """Compute and store the features that the store lacks, without reading them.
+
+        Each layer, pooling, crop and descriptor is stored separately, so a transformer
+        with several of them also stores the features of transformers with one.
+
+        Parameters
+        ----------
+        X : LazyImages or array-like of shape (n_images, height, width, 3)
+            Images: uint8, or numbers in 0-255.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            If ``cache`` is None, or a parameter or X is invalid.
+        UnreadableImageError
+            If files can't be decoded and their loader has ``on_error="raise"``.
+        OSError
+            If ImageNet weights can't be downloaded, or the store can't be used.
+        """
+        self._validate_params()
+        if self.cache is None:
+            raise ValueError("precompute needs a store: pass cache")
+        X, store = check_images(X), open_store(self.cache)
+        sections = self._open_sections(X, store)
+        self._store_missing(X, _digest_images(X, store), sections, store)
+        return self
+
+    def _read_or_compute(self, X, store, sections, assemble):
+        """Return `assemble(digests, sections)`, after missing features are stored."""
+        digests = _digest_images(X, store)
+        # A second round is for features that the store has lost meanwhile.
+        for _ in range(_N_ROUNDS):
+            self._store_missing(X, digests, sections, store)
+            features = assemble(digests, sections)
+            if features is not None:
+                return features
+        raise StoreError(
+            f"features that were just stored in {store.root} are missing, again and "
+            "again: is another program deleting or damaging the store?"
+        )
+
+    def _store_missing(self, X, digests, sections, store):
+        """Compute and store the features that `sections` lack."""
+        # The store is not locked. Features that another process has stored meanwhile
+        # are left out, and work goes on at a random place, so that two processes
+        # rarely compute the same batch.
+        rows = np.flatnonzero(_are_missing(digests, sections))
+        self._announce(X, digests[rows], store)
+        own = {_BLANK}  # digests that are no sign of another process
+        with self._progress(len(rows)) as progress:
+            while len(rows):
+                batches = _iter_distinct(X, rows, digests, store, self._batch_size(X))
+                with contextlib.closing(batches):
+                    for images, keys, n_rows in batches:
+                        missing = _are_missing(keys, sections)
+                        alone = all(missing | [key in own for key in keys])
+                        if missing.any():
+                            alone &= self._store_batch(
+                                images[missing], keys[missing], sections
+                            )
+                        own.update(keys)
+                        progress.update(n_rows)
+                        if not alone:
+                            break
+                    else:
+                        return
+                rows = np.flatnonzero(_are_missing(digests, sections))
+                rows = np.roll(rows, -np.random.default_rng().integers(len(rows) or 1))
+                progress.update(progress.total - len(rows) - progress.n)
+
+    def _announce(self, X, digests, store):
+        """Check and print the disk space of features that will be computed."""
+
+    def _iter_images(self, X):
+        """Yield batches of images with a progress bar."""
+        with (
+            self._progress(len(X)) as progress,
+            contextlib.closing(iter_batches(X, self._batch_size(X))) as batches,
+        ):
+            for images in batches:
+                yield images
+                progress.update(len(images))
+
+    def _batch_size(self, X):
+        return auto_batch_size(X)
+
+    def _progress(self, n_images):
+        """Return a progress bar of images, which is shown after a second."""
+        return tqdm(
+            total=n_images,
+            desc=self._describe(),
+            unit="painting",
+            delay=1,
+            mininterval=0.5,
+            disable=not self.verbose,
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def as_list(value):
+    """Return a list of the value, or of its items."""
+    return list(value) if pd.api.types.is_list_like(value) else [value]
+
+
+def check_cache(cache):
+    """Validate the `cache` parameter."""
+    kinds = (str, os.PathLike, FeatureStore, type(None))
+    if not isinstance(cache, kinds) or cache == "":
+        raise TypeError(
+            f"cache must be a folder, a FeatureStore or None; got {cache!r}"
+        )
+
+
+def open_store(cache):
+    """Return the store of the `cache` parameter; a temporary one for None."""
+    if isinstance(cache, FeatureStore):
+        return cache
+    return FeatureStore.temporary() if cache is None else FeatureStore(cache)
+
+
+def identify_images(X):
+    """Return the part of an identity that tells how pixels were made from files."""
+    return X.identity if isinstance(X, LazyImages) else {"array": list(X.shape[1:])}
+
+
+def _digest_images(X, store):
+    """Return the digest of each image's file (None if unreadable), or of its pixels."""
+    digests = np.empty(len(X), dtype=object)
+    if isinstance(X, LazyImages):
+        digests[:] = store.digest_files(X.paths)
+    else:
+        kind = f"{X.dtype} {X.shape[1:]}".encode()
+        digests[:] = [hashlib.sha256(kind + x.tobytes()).digest() for x in X]
+    return digests
+
+
+def _are_missing(digests, sections):
+    """Return a mask of the images that at least one section lacks."""
+    return np.any([section.missing(digests) for section in sections], axis=0)
+
+
+def _iter_distinct(X, rows, digests, store, batch_size):
+    """Yield images of different contents, their digests, and their number of rows."""
+    n_done = 0
+    try:
+        with contextlib.closing(iter_batches(X[rows], batch_size)) as batches:
+            for images in batches:
+                here = rows[n_done : n_done + len(images)]
+                n_done += len(images)
+                _settle_digests(X, here, digests, store)
+                keys, first = np.unique(digests[here], return_index=True)
+                yield images[first], keys, len(here)
+    except UnreadableImageError as error:  # it counts only these rows
+        raise UnreadableImageError(error.failures, len(X)) from None
+
+
+def _settle_digests(X, rows, digests, store):
+    """Mark files that were unreadable; raise OSError if others have changed."""
+    if not isinstance(X, LazyImages):
+        return
+    paths = X.paths[rows]
+    for row, path, found in zip(rows, paths, store.digest_files(paths), strict=True):
+        if path in X.failures:
+            digests[row] = _BLANK
+        elif found != digests[row]:
+            raise OSError(
+                f"{path!r} changed while it was read. Run again once it no longer "
+                "changes; features that were computed so far are stored."
+            )
