@@ -16,9 +16,7 @@ from skart._utils._validation import (
 from skart.audit._inspection import find_equal_files, inspect_files
 from skart.audit._near_duplicates import connect, find_near_duplicates
 from skart.audit._problems import PROBLEMS, artist_key, find_problems
-from skart.datasets._folder import UNKNOWN_ARTIST
-
-_UNKNOWN = frozenset(["", "anonymous", "unknown", "unknown artist"])
+from skart.datasets._folder import is_unknown_artist
 
 _CONSTRAINTS = {
     "min_size": [Interval(Real, 0, None, closed="left")],
@@ -149,7 +147,7 @@ def audit_collection(
         {
             "path": pd.Series(paths, dtype=object),
             "movement": movements,
-            "artist": artists.mask(artists.map(_is_unknown)),
+            "artist": artists.mask(artists.map(is_unknown_artist)),
             "error": pd.Series([found.error for found in inspected], dtype=object),
             "width": pd.array([found.width for found in inspected], "Int64"),
             "height": pd.array([found.height for found in inspected], "Int64"),
@@ -278,11 +276,6 @@ def _names(name, values, n_paintings):
     if values.ndim != 1:
         raise ValueError(f"{name} must be a 1-D array; got shape {values.shape}")
     return pd.Series(values, dtype=object)
-
-
-def _is_unknown(artist):
-    name = artist_key(str(artist))
-    return name in _UNKNOWN or name.startswith(UNKNOWN_ARTIST)
 
 
 def _chain(values):

@@ -1,36 +1,65 @@
 """Labelled paintings from a folder, and what all loaders of paintings share."""
 
 import os
+import re
 import stat
+import warnings
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from skart.datasets._tables import clean_column
+
+# Of the formats that ImageLoader reads.
 IMAGE_EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .tif .tiff .webp .gif .bmp .avif .jp2 .heic "
-    ".heif".split()
+    ".jpg .jpeg .jpe .jfif .png .apng .tif .tiff .webp .gif .bmp .dib .avif .jp2 .j2k "
+    ".jpx .jpf .psd .ppm .pgm .pbm .pnm .heic .heif .hif".split()
 )
-_SYSTEM_FILES = frozenset(["thumbs.db", "desktop.ini", "__macosx"])
-# Prefix of the group of a painting whose artist is unknown.
+# What operating systems, NAS devices, archives and image programs add to folders.
+_SERVICE = re.compile(
+    r"_?thumbs|_?thumbnails?|thumbs\.db|ehthumbs.*\.db|desktop\.ini|__macosx|lost\+found|"
+    r"@(eadir|recycle|recently-snapshot|tmp|transcode|sharebin)|#(recycle|snapshot)|"
+    r"\$recycle\.bin|recycler|system volume information|network trash folder|"
+    r"temporary items|picasa ?originals|ipod photo cache|captureone|.*\.lrdata|icon\r",
+    re.IGNORECASE,
+)
+_PARTS = re.compile(
+    r"(train|test|val|valid|validat|dev|eval|holdout)(ing|ion|uation)?(set)?"
+)
+# Names that stand for no artist. The prefix is that of the group of a single painting.
 UNKNOWN_ARTIST = "unknown artist of "
+_UNKNOWN = frozenset(
+    "|?|-|n/a|anon|anonym|anonyme|anonymous|anonimo|anónimo|unknown|unknown artist|"
+    "unbekannt|inconnu|ignoto|desconocido".split("|")
+)
+# The part of a file name before the first underscore.
+_ARTIST_IN_NAMES = r"(?:^|/)(?P<artist>[^/_]+)_[^/]*$"
 _LAYOUT = "Expected layout: root/Movement/Artist/file.jpg or root/Movement/file.jpg."
 
 
-def load_image_folder(root):
+def load_image_folder(root, *, part=None, artists=None):
     """Load labelled paintings from folders ``Movement/Artist/file``.
 
     The level of the artists may be left out, for all paintings or for some. Images are
-    neither decoded nor copied. Hidden files, empty files and files of other types are
-    skipped and counted.
+    neither decoded nor copied. Hidden files, empty files, files of other types and
+    folders of thumbnails are skipped and counted.
 
     Parameters
     ----------
     root : str or path
         Folder with one subfolder per movement. A subfolder of a movement is an artist,
         and may itself have subfolders.
+    part : str, default=None
+        Folder to load if `root` has the parts of a split, such as ``train`` and
+        ``test``, each with folders of movements; ``"all"`` loads all of them.
+    artists : str or callable, default=None
+        Artists that are not folders: a regular expression with a group ``artist`` that
+        is searched in the path below the movement, ``"names"`` for the part of the file
+        name before the first underscore, or a function that takes a path and returns an
+        artist or None. Further named groups are columns of `frame`.
 
     Returns
     -------
@@ -43,7 +72,10 @@ def load_image_folder(root):
             Movement of each painting.
         artists : ndarray of str of shape (n_paintings,) or None
             Artist of each painting, to be passed as `groups`. A painting without an
-            artist is a group of its own. None if no movement has artists.
+            artist, or by "unknown" or "anonymous", is a group of its own. None if no
+            movement has artists.
+        parts : ndarray of str of shape (n_paintings,)
+            Part of each painting, with ``part="all"`` only.
         target_names : list of str
             The movements, sorted.
         frame : DataFrame of shape (n_paintings, 3)
@@ -58,12 +90,19 @@ def load_image_folder(root):
     NotADirectoryError
         If `root` is a file.
     ValueError
-        If there are no images, fewer than two movements, or a movement without
-        images.
+        If there are no images, fewer than two movements, or a movement without images;
+        if `root` has the parts of a split and `part` is None; or if no path has an
+        artist as described by `artists`.
+
+    Warns
+    -----
+    UserWarning
+        If no artist is known, and file names seem to begin with artists.
 
     See Also
     --------
     load_catalogue : Load labelled paintings from a table.
+    load_wikiart : Load folders with artists in the file names.
     load_pandora18k : Load the Pandora18K collection.
 
     Examples
@@ -80,10 +119,18 @@ def load_image_folder(root):
     >>> paintings.labels.tolist(), paintings.artists.tolist()
     (['Cubism', 'Fauvism'], ['Gris', 'Derain'])
     """
-    return read_folder(root)
+    paintings = read_folder(root, part=part, artists=artists)
+    example = find_artist_in_names(paintings)
+    if example and artists is None:
+        warnings.warn(
+            "the artists are unknown, but file names seem to begin with them: "
+            f"{example}. Pass artists='names' to keep artists apart in an evaluation.",
+            stacklevel=2,
+        )
+    return paintings
 
 
-def read_folder(root, *, skip_empty=False):
+def read_folder(root, *, part=None, artists=None, skip_empty=False):
     """Load a folder; if `skip_empty`, list movements without images in `empty`."""
     root = Path(root).expanduser()
     if not root.exists():
@@ -91,8 +138,13 @@ def read_folder(root, *, skip_empty=False):
     if not root.is_dir():
         raise NotADirectoryError(f"{str(root)!r} is a file, not a folder. {_LAYOUT}")
     skipped = Counter()
-    found = list(_walk(root, skipped))
-    rows = [(path, *folders, None)[:3] for path, folders in found if folders]
+    found, parts = _choose_part(root, list(_walk(root, skipped)), part)
+    n_levels = 0 if parts is None else 1
+    rows = [
+        (path, folders, *folders[n_levels:], None)[:4]
+        for path, folders in found
+        if len(folders) > n_levels
+    ]
     n_loose = len(found) - len(rows)
     if n_loose:
         skipped["outside a movement"] = n_loose
@@ -101,20 +153,43 @@ def read_folder(root, *, skip_empty=False):
         raise ValueError(
             f"{str(root)!r} has no images in folders of movements{others}. {_LAYOUT}"
         )
-    frame = pd.DataFrame(rows, columns=["path", "movement", "artist"])
-    folders = [
-        entry.name
-        for entry in visible_entries(root, Counter())
-        if _kind(entry) == "folder"
-    ]
-    empty = [name for name in folders if name not in set(frame["movement"])]
-    if empty and not skip_empty:
-        raise ValueError(
-            f"{str(root)!r} has movements without images: {', '.join(empty)}. "
-            "Add images to them or move these folders away."
-        )
-    more = {"empty": empty} if skip_empty else {}
+    frame = pd.DataFrame(
+        rows, columns=["path", "folders", "movement", "artist"], dtype=object
+    )
+    folders = frame.pop("folders")
+    if artists is not None:
+        _set_artists(frame, artists)
+    more = {}
+    if parts is None:
+        empty = [
+            entry.name
+            for entry in visible_entries(root, Counter())
+            if _kind(entry) == "folder" and entry.name not in set(frame["movement"])
+        ]
+        if empty and not skip_empty:
+            raise ValueError(
+                f"{str(root)!r} has movements without images: {', '.join(empty)}. "
+                "Add images to them or move these folders away."
+            )
+        more["empty"] = empty
+    elif part == "all":
+        frame["part"] = folders.str[0]
+        more["parts"] = frame["part"].to_numpy(dtype=str)
     return make_bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
+
+
+def find_artist_in_names(paintings):
+    """Return a file name that begins with an artist if most seem to; else None."""
+    if paintings.artists is not None:
+        return None
+    names = pd.Series([PurePath(path).name for path in paintings.paths])
+    artists = names.str.extract(r"^([^_]*[^\W\d_]{3}[^_]*)_")[0]
+    n_artists = artists.nunique()
+    repeated = artists.map(artists.value_counts()) > 1
+    if repeated.mean() < 0.8 or n_artists < 2 * len(paintings.target_names):
+        return None
+    first = artists[repeated].index[0]
+    return f"{artists[first]!r} in {names[first]!r}"
 
 
 def list_images(root, skipped=None):
@@ -154,6 +229,9 @@ def make_bunch(frame, name, hint="", **more):
     """Return the Bunch of a frame that was read from `name`, with `more` entries."""
     if frame.empty:
         raise ValueError(f"{name} has no paintings")
+    for column in ("movement", "artist"):
+        if frame[column].dtype.kind not in "iub":
+            frame[column] = clean_column(frame[column])
     labels = frame["movement"].to_numpy()
     if labels.dtype.kind not in "iub":
         labels = labels.astype(str)
@@ -163,11 +241,12 @@ def make_bunch(frame, name, hint="", **more):
             f"{name} has one movement only, {target_names[0]!r}; at least two are "
             f"required.{hint}"
         )
-    unknown = frame["artist"].isna().to_numpy()
+    is_known = frame["artist"].notna() & ~frame["artist"].map(is_unknown_artist)
+    frame["artist"] = frame["artist"].where(is_known, None)
     artists = None
-    if not unknown.all():
+    if is_known.any():
         alone = [f"{UNKNOWN_ARTIST}{path}" for path in frame["path"]]
-        artists = np.where(unknown, alone, frame["artist"].astype(str)).astype(str)
+        artists = np.where(is_known, frame["artist"].astype(str), alone).astype(str)
     return Bunch(
         paths=frame["path"].to_numpy(dtype=str),
         labels=labels,
@@ -176,6 +255,70 @@ def make_bunch(frame, name, hint="", **more):
         frame=frame,
         **more,
     )
+
+
+def is_unknown_artist(name):
+    """Return whether a name stands for no artist, such as "anonymous"."""
+    name = str(name).casefold().strip(" .()[]")
+    return name in _UNKNOWN or name.startswith(UNKNOWN_ARTIST)
+
+
+def _choose_part(root, found, part):
+    """Return the images of a part of a split, and the parts; None if there are none."""
+    parts = sorted({folders[0] for _, folders in found if folders})
+    is_split = (
+        bool(parts)
+        and all(_PARTS.fullmatch(name.casefold()) for name in parts)
+        and any(len(folders) > 1 for _, folders in found)
+    )
+    if part is None and not is_split:
+        return found, None
+    names = ", ".join(map(repr, parts))
+    if part is None:
+        raise ValueError(
+            f"{str(root)!r} holds the parts of a split, {names}, and not movements. "
+            f"Pass part={parts[0]!r} for one of them, or part='all' for all."
+        )
+    if part == "all" and is_split:
+        return found, parts
+    if part not in parts:
+        raise ValueError(
+            f"{str(root)!r} has no part {part!r}. Its folders are {names}."
+        )
+    return [image for image in found if image[1][:1] == (part,)], parts
+
+
+def _set_artists(frame, artists):
+    """Set the artists of a frame by a pattern or a function."""
+    if callable(artists):
+        frame["artist"] = [artists(path) for path in frame["path"]]
+        found = frame["artist"].notna()
+    else:
+        pattern = _ARTIST_IN_NAMES if artists == "names" else artists
+        try:
+            groups = re.compile(pattern).groupindex
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                f"artists must be a regular expression, 'names' or a function; got "
+                f"{artists!r}: {error}"
+            ) from error
+        if "artist" not in groups:
+            raise ValueError(
+                f"artists must have a group named artist, (?P<artist>...); got "
+                f"{artists!r}"
+            )
+        below = [
+            PurePath(path).as_posix().rpartition(f"/{movement}/")[2]
+            for path, movement in zip(frame["path"], frame["movement"], strict=True)
+        ]
+        columns = pd.Series(below).str.extract(pattern)[list(groups)]
+        frame[columns.columns] = columns
+        found = columns["artist"].notna()
+    if not found.any():
+        raise ValueError(
+            f"artists={artists!r} finds no artist, in {frame['path'].iloc[0]!r} for "
+            "instance"
+        )
 
 
 def _walk(folder, skipped, names=(), parents=frozenset()):
@@ -199,8 +342,10 @@ def visible_entries(folder, skipped):
     visible = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FILES:
+            if entry.name.startswith("."):
                 skipped["hidden"] += 1
+            elif _SERVICE.fullmatch(entry.name):
+                skipped["of a program or device"] += 1
             else:
                 visible.append(entry)
     return sorted(visible, key=lambda entry: entry.name)

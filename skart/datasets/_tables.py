@@ -57,16 +57,20 @@ def clean_table(table):
     """Return a table whose texts have no blanks around them, and no empty ones."""
     table = table.rename(columns=lambda name: " ".join(str(name).split()))
     for name in table.columns[table.dtypes.map(_holds_text)]:
-        cleaned = table[name].map(clean_text, na_action="ignore").astype(object)
-        table[name] = cleaned.where(cleaned.notna(), None)
+        table[name] = clean_column(table[name])
     return table
 
 
-def clean_text(value):
-    """Return a text in one spelling of blanks and accents, None if it is blank."""
-    if not isinstance(value, str):
-        return value
-    return unicodedata.normalize("NFC", " ".join(value.split())) or None
+def clean_column(column):
+    """Return a column with one spelling of blanks and accents, None for blank cells."""
+    # Of objects: the strings of pandas can't hold all file names.
+    return pd.Series(map(_clean, column), column.index, dtype=object)
+
+
+def _clean(value):
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", " ".join(value.split())) or None
+    return None if pd.isna(value) else value
 
 
 def find_columns(table, name, **wanted):
