@@ -345,9 +345,10 @@ class HandcraftedFeatures(StoredFeatures):
 
     def _compute(self, name, images):
         """Return the array of a descriptor, with one item for each image."""
-        pixels = np.rint(images).astype(np.uint8)
+        if images.dtype != np.uint8:
+            images = np.rint(images).astype(np.uint8)
         workers = Parallel(self.n_jobs, prefer="threads")
-        return np.stack(workers(map(delayed(DESCRIPTORS[name].function), pixels)))
+        return np.stack(workers(map(delayed(DESCRIPTORS[name].function), images)))
 
     def _describe(self):
         return "hand-crafted features"

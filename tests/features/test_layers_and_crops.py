@@ -182,6 +182,9 @@ def test_single_full_crop_equals_the_image(images, tmp_path, n_passes):
     whole = extractor(cache=tmp_path).transform(images)
     crop = extractor(crops=1, crop_size=SIZE, cache=tmp_path).transform(images)
     np.testing.assert_array_equal(whole, crop)
+    five = extractor(crops=5, crop_size=SIZE, crop_pooling="concat", cache=tmp_path)
+    np.testing.assert_array_equal(five.transform(images), np.hstack([whole] * 5))
+    assert len(five.get_feature_names_out()) == 5 * WIDTH
     assert n_passes() == 6
 
 
