@@ -46,11 +46,15 @@ def find_problems(files, *, min_size, max_border, max_imbalance):
     )
     originals = files.loc[largest_first.index].groupby("cluster")["path"].first()
     is_copy = table["problem"].str.endswith("duplicate")
-    table["original"] = table["cluster"].map(originals).where(is_copy)
-    table["related"] = [
-        _SEPARATOR.join(paths[list(related[:_MOST_RELATED])])
-        for related in table["related"]
-    ]
+    table["original"] = table["cluster"].map(originals).where(is_copy).astype(object)
+    # Objects, because the strings of pandas can't hold all file names.
+    table["related"] = pd.Series(
+        [
+            _SEPARATOR.join(paths[list(related[:_MOST_RELATED])])
+            for related in table["related"]
+        ],
+        dtype=object,
+    )
     table["rank"] = table["problem"].map(PROBLEMS.index)
     table = table.sort_values(["rank", "cluster", "position"], ignore_index=True)
     columns = "problem file detail cluster original related position"

@@ -48,7 +48,9 @@ class Collection:
         self.skipped = bunch.skipped
         self.empty = bunch.get("empty", [])
         self.artists_known = bunch.artists is not None
-        frame = pd.DataFrame({"path": bunch.paths, "movement": bunch.labels})
+        # Of objects: the strings of pandas can't hold all file names.
+        frame = pd.DataFrame({"path": pd.Series(bunch.paths, dtype=object)})
+        frame["movement"] = bunch.labels
         # Unknown artists count as one, so that they are never kept apart.
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
         counts = frame["movement"].value_counts(sort=False).sort_index()

@@ -113,7 +113,8 @@ def load_catalogue(
             f"{name} lists files that don't exist in {str(folder)!r}: "
             f"{_join(missing)}. If paths refer to another folder, name it as root."
         )
-    frame = pd.DataFrame({"path": paths, "movement": table[movement].to_numpy()})
+    frame = pd.DataFrame({"path": pd.Series(paths, dtype=object)})
+    frame["movement"] = table[movement].to_numpy()
     frame["artist"] = None if artist is None else table[artist].to_numpy(dtype=object)
     others = table.drop(columns=[*columns, *columns.values()], errors="ignore")
     frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)

@@ -182,7 +182,7 @@ def find_artist_in_names(paintings):
     """Return a file name that begins with an artist if most seem to; else None."""
     if paintings.artists is not None:
         return None
-    names = pd.Series([PurePath(path).name for path in paintings.paths])
+    names = pd.Series([PurePath(path).name for path in paintings.paths], dtype=object)
     artists = names.str.extract(r"^([^_]*[^\W\d_]{3}[^_]*)_")[0]
     n_artists = artists.nunique()
     repeated = artists.map(artists.value_counts()) > 1
@@ -245,7 +245,7 @@ def make_bunch(frame, name, hint="", **more):
     frame["artist"] = frame["artist"].where(is_known, None)
     artists = None
     if is_known.any():
-        alone = [f"{UNKNOWN_ARTIST}{path}" for path in frame["path"]]
+        alone = clean_column(UNKNOWN_ARTIST + frame["path"])
         artists = np.where(is_known, frame["artist"].astype(str), alone).astype(str)
     return Bunch(
         paths=frame["path"].to_numpy(dtype=str),
@@ -311,7 +311,7 @@ def _set_artists(frame, artists):
             PurePath(path).as_posix().rpartition(f"/{movement}/")[2]
             for path, movement in zip(frame["path"], frame["movement"], strict=True)
         ]
-        columns = pd.Series(below).str.extract(pattern)[list(groups)]
+        columns = pd.Series(below, dtype=object).str.extract(pattern)[list(groups)]
         frame[columns.columns] = columns
         found = columns["artist"].notna()
     if not found.any():

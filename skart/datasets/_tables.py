@@ -63,12 +63,13 @@ def clean_table(table):
 
 def clean_column(column):
     """Return a column with one spelling of blanks and accents, None for blank cells."""
-    # Of objects: the strings of pandas can't hold all file names.
     return pd.Series(map(_clean, column), column.index, dtype=object)
 
 
 def _clean(value):
     if isinstance(value, str):
+        # Bytes of file names that are no UTF-8 become escapes.
+        value = value.encode("utf-8", "backslashreplace").decode()
         return unicodedata.normalize("NFC", " ".join(value.split())) or None
     return None if pd.isna(value) else value
 

@@ -37,7 +37,8 @@ def survey_files(paths, *, digests=True, verbose=True):
             delay=1,
             disable=not verbose,
         )
-        files = pd.DataFrame(list(rows), columns=["path", *_DTYPES])
+        # Of objects: the strings of pandas can't hold all file names.
+        files = pd.DataFrame(list(rows), columns=["path", *_DTYPES], dtype=object)
     return files.astype(_DTYPES)
 
 

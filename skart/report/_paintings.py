@@ -58,7 +58,7 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
         section.table(
             pd.DataFrame(
                 {
-                    "file": np.array(names, object)[unreadable.index],
+                    "file": pd.Series(names, dtype=object)[unreadable.index].array,
                     "reason": unreadable["problem"].to_numpy(),
                 }
             ),
@@ -193,7 +193,7 @@ def _make_manifest(evaluation, files):
     """Return a table of the files with movements and predictions."""
     _, names = relative_paths(files["path"])
     columns = {
-        "path": names,
+        "path": pd.Series(names, dtype=object),
         "movement": evaluation.y_true,
         "artist": evaluation.groups,
         "predicted": evaluation.y_pred,
@@ -201,4 +201,11 @@ def _make_manifest(evaluation, files):
         "bytes": files["bytes"].to_numpy(),
         "SHA-256": files["sha256"].to_numpy(),
     }
-    return pd.DataFrame({k: v for k, v in columns.items() if v is not None})
+    # Of objects: the strings of pandas can't hold all file names.
+    return pd.DataFrame(
+        {
+            name: pd.Series(values)
+            for name, values in columns.items()
+            if values is not None
+        }
+    )

@@ -1,10 +1,14 @@
 import os
+from pathlib import PurePath
 
+import numpy as np
+import pandas as pd
 import pytest
 from helpers import save_image
 from sklearn.model_selection import StratifiedGroupKFold
 
-from skart.datasets import list_images, load_image_folder
+from skart.datasets import list_images, load_image_folder, load_wikiart
+from skart.datasets._folder import IMAGE_EXTENSIONS
 
 
 def write(root, *names):
@@ -74,7 +78,8 @@ def test_skipped_files_are_counted_by_reason(tmp_path):
     paintings = load_image_folder(tmp_path)
     assert len(paintings.paths) == 2
     assert paintings.skipped == {
-        "hidden": 4,
+        "hidden": 3,
+        "of a program or device": 1,
         "not an image": 2,
         "empty": 1,
         "outside a movement": 1,
@@ -82,6 +87,164 @@ def test_skipped_files_are_counted_by_reason(tmp_path):
         "broken link": 2,
         "not a file": 1,
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "lost+found", "Thumbs"),
+        *("thumbnails", "__MACOSX", "Picasa Originals", "Previews.lrdata", "@Recycle"),
+        *("System Volume Information", ".@__thumb", ".AppleDouble", "CaptureOne"),
+    ],
+)
+def test_folders_of_devices_and_programs_are_skipped(tmp_path, name):
+    write(tmp_path, "A/1.jpg", "B/Gris/1.jpg", f"{name}/1.jpg", f"B/{name}/1.jpg")
+    paintings = load_image_folder(tmp_path)
+    assert paintings.target_names == ["A", "B"] and len(paintings.paths) == 2
+    assert sum(paintings.skipped.values()) == 2
+
+
+@pytest.mark.parametrize("train", ["train", "Training", "TRAIN_SET", "trainset"])
+@pytest.mark.parametrize("test", ["test", "Testing", "val", "validation", "holdout"])
+def test_parts_of_a_split(tmp_path, train, test):
+    train = train.replace("_SET", "SET")
+    write(
+        tmp_path,
+        f"{train}/Cubism/Gris/1.jpg",
+        f"{train}/Fauvism/Derain/1.jpg",
+        f"{test}/Cubism/Braque/2.jpg",
+        f"{test}/Fauvism/Derain/3.jpg",
+    )
+    with pytest.raises(ValueError, match="holds the parts of a split, .*part='all'"):
+        load_image_folder(tmp_path)
+    one = load_image_folder(tmp_path, part=train)
+    assert one.labels.tolist() == ["Cubism", "Fauvism"]
+    assert one.artists.tolist() == ["Gris", "Derain"] and "parts" not in one
+    both = load_image_folder(tmp_path, part="all")
+    assert both.target_names == ["Cubism", "Fauvism"] and len(both.paths) == 4
+    expected = [PurePath(path).parts[-4] for path in both.paths]
+    assert both.parts.tolist() == both.frame["part"].tolist() == expected
+    with pytest.raises(ValueError, match=f"no part 'tset'. Its folders are .*{test}"):
+        load_image_folder(tmp_path, part="tset")
+
+
+def test_part_of_other_folders_raises(tmp_path):
+    write(tmp_path, "A/1.jpg", "B/1.jpg")
+    for part in ("train", "all"):
+        with pytest.raises(ValueError, match="has no part .* folders are 'A', 'B'"):
+            load_image_folder(tmp_path, part=part)
+
+
+NAMES = [
+    "Cubism/juan-gris_pears-and-grapes-1913.jpg",
+    "Cubism/juan-gris_the-book-1911(1).jpg",
+    "Cubism/georges-braque_bottle.jpg",
+    "Cubism/georges-braque_fish.jpg",
+    "Pop_Art/andy-warhol_flowers-1964.jpg",
+    "Pop_Art/andy-warhol_marilyn-1962.jpg",
+    "Pop_Art/roy-lichtenstein_drowning-girl-1963.jpg",
+    "Pop_Art/roy-lichtenstein_whaam-1963.jpg",
+]
+
+
+@pytest.mark.parametrize(
+    "artists",
+    [
+        "names",
+        r"(?P<artist>[a-z-]+)_",
+        lambda path: PurePath(path).name.partition("_")[0],
+    ],
+)
+def test_artists_in_file_names(tmp_path, artists):
+    write(tmp_path, *NAMES)
+    with pytest.warns(
+        UserWarning, match="seem to begin with them: 'georges-braque' in"
+    ):
+        assert load_image_folder(tmp_path).artists is None
+    paintings = load_image_folder(tmp_path, artists=artists)
+    assert (
+        paintings.artists.tolist()
+        == np.repeat(
+            ["georges-braque", "juan-gris", "andy-warhol", "roy-lichtenstein"], 2
+        ).tolist()
+    )
+
+
+def test_named_groups_are_columns(tmp_path):
+    write(tmp_path, "A/1890 - Monet - x.jpg", "A/no year.jpg", "B/1900 - Gris - y.jpg")
+    pattern = r"(?P<year>\d{4}) - (?P<artist>.+?) - (?P<title>.+)\."
+    paintings = load_image_folder(tmp_path, artists=pattern)
+    frame = paintings.frame
+    assert frame["artist"].tolist() == ["Monet", None, "Gris"]
+    assert frame["year"].dropna().tolist() == ["1890", "1900"]
+    assert frame["title"].dropna().tolist() == ["x", "y"]
+    assert paintings.artists[1].startswith("unknown artist of")
+
+
+@pytest.mark.parametrize(
+    ("artists", "message"),
+    [
+        (r"(\w+)_", "group named artist"),
+        (r"(?P<artist>", "must be a regular expression"),
+        (7, "must be a regular expression, 'names' or a function; got 7"),
+        (r"(?P<artist>x{9})", "finds no artist, in '.*1.jpg' for instance"),
+    ],
+)
+def test_invalid_artists_raise(tmp_path, artists, message):
+    write(tmp_path, "A/1.jpg", "B/1.jpg")
+    with pytest.raises(ValueError, match=message):
+        load_image_folder(tmp_path, artists=artists)
+
+
+@pytest.mark.parametrize("name", ["IMG_{}.jpg", "{}.jpg", "scan_{}_a.jpg", "{}_b.jpg"])
+def test_other_file_names_give_no_hint(tmp_path, name):
+    names = [f"{folder}/{name.format(i)}" for folder in "AB" for i in range(6)]
+    write(tmp_path, *names)
+    load_image_folder(tmp_path)  # warnings are errors
+
+
+def test_unknown_artists_are_groups_of_their_own(tmp_path):
+    names = [
+        "A/Gris/1.jpg",
+        "A/Anonymous/1.jpg",
+        "A/anonymous/2.jpg",
+        "B/Unknown/1.jpg",
+    ]
+    write(tmp_path, *names, "B/[unknown]/2.jpg")
+    paintings = load_image_folder(tmp_path)
+    assert paintings.frame["artist"].notna().sum() == 1
+    assert len(set(paintings.artists)) == 5
+
+
+def test_accents_have_one_encoding(tmp_path):
+    write(tmp_path, "A/Ce\u0301zanne/1.jpg", "B/C\u00e9zanne/1.jpg")
+    paintings = load_image_folder(tmp_path)
+    assert set(paintings.artists) == {"Cézanne"}
+    assert all(os.path.exists(path) for path in paintings.paths)
+
+
+def test_wikiart(tmp_path):
+    write(tmp_path, *NAMES)
+    paintings = load_wikiart(tmp_path)
+    assert paintings.target_names == ["Cubism", "Pop Art"]
+    assert paintings.artists[2] == "juan gris"
+    frame = paintings.frame.set_index("title")
+    assert frame.loc["pears and grapes", "year"] == 1913
+    assert frame.loc["the book", "year"] == 1911
+    assert pd.isna(frame.loc["bottle", "year"])
+    assert paintings.skipped == {}
+
+
+def test_all_formats_have_an_extension(tmp_path):
+    for extension in (*IMAGE_EXTENSIONS, ".PSD", ".Ppm"):
+        (tmp_path / f"image{extension}").write_text("x")
+    assert len(list_images(tmp_path)) == len(IMAGE_EXTENSIONS) + 2
+    from PIL import Image
+
+    Image.init()
+    formats = {"JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "AVIF", "PSD", "PPM"}
+    usual = {ext for ext, name in Image.EXTENSION.items() if name in formats}
+    assert usual - IMAGE_EXTENSIONS <= {".pfm", ".avifs"}
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,10 @@ def test_everything_is_escaped():
 def test_file_names_with_invalid_bytes(page, tmp_path):
     name = os.fsdecode(b"caf\xe9.jpg")
     section = page.section("Files")
-    section.table(pd.DataFrame({"path": [name]}))
-    section.download("files.csv", pd.DataFrame({"path": [name]}), text="All:")
+    section.table(pd.DataFrame({"path": [name]}, dtype=object))
+    section.download(
+        "files.csv", pd.DataFrame({"path": [name]}, dtype=object), text="All:"
+    )
     html = page.write(tmp_path / "page.html").read_text("utf-8")
     assert r"caf\udce9.jpg" in html
 
