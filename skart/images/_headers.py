@@ -37,8 +37,9 @@ def survey_files(paths, *, digests=True, verbose=True):
             delay=1,
             disable=not verbose,
         )
-        files = pd.DataFrame(list(rows), columns=["path", *_DTYPES])
-    return files.astype(_DTYPES)
+        files = pd.DataFrame(list(rows), columns=[*_DTYPES]).astype(_DTYPES)
+    files.insert(0, "path", paths)
+    return files
 
 
 def read_sizes(paths):
@@ -58,7 +59,7 @@ def read_sizes(paths):
 
 
 def _survey_file(path, digest):
-    row = {"path": path}
+    row = {}
     try:
         row["format"], row["width"], row["height"] = read_header(path)
     except UNREADABLE as error:
