@@ -80,9 +80,8 @@ def _draw_grid(canvas, rng, painter):
             canvas.draw.rectangle(np.ravel(corners).tolist(), ink(fill), BLACK, broad)
             continue
         end, start = high.copy(), low.copy()
-        end[axis] = start[axis] = rng.uniform(
-            low[axis] + smallest, high[axis] - smallest
-        )
+        cut = low[axis] + rng.uniform(smallest, sides[axis] - smallest)
+        end[axis] = start[axis] = cut
         pending += [(low, end), (start, high)]
 
 
@@ -100,9 +99,8 @@ def paint_op_art(canvas, rng, painter):
     wave = 0.035 * np.sin(along * rng.uniform(8, 22) + rng.uniform(0, 6))
     dark, light = canvas.mix(6, 0, 2), canvas.mix(6, 4, 6)
     if painter.contrast > 0.6:  # a second light colour
-        light = blend(
-            (across - across.min()) / np.ptp(across), [light, canvas.mix(6, 2, 5)]
-        )
+        share = (across - across.min()) / np.ptp(across)
+        light = blend(share, [light, canvas.mix(6, 2, 5)])
     subject = (painter.motif + (rng.random() < 0.2)) % 6
     if subject == 0:
         phase = np.sin(1.6 * frequency * (across + wave + swell))
@@ -170,13 +168,13 @@ def paint_suprematism(canvas, rng, painter):
     side, variant, centre = canvas.short, canvas.variant(3), canvas.place(0.42, 0.58)
     if variant == 1:  # a few large shapes, upright
         size = side * rng.uniform(0.56, 0.84)
-        for _ in range(1 + (painter.density > 0.5) + (rng.random() < 0.3)):
+        for _ in range(rng.integers(1, 4)):
             fill, turn = canvas.mix(5, 0, 4), rng.normal(0, 0.06)
             shape = rng.choice(["disc", "square", "square", "cross"])
             if shape == "disc":
                 canvas.disc(centre, size / 2, fill)
             else:
-                thin = size * (rng.uniform(0.15, 0.3) if shape == "cross" else 1)
+                thin = size / 4 if shape == "cross" else size
                 canvas.bar(centre, turn, size, thin, fill)
                 canvas.bar(centre, turn, thin, size, fill)
             centre = centre + rng.normal(0, 0.25, 2) * canvas.size

@@ -104,10 +104,8 @@ class Canvas:
 
     def bar(self, centre, turn, long, thin, fill, n_corners=4):
         """Draw a turned rectangle, or half of it as a triangle."""
-        along, across = (
-            direction(turn) * long / 2,
-            direction(turn + np.pi / 2) * thin / 2,
-        )
+        along = direction(turn) * long / 2
+        across = direction(turn + np.pi / 2) * thin / 2
         corners = along + across, along - across, -along - across, -along + across
         self.polygon(np.add(centre, corners)[:n_corners], fill)
 

@@ -180,21 +180,19 @@ def _print_breakers(canvas, rng, painter, sea):
 def _print_blossoms(canvas, rng, painter):
     """Print a flowering branch that enters from one side."""
     palette, least, way = canvas.palette, canvas.short, 1 if painter.motif % 2 else -1
-    petal, start = canvas.mix(8, 3, 6), (0.5 - 0.52 * way, rng.uniform(0.5, 0.95))
-    branches, ends = [(start * canvas.size, 0.0, 1.0)], []
-    while branches:
-        spot, lean, thick = branches.pop()
-        for _ in range(9 if thick == 1 else 5):
-            lean = np.clip(lean + rng.normal(-0.06, 0.28), -1.3, 0.7)
-            step = canvas.long * 0.085 * (0.55 + 0.45 * thick)
-            end = spot + step * direction(lean) * (way, 1)
-            broad = max(2, int(least * 0.045 * thick))
-            canvas.line([spot, end], palette[0], broad)
+    petal, branches = canvas.mix(8, 3, 6), []
+    root = canvas.size * (0.5 - 0.52 * way, rng.uniform(0.5, 0.95))
+    for thick, fork in ((1, 0), (0.55, -0.9), (0.55, 0.8), (0.4, -0.9)):
+        leans = np.clip(fork + np.cumsum(rng.normal(-0.06, 0.28, 8)), -1.3, 0.7)
+        steps = canvas.long * 0.085 * (0.55 + 0.45 * thick) * direction(leans)
+        branch = root + np.cumsum([(0, 0), *steps * (way, 1)], axis=0)
+        for index, end in enumerate(branch[1:]):
+            broad = max(2, int(least * 0.045 * thick * 0.88**index))
+            canvas.line([branch[index], end], palette[0], broad)
             canvas.disc(end, broad / 2, palette[0])
-            ends.append(end)
-            spot, thick = end, thick * 0.88
-            if thick > 0.42 and rng.random() < 0.7:
-                branches.append((spot, lean + rng.choice([-0.9, 0.8]), thick * 0.6))
+        branches.append(branch)
+        root = branches[0][rng.integers(2, 6)]
+    ends = np.concatenate(branches)
     n_blossoms = rng.integers(0, 3 + int(3 * painter.density), len(ends))
     for spot in rng.normal(np.repeat(ends, n_blossoms, axis=0), least * 0.035):
         size = least * rng.uniform(0.014, 0.03) * (0.8 + 0.6 * painter.scale)

@@ -37,9 +37,10 @@ def survey_files(paths, *, digests=True, verbose=True):
             delay=1,
             disable=not verbose,
         )
-        # Of objects: the strings of pandas can't hold all file names.
-        files = pd.DataFrame(list(rows), columns=["path", *_DTYPES], dtype=object)
-    return files.astype(_DTYPES)
+        files = pd.DataFrame(list(rows), columns=[*_DTYPES]).astype(_DTYPES)
+    # Of objects: the strings of pandas can't hold all file names.
+    files.insert(0, "path", pd.Series(paths, dtype=object))
+    return files
 
 
 def read_sizes(paths):
@@ -59,7 +60,7 @@ def read_sizes(paths):
 
 
 def _survey_file(path, digest):
-    row = {"path": path}
+    row = {}
     try:
         row["format"], row["width"], row["height"] = read_header(path)
     except UNREADABLE as error:
