@@ -122,19 +122,19 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be passed together")
-        has_set = X_val is not None
-        if has_set and self.validation_split:
+        has_validation_set = X_val is not None
+        if has_validation_set and self.validation_split:
             raise ValueError(
                 f"validation_split={self.validation_split!r} and X_val exclude each "
                 "other: set validation_split=0.0, or don't pass X_val"
             )
-        self._check_patience(has_set or bool(self.validation_split))
+        self._check_patience(has_validation_set or bool(self.validation_split))
         return self._fit(
             X,
             y,
             sample_weight=sample_weight,
             groups=groups,
-            validation=(X_val, y_val, None) if has_set else None,
+            validation=(X_val, y_val, None) if has_validation_set else None,
             validation_split=self.validation_split,
             n_epochs=self.epochs,
             is_continued=self.warm_start,

@@ -80,9 +80,11 @@ class CNNClassifier(ImageClassifier):
         None, it is 32, or fewer if the samples are large: 22 images of 299 x 299
         pixels, 8 of 500 x 500.
     validation_split : float, default=0.0
-        Share of the samples that are held out to compute the validation loss.
+        Share of the samples that are held out to compute the validation loss, by class
+        and, if ``groups`` is passed to ``fit``, by artist.
     patience : int, default=None
-        Number of epochs without a better validation loss after which training stops.
+        Number of epochs without a better validation loss after which training stops
+        and the best weights are restored.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss.
     callbacks : list, dict or keras.callbacks.Callback, default=None
