@@ -38,12 +38,12 @@ except ImportError:  # on Windows, where no process is forked
 class UnreadableImageError(ValueError):
     """Exception raised if images can't be decoded.
 
-    Attributes
+    Parameters
     ----------
     failures : dict of str to str
-        Reason for each unreadable path.
+        Reason for each unreadable path; also an attribute.
     n_images : int
-        Number of images, readable or not.
+        Number of images, readable or not; also an attribute.
     """
 
     def __init__(self, failures, n_images):
