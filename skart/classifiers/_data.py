@@ -106,6 +106,24 @@ def apply_class_weight(class_weight, classes, training, validation):
 
 def split_validation(labels, share, *, groups=None, seed=0):
     """Split samples into rows for training and validation, by class and group."""
+    # A class of a single group can't be on both sides: it is only trained on.
+    rows, kept = np.arange(len(labels)), np.empty(0, int)
+    if groups is not None:
+        n_groups = pd.Series(pd.factorize(groups)[0]).groupby(labels).nunique()
+        alone = np.isin(labels, n_groups.index[n_groups == 1])
+        if alone.all():
+            raise ValueError(
+                f"validation_split={share} can't be made: each class has a single group"
+            )
+        rows, kept = np.flatnonzero(~alone), np.flatnonzero(alone)
+    training, validation = _split_rows(
+        labels[rows], share, None if groups is None else groups[rows], seed
+    )
+    return np.union1d(rows[training], kept), rows[validation]
+
+
+def _split_rows(labels, share, groups, seed):
+    """Split samples of which each class has several groups."""
     if groups is None:
         splitter = StratifiedShuffleSplit(1, test_size=share, random_state=seed)
     else:

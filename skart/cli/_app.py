@@ -32,9 +32,14 @@ _IN_OPTIONS = {
     r"pass ImageLoader\(on_error='blank'\)": "pass --on-error blank",
     r"load_model\(\.\.\., weights=('.*?')\)": r"--weights \1",
     r"pass cache=.*?, for instance; to a command, --cache": "pass --cache",
-    r"rename a column, or pass \w+= with the name of one": "rename a column",
-    r", or pass its encoding=, .*? for instance": "",
-    r"; pass root= for another folder": "",
+    r"part='(.*?)'": r"--part \1",
+    r"artists=('.*?') finds": r"--artists \1 finds",
+    r"artists must (be|have)": r"--artists must \1",
+    r": name one as (path|movement|artist)": r": pass --\1-column",
+    r", named as (path|movement|artist)": r", passed as --\1-column",
+    r"name it as root": "pass --root",
+    r", or name its encoding, .*? for instance": "",
+    r"Pass groups=None for random folds": "",
 }
 
 

@@ -1,21 +1,40 @@
 """``skart audit``: damaged files, duplicates and conflicting labels."""
 
+import os
 from pathlib import Path
 
+from skart._utils._files import atomic_write
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
 
+_N_SHOWN = 5  # findings of each problem on the terminal
+
 
 @command
+@options.reads_collection
 def audit(
     data: options.Data,
     html: option(
         Path | None, "HTML file for a page that shows duplicates side by side."
     ) = None,
     csv: option(Path | None, "CSV file for the findings.") = None,
+    groups: option(
+        Path | None,
+        "CSV file for the paintings with a column group: artists and their duplicates. "
+        "Pass it to train or evaluate with --artist-column group.",
+    ) = None,
     min_size: option(
         int, "Report images with a shorter side of fewer pixels.", min=0
     ) = 200,
+    max_border: option(
+        float, "Report uniform margins of a larger share of the area.", min=0, max=1
+    ) = 0.15,
+    max_imbalance: option(
+        float, "Report movements with more paintings than others by this factor.", min=1
+    ) = 10,
+    min_similarity: option(
+        float, "Report near duplicates of at least this correlation.", min=0.5, max=1
+    ) = 0.9,
     force: options.Force = False,
     format: options.Format = "table",
 ):
@@ -32,22 +51,22 @@ def audit(
 
         skart audit paintings/ --format json | jq '.[].file'
     """
-    for name, file in (("--html", html), ("--csv", csv)):
-        if file is not None:
-            check_out(file, force=force, option=name)
-    if html is not None and html == csv:
+    files = {"--html": html, "--csv": csv, "--groups": groups}
+    files = {name: file for name, file in files.items() if file is not None}
+    for name, file in files.items():
+        check_out(file, force=force, option=name)
+    if len(set(files.values())) < len(files):
         raise ValueError(
-            f"--html and --csv are the same file, {html}. Name two different files."
+            f"{' and '.join(files)} name the same file. Name different files."
         )
 
-    from skart._utils._files import atomic_write
-    from skart._utils._validation import visible
     from skart.audit import audit_collection
     from skart.cli._collection import Collection
     from skart.datasets import list_images
 
     # All images, including those outside of movement folders.
-    paths = list_images(data) if data.is_dir() else None
+    folder = data.path.expanduser()
+    paths = list_images(folder) if folder.is_dir() and data.part is None else None
     try:
         collection = Collection(data, least=1, skip_empty=True)
     except ValueError as error:
@@ -63,7 +82,14 @@ def audit(
         labels = known["movement"]
         artists = known["artist"] if collection.artists_known else None
     found = audit_collection(
-        paths, labels=labels, artists=artists, min_size=min_size, n_jobs=-1
+        paths,
+        labels=labels,
+        artists=artists,
+        min_size=min_size,
+        max_border=max_border,
+        max_imbalance=max_imbalance,
+        min_similarity=min_similarity,
+        n_jobs=-1,
     )
     if html is not None:
         from skart.report import write_audit
@@ -71,19 +97,49 @@ def audit(
         write_audit(found, html)
         say(f"saved {html}")
     if csv is not None:
-        with atomic_write(csv) as part:
-            found.table.to_csv(part, index=False, errors="backslashreplace")
-        say(f"saved {csv}")
+        _write_csv(found.table, csv)
+    if groups is not None:
+        columns = ["path", "movement", "artist", "group"]
+        readable = found.files.loc[found.files["error"].isna(), columns]
+        # Absolute paths: relative ones would refer to the folder of the file.
+        paths = readable["path"].map(os.path.abspath).astype(object)
+        _write_csv(readable.assign(path=paths), groups)
     unreadable = int((found.table["problem"] == "unreadable").any())
     if format == "json":
         known = found.table.astype(object).where(found.table.notna(), None)
         return as_json(known.to_dict("records")), unreadable
+    return _as_text(found), unreadable
+
+
+def _write_csv(table, file):
+    """Write a table as a CSV file, atomically."""
+    with atomic_write(file) as part:
+        table.to_csv(part, index=False, errors="backslashreplace")
+    say(f"saved {file}")
+
+
+def _as_text(found):
+    """Return the numbers of findings, and the most severe findings of each problem."""
+    from skart._utils._validation import visible
+    from skart.report._text import relative_paths
+
+    table, files = found.table, found.files["path"]
+    lines = [f"{len(files)} images, {len(table)} findings"]
+    if not len(table):
+        return lines[0]
     summary = found.summary()
-    lines = [f"{len(paths)} images, {len(found.table)} findings"]
-    if len(found.table):
-        lines += ["", summary[summary["findings"] > 0].to_string(), ""]
-        lines += [
-            visible(f"{row.problem}: {row.file or 'the collection'}: {row.detail}")
-            for row in found.table.itertuples()
-        ]
-    return "\n".join(lines), unreadable
+    lines += ["", summary[summary["findings"] > 0].to_string(index_names=False)]
+    folder, names = relative_paths(files)
+    for problem, rows in table.groupby("problem", sort=False):
+        if rows["original"].notna().any():  # a line for each cluster
+            rows = rows[rows["file"] != rows["original"]]
+        lines += ["", problem]
+        for row in rows.head(_N_SHOWN).itertuples():
+            name = "the collection" if row.file is None else names[row.position]
+            lines.append(visible(f"  {name}: {row.detail}"))
+            if isinstance(row.original, str):
+                original = names[files[files == row.original].index[0]]
+                lines.append(visible(f"    copy of {original}"))
+        if len(rows) > _N_SHOWN:
+            lines.append(f"  and {len(rows) - _N_SHOWN} more: see --csv or --html")
+    return "\n".join([*lines, "", f"Files are in {visible(folder)}"])

@@ -7,14 +7,15 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold
 from tqdm.auto import tqdm
 
 from skart._utils._files import atomic_write
 from skart._utils._validation import visible
 from skart.datasets import load_catalogue, load_pandora18k
-from skart.datasets._folder import read_folder
+from skart.datasets._folder import find_artist_in_names, read_folder
 from skart.datasets._pandora18k import is_pandora18k
+from skart.evaluation._cross_validation import keep_artists_apart
 
 # A movement needs paintings to train on, to validate with and to test on.
 LEAST_PAINTINGS = 4
@@ -28,22 +29,31 @@ INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 
 
 class Collection:
-    """The labelled paintings of a folder, a catalogue or Pandora18K.
+    """The labelled paintings of a `Source`: a folder, a table or Pandora18K.
 
     Movements of fewer than `least` paintings are left out. `frame` has the columns
     path, movement and artist; `differences` lists the differences from the published
     Pandora18K, and is None for other collections.
     """
 
-    def __init__(self, data, *, least=LEAST_PAINTINGS, skip_empty=False):
-        data = Path(data).expanduser()
+    def __init__(self, source, *, least=LEAST_PAINTINGS, skip_empty=False):
+        data = source.path.expanduser()
         self.name = str(data)
         if data.is_file():
-            bunch = load_catalogue(data)
+            bunch = load_catalogue(
+                data,
+                path=source.path_column,
+                movement=source.movement_column,
+                artist=source.artist_column,
+                root=source.root,
+            )
         elif is_pandora18k(data):
             bunch = load_pandora18k(data, on_mismatch="ignore")
         else:
-            bunch = read_folder(data, skip_empty=skip_empty)
+            bunch = read_folder(
+                data, part=source.part, artists=source.artists, skip_empty=skip_empty
+            )
+        self._artist_in_names = find_artist_in_names(bunch)
         self.differences = bunch.get("differences")
         self.skipped = bunch.skipped
         self.empty = bunch.get("empty", [])
@@ -62,6 +72,19 @@ class Collection:
                 f"{str(data)!r} has fewer than two movements of {least} or more "
                 "paintings: too little to train on and to test with"
             )
+
+    @property
+    def artists_apart(self):
+        """Whether artists can be kept apart: two movements have two or more of them."""
+        n_artists = self.frame.groupby("movement")["artist"].nunique()
+        return self.artists_known and bool((n_artists > 1).sum() > 1)
+
+    @property
+    def reason_for_random_folds(self):
+        """Why artists can't be kept apart."""
+        if self.artists_known:
+            return "fewer than two movements have two artists"
+        return "the artists are not known"
 
     @property
     def paths(self):
@@ -88,7 +111,7 @@ class Collection:
 
     def remarks(self):
         """Return lines on the files and movements that are left out."""
-        remarks = [f"passed over: {n} {reason}" for reason, n in self.skipped.items()]
+        remarks = [f"skipped: {n} {reason}" for reason, n in self.skipped.items()]
         if self.empty:
             names = ", ".join(map(visible, self.empty))
             remarks.append(f"movements without images: {names}")
@@ -97,12 +120,17 @@ class Collection:
             remarks.append(
                 f"left out, with fewer than {LEAST_PAINTINGS} paintings: {names}"
             )
+        if self._artist_in_names:
+            remarks.append(
+                "the artists are unknown, but file names seem to begin with them: "
+                f"{self._artist_in_names}. Pass --artists names to keep artists apart."
+            )
         return remarks
 
 
-def load_collection(data, say):
+def load_collection(source, say):
     """Load a collection for training, and show its movements and what is left out."""
-    collection = Collection(data)
+    collection = Collection(source)
     for text in (collection.summary().to_string(), *collection.remarks()):
         say(text)
     return collection
@@ -116,19 +144,15 @@ def save_figure(display, file):
     plt.close(display.figure_)
 
 
-def choose_splitter(frame, n_folds):
-    """Return a splitter class, with artists apart if there are enough, and why."""
-    by_movement = frame.groupby("movement")["artist"].nunique()
-    fewest = by_movement.idxmin()
-    if by_movement[fewest] > n_folds:
-        return StratifiedGroupKFold, "the paintings of an artist kept together"
-    if frame["artist"].nunique() == 1:
-        return StratifiedKFold, "at random: the artists are not known"
-    return (
-        StratifiedKFold,
-        f"at random: {fewest} has too few artists to keep them apart, "
-        f"{by_movement[fewest]} where {n_folds + 1} are needed",
-    )
+def make_folds(collection, n_folds, seed):
+    """Return folds, with artists apart if possible, and how they are made."""
+    paths, labels = collection.paths, collection.labels
+    if collection.artists_apart:
+        splits, _ = keep_artists_apart(labels, collection.groups, n_folds, seed)
+        return splits, "artists kept apart"
+    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    how = f"at random, because {collection.reason_for_random_folds}"
+    return list(splitter.split(paths, labels)), how
 
 
 def validation_share(labels, n_folds=1):

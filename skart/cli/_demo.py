@@ -16,6 +16,7 @@ _N_FOLDS = 3
 
 @app.command()
 @cli_errors()
+@options.reads_collection
 def demo(
     data: option(
         Path | None,
@@ -48,11 +49,11 @@ def demo(
     from sklearn.model_selection import (
         RandomizedSearchCV,
         StratifiedGroupKFold,
+        StratifiedKFold,
         cross_val_score,
     )
 
     from skart.cli._collection import (
-        choose_splitter,
         choose_weights,
         load_collection,
         save_figure,
@@ -67,12 +68,15 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     weights = choose_weights(weights, echo, fall_back=True)
     if data is None:
-        data = out / "paintings"
+        data = options.Source(out / "paintings")
         _step("Paintings", f"drawn into {data}")
-        make_paintings(data, n_artists=6, n_per_artist=5, random_state=seed, n_jobs=-1)
+        make_paintings(
+            data.path, n_artists=6, n_per_artist=5, random_state=seed, n_jobs=-1
+        )
     else:
         _step("Paintings", f"from {data}")
-    paintings = load_collection(data, _show).frame
+    collection = load_collection(data, _show)
+    paintings = collection.frame
     pipe = make_transfer_pipeline(
         weights=weights,
         layer=layer,
@@ -89,9 +93,11 @@ def demo(
     features = pipe[:2].fit_transform(paintings["path"])
     _show(f"{features.shape[0]} vectors of {features.shape[1]} numbers")
 
-    splitter, why = choose_splitter(paintings, _N_FOLDS)
+    splitter, how = StratifiedKFold, "at random"
+    if collection.artists_apart:
+        splitter, how = StratifiedGroupKFold, "artists kept apart"
     folds = splitter(_N_FOLDS, shuffle=True, random_state=seed)
-    artists = paintings["artist"] if splitter is StratifiedGroupKFold else None
+    artists = paintings["artist"] if collection.artists_apart else None
     parts = splitter(_N_FOLDS + 1, shuffle=True, random_state=seed).split(
         paintings["path"], paintings["movement"], artists
     )
@@ -99,7 +105,7 @@ def demo(
     X, y = training["path"], training["movement"]
     groups = None if artists is None else training["artist"]
 
-    _step("Search", f"{candidates} heads, {_N_FOLDS} folds, {why}")
+    _step("Search", f"{candidates} heads, {_N_FOLDS} folds, {how}")
     search = RandomizedSearchCV(
         pipe,
         head_search_space(),

@@ -1,5 +1,6 @@
 """``skart evaluate``: how good a model is on paintings it has not seen."""
 
+import textwrap
 from pathlib import Path
 
 from skart.cli import _options as options
@@ -9,6 +10,7 @@ _N_FOLDS = 4
 
 
 @command
+@options.reads_collection
 def evaluate(
     model: options.Model,
     data: options.Data,
@@ -142,10 +144,8 @@ def _test(pipe, notes, collection, seed):
 
 def _cross_validate(pipe, collection, n_folds, seed):
     """Return the evaluation of new fits of the pipeline, and the method."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
     from skart.classifiers._base import BaseKerasClassifier
-    from skart.cli._collection import choose_splitter, validation_share
+    from skart.cli._collection import validation_share
     from skart.evaluation import evaluate
 
     loader, (name, classifier) = pipe[0], pipe.steps[-1]
@@ -160,14 +160,11 @@ def _cross_validate(pipe, collection, n_folds, seed):
             f"--folds {n_folds}: the largest movement has {most} paintings only. Pass "
             f"--folds {most} or fewer."
         )
-    splitter, why = choose_splitter(collection.frame, n_folds)
     params = groups = None
-    if splitter is StratifiedGroupKFold:
+    if collection.artists_apart:
         groups = collection.groups
         if isinstance(classifier, BaseKerasClassifier):
             params = {f"{name}__groups": groups}
-    elif collection.artists_known:
-        say(f"Folds are drawn {why}.")
     evaluation = evaluate(
         pipe,
         collection.paths,
@@ -177,8 +174,15 @@ def _cross_validate(pipe, collection, n_folds, seed):
         params=params,
         random_state=seed,
     )
-    folds = "random folds" if groups is None else "artists kept apart"
-    return evaluation, f"cross-validated with {n_folds} folds, {folds}"
+    collection.frame = collection.frame.iloc[evaluation.tested].reset_index(drop=True)
+    n_folds = len(set(evaluation.folds))
+    if groups is not None:
+        return evaluation, f"cross-validated with {n_folds} folds, artists kept apart"
+    return evaluation, (
+        f"cross-validated with {n_folds} random folds, because "
+        f"{collection.reason_for_random_folds}: on new artists, the accuracy is "
+        "probably lower"
+    )
 
 
 def _as_json(evaluation, method):
@@ -202,16 +206,22 @@ def _as_json(evaluation, method):
 
 
 def as_table(evaluation, method):
+    """Return metrics, scores of each movement and confusions as text."""
     figures = evaluation.metrics.to_frame()
     if evaluation.random_folds is not None:
         figures = evaluation.leakage_gap
+    scores = evaluation.per_movement()
+    table = scores[["paintings"]].copy()
+    for name in ("precision", "recall", "f1"):
+        columns = (scores[name], scores[f"{name}_low"], scores[f"{name}_high"])
+        table[f"{name} %"] = list(map(_with_interval, *columns))
     lines = [
-        f"{len(evaluation.y_true)} paintings, {method}",
+        *textwrap.wrap(f"{len(evaluation.y_true)} paintings, {method}", 80),
         "",
-        figures.to_string(float_format="{:.3f}".format),
+        figures.to_string(float_format="{:.3f}".format, na_rep="-"),
         "",
         "of each movement, with 95 % intervals",
-        evaluation.per_movement().to_string(float_format="{:.2f}".format),
+        table.to_string(index_names=False),
         "",
     ]
     pairs = evaluation.most_confused(5)
@@ -221,3 +231,12 @@ def as_table(evaluation, method):
     else:
         lines.append("no movement was taken for another")
     return "\n".join(lines)
+
+
+def _with_interval(value, low, high):
+    """Return a share as a percentage with its interval, a dash for nan."""
+    return (
+        "-"
+        if value != value
+        else f"{value:.0%} ({low:.0%}-{high:.0%})".replace("%", "")
+    )

@@ -1,5 +1,8 @@
 """Arguments and options that several commands share."""
 
+import dataclasses
+import functools
+import inspect
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +13,76 @@ CACHE = Path("~/.cache/skart")
 
 Data = argument(
     Path,
-    "A folder Movement/Artist/file or Movement/file, or a table (CSV) with "
-    "the columns path, movement and artist.",
+    "A folder Movement/Artist/file or Movement/file, or a table (CSV, Excel or "
+    "Parquet) with columns of paths, movements and artists.",
     metavar="DIR",
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A folder or a table, and how to read it."""
+
+    path: Path
+    part: option(
+        str | None,
+        "Part of a folder that is split, such as train or test; all: all parts.",
+    ) = None
+    artists: option(
+        str | None,
+        "Where artists are in a folder without folders of artists. names: before the "
+        "first underscore of a file name. Else a regular expression with a group, "
+        "(?P<artist>...), that is searched in the path below the movement.",
+        metavar="PATTERN",
+    ) = None
+    path_column: option(str | None, "Column of the paths in a table.") = None
+    movement_column: option(str | None, "Column of the movements in a table.") = None
+    artist_column: option(str | None, "Column of the artists in a table.") = None
+    root: option(
+        Path | None,
+        "Folder to which the paths in a table refer. Default: that of the table.",
+    ) = None
+
+    def __str__(self):
+        return str(self.path)
+
+    def as_arguments(self):
+        """Return the arguments of a command that reads the same paintings."""
+        arguments = [str(self.path)]
+        for field in dataclasses.fields(self)[1:]:
+            value = getattr(self, field.name)
+            if value is not None:
+                arguments += [f"--{field.name.replace('_', '-')}", str(value)]
+        return arguments
+
+
+def reads_collection(function):
+    """Add the options of `Source` to a command, whose `data` then is a Source."""
+    fields = dataclasses.fields(Source)[1:]
+
+    @functools.wraps(function)
+    def run(data, **options):
+        reading = {field.name: options.pop(field.name) for field in fields}
+        return function(data=data and Source(data, **reading), **options)
+
+    signature = inspect.signature(function)
+    more = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=field.type,
+        )
+        for field in fields
+    ]
+    parameters = [*signature.parameters.values(), *more]
+    run.__signature__ = signature.replace(parameters=parameters)
+    run.__annotations__ = function.__annotations__ | {
+        field.name: field.type for field in fields
+    }
+    return run
+
+
 Model = argument(Path, "Model file written by `skart train`.", metavar="FILE")
 Weights = option(
     str | None,

@@ -8,6 +8,7 @@ from skart.cli._app import as_json, command, option, say
 
 
 @command
+@options.reads_collection
 def profile(
     data: options.Data,
     out: option(Path | None, "Folder for figures: samples.png and sizes.png.") = None,

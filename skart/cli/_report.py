@@ -8,6 +8,7 @@ from skart.cli._evaluate import assess
 
 
 @command
+@options.reads_collection
 def report(
     model: options.Model,
     data: options.Data,

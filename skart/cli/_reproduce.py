@@ -8,6 +8,7 @@ from skart.cli._app import argument, as_json, command, option, say
 
 
 @command
+@options.reads_collection
 def reproduce(
     data: argument(
         Path | None,
@@ -95,10 +96,10 @@ def reproduce(
 
     weights = choose_weights(weights, say, fall_back=quick)
     if data is None:
-        data = out / "paintings"
-    if quick and (not data.exists() or data == out / "paintings"):
+        data = options.Source(out / "paintings")
+    if quick and (not data.path.exists() or data.path == out / "paintings"):
         say(f"Paintings: drawn into {data}", bold=True)
-        make_paintings(data, random_state=seed, n_jobs=-1)
+        make_paintings(data.path, random_state=seed, n_jobs=-1)
     collection = load_collection(data, say)
     settings = QUICK if quick else Settings()
     given = {

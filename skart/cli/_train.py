@@ -12,6 +12,7 @@ _N_FOLDS = 3
 
 
 @command
+@options.reads_collection
 def train(
     data: options.Data,
     out: option(Path, "File for the model (.skart).") = Path("model.skart"),
@@ -89,8 +90,11 @@ def train(
     lines = [f"saved {out}: {model}, {result['paintings']} paintings"]
     lines += [f"{name:26} {value}" for name, value in result["best"].items()]
     if result["search_accuracy"] is not None:
-        lines.append(f"best accuracy of the search: {result['search_accuracy']:.1%}")
-    evaluate = shlex.join(["skart", "evaluate", str(out), str(data)])
+        what = "" if result["best"] else ", of the defaults"
+        lines.append(
+            f"best accuracy of the search{what}: {result['search_accuracy']:.1%}"
+        )
+    evaluate = shlex.join(["skart", "evaluate", str(out), *data.as_arguments()])
     lines += [
         f"validation accuracy {result['validation_accuracy']:.1%}, "
         f"{result['validation_share']:.0%} held out, {result['held_out']}",
@@ -146,17 +150,17 @@ def _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common):
 def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
     """Search if there are candidates, fit and save; return the result as a dict."""
     import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.model_selection import check_cv
 
-    from skart.cli._collection import choose_splitter, validation_share
+    from skart.cli._collection import make_folds, validation_share
     from skart.model_selection._random_search import note_search, random_search
     from skart.persistence import save_model
     from skart.persistence._parts import digest_paintings
 
     paths, labels, artists = collection.paths, collection.labels, collection.groups
-    splitter, why = choose_splitter(collection.frame, _N_FOLDS)
+    splits, how = make_folds(collection, _N_FOLDS, seed)
     name = pipe.steps[-1][0]
-    groups = artists if splitter is StratifiedGroupKFold else None
+    groups = artists if collection.artists_apart else None
     fit_params = {} if groups is None else {f"{name}__groups": groups}
     # Large enough in the folds of a search, or of an evaluation later.
     share = validation_share(labels, _N_FOLDS)
@@ -164,16 +168,15 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
     pipe[-1].set_params(validation_split=share, patience=patience)
     best, score, results = {}, None, None
     if n_candidates:
-        say(f"Search: {n_candidates} candidates, {_N_FOLDS} folds, {why}")
+        say(f"Search: {n_candidates} candidates, {len(splits)} folds, {how}")
         search = random_search(
             pipe,
             _search_space(pipe),
             paths,
             labels,
             n_candidates=n_candidates,
-            cv=splitter(_N_FOLDS, shuffle=True, random_state=seed),
+            cv=check_cv(splits),
             seed=seed,
-            groups=groups,
             **fit_params,
         )
         best = {
@@ -183,7 +186,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
         score = float(search.best_score_)
         results = note_search(search.cv_results_)
         pipe.set_params(**best)
-    say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {why}")
+    say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {how}")
     pipe.fit(paths, labels, **fit_params)
     accuracy = validation_accuracy(pipe[-1].history_)
     notes = {
@@ -191,7 +194,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
         "paintings": dict(Counter(map(str, labels))),
         "artists": None if artists is None else np.unique(artists).tolist(),
         "validation_accuracy": accuracy,
-        "held_out": why,
+        "held_out": how,
         "search": results,
         "digests": digest_paintings(paths, cache),
     }
@@ -204,7 +207,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
         "search_accuracy": score,
         "validation_accuracy": accuracy,
         "validation_share": share,
-        "held_out": why,
+        "held_out": how,
     }
 
 

@@ -150,8 +150,9 @@ def evaluate(
     elif groups is None:
         splits = list(StratifiedKFold(cv or _N_FOLDS, **options).split(y, y))
     else:
-        always_trained = _find_single_artists(y, groups)
-        splits = _keep_artists_apart(y, groups, always_trained, cv or _N_FOLDS, options)
+        splits, always_trained = keep_artists_apart(
+            y, groups, cv or _N_FOLDS, random_state, stacklevel=3
+        )
 
     scorer = None if scoring is None else check_scoring(estimator, scoring)
     run = functools.partial(
@@ -186,7 +187,23 @@ def _warn_about_absent_movements(y, splits):
         )
 
 
-def _find_single_artists(y, groups):
+def keep_artists_apart(y, groups, n_splits, random_state=0, *, stacklevel=2):
+    """Return folds that keep artists apart, and a mask of paintings never tested.
+
+    These are the paintings of movements by a single artist, which are in each training
+    set. There are fewer folds if a training set would otherwise lack a movement.
+    """
+    always_trained = _find_single_artists(y, groups, stacklevel + 1)
+    for n in range(n_splits, 1, -1):
+        splitter = StratifiedGroupKFold(n, shuffle=True, random_state=random_state)
+        splits = _split(splitter, y, groups, always_trained)
+        n_classes = [len(np.unique(y[train])) for train, test in splits if len(test)]
+        if n_classes == n * [len(np.unique(y))]:
+            break
+    return splits, always_trained
+
+
+def _find_single_artists(y, groups, stacklevel):
     """Return a mask of the paintings of movements by one artist; warn of them."""
     artists = pd.Series(groups).groupby(y)
     alone = artists.first()[artists.nunique() == 1]
@@ -201,20 +218,9 @@ def _find_single_artists(y, groups):
             f"{movement} can't be tested: all its paintings are by one artist, "
             f"{str(artist)!r}. They are in each training set and are left out of the "
             "evaluation. Add paintings by other artists.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     return np.isin(y, alone.index)
-
-
-def _keep_artists_apart(y, groups, always_trained, n_splits, options):
-    """Return folds that keep artists apart and have all movements in training."""
-    for n in range(n_splits, 1, -1):
-        splitter = StratifiedGroupKFold(n, **options)
-        splits = _split(splitter, y, groups, always_trained)
-        n_classes = [len(np.unique(y[train])) for train, test in splits if len(test)]
-        if n_classes == n * [len(np.unique(y))]:
-            break
-    return splits
 
 
 def _split(splitter, y, groups, always_trained):

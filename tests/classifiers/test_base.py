@@ -57,7 +57,7 @@ def test_validation_split_respects_classes_and_groups(blobs):
     model = head(validation_split=0.25).fit(X, y, groups=artists)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         model.fit(X, y, groups=np.arange(1000))
-    with pytest.raises(ValueError, match="nothing left"):
+    with pytest.raises(ValueError, match="each class has a single group"):
         head(validation_split=0.5).fit(X[:80], y[:80], groups=codes[:80])
     with pytest.raises(ValueError, match="can't be made"):
         model.fit(X[[0, 1, 2, 50, 90]], y[[0, 1, 2, 50, 90]])
@@ -266,7 +266,7 @@ def test_invalid_fit_leaves_the_last_one_unchanged(blobs):
     model = head().fit(X, y)
     before = model.predict_proba(X)
     model.set_params(validation_split=0.5)
-    with pytest.raises(ValueError, match="nothing left"):
+    with pytest.raises(ValueError, match="each class has a single group"):
         model.fit(X[:80], np.repeat([1, 2], 40), groups=np.repeat([1, 2], 40))
     np.testing.assert_array_equal(model.predict_proba(X), before)
     with pytest.raises(ValueError, match="at least two classes"):
