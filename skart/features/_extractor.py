@@ -204,10 +204,11 @@ class FeatureExtractor(StoredFeatures):
         self._validate_params()
         X = check_images(X)
         if self.cache is None and self.pooling is not None:
-            return np.concatenate(list(self.iter_transform(X)))
+            return self._with_index(X, np.concatenate(list(self.iter_transform(X))))
         store = open_store(self.cache)
         sections = self._open_sections(X, store)
-        return self._read_or_compute(X, store, sections, self._assemble)
+        features = self._read_or_compute(X, store, sections, self._assemble)
+        return self._with_index(X, features)
 
     def iter_transform(self, X):
         """Compute features batch by batch, without the store.

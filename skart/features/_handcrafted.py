@@ -283,7 +283,7 @@ class HandcraftedFeatures(StoredFeatures):
                 arrays[index] = self._count_words(arrays[index])
             return np.hstack(arrays)
 
-        return self._read(X, store, names, join)
+        return self._with_index(X, self._read(X, store, names, join))
 
     def _count_words(self, images):
         """Return the share of each word among the patches of each image."""

@@ -7,6 +7,9 @@ import os
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
+
+# Private, but the only way to the setting of `set_output` or of the whole process.
+from sklearn.utils._set_output import _get_output_config
 from tqdm.auto import tqdm
 
 from skart.images import LazyImages, UnreadableImageError
@@ -76,6 +79,14 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
             f"features that were just stored in {store.root} are missing, again and "
             "again: is another program deleting or damaging the store?"
         )
+
+    def _with_index(self, X, features):
+        """Return features as a DataFrame if X has an index and pandas output is set."""
+        # scikit-learn looks for an index in X, which is no DataFrame here.
+        index = getattr(X, "index", None)
+        if index is None or _get_output_config("transform", self)["dense"] != "pandas":
+            return features
+        return pd.DataFrame(features, index=index)
 
     def _store_missing(self, X, digests, sections, store):
         """Compute and store the features that `sections` lack."""
@@ -170,11 +181,21 @@ def _digest_images(X, store):
     """Return the digest of each image's file (None if unreadable), or of its pixels."""
     digests = np.empty(len(X), dtype=object)
     if isinstance(X, LazyImages):
-        digests[:] = store.digest_files(X.paths)
+        digests[:] = _digest_sources(X.paths, store)
     else:
         kind = f"{X.dtype} {X.shape[1:]}".encode()
         digests[:] = [hashlib.sha256(kind + x.tobytes()).digest() for x in X]
     return digests
+
+
+def _digest_sources(sources, store):
+    """Return the digest of each file, None if unreadable, or image in memory."""
+    paths = [source for source in sources if isinstance(source, str)]
+    digests = iter(store.digest_files(paths))
+    return [
+        next(digests) if isinstance(source, str) else source.digest
+        for source in sources
+    ]
 
 
 def _are_missing(digests, sections):
@@ -202,7 +223,8 @@ def _settle_digests(X, rows, digests, store):
     if not isinstance(X, LazyImages):
         return
     paths = X.paths[rows]
-    for row, path, found in zip(rows, paths, store.digest_files(paths), strict=True):
+    digests_now = _digest_sources(paths, store)
+    for row, path, found in zip(rows, map(str, paths), digests_now, strict=True):
         if path in X.failures:
             digests[row] = _BLANK
         elif found != digests[row]:

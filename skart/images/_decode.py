@@ -24,9 +24,9 @@ MAX_PIXELS = 200_000_000
 _DRAFT_MARGIN = 1.6
 
 
-def decode_image(path, size, resize="crop", max_pixels=MAX_PIXELS):
-    """Decode a file to a uint8 array of shape (*size, 3), or raise `UNREADABLE`."""
-    with open_image(path) as image:
+def decode_image(source, size, resize="crop", max_pixels=MAX_PIXELS):
+    """Decode an image to a uint8 array of shape (*size, 3), or raise `UNREADABLE`."""
+    with open_image(source) as image:
         is_jpeg = image.format == "JPEG"
         if not is_jpeg:
             _load(image, image.size, max_pixels)

@@ -87,15 +87,24 @@ def decoder_errors():
         raise OSError(f"a damaged file ({explain(error)})") from error
 
 
-@contextlib.contextmanager
-def open_image(path):
-    """Open an image file as a Pillow image without decoding its pixels."""
+def _open(path):
+    """Open a regular file."""
     # Opening a named pipe blocks until another process writes to it.
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError("not a regular file")
     # Without its name, Pillow doesn't map the file into memory: reading a mapped file
     # that another process truncates kills this process.
-    with _File(io.FileIO(path)) as file:
+    return _File(io.FileIO(path))
+
+
+@contextlib.contextmanager
+def open_image(source):
+    """Open a file or a `MemoryImage` as a Pillow image without decoding its pixels."""
+    content = getattr(source, "content", None)
+    if isinstance(content, Image.Image):
+        yield content
+        return
+    with _open(source) if content is None else io.BytesIO(content) as file:
         head = file.read(64)
         if not head:
             raise OSError("an empty file")

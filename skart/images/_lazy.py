@@ -14,8 +14,11 @@ class LazyArray:
     `item_shape`, `dtype` and `_read`, which returns all rows as an ndarray.
     """
 
-    def __init__(self, items):
-        self._items = np.asarray(items, dtype=object)  # the source of each row
+    def __init__(self, items, index=None):
+        # The source of each row. Not np.array, which would look into the items.
+        self._items = np.empty(len(items), dtype=object)
+        self._items[:] = items
+        self.index = index  # of pandas, or None
 
     @property
     def shape(self):
@@ -39,12 +42,12 @@ class LazyArray:
                 )
             key = key[0]
         if isinstance(key, numbers.Integral):
-            return self._view(self._items[[key]])._read()[0]
+            return self._view([key])._read()[0]
         if not isinstance(key, slice):
             key = np.asarray(key)
             if key.size == 0:  # an empty list is an array of floats
                 key = key.astype(int)
-        return self._view(self._items[key])
+        return self._view(key)
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -57,9 +60,10 @@ class LazyArray:
     def __repr__(self):
         return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype.name})"
 
-    def _view(self, items):
+    def _view(self, key):
         view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__, _items=items)
+        index = None if self.index is None else self.index[key]
+        view.__dict__.update(self.__dict__, _items=self._items[key], index=index)
         return view
 
 

@@ -14,6 +14,7 @@ from itertools import islice
 
 import numpy as np
 
+from skart._utils._files import file_stamp
 from skart.images._decode import DECODER_VERSION, MAX_PIXELS, decode_image
 from skart.images._formats import UNREADABLE, explain, format_failures
 from skart.images._lazy import LazyArray
@@ -70,7 +71,8 @@ class LazyImages(LazyArray):
     Parameters
     ----------
     paths : list of str
-        Paths of the image files, in order.
+        Paths of the image files, in order; or images in memory, as
+        :class:`ImageLoader` makes them.
     size : (int, int)
         Height and width in pixels.
     resize : {"crop", "pad", "stretch"}, default="crop"
@@ -83,6 +85,8 @@ class LazyImages(LazyArray):
         See :class:`ImageLoader`. Slices of an array share its file.
     max_pixels : int, default=200_000_000
         See :class:`ImageLoader`.
+    index : pandas.Index, default=None
+        Index of the paths, which the features get as well.
 
     Attributes
     ----------
@@ -106,8 +110,9 @@ class LazyImages(LazyArray):
         n_threads=1,
         cache_pixels=False,
         max_pixels=MAX_PIXELS,
+        index=None,
     ):
-        super().__init__(paths)
+        super().__init__(paths, index)
         self.size = tuple(size)
         self.resize = resize
         self.on_error = on_error
@@ -165,11 +170,12 @@ class LazyImages(LazyArray):
                 batch = np.zeros((n_images, *self.item_shape), self.dtype)
                 for image in batch:
                     path, pixels, reason = next(decoded)
+                    name = str(path)
                     if reason is None:
                         image[:] = pixels
-                        self.failures.pop(path, None)
+                        self.failures.pop(name, None)
                     else:
-                        failures[path] = self.failures[path] = reason
+                        failures[name] = self.failures[name] = reason
                 if not failures or self.on_error == "blank":
                     yield batch
         finally:
@@ -223,11 +229,17 @@ class LazyImages(LazyArray):
         return images
 
     def __getstate__(self):
-        # The copy gets a pixel file of its own.
-        return {**vars(self), "_pixel_file": self._pixel_file is not None}
+        # The copy gets a pixel file of its own. The stamps are for joblib.Memory, which
+        # hashes this state: a file that was changed is another image.
+        return {
+            **vars(self),
+            "_pixel_file": self._pixel_file is not None,
+            "_stamps": [file_stamp(x) for x in self._items if isinstance(x, str)],
+        }
 
     def __setstate__(self, state):
         vars(self).update(state)
+        del self._stamps
         cached = state["_pixel_file"]
         self._pixel_file = _PixelFile(self.paths, self.item_shape) if cached else None
 

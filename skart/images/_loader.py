@@ -8,11 +8,11 @@ from skart._utils._validation import (
     Integral,
     Interval,
     StrOptions,
-    check_paths,
     validate_params,
 )
 from skart.images._decode import MAX_PIXELS
 from skart.images._lazy_images import LazyImages
+from skart.images._sources import list_sources
 
 
 class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
@@ -109,8 +109,8 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Parameters
         ----------
-        X : array-like of str or path, shape (n_paintings,)
-            Paths of image files.
+        X : array-like of shape (n_paintings,) or (n_paintings, 1)
+            Images, as in :meth:`transform`.
         y : None
             Ignored.
 
@@ -127,8 +127,11 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Parameters
         ----------
-        X : array-like of str or path, shape (n_paintings,)
-            Paths of image files. A path may occur more than once.
+        X : array-like of shape (n_paintings,) or (n_paintings, 1), or a single image
+            Paths of image files (str or path), in which ``~`` is expanded. Also images
+            in memory, each a Pillow image, a uint8 array of shape (height, width, 3),
+            or bytes or a binary file with the content of an image file. They give the
+            same result as a file of that content.
 
         Returns
         -------
@@ -138,21 +141,22 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            If X is empty or not one-dimensional, or a parameter is not allowed.
+            If X is empty or has several columns, or a parameter is not allowed.
         TypeError
-            If X holds other values than paths.
+            If X is a set or a dict, or holds other values than images.
         OSError
             If ``cache_pixels=True`` and there is too little room on the disk.
         """
-        paths, size = self._validate(X)
+        sources, index, size = self._validate(X)
         return LazyImages(
-            paths,
+            sources,
             size=size,
             resize=self.resize,
             on_error=self.on_error,
             n_threads=self.n_threads or joblib.cpu_count(),
             cache_pixels=self.cache_pixels,
             max_pixels=self.max_pixels,
+            index=index,
         )
 
     def get_feature_names_out(self, input_features=None):
@@ -186,9 +190,9 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return self
 
     def _validate(self, X):
-        """Validate the parameters and X; return a list of paths, and a pair."""
+        """Validate the parameters and X; return sources, their index, and a size."""
         validate_params(self)
-        return check_paths("X", X), check_size("size", self.size)
+        return *list_sources(X), check_size("size", self.size)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

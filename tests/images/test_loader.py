@@ -294,13 +294,21 @@ def test_invalid_parameters_raise(image_paths, parameters, message):
 @pytest.mark.parametrize(
     "X, error, message",
     [
-        ("a.jpg", TypeError, "one path"),
-        ([["a.jpg"]], TypeError, r"X\[0\]"),
-        (np.array([["a.jpg"]]), ValueError, "1-D"),
-        ([], ValueError, "0 paths"),
-        (["a.jpg", None], TypeError, r"X\[1\] is None"),
-        (pd.Series(["a.jpg", np.nan]), TypeError, r"X\[1\] is nan"),
-        ([1, 2], TypeError, r"X\[0\] is 1"),
+        ({"a.jpg"}, TypeError, "list, array or Series of images; got set"),
+        ({"a.jpg": 1}, TypeError, "got dict"),
+        (None, TypeError, "got NoneType"),
+        ([["a.jpg"]], TypeError, r"X\[0\] must be a path"),
+        (np.array([["a.jpg", "b.jpg"]]), ValueError, r"one column .* shape \(1, 2\)"),
+        ([], ValueError, "X holds 0 images"),
+        (["a.jpg", None], TypeError, r"X\[1\] must be a path.* got None of type"),
+        (pd.Series(["a.jpg", np.nan]), TypeError, r"X\[1\] .* got nan of type float"),
+        ([1, 2], TypeError, r"X\[0\] .* got 1 of type int"),
+        (np.zeros((2, 8)), TypeError, r"an array of shape \(2, 8\) and dtype float64"),
+        (
+            [np.zeros((8, 8, 2), np.uint8)],
+            TypeError,
+            r"shape \(8, 8, 2\) and",
+        ),
     ],
 )
 def test_invalid_paths_raise(X, error, message):

@@ -1,0 +1,106 @@
+"""What images are read from: files, bytes, Pillow images and arrays."""
+
+import functools
+import hashlib
+import os
+import reprlib
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+
+class MemoryImage:
+    """An image that is no file: encoded bytes, or pixels as a Pillow image."""
+
+    def __init__(self, content, name):
+        self.content = content
+        self.name = name
+
+    @functools.cached_property
+    def digest(self):
+        """SHA-256: that of a file with the same bytes, or of pixels and metadata."""
+        if isinstance(self.content, bytes):
+            return hashlib.sha256(self.content).digest()
+        image = self.content
+        metadata = [image.info.get(key) for key in ("icc_profile", "exif")]
+        digest = hashlib.sha256(repr((image.mode, image.size, *metadata)).encode())
+        digest.update(image.tobytes())
+        return digest.digest()
+
+    def __str__(self):
+        return self.name
+
+
+def list_sources(X):
+    """Return X as a list of str and MemoryImage, and its index if it is of pandas."""
+    index = X.index if isinstance(X, (pd.Series, pd.DataFrame)) else None
+    if _is_one_image(X):
+        X = [X]
+    if isinstance(X, (set, frozenset, dict)) or not pd.api.types.is_list_like(X):
+        raise TypeError(
+            f"X must be a list, array or Series of images; got {type(X).__name__}"
+        )
+    if hasattr(X, "ndim") and not _holds_pixels(X):
+        X = np.asarray(X, dtype=object)
+        if X.ndim == 2 and X.shape[1] == 1:
+            X = X[:, 0]
+        if X.ndim != 1:
+            raise ValueError(
+                f"X must be one column of images; got shape {X.shape}. Select the "
+                "column of the paths, X['path'] for instance."
+            )
+    if len(X) == 0:
+        raise ValueError("X holds 0 images; at least 1 is required")
+    return [_to_source(item, place) for place, item in enumerate(X)], index
+
+
+def _is_one_image(X):
+    """Return whether X is a single image."""
+    if isinstance(X, np.ndarray):
+        return _holds_pixels(X) and X.ndim in (2, 3)
+    return isinstance(X, (str, bytes, os.PathLike, Image.Image)) or hasattr(X, "read")
+
+
+def _holds_pixels(X):
+    """Return whether X is an array of numbers."""
+    return isinstance(X, np.ndarray) and X.dtype.kind in "uif"
+
+
+def _to_source(item, place):
+    """Return a path as str, and any other image as a MemoryImage."""
+    name = f"image {place}"
+    if isinstance(item, (str, os.PathLike)):
+        return os.path.expanduser(os.fspath(item))
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return MemoryImage(bytes(item), name)
+    if isinstance(item, Image.Image):
+        file = getattr(item, "fp", None)
+        if file is None or not getattr(item, "tile", None):  # its pixels are loaded
+            return MemoryImage(item.copy(), name)
+        return MemoryImage(_read_all(file), name)
+    if hasattr(item, "read"):
+        content = _read_all(item)
+        if isinstance(content, bytes):
+            return MemoryImage(content, name)
+    if isinstance(item, np.ndarray) and item.dtype == np.uint8:
+        if item.ndim == 2 or (item.ndim == 3 and item.shape[2] in (3, 4)):
+            return MemoryImage(Image.fromarray(item), name)
+    kind = f"{reprlib.repr(item)} of type {type(item).__name__}"
+    if isinstance(item, np.ndarray):
+        kind = f"an array of shape {item.shape} and dtype {item.dtype}"
+    raise TypeError(
+        f"X[{place}] must be a path, the bytes of an image file, a binary file, a "
+        f"Pillow image or a uint8 array of shape (height, width, 3); got {kind}"
+    )
+
+
+def _read_all(file):
+    """Return the content of a file object from its beginning; keep its position."""
+    if not file.seekable():
+        return file.read()
+    place = file.tell()
+    file.seek(0)
+    content = file.read()
+    file.seek(place)
+    return content
