@@ -1,5 +1,6 @@
 """Decoding of an image file to RGB pixels of a given size."""
 
+import hashlib
 import io
 from functools import lru_cache
 
@@ -8,11 +9,14 @@ from PIL import Image, ImageChops, ImageCms
 from PIL.ExifTags import Base
 
 from skart.images._formats import (
+    UNREADABLE,
     decoder_errors,
     find_transpose,
     open_image,
     swaps_axes,
 )
+from skart.images._jpeg import END, lacks_end_only
+from skart.images._sources import MemoryImage, read_content
 
 # Part of the key of stored features. Increase it with every change that changes pixels.
 DECODER_VERSION = 4
@@ -26,6 +30,30 @@ _DRAFT_MARGIN = 1.6
 
 def decode_image(source, size, resize="crop", max_pixels=MAX_PIXELS):
     """Decode an image to a uint8 array of shape (*size, 3), or raise `UNREADABLE`."""
+    try:
+        return _decode(source, size, resize, max_pixels)
+    except OSError as error:
+        content = read_content(source) if "truncated" in str(error) else b""
+        jpeg = content.removesuffix(END[:1])
+        if jpeg.startswith(b"\xff\xd8") and lacks_end_only(
+            jpeg, lambda data: _digest_pixels(data, max_pixels)
+        ):
+            return _decode(MemoryImage(jpeg + END, ""), size, resize, max_pixels)
+        raise
+
+
+def _digest_pixels(content, max_pixels):
+    """Return a digest of all pixels of an image, or the text of an error."""
+    try:
+        with open_image(MemoryImage(content, "")) as image:
+            _load(image, image.size, max_pixels)
+            return hashlib.sha256(image.tobytes()).digest()
+    except UNREADABLE as error:
+        return str(error)
+
+
+def _decode(source, size, resize, max_pixels):
+    """Decode an image, which must be complete."""
     with open_image(source) as image:
         is_jpeg = image.format == "JPEG"
         if not is_jpeg:

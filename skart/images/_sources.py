@@ -55,6 +55,14 @@ def list_sources(X):
     return [_to_source(item, place) for place, item in enumerate(X)], index
 
 
+def read_content(source):
+    """Return the bytes of a file or of a `MemoryImage`; none of pixels in memory."""
+    if isinstance(source, MemoryImage):
+        return source.content if isinstance(source.content, bytes) else b""
+    with open(source, "rb") as file:
+        return file.read()
+
+
 def _is_one_image(X):
     """Return whether X is a single image."""
     if isinstance(X, np.ndarray):

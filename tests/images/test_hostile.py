@@ -16,6 +16,7 @@ from PIL import Image
 
 from skart import FeatureStore, ImageLoader
 from skart.images import LazyImages, UnreadableImageError
+from skart.images._decode import decode_image
 from skart.images._headers import read_sizes
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
@@ -338,3 +339,28 @@ def test_threads_decode_all_formats_at_once(tmp_path):
         images = ImageLoader(24, n_threads=8).transform(paths * 5)
         pixels = np.asarray(images).reshape(5, len(paths), 24, 24, 3)
     assert (pixels == pixels[0]).all()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("n_missing", [1, 2])
+def test_jpeg_without_its_end_marker_is_complete(tmp_path, progressive, n_missing):
+    pixels = np.random.default_rng(0).integers(0, 255, (150, 120, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "whole.jpg", progressive=progressive)
+    content = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(content[:-n_missing])
+    whole, cut = (
+        decode_image(tmp_path / name, (64, 64)) for name in ("whole.jpg", "cut.jpg")
+    )
+    np.testing.assert_array_equal(whole, cut)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("size", [(64, 64), (16, 16), (120, 30)])
+def test_jpeg_without_its_last_pixels_is_unreadable(tmp_path, progressive, size):
+    pixels = np.random.default_rng(0).integers(0, 255, (150, 120, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "whole.jpg", progressive=progressive)
+    content = (tmp_path / "whole.jpg").read_bytes()
+    for n_missing in (12, 100, len(content) // 2):
+        (tmp_path / "cut.jpg").write_bytes(content[:-n_missing])
+        with pytest.raises(OSError, match="truncated"):
+            decode_image(tmp_path / "cut.jpg", size)
