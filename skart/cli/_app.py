@@ -29,7 +29,9 @@ app = typer.Typer(
 
 # Advice in messages of the library, and what stands for it in those of a command.
 _IN_OPTIONS = {
-    r"pass ImageLoader\(on_error='blank'\)": "pass --on-error blank",
+    r"leave them out with .*? to replace each by a black image": (
+        "or pass --on-error skip or --on-error blank"
+    ),
     r"load_model\(\.\.\., weights=('.*?')\)": r"--weights \1",
     r"pass cache=.*?, for instance; to a command, --cache": "pass --cache",
     r"part='(.*?)'": r"--part \1",

@@ -16,6 +16,7 @@ from skart.datasets import load_catalogue, load_pandora18k
 from skart.datasets._folder import find_artist_in_names, read_folder
 from skart.datasets._pandora18k import is_pandora18k
 from skart.evaluation._cross_validation import keep_artists_apart
+from skart.images import find_readable
 
 # A movement needs paintings to train on, to validate with and to test on.
 LEAST_PAINTINGS = 4
@@ -36,7 +37,9 @@ class Collection:
     Pandora18K, and is None for other collections.
     """
 
-    def __init__(self, source, *, least=LEAST_PAINTINGS, skip_empty=False):
+    def __init__(
+        self, source, *, least=LEAST_PAINTINGS, skip_empty=False, on_error="raise"
+    ):
         data = source.path.expanduser()
         self.name = str(data)
         if data.is_file():
@@ -63,6 +66,8 @@ class Collection:
         frame["movement"] = bunch.labels
         # Unknown artists count as one, so that they are never kept apart.
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
+        if on_error == "skip":
+            frame = frame[find_readable(frame["path"])]
         counts = frame["movement"].value_counts(sort=False).sort_index()
         self.left_out = counts.index[counts < least].tolist()
         kept = ~frame["movement"].isin(self.left_out)
@@ -128,9 +133,9 @@ class Collection:
         return remarks
 
 
-def load_collection(source, say):
+def load_collection(source, say, on_error):
     """Load a collection for training, and show its movements and what is left out."""
-    collection = Collection(source)
+    collection = Collection(source, on_error=on_error)
     for text in (collection.summary().to_string(), *collection.remarks()):
         say(text)
     return collection

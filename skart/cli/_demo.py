@@ -75,13 +75,13 @@ def demo(
         )
     else:
         _step("Paintings", f"from {data}")
-    collection = load_collection(data, _show)
+    collection = load_collection(data, _show, on_error)
     paintings = collection.frame
     pipe = make_transfer_pipeline(
         weights=weights,
         layer=layer,
         scale=weights is None,
-        on_error=on_error,
+        on_error=options.of_loader(on_error),
         cache=out / "features",
         epochs=epochs,
         random_state=seed,
@@ -151,7 +151,7 @@ def demo(
         paintings["path"],
         paintings["movement"],
         artists=paintings["artist"],
-        on_error=on_error,
+        on_error=options.of_loader(on_error),
     )
     displays = {
         "samples.png": samples,

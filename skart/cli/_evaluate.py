@@ -66,18 +66,20 @@ def assess(file, data, n_folds, weights, on_error, cache, seed):
     from skart.cli._predict import load_pipeline
     from skart.persistence import model_info
 
-    pipe = load_pipeline(file, weights=weights, on_error=on_error, cache=cache)
+    pipe = load_pipeline(
+        file, weights=weights, on_error=options.of_loader(on_error), cache=cache
+    )
     notes = model_info(file)["notes"] or {}
     new = None
     if n_folds is None:
         n_folds = _N_FOLDS
-        collection = Collection(data, least=1)
+        collection = Collection(data, least=1, on_error=on_error)
         new = _find_new_paintings(pipe, notes, collection, file, cache)
     if new is not None:
         collection.frame = collection.frame[new].reset_index(drop=True)
         evaluation, method = _test(pipe, notes, collection, seed)
     else:
-        collection = Collection(data)
+        collection = Collection(data, on_error=on_error)
         for remark in collection.remarks():
             say(remark)
         evaluation, method = _cross_validate(pipe, collection, n_folds, seed)

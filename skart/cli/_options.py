@@ -98,9 +98,9 @@ Seed = option(int, "Random seed.", min=0)
 Format = option(Literal["table", "json"], "Output format.")
 Force = option(bool, "Replace existing files.", "--force")
 OnError = option(
-    Literal["raise", "blank"],
-    "If an image can't be decoded: stop and list all such images (raise), or "
-    "list them and use black images instead (blank).",
+    Literal["raise", "skip", "blank"],
+    "If images can't be decoded: list them and stop (raise), leave them out (skip), or "
+    "use black images instead (blank).",
 )
 Folds = option(
     int | None,
@@ -109,3 +109,8 @@ Folds = option(
     "paintings were used in training, its pipeline is cross-validated with 4 folds.",
     min=2,
 )
+
+
+def of_loader(on_error):
+    """Return `--on-error` for an ImageLoader: unreadable images are skipped before."""
+    return "raise" if on_error == "skip" else on_error

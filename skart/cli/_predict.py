@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -19,17 +20,26 @@ _FEW = 32
 def predict(
     model: options.Model,
     images: argument(
-        list[Path], "Image files, or folders of them.", metavar="IMAGE..."
+        list[Path],
+        "Image files, folders of them, or tables (CSV, Excel or Parquet) with a "
+        "column of paths.",
+        metavar="IMAGE...",
     ),
     top_k: option(int, "Number of movements shown for each image.", min=1) = 3,
     weights: options.ModelWeights = None,
     cache: options.Cache = options.CACHE,
+    path_column: option(str | None, "Column of the paths in a table.") = None,
+    root: option(
+        Path | None,
+        "Folder to which the paths in a table refer. Default: that of the table.",
+    ) = None,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
     """Predict the movement of images.
 
     FILE is a model by `skart train` or a file by `skart export`. Images that can't be
-    read are listed, the others are predicted, and the exit status is 1.
+    read are listed, the others are predicted, and the exit status is 1. The CSV format
+    keeps the columns of a table.
 
     Examples
     --------
@@ -39,18 +49,20 @@ def predict(
 
         skart predict model.skart *.jpg --top-k 1 --format json
 
+        skart predict model.skart works.csv --format csv > predictions.csv
+
         skart predict model.onnx painting.jpg
     """
-    paths, skipped = [], Counter()
+    paths, columns = [], {}
     for image in images:
-        if image.is_dir():
-            from skart.datasets import list_images  # not needed for single files
-
-            paths += list_images(image, skipped)
+        if image.suffix.lower() in (".csv", ".tsv", ".xlsx", ".parquet"):
+            found = _read_table(image, path_column, root)
+            columns |= found
+            paths += found
+        elif image.is_dir():
+            paths += _list_folder(image)
         else:
-            paths.append(str(image))
-    for reason, n in skipped.items():
-        say(f"passed over: {n} {reason}")
+            paths.append(os.path.expanduser(image))
     paths = list(dict.fromkeys(paths))
     predictions, failures = predict_images(
         model, paths, top_k, weights=weights, cache=cache
@@ -60,7 +72,7 @@ def predict(
     if format == "json":
         text = _as_json(paths, predictions, failures)
     elif format == "csv":
-        text = _as_csv(predictions)
+        text = _as_csv(paths, predictions, failures, columns)
     else:
         text = _as_table(predictions) if predictions else None
     return text, int(bool(failures))
@@ -132,6 +144,30 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
     return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 
 
+def _list_folder(folder):
+    """Return the images in a folder, and show what is skipped."""
+    from skart.datasets import list_images  # not needed for single files
+
+    skipped = Counter()
+    paths = list_images(folder, skipped)
+    for reason, n in skipped.items():
+        say(f"skipped: {n} {reason}")
+    return paths
+
+
+def _read_table(file, path_column, root):
+    """Return the other columns of a table by path, each row a dict."""
+    from skart.datasets._tables import find_columns, read_table
+
+    table = read_table(file)
+    column = find_columns(table, repr(str(file)), path=path_column)["path"]
+    table = table[table[column].notna()]
+    folder = file.parent if root is None else root
+    paths = [str(folder / os.path.expanduser(path)) for path in table[column]]
+    rows = table.drop(columns=column).astype(object).fillna("").to_dict("records")
+    return dict(zip(paths, rows, strict=True))
+
+
 def _as_json(paths, predictions, failures):
     rows = []
     for path in paths:
@@ -146,13 +182,19 @@ def _as_json(paths, predictions, failures):
     return as_json(rows)
 
 
-def _as_csv(predictions):
+def _as_csv(paths, predictions, failures, columns):
+    """Return a row for each prediction and each failure, with columns of a table."""
+    more = list(dict.fromkeys(name for row in columns.values() for name in row))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "rank", "movement", "probability"])
-    for path, ranked in predictions.items():
-        for rank, (movement, probability) in enumerate(ranked, start=1):
-            table.writerow([path, rank, movement, f"{probability:.6g}"])
+    table.writerow(["path", "rank", "movement", "probability", "error", *more])
+    for path in paths:
+        others = [columns.get(path, {}).get(name, "") for name in more]
+        if path in failures:
+            table.writerow([path, "", "", "", failures[path], *others])
+            continue
+        for rank, (movement, probability) in enumerate(predictions[path], start=1):
+            table.writerow([path, rank, movement, f"{probability:.6g}", "", *others])
     return text.getvalue().rstrip()
 
 

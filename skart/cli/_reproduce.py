@@ -100,7 +100,7 @@ def reproduce(
     if quick and (not data.path.exists() or data.path == out / "paintings"):
         say(f"Paintings: drawn into {data}", bold=True)
         make_paintings(data.path, random_state=seed, n_jobs=-1)
-    collection = load_collection(data, say)
+    collection = load_collection(data, say, on_error)
     settings = QUICK if quick else Settings()
     given = {
         "size": size,
@@ -116,7 +116,7 @@ def reproduce(
         out,
         dataclasses.replace(settings, **given),
         weights=weights,
-        on_error=on_error,
+        on_error=options.of_loader(on_error),
         seed=seed,
         say=say,
     )
@@ -134,7 +134,10 @@ def reproduce(
                 "page": str(page),
             }
         )
-    parts = [reproduction.describe(), format_comparison(table).to_string()]
+    parts = [reproduction.describe(), format_comparison(table).to_string(line_width=80)]
     if cited:
-        parts += [f"Cited systems. {CAVEAT}", format_cited(before).to_string()]
+        parts += [
+            f"Cited systems. {CAVEAT}",
+            format_cited(before).to_string(line_width=80),
+        ]
     return "\n\n".join(parts)

@@ -81,8 +81,8 @@ def train(
 
     weights = choose_weights(weights, say)
     say(f"Paintings: from {data}", bold=True)
-    collection = load_collection(data, say)
-    common = {"on_error": on_error, "random_state": seed}
+    collection = load_collection(data, say, on_error)
+    common = {"on_error": options.of_loader(on_error), "random_state": seed}
     pipe = _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common)
     result = _train_and_save(pipe, collection, out, cache, search, seed)
     if format == "json":

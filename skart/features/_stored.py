@@ -134,14 +134,14 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         return auto_batch_size(X)
 
     def _progress(self, n_images):
-        """Return a progress bar of images, which is shown after a second."""
+        """Return a progress bar of several images, which is shown after a second."""
         return tqdm(
             total=n_images,
             desc=self._describe(),
             unit="painting",
             delay=1,
             mininterval=0.5,
-            disable=not self.verbose,
+            disable=not self.verbose or n_images == 1,
         )
 
     def __sklearn_tags__(self):

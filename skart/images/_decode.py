@@ -10,13 +10,14 @@ from PIL.ExifTags import Base
 
 from skart.images._formats import (
     UNREADABLE,
+    MemoryImage,
     decoder_errors,
     find_transpose,
     open_image,
+    read_content,
     swaps_axes,
 )
 from skart.images._jpeg import END, lacks_end_only
-from skart.images._sources import MemoryImage, read_content
 
 # Part of the key of stored features. Increase it with every change that changes pixels.
 DECODER_VERSION = 4

@@ -1,6 +1,8 @@
 """Formats of image files: opened by their first bytes, never by another program."""
 
 import contextlib
+import functools
+import hashlib
 import io
 import os
 import re
@@ -65,6 +67,28 @@ _FORMATS = {
 UNREADABLE = (OSError, ValueError, MemoryError)
 
 
+class MemoryImage:
+    """An image that is no file: encoded bytes, or pixels as a Pillow image."""
+
+    def __init__(self, content, name):
+        self.content = content
+        self.name = name
+
+    @functools.cached_property
+    def digest(self):
+        """SHA-256: that of a file with the same bytes, or of pixels and metadata."""
+        if isinstance(self.content, bytes):
+            return hashlib.sha256(self.content).digest()
+        image = self.content
+        metadata = [image.info.get(key) for key in ("icc_profile", "exif")]
+        digest = hashlib.sha256(repr((image.mode, image.size, *metadata)).encode())
+        digest.update(image.tobytes())
+        return digest.digest()
+
+    def __str__(self):
+        return self.name
+
+
 class _File(io.BufferedReader):
     """A file that allocates no more than its size, whatever its header claims."""
 
@@ -117,6 +141,14 @@ def open_image(source):
                     yield image
                 return
     raise OSError(f"not an image in a supported format: {', '.join(_FORMATS)}")
+
+
+def read_content(source):
+    """Return the bytes of a file or of a `MemoryImage`; none of pixels in memory."""
+    if isinstance(source, MemoryImage):
+        return source.content if isinstance(source.content, bytes) else b""
+    with open(source, "rb") as file:
+        return file.read()
 
 
 def read_header(path):

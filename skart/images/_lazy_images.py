@@ -53,8 +53,8 @@ class UnreadableImageError(ValueError):
         super().__init__(
             f"{len(self.failures)} of {n_images} images can't be read:\n"
             f"{format_failures(self.failures)}\n"
-            "Repair or remove them, or pass ImageLoader(on_error='blank') to replace "
-            "each by a black image."
+            "Repair them, leave them out with skart.images.find_readable, or pass "
+            "ImageLoader(on_error='blank') to replace each by a black image."
         )
 
     def __reduce__(self):

@@ -191,6 +191,12 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     def _validate(self, X):
         """Validate the parameters and X; return sources, their index, and a size."""
+        if self.on_error == "skip":
+            raise ValueError(
+                "on_error='skip' can't leave out rows of X here, because y keeps its "
+                "length. Select X and y by skart.images.find_readable(X) first, or "
+                "pass on_error='blank'."
+            )
         validate_params(self)
         return *list_sources(X), check_size("size", self.size)
 

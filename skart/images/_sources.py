@@ -1,7 +1,5 @@
 """What images are read from: files, bytes, Pillow images and arrays."""
 
-import functools
-import hashlib
 import os
 import reprlib
 
@@ -9,27 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-
-class MemoryImage:
-    """An image that is no file: encoded bytes, or pixels as a Pillow image."""
-
-    def __init__(self, content, name):
-        self.content = content
-        self.name = name
-
-    @functools.cached_property
-    def digest(self):
-        """SHA-256: that of a file with the same bytes, or of pixels and metadata."""
-        if isinstance(self.content, bytes):
-            return hashlib.sha256(self.content).digest()
-        image = self.content
-        metadata = [image.info.get(key) for key in ("icc_profile", "exif")]
-        digest = hashlib.sha256(repr((image.mode, image.size, *metadata)).encode())
-        digest.update(image.tobytes())
-        return digest.digest()
-
-    def __str__(self):
-        return self.name
+from skart.images._formats import MemoryImage
 
 
 def list_sources(X):
@@ -53,14 +31,6 @@ def list_sources(X):
     if len(X) == 0:
         raise ValueError("X holds 0 images; at least 1 is required")
     return [_to_source(item, place) for place, item in enumerate(X)], index
-
-
-def read_content(source):
-    """Return the bytes of a file or of a `MemoryImage`; none of pixels in memory."""
-    if isinstance(source, MemoryImage):
-        return source.content if isinstance(source.content, bytes) else b""
-    with open(source, "rb") as file:
-        return file.read()
 
 
 def _is_one_image(X):

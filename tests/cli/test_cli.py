@@ -236,13 +236,32 @@ def test_predict(trained, drawn, tmp_path):
     assert done.returncode == 1
     assert "broken.jpg' can't be read" in done.stderr
     table = pd.read_csv(io.StringIO(done.stdout))
-    assert table.columns.tolist() == ["path", "rank", "movement", "probability"]
+    assert table.columns.tolist() == [
+        *("path", "rank", "movement", "probability", "error")
+    ]
+    broken = table[table["error"].notna()]
+    assert broken["path"].tolist() == [str(folder / "broken.jpg")]
+    assert broken[["rank", "movement", "probability"]].isna().all(axis=None)
+    table = table[table["error"].isna()]
     assert sorted(table["path"]) == sorted(
         str(folder / Path(path).name) for path in paths[:2]
     )
     assert table["movement"].tolist() == [
         model.classes_[row.argmax()] for row in expected[:2]
     ]
+    # A table: its other columns are kept.
+    works = tmp_path / "works.csv"
+    names = [Path(path).name for path in paths[:2]]
+    rows = pd.DataFrame({"File": names, "inventory": ["007", "1.10"]})
+    rows.to_csv(works, index=False)
+    done = command(
+        *("predict", str(file), str(works), "--root", str(folder), *cache),
+        *("--format", "csv", "--top-k", "1"),
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(io.StringIO(done.stdout), dtype=str)
+    assert table["path"].tolist() == [str(folder / name) for name in names]
+    assert table["inventory"].tolist() == ["007", "1.10"]
     done = command("predict", str(file), str(tmp_path / "none.jpg"), *cache)
     assert (
         done.returncode == 1 and "none.jpg" in done.stderr and not done.stdout.strip()

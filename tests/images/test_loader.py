@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from skart import HandcraftedFeatures, ImageLoader
-from skart.images import LazyImages, UnreadableImageError
+from skart.images import LazyImages, UnreadableImageError, find_readable
 
 # Transposition of the pixels in the file, for each orientation tag.
 STORED = {
@@ -274,7 +274,7 @@ def test_repaired_file_is_removed_from_failures(broken):
         ({"size": (3, 4, 5)}, "size must be"),
         ({"size": "big"}, "size must be"),
         ({"resize": "fit"}, "'resize' parameter of ImageLoader must be"),
-        ({"on_error": "skip"}, "'on_error' parameter of ImageLoader must be"),
+        ({"on_error": "ignore"}, "'on_error' parameter of ImageLoader must be"),
         ({"resize": "cropped"}, "Did you mean 'crop'?"),
         ({"n_threads": 0}, "'n_threads' parameter of ImageLoader must be"),
         ({"cache_pixels": "~/pixels"}, "'cache_pixels' parameter of ImageLoader must"),
@@ -474,3 +474,15 @@ def test_any_shape_orientation_and_size(
     if min(size) >= 15:
         upright = np.asarray(loader.transform([turned[i // 8 * 8] for i in order]))
         assert np.abs(pixels.astype(int) - upright).max() <= 2
+
+
+def test_find_readable(image_paths, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    paths = np.array([image_paths[0], str(broken), *image_paths[1:3]])
+    with pytest.warns(UserWarning, match="1 of 4 images can't be read:\n.*broken.jpg"):
+        readable = find_readable(paths)
+    assert readable.tolist() == [True, False, True, True]
+    assert find_readable(paths[readable]).all()
+    with pytest.raises(ValueError, match="Select X and y by skart.images.find_read"):
+        ImageLoader(on_error="skip").fit(paths)
