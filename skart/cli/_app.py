@@ -42,6 +42,7 @@ _IN_OPTIONS = {
     r"name it as root": "pass --root",
     r", or name its encoding, .*? for instance": "",
     r"Pass groups=None for random folds": "",
+    r"weights=None|None for random weights": "--weights random",
 }
 
 
@@ -119,22 +120,26 @@ def cli_errors():
         except (ValueError, OSError, TypeError) as error:
             if interrupts.was_interrupted():  # TensorFlow may have replaced it
                 raise typer.Exit(130) from None
-            say(f"skart: {_in_options(error)}")
+            say(f"skart: {in_options(error)}")
             raise typer.Exit(2) from None
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     """Print a warning if it is meant for users; others are for developers."""
     if issubclass(category, UserWarning):
-        say(f"skart: warning: {_in_options(message)}")
+        say(f"skart: warning: {in_options(message)}")
 
 
-def _in_options(message):
+def in_options(message):
     """Return a library message with parameters replaced by command-line options."""
     message = str(message)
     for pattern, advice in _IN_OPTIONS.items():
         message = re.sub(pattern, advice, message)
-    return message
+    return re.sub(
+        r"\b(backbone|cache|dtype|layer|on_error|size|weights)=('[^']*'|[\w.]+)",
+        lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
+        message,
+    )
 
 
 def say(text="", **style):

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from skart import FeatureExtractor, FeatureStore, ImageLoader, save_model
 from skart.cli import app
-from skart.cli._app import as_json
+from skart.cli._app import as_json, in_options
 from skart.cli._collection import (
     INCEPTION_URL,
     Collection,
@@ -482,6 +482,20 @@ def test_errors_and_hints_name_options(make_folder, tmp_path):
     assert done.exit_code == 2
     assert "pass --on-error skip or --on-error blank" in done.stderr
     assert "ImageLoader" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("pass dtype='float32', or other weights", "pass --dtype 'float32', or other"),
+        ("pass weights=None, or a file", "pass --weights random, or a file"),
+        ("weights='a b.h5' is not a file", "--weights 'a b.h5' is not a file"),
+        ("Pass part='train' for one", "Pass --part train for one"),
+        ("the layer is unknown", "the layer is unknown"),
+    ],
+)
+def test_parameters_in_messages_become_options(message, expected):
+    assert expected in in_options(message)
 
 
 def test_train_from_scratch_rejects_options_of_pretrained_networks(tmp_path):
