@@ -82,7 +82,7 @@ def check_choice(name, value, allowed):
 
 
 def check_count(name, value):
-    """Return a value as an int if it is a positive one; else raise ValueError."""
+    """Return a positive integer as an int; raise ValueError for other values."""
     if not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} must be a positive int; got {value!r}")
     return int(value)

@@ -167,7 +167,7 @@ def _split_rows(labels, share, groups, seed):
 
 
 def split_samples(samples, share, seed):
-    """Split samples into samples for training and for validation."""
+    """Split samples into a training set and a validation set."""
     rows = samples.rows
     groups = None if samples.groups is None else samples.groups[rows]
     parts = split_validation(samples.codes[rows], share, groups=groups, seed=seed)
@@ -209,7 +209,7 @@ class Batches(keras.utils.PyDataset):
             self.rows = self.generator.permutation(self.rows)
 
     def close(self):
-        """Release the samples: TensorFlow keeps a reference to this object."""
+        """Release the samples, because TensorFlow keeps this object alive."""
         self.samples = None
 
     def find_error(self):

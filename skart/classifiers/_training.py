@@ -39,7 +39,7 @@ def derive_seed(random_state, epochs_done):
 
 
 def bind_optimizer(optimizer, network, scale_loss):
-    """Return the optimizer with its state for the weights of a network."""
+    """Create the state of an optimizer for a network; return the optimizer."""
     # In TensorFlow 2.21, a network and its optimizer's state are not freed if the
     # training graph sums gradients over replicas, or makes variables. Without a
     # strategy there is nothing to sum, and Keras has no public switch for it.

@@ -22,7 +22,7 @@ BLACK = (20, 18, 21)
 
 
 class Painter:
-    """An invented artist. Habits without a comment are from 0 to 1."""
+    """Habits of an invented artist; from 0 to 1 unless a comment says otherwise."""
 
     def __init__(self, rng):
         first, second = rng.choice(len(_PALETTES), 2, replace=False)
@@ -38,7 +38,7 @@ class Painter:
 
 
 class Canvas:
-    """An image with the tools to draw on it, its painter and its random generator."""
+    """An image, its painter, its random generator, and methods that draw on it."""
 
     def __init__(self, rng, height, width, painter):
         self.rng, self.painter, self.palette = rng, painter, painter.palette

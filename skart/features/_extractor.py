@@ -164,7 +164,7 @@ class FeatureExtractor(StoredFeatures):
         Parameters
         ----------
         X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
+            Images with values from 0 to 255.
         y : None
             Ignored.
 
@@ -183,7 +183,7 @@ class FeatureExtractor(StoredFeatures):
         Parameters
         ----------
         X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
+            Images with values from 0 to 255.
 
         Returns
         -------
@@ -216,7 +216,7 @@ class FeatureExtractor(StoredFeatures):
         Parameters
         ----------
         X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
+            Images with values from 0 to 255.
 
         Yields
         ------
@@ -230,18 +230,18 @@ class FeatureExtractor(StoredFeatures):
             yield self._join([self._forward(window.cut(images)) for window in windows])
 
     def network(self, input_shape):
-        """Return the frozen network, which extractors with the same settings share.
+        """Return the frozen network, shared by extractors with the same settings.
 
         Parameters
         ----------
-        input_shape : (int, int, int)
-            Height, width and channels of the input of the network: an image or a crop.
+        input_shape : tuple of int, (height, width, 3)
+            Shape of an image or a crop.
 
         Returns
         -------
         network : keras.Model
-            Network from preprocessed images to features; to a list of features if there
-            are several layers or poolings.
+            Network from preprocessed images to features, or to a list of them, one for
+            each layer and pooling, if there are several. Do not change it.
         """
         from skart.networks._backbones import load_shared_backbone
         from skart.networks._keras import check_process

@@ -135,7 +135,7 @@ class HandcraftedFeatures(StoredFeatures):
         Parameters
         ----------
         X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
+            Images with values from 0 to 255.
         y : None
             Ignored.
 
@@ -159,12 +159,12 @@ class HandcraftedFeatures(StoredFeatures):
         Parameters
         ----------
         X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
+            Images with values from 0 to 255.
 
         Returns
         -------
         features : ndarray of shape (n_images, n_features), dtype float32
-            Features, the descriptors concatenated.
+            Concatenated descriptors.
 
         Raises
         ------
@@ -182,19 +182,19 @@ class HandcraftedFeatures(StoredFeatures):
         return self._describe_images(check_images(X), self._open_store())
 
     def fit_transform(self, X, y=None):
-        """Fit and transform; patches are computed once even without a cache.
+        """Fit to images, then transform them; patches are computed only once.
 
         Parameters
         ----------
         X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
+            Images with values from 0 to 255.
         y : None
             Ignored.
 
         Returns
         -------
         features : ndarray of shape (n_images, n_features), dtype float32
-            Features, the descriptors concatenated.
+            Concatenated descriptors.
         """
         self._validate_params()
         X, store = check_images(X), self._open_store()

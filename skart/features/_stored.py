@@ -42,7 +42,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : LazyImages or array-like of shape (n_images, height, width, 3)
-            Images: uint8, or numbers in 0-255.
+            Images with values from 0 to 255.
 
         Returns
         -------

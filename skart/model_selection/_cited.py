@@ -18,12 +18,12 @@ _C = 10  # of a single support vector machine
 
 
 class BoostedSVC(SVC):
-    """Support vector machine for boosting, which normalizes sample weights.
+    """Support vector machine that rescales sample weights for boosting.
 
-    The weights of ``AdaBoostClassifier`` sum to 1, and :class:`sklearn.svm.SVC`
-    multiplies its ``C`` by them, which leaves almost no penalty for a thousand
-    paintings. Here, weights are first scaled to a mean of 1. Parameters and attributes
-    are those of :class:`sklearn.svm.SVC`.
+    The sample weights that :class:`sklearn.ensemble.AdaBoostClassifier` passes sum to
+    1. :class:`sklearn.svm.SVC` multiplies ``C`` by them: with 1,000 paintings, the
+    effective ``C`` is about ``C / 1000``. Here, they are first scaled to a mean of 1.
+    Parameters and attributes are those of :class:`sklearn.svm.SVC`.
 
     See Also
     --------
@@ -353,7 +353,7 @@ def make_cited_pipeline(
 
 
 def _make_steps(name, random_state):
-    """Return the steps from features to movements."""
+    """Return the pipeline steps that follow the features."""
     between, classifier = [], SVC(C=_C)
     if name == "gunsel2005-bayes":
         classifier = GaussianNB()

@@ -67,7 +67,7 @@ def convolve(x, n_filters, size, batch_norm=False, *, seeds, **options):
 
 
 def classify(images, x, n_classes, pooling, units, dropout, max_weights, seeds, name):
-    """Apply pooling, dense layers and softmax; return the model."""
+    """Add pooling, dense layers and softmax; return the model."""
     check_choice("pooling", pooling, tuple(REDUCTIONS))
     if max_weights is not None and not isinstance(max_weights, numbers.Real):
         raise ValueError(f"max_weights must be a number or None; got {max_weights!r}")

@@ -183,7 +183,7 @@ def check_target(path):
 
 
 def _make_breakable(value):
-    """Return a text as HTML that may be broken after underscores."""
+    """Return escaped text whose lines may be broken after underscores."""
     return markupsafe.escape(visible(value)).replace("_", markupsafe.Markup("_<wbr>"))
 
 

@@ -99,7 +99,7 @@ def describe_confidence(evaluation, intervals):
 
 
 def make_model_card(evaluation, intervals, files, steps=None, notes=None):
-    """Return the entries of a model card, a dict."""
+    """Return the entries of a model card as a dict."""
     movements = count(len(evaluation.classes), "movement")
     paintings = count(len(evaluation.y_true), "painting")
     training_data = (

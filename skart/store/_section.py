@@ -10,14 +10,14 @@ from skart.store._sqlite import retry
 
 
 class StoreSection:
-    """The arrays of one identity, as :meth:`FeatureStore.section` returns them.
+    """Stored arrays that were computed in the same way; see :meth:`FeatureStore.section`.
 
     Parameters
     ----------
     store : FeatureStore
-        The store.
+        Store that contains the section.
     identity : dict
-        Everything that decides on the arrays besides the image.
+        Everything but the image that determines an array, as plain values.
     """
 
     def __init__(self, store, identity):

@@ -77,7 +77,7 @@ class FeatureStore:
 
     @property
     def read_only(self):
-        """Whether the folder exists, but cannot be written to."""
+        """Whether the folder exists but is not writable: a bool."""
         return self._database.read_only
 
     def exists(self):

@@ -112,7 +112,7 @@ def sift(image):
 
 
 def _contrast(light, finder):
-    """Return the scale-normalized Laplacian at each patch."""
+    """Return the scale-normalized Laplacian at the centre of each patch."""
     # As a product with cosines, which mirror the image at its borders.
     waves = scipy.fft.dctn(light)
     rows, columns = (np.pi * np.arange(side) / side for side in light.shape)
