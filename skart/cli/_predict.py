@@ -139,7 +139,8 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
     if not hasattr(pipe, "predict_proba"):
         raise ValueError(
             f"{str(file)!r} predicts no probabilities: its last step is a "
-            f"{type(pipe[-1]).__name__}. Pass a model of skart train."
+            f"{type(pipe[-1]).__name__}. Pass a model of skart train, or wrap the last "
+            "step in sklearn.calibration.CalibratedClassifierCV and fit it again."
         )
     return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 

@@ -183,6 +183,12 @@ class ConfusionDisplay(PredictionsDisplay):
 
 def predict_with_confidence(estimator, X):
     """Return the predicted movements and their probabilities."""
+    if not hasattr(estimator, "predict_proba"):
+        last = estimator[-1] if hasattr(estimator, "steps") else estimator
+        raise TypeError(
+            f"{type(last).__name__} predicts no probabilities. Wrap the estimator in "
+            "sklearn.calibration.CalibratedClassifierCV before it is fitted."
+        )
     probabilities = estimator.predict_proba(X)
     predicted = estimator.classes_[probabilities.argmax(axis=1)]
     return predicted, probabilities.max(axis=1)

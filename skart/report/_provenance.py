@@ -24,7 +24,7 @@ def list_parameters(estimator):
 
 
 def describe_steps(estimator):
-    """Return the classes of the steps, such as ``"ImageLoader → DenseHeadClassifier"``."""
+    """Return the classes of the steps, ``"ImageLoader → LogisticRegression"``."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     steps = getattr(estimator, "steps", [("", estimator)])
     return " → ".join(

@@ -108,7 +108,7 @@ class Reproduction:
         return n_movements == 18 and n_missing <= 0.01 * N_PUBLISHED
 
     def describe(self):
-        """Return a text on the paintings, their split and the weights of InceptionV3."""
+        """Return a text on the paintings, their split and the network weights."""
         counts = {part: int(np.sum(self.part == part)) for part in np.unique(self.part)}
         sentences = [
             f"{len(self.part):,} paintings of {len(np.unique(self.collection.labels))} "

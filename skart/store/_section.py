@@ -1,4 +1,4 @@
-"""The arrays of one identity in a store."""
+"""Arrays in a store that were computed in the same way."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from skart.store._sqlite import retry
 
 
 class StoreSection:
-    """Stored arrays that were computed in the same way; see :meth:`FeatureStore.section`.
+    """Stored arrays computed in the same way; see :meth:`FeatureStore.section`.
 
     Parameters
     ----------

@@ -10,6 +10,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import RandomizedSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skart import ImageLoader
@@ -309,3 +311,10 @@ def test_labels_are_broken_after_underscores():
     assert as_label("Northern_Renaissance", 14) == "Northern_\nRenaissance"
     assert as_label("Op_Art", 14) == "Op_Art"
     assert as_label("Northern_Renaissance") == "Northern_Renaissance"
+
+
+def test_classifier_without_probabilities_is_pointed_to_calibration():
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
+    for estimator in (LinearSVC(), make_pipeline(StandardScaler(), LinearSVC())):
+        with pytest.raises(TypeError, match="LinearSVC .* CalibratedClassifierCV"):
+            ReliabilityDisplay.from_estimator(estimator.fit(X, y), X, y)
