@@ -316,5 +316,5 @@ def test_labels_are_broken_after_underscores():
 def test_classifier_without_probabilities_is_pointed_to_calibration():
     X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
     for estimator in (LinearSVC(), make_pipeline(StandardScaler(), LinearSVC())):
-        with pytest.raises(TypeError, match="LinearSVC .* CalibratedClassifierCV"):
+        with pytest.raises(TypeError, match="LinearSVC .*CalibratedClassifierCV"):
             ReliabilityDisplay.from_estimator(estimator.fit(X, y), X, y)
