@@ -41,15 +41,16 @@ def report(
 
     assessed = assess(model, data, folds, weights, on_error, cache, seed)
     collection = assessed.collection
+    name = Path(collection.name).name  # a page names no folder of this machine
     write_report(
         out,
         assessed.evaluation,
         collection.paths,
-        title=title or f"Movements of {Path(collection.name).name}",
+        title=title or f"Movements of {name}",
         estimator=assessed.pipe,
         search=assessed.notes.get("search"),
         periods=periods_of(assessed.evaluation.classes),
         skipped=collection.skipped,
-        description=f"{collection.name}: {assessed.method}.",
+        description=f"{name}: {assessed.method}.",
     )
     return f"saved {out}"

@@ -316,6 +316,7 @@ def test_report(trained, drawn, tmp_path):
     # Samples, sizes, confusion, reliability, coverage, mistakes, training, search.
     assert page.count("<figure") >= 8
     assert "random folds" in page and "Model card" in page
+    assert str(drawn) not in page and str(tmp_path) not in page
     done = command("report", str(file), str(drawn), "--out", str(out), *cache)
     assert done.returncode == 2 and "--force" in done.stderr
 
