@@ -207,8 +207,10 @@ class FeatureExtractor(StoredFeatures):
             return self._with_index(X, np.concatenate(list(self.iter_transform(X))))
         store = open_store(self.cache)
         sections = self._open_sections(X, store)
-        features = self._read_or_compute(X, store, sections, self._assemble)
-        return self._with_index(X, features)
+        for digests in self._iter_stored(X, store, sections):
+            features = self._assemble(digests, sections)
+            if features is not None:
+                return self._with_index(X, features)
 
     def iter_transform(self, X):
         """Compute features batch by batch, without the store.

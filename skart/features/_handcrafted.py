@@ -18,6 +18,7 @@ from skart.images._loader import check_images
 
 # Number of SIFT descriptors from which a vocabulary is learned.
 _N_SAMPLED = 200_000
+_N_ROWS = 256  # that are read from the store at a time
 
 
 class HandcraftedFeatures(StoredFeatures):
@@ -255,12 +256,13 @@ class HandcraftedFeatures(StoredFeatures):
             vars(self).pop("vocabulary_", None)
             return
         n_most = max(1, _N_SAMPLED // len(X))
-
-        def join(arrays):
-            patches = arrays[0][:, :n_most].reshape(-1, 128)
-            return patches[patches.any(axis=1)]
-
-        patches = self._read(X, store, ["sift"], join)
+        patches = np.concatenate(
+            [
+                part[:, :n_most].reshape(-1, 128)
+                for (part,) in self._read(X, store, ["sift"])
+            ]
+        )
+        patches = patches[patches.any(axis=1)]
         if len(patches) < self.n_words:
             raise ValueError(
                 f"{len(X)} images have {len(patches)} patches in total, too few for a "
@@ -275,15 +277,13 @@ class HandcraftedFeatures(StoredFeatures):
     def _describe_images(self, X, store):
         """Return the features of all descriptors, concatenated."""
         check_is_fitted(self)
-        names = self._names
-
-        def join(arrays):
+        names, parts = self._names, []
+        for arrays in self._read(X, store, names):
             if "sift" in names:
-                index = names.index("sift")
-                arrays[index] = self._count_words(arrays[index])
-            return np.hstack(arrays)
-
-        return self._with_index(X, self._read(X, store, names, join))
+                place = names.index("sift")
+                arrays[place] = self._count_words(arrays[place])
+            parts.append(np.hstack(arrays))
+        return self._with_index(X, np.concatenate(parts))
 
     def _count_words(self, images):
         """Return the share of each word among the patches of each image."""
@@ -297,27 +297,23 @@ class HandcraftedFeatures(StoredFeatures):
             row[:] = counts / max(len(words), 1)
         return shares
 
-    def _read(self, X, store, names, join):
-        """Return what `join` makes of the arrays of descriptors, for some rows each."""
+    def _read(self, X, store, names):
+        """Yield the arrays of descriptors, for some rows at a time."""
         if store is None:
-            parts = [
-                join([self._compute(name, images) for name in names])
-                for images in self._iter_images(X)
-            ]
-            return np.concatenate(parts)
-
-        def assemble(digests, sections, n_rows=256):
-            parts = []
-            for start in range(0, len(digests), n_rows):
-                rows = digests[start : start + n_rows]
+            for images in self._iter_images(X):
+                yield [self._compute(name, images) for name in names]
+            return
+        sections, start = self._open_sections(X, store, names), 0
+        for digests in self._iter_stored(X, store, sections):
+            while start < len(digests):
+                rows = digests[start : start + _N_ROWS]
                 found = [section.read(rows) for section in sections]
                 if not all(present.all() for _, present in found):
-                    return None
-                parts.append(join([array for array, _ in found]))
-            return np.concatenate(parts)
-
-        sections = self._open_sections(X, store, names)
-        return self._read_or_compute(X, store, sections, assemble)
+                    break  # some are lost: they are computed in the next round
+                yield [array for array, _ in found]
+                start += _N_ROWS
+            else:
+                return
 
     def _open_sections(self, X, store, names=None):
         """Return a section of the store for each descriptor."""

@@ -66,15 +66,13 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         self._store_missing(X, _digest_images(X, store), sections, store)
         return self
 
-    def _read_or_compute(self, X, store, sections, assemble):
-        """Return `assemble(digests, sections)`, after missing features are stored."""
+    def _iter_stored(self, X, store, sections):
+        """Yield the digests of the images, each time all features are stored."""
         digests = _digest_images(X, store)
         # A second round is for features that the store has lost meanwhile.
         for _ in range(_N_ROUNDS):
             self._store_missing(X, digests, sections, store)
-            features = assemble(digests, sections)
-            if features is not None:
-                return features
+            yield digests
         raise StoreError(
             f"features that were just stored in {store.root} are missing, again and "
             "again: is another program deleting or damaging the store?"
