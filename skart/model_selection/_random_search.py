@@ -26,6 +26,12 @@ def random_search(
     pipe, space, X, y, *, n_candidates, cv, seed=0, groups=None, **fit_params
 ):
     """Return a fitted RandomizedSearchCV without a refit; show a progress bar."""
+    # Lines of Keras would interrupt the progress bar.
+    quiet = {
+        name: 0
+        for name, value in pipe.get_params().items()
+        if name.rpartition("__")[2] == "verbose" and type(value) is int
+    }
     n_fits = n_candidates * cv.get_n_splits(X, y, groups)
     with tqdm(total=n_fits, desc="search", unit="fit", mininterval=0.5) as progress:
 
@@ -38,7 +44,7 @@ def random_search(
             return accuracy
 
         search = DefaultFirstSearchCV(
-            pipe,
+            clone(pipe).set_params(**quiet),
             space,
             n_iter=n_candidates,
             cv=cv,

@@ -438,6 +438,16 @@ def test_random_search_leaves_out_diverging_candidates(blobs):
         random_search(head(units=-1), space, X, y, n_candidates=1, cv=cv)
 
 
+def test_random_search_prints_its_progress_bar_only(blobs, capsys):
+    X, y = blobs
+    pipe = make_pipeline(head(verbose=1, epochs=2))
+    space = {"denseheadclassifier__units": [4, 8]}
+    random_search(pipe, space, X, y, n_candidates=2, cv=StratifiedKFold(2))
+    captured = capsys.readouterr()
+    assert "Epoch" not in captured.out + captured.err and "4/4" in captured.err
+    assert pipe[-1].verbose == 1
+
+
 def test_random_search_begins_with_the_defaults(blobs):
     X, y = blobs
     space = {"optimizer__learning_rate": [1e-9], "units": [1]}
