@@ -97,6 +97,13 @@ class ArtistKFold(StratifiedGroupKFold):
                 )
         return super().split(X, y, groups)
 
+    def __repr__(self):
+        artists = None if self.artists is None else f"<{len(self.artists)} artists>"
+        return (
+            f"ArtistKFold(n_splits={self.n_splits}, artists={artists}, "
+            f"shuffle={self.shuffle}, random_state={self.random_state})"
+        )
+
     def _look_up(self, X):
         """Return the artist of each path."""
         if self.artists is None:

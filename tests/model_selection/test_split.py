@@ -104,3 +104,8 @@ def test_artist_kfold_errors_of_groups():
         ArtistKFold(2).split(PATHS, y, ["a", "b", "c", None, "d"])
     with pytest.raises(ValueError, match="movement Cubism are by one artist, 'a'"):
         ArtistKFold(2).split(PATHS, y, list("aabbc"))
+
+
+def test_repr_does_not_list_the_artists():
+    folds = ArtistKFold(3, artists={f"{i}.jpg": "Gris" for i in range(1000)})
+    assert repr(folds).startswith("ArtistKFold(n_splits=3, artists=<1000 artists>, ")
