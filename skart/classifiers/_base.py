@@ -33,6 +33,7 @@ from skart.classifiers._data import (
 from skart.classifiers._params import (
     RoutedParametersMixin,
     make_callbacks,
+    make_loss,
     make_optimizer,
     route,
 )
@@ -292,6 +293,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                     f"{rate!r}; pass one of them"
                 )
         self._make_optimizer()
+        self._make_loss()
         self._make_callbacks()
 
     def _validate_validation_set(self, X, y, sample_weight, classes):
@@ -408,8 +410,10 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         is_compiled = getattr(network, "optimizer", None) is not None
         if is_compiled and recipe == getattr(self, "_compiled_with", None):
             return
-        options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-        options |= route(params, "compile")
+        options = {"metrics": ["accuracy"], **route(params, "compile")}
+        for name in route(options, "loss"):
+            del options[f"loss__{name}"]
+        options["loss"] = self._make_loss()
         with network.distribute_strategy.scope():
             is_scaled = getattr(self, "dtype", None) == "mixed_float16"
             optimizer = bind_optimizer(self._make_optimizer(), network, is_scaled)
@@ -421,6 +425,11 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
             params = self._optimizer_defaults | params
         return make_optimizer(self.optimizer, params)
+
+    def _make_loss(self):
+        params = route(self.get_params(), "compile")
+        loss = params.get("loss") or "sparse_categorical_crossentropy"
+        return make_loss(loss, route(params, "loss"))
 
     def _make_callbacks(self):
         return make_callbacks(self.callbacks, route(self.get_params(), "callbacks"))
