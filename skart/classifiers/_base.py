@@ -82,6 +82,10 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         "verbose": [Options(Integral, set(VERBOSITY))],
     }
 
+    # With metadata routing, they need no set_fit_request: all of them have one purpose
+    # here. Weights may also be those of a scorer, so they are requested by the user.
+    __metadata_request__fit = {"groups": True, "X_val": True, "y_val": True}
+
     # Parameters of the optimizer that replace those of Keras if they aren't set.
     _optimizer_defaults = {}
     # Attributes that an unsuccessful fit deletes.
@@ -103,7 +107,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         groups : array-like of shape (n_samples,), default=None
             Artists. With ``validation_split``, the paintings of an artist are kept
             together. In a pipeline, pass them as ``pipe.fit(paths, labels,
-            cnn__groups=...)`` for a step named ``cnn``.
+            cnn__groups=...)`` for a step named ``cnn``, or as ``groups`` with
+            scikit-learn's metadata routing, by which they are requested.
         X_val : array-like of shape (n_val_samples, ...), default=None
             Validation samples, in place of a ``validation_split``. The earlier steps
             of a pipeline don't transform them: transform them beforehand, or see
