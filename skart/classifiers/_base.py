@@ -33,6 +33,7 @@ from skart.classifiers._data import (
 from skart.classifiers._params import (
     RoutedParametersMixin,
     make_callbacks,
+    make_loss,
     make_optimizer,
     route,
 )
@@ -81,6 +82,10 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         "verbose": [Options(Integral, set(VERBOSITY))],
     }
 
+    # With metadata routing, they need no set_fit_request: all of them have one purpose
+    # here. Weights may also be those of a scorer, so they are requested by the user.
+    __metadata_request__fit = {"groups": True, "X_val": True, "y_val": True}
+
     # Parameters of the optimizer that replace those of Keras if they aren't set.
     _optimizer_defaults = {}
     # Attributes that an unsuccessful fit deletes.
@@ -102,7 +107,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         groups : array-like of shape (n_samples,), default=None
             Artists. With ``validation_split``, the paintings of an artist are kept
             together. In a pipeline, pass them as ``pipe.fit(paths, labels,
-            cnn__groups=...)`` for a step named ``cnn``.
+            cnn__groups=...)`` for a step named ``cnn``, or as ``groups`` with
+            scikit-learn's metadata routing, by which they are requested.
         X_val : array-like of shape (n_val_samples, ...), default=None
             Validation samples, in place of a ``validation_split``. The earlier steps
             of a pipeline don't transform them: transform them beforehand, or see
@@ -292,6 +298,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                     f"{rate!r}; pass one of them"
                 )
         self._make_optimizer()
+        self._make_loss()
         self._make_callbacks()
 
     def _validate_validation_set(self, X, y, sample_weight, classes):
@@ -408,8 +415,10 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         is_compiled = getattr(network, "optimizer", None) is not None
         if is_compiled and recipe == getattr(self, "_compiled_with", None):
             return
-        options = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-        options |= route(params, "compile")
+        options = {"metrics": ["accuracy"], **route(params, "compile")}
+        for name in route(options, "loss"):
+            del options[f"loss__{name}"]
+        options["loss"] = self._make_loss()
         with network.distribute_strategy.scope():
             is_scaled = getattr(self, "dtype", None) == "mixed_float16"
             optimizer = bind_optimizer(self._make_optimizer(), network, is_scaled)
@@ -421,6 +430,11 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
             params = self._optimizer_defaults | params
         return make_optimizer(self.optimizer, params)
+
+    def _make_loss(self):
+        params = route(self.get_params(), "compile")
+        loss = params.get("loss") or "sparse_categorical_crossentropy"
+        return make_loss(loss, route(params, "loss"))
 
     def _make_callbacks(self):
         return make_callbacks(self.callbacks, route(self.get_params(), "callbacks"))

@@ -97,7 +97,8 @@ class CNNClassifier(ImageClassifier):
         0 is silent, 1 prints a line per epoch, 2 shows a progress bar per epoch.
     **routed : object
         Parameters with the prefix ``optimizer__``, ``callbacks__``, ``compile__`` or
-        ``fit__``, which are passed on to Keras.
+        ``fit__``, which are passed on to Keras. For ``compile__loss``, see
+        :class:`DenseHeadClassifier`.
 
     Attributes
     ----------

@@ -56,6 +56,9 @@ class DenseHeadClassifier(BaseKerasClassifier):
         Parameters with the prefix ``optimizer__``, ``callbacks__``, ``compile__`` or
         ``fit__``, which are passed on to the optimizer, to callbacks, and to
         ``compile`` and ``fit`` of the Keras model. They can be searched like any other.
+        ``compile__loss`` is a loss, such as ``"categorical_focal_crossentropy"`` or
+        ``"categorical_crossentropy"``, and ``compile__loss__label_smoothing`` one of
+        its parameters; Keras' losses of one-hot labels receive those.
 
     Attributes
     ----------

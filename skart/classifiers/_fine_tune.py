@@ -80,7 +80,8 @@ class FineTuneClassifier(ImageClassifier):
     warm_start, random_state, verbose : optional
         As in :class:`CNNClassifier`.
     **routed : object
-        As in :class:`CNNClassifier`.
+        As in :class:`CNNClassifier`. They are those of the stages after the first:
+        ``compile__loss``, for instance, is also a parameter of the head.
 
     Attributes
     ----------

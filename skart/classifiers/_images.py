@@ -9,7 +9,7 @@ from skart.images._crops import make_windows
 from skart.images._lazy import iter_batches
 from skart.images._loader import check_images
 from skart.networks import make_augmentation
-from skart.networks._keras import keras, predict_batch
+from skart.networks._keras import check_image_data_format, keras, predict_batch
 
 VIEWS = ("horizontal_flip", "crops")
 
@@ -37,6 +37,7 @@ class ImageClassifier(BaseKerasClassifier):
         return X, y
 
     def _check_X(self, X, *, reset=False):
+        check_image_data_format()
         X = check_images(X)
         if reset:
             self.image_shape_ = tuple(X.shape[1:])

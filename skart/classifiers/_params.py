@@ -7,6 +7,7 @@ from pathlib import Path
 from sklearn.base import BaseEstimator
 
 from skart._utils._validation import suggest
+from skart.classifiers._training import OneHotLoss
 from skart.networks._keras import keras
 
 PREFIXES = ("optimizer", "compile", "fit", "callbacks")
@@ -80,6 +81,23 @@ class RoutedParametersMixin:
             )
 
 
+# Losses of Keras by their names in small letters.
+_LOSSES = {
+    name.lower(): loss
+    for name, loss in vars(keras.losses).items()
+    if isinstance(loss, type) and loss is not keras.losses.Loss
+}
+# Those that take integer labels.
+_SPARSE = (
+    keras.losses.CategoricalGeneralizedCrossEntropy,
+    keras.losses.Circle,
+    keras.losses.CTC,
+    keras.losses.SparseCategoricalCrossentropy,
+)
+# Keras chooses this one by the shape of the labels.
+_LOSSES |= dict.fromkeys(("crossentropy", "ce"), _SPARSE[-1])
+
+
 def _is_routed(name):
     prefix, separator, rest = name.partition("__")
     return prefix in PREFIXES and bool(separator and rest)
@@ -118,6 +136,49 @@ def make_optimizer(optimizer, params):
     if made is optimizer:  # an instance is bound to the network it trains
         made = type(made).from_config(made.get_config())
     return made
+
+
+def make_loss(loss, params):
+    """Return a loss of integer labels from an instance, a function, a class or a name.
+
+    Losses of Keras that compare probabilities with one-hot labels receive those.
+    """
+    made = _find_loss(loss)
+    try:
+        made = _scikeras.unflatten_params(items=made, params=params)
+    except TypeError as error:
+        names = " and ".join(f"compile__loss__{name}" for name in params)
+        reason = error if inspect.isclass(made) else "it is neither a name nor a class"
+        raise ValueError(
+            f"compile__loss={loss!r} can't be made with {names or 'no parameters'}: "
+            f"{reason}. Name a loss that takes them, such as "
+            "compile__loss='categorical_crossentropy' for label_smoothing."
+        ) from error
+    if isinstance(made, tuple(_LOSSES.values())) and not isinstance(made, _SPARSE):
+        made = OneHotLoss(made)
+    return made
+
+
+def _find_loss(loss):
+    """Return the class of a loss of Keras that is named, or passed as a function."""
+    if isinstance(loss, str) and _squeeze(loss) not in _LOSSES:
+        try:
+            loss = keras.losses.get(loss)  # an abbreviation, such as "mse"
+        except ValueError as error:
+            names = [x for x in vars(keras.losses) if "_" in x and "__" not in x]
+            raise ValueError(
+                "compile__loss must be a loss of Keras (its name, class, instance or "
+                "function) or a function of labels and probabilities; got "
+                f"{loss!r}.{suggest(loss, names)}"
+            ) from error
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", "")
+    if isinstance(loss, str) or loss is getattr(keras.losses, name, None):
+        return _LOSSES.get(_squeeze(name), loss)
+    return loss
+
+
+def _squeeze(name):
+    return name.lower().replace("_", "")
 
 
 def make_callbacks(callbacks, params):

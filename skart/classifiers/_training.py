@@ -24,6 +24,19 @@ class DivergedError(ValueError):
     """The loss or the weights are no longer finite."""
 
 
+class OneHotLoss(keras.losses.Loss):
+    """Loss of integer labels, by a loss of one-hot labels."""
+
+    def __init__(self, loss):
+        super().__init__(loss.name, loss.reduction, loss.dtype)
+        self.loss = loss
+
+    def call(self, codes, probabilities):
+        codes = keras.ops.cast(keras.ops.reshape(codes, (-1,)), "int32")
+        one_hot = keras.ops.one_hot(codes, probabilities.shape[-1])
+        return self.loss.call(one_hot, probabilities)
+
+
 class StopAtNaN(keras.callbacks.Callback):
     """Stop training when the loss is not finite, without Keras' printed line."""
 

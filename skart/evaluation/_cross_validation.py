@@ -73,8 +73,9 @@ def evaluate(
         If True and the folds keep artists apart, the classifier is also cross-validated
         with as many random folds.
     params : dict, default=None
-        Parameters passed to ``fit``, such as ``{"head__groups": artists}``. Values with
-        one item per painting are split like X.
+        Parameters passed to ``fit``, such as ``{"head__groups": artists}``, or with
+        metadata routing ``{"groups": artists}``. Values with one item per painting are
+        split like X.
     n_jobs : int, default=None
         Number of folds that are fitted in parallel.
     random_state : int, default=0

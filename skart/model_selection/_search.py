@@ -6,6 +6,8 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.validation import has_fit_parameter
 
 from skart._utils._validation import check_choice
 from skart.model_selection._pipelines import make_transfer_pipeline
@@ -252,9 +254,8 @@ class _SharedPassSearchCV(DefaultFirstSearchCV):
 
     def fit(self, X, y=None, **params):
         """Compute features, then run the search, as `RandomizedSearchCV` does."""
-        spaces = self.param_distributions
         candidates = [self.estimator]
-        for space in [spaces] if isinstance(spaces, dict) else spaces:
+        for space in self._spaces():
             names = [
                 name
                 for name, values in space.items()
@@ -267,3 +268,31 @@ class _SharedPassSearchCV(DefaultFirstSearchCV):
                 )
         precompute_shared(candidates, X)
         return super().fit(X, y, **params)
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of the search."""
+        # scikit-learn's is that of the first head, but not all heads take groups.
+        heads = (
+            head
+            for space in self._spaces()
+            for name, values in space.items()
+            if name.endswith("head")
+            for head in values
+        )
+        router = super().get_metadata_routing()
+        if not all(has_fit_parameter(head, "groups") for head in heads):
+            ignore_groups(router)
+        return router
+
+    def _spaces(self):
+        spaces = self.param_distributions
+        return [spaces] if isinstance(spaces, dict) else spaces
+
+
+def ignore_groups(router):
+    """Change a metadata router so that only folds request ``groups``."""
+    for _, (_, part) in router:
+        if isinstance(part, MetadataRouter):
+            ignore_groups(part)
+        elif "groups" in part.fit.requests:
+            part.fit.add_request(param="groups", alias=False)

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skart.model_selection._search import STYLE_LAYERS
+from skart.model_selection._search import STYLE_LAYERS, ignore_groups
 from skart.model_selection._shared_pass import precompute_shared
 
 
@@ -220,6 +220,20 @@ class StackedClassifier(StackingClassifier):
         """
         precompute_shared(self.estimators_, X)
         return super().transform(X)
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of this object.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Passes metadata of ``fit`` on to the pipelines, except for ``groups``: they
+            are those of the folds around the stack, and ``cv`` looks up its own.
+        """
+        # scikit-learn 1.9 would also pass groups to a final classifier that takes none.
+        router = super().get_metadata_routing()
+        ignore_groups(router)
+        return router
 
 
 def _check_names(names):

@@ -3,7 +3,7 @@
 import copy
 
 from skart._utils._validation import suggest
-from skart.networks._keras import dtype_policy, keras
+from skart.networks._keras import check_image_data_format, dtype_policy, keras
 from skart.networks._parts import layer_seeds
 
 layers = keras.layers
@@ -47,6 +47,7 @@ def make_augmentation(augment, seed=None):
     .. [1] Cubuk, Zoph, Shlens, Le. "RandAugment: Practical automated data augmentation
        with a reduced search space". NeurIPS 2020.
     """
+    check_image_data_format()
     if isinstance(augment, keras.Layer):
         try:
             # A layer that Keras can't deserialize can't be unpickled later.

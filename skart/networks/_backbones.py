@@ -12,7 +12,7 @@ import numpy as np
 from skart._utils._validation import check_choice, suggest
 from skart.networks import _keras_hub as hub
 from skart.networks._folding import fold_batch_norm
-from skart.networks._keras import dtype_policy, keras
+from skart.networks._keras import check_image_data_format, dtype_policy, keras
 from skart.networks._pooling import POOLINGS, count_gram
 from skart.networks._weights import find_preset
 
@@ -153,6 +153,7 @@ def preprocess(name, images):
 
 def preprocess_input(name):
     """Return the function that converts images in 0-255 to a network's input."""
+    check_image_data_format()
     return _application(name).preprocess_input
 
 
@@ -199,6 +200,7 @@ def build(name, input_shape=None, weights=None, seed=None):
 
 
 def _build(name, input_shape, weights):
+    check_image_data_format()
     build = getattr(_application(name), name)
     file = None if weights == "imagenet" else weights
     with warnings.catch_warnings():

@@ -63,6 +63,19 @@ def check_process():
         )
 
 
+def check_image_data_format():
+    """Raise RuntimeError if Keras' setting is not the order of skart's images."""
+    # Setting it here would change it for all threads.
+    found = keras.config.image_data_format()
+    if found != "channels_last":
+        raise RuntimeError(
+            f"keras.config.image_data_format() is {found!r}, but skart's images are "
+            "'channels_last': (height, width, channels). Call "
+            "keras.config.set_image_data_format('channels_last'), or set "
+            '"image_data_format" in ~/.keras/keras.json.'
+        )
+
+
 @contextlib.contextmanager
 def dtype_policy(name):
     """Build layers under a Keras dtype policy, and restore the previous one."""

@@ -6,12 +6,13 @@ import os
 
 import numpy as np
 
-from skart.networks._keras import keras
+from skart.networks._keras import check_image_data_format, keras
 from skart.networks._weights import find_preset, stamp_preset
 
 
 def build(name, input_shape=None, weights=None):
     """Build an image encoder of keras-hub; see `load_backbone` for the parameters."""
+    check_image_data_format()
     hub, preset = _import_hub(name), find_preset(name)
     # Some networks prefix the names of layers with their own.
     options = {"dtype": keras.config.dtype_policy(), "name": None}
@@ -93,6 +94,7 @@ def _count_patches(network):
 
 def preprocess(name, images):
     """Scale images as the ImageConverter of a preset does, without resizing them."""
+    check_image_data_format()
     converter = _load_converter(name, stamp_preset(name))
     return np.asarray(converter(images), np.float32)
 

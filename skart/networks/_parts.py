@@ -6,7 +6,7 @@ import numbers
 import numpy as np
 
 from skart._utils._validation import check_choice
-from skart.networks._keras import keras
+from skart.networks._keras import check_image_data_format, keras
 
 layers = keras.layers
 
@@ -42,6 +42,7 @@ def check_dropout(dropout):
 
 def images_in(input_shape, augment, *, smallest, name):
     """Return the input, images in 0-255, and the same augmented and scaled to -1..1."""
+    check_image_data_format()
     height, width, _ = input_shape
     if min(height, width) < smallest:
         raise ValueError(

@@ -54,6 +54,8 @@ def _copy(value, change, step, copies):
     ):
         new = type(value).__new__(type(value))
         for name, part in vars(value).items():
+            if name == "_metadata_request":  # for fit; it refers back to its estimator
+                continue
             vars(new)[name] = inner(part, step if name in _LISTS else join(step, name))
         if isinstance(new, BaseEstimator):
             change(step, new)
