@@ -35,10 +35,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from typer.testing import CliRunner
+from toy_backbone import CUT
 
-from skart import CNNClassifier, ImageLoader, load_model, save_model
-from skart.cli import app
+from skart import CNNClassifier, FineTuneClassifier, ImageLoader, load_model, save_model
 from skart.persistence import ModelFileError, model_info
 
 
@@ -164,6 +163,25 @@ def test_own_networks_and_layers_are_saved(images, tmp_path):
     assert vars(loaded).keys() <= vars(model).keys()
     clone(loaded).fit(images, LABELS)
     assert isinstance(model.augment, Shift)
+
+
+def test_own_augmentation_of_fine_tuning_is_saved(toy_backbone, images, tmp_path):
+    model = FineTuneClassifier(
+        head(units=8, epochs=1),
+        backbone="ToyNet",
+        weights=None,
+        unfreeze_from=CUT,
+        augment=Shift(5),
+        epochs=1,
+        verbose=0,
+    )
+    file = saved(model.fit(images, LABELS), tmp_path / "model.skart")
+    assert model_info(file)["untrusted"] == ["own_parts.Shift"]
+    loaded = load_model(file, trusted=[Shift])
+    assert loaded.augment.by == 5
+    np.testing.assert_array_equal(
+        loaded.predict_proba(images), model.predict_proba(images)
+    )
 
 
 def test_layers_of_keras_need_no_trust(images, tmp_path):
@@ -463,23 +481,3 @@ def test_calls_can_be_trusted_by_name_only(tmp_path):
     file = saved(model, tmp_path / "model.skart")
     with pytest.raises(ModelFileError, match=r"posix\.system, not known"):
         load_model(file, trusted=["own_parts.Contrast", "os.system"])
-
-
-# The command.
-
-
-@pytest.mark.parametrize("name", ["predict", "evaluate", "report", "export", "info"])
-def test_commands_name_what_they_cannot_load(name, image_paths, tmp_path):
-    flat = FunctionTransformer(own_parts.flatten)
-    model = make_pipeline(ImageLoader(16), flat, LogisticRegression())
-    model.fit(image_paths, np.arange(12) % 2)
-    file = saved(model, tmp_path / "model.skart")
-    arguments = {"info": []}.get(name, [os.path.dirname(image_paths[0])])
-    options = [] if name in ("info", "export") else ["--cache", str(tmp_path / "c")]
-    if name == "export":
-        arguments = []
-    done = CliRunner().invoke(app, [name, str(file), *arguments, *options])
-    assert done.exit_code == (0 if name == "info" else 2), done.output
-    assert "In Python, if you trust their code" in done.output
-    call = f"load_model({str(file)!r}, trusted=['own_parts.flatten'])"
-    assert call in done.output.replace("\n", " ")
