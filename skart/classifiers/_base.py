@@ -462,7 +462,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
 
     # A pickle holds the network's layers and trained weights, but not the state of the
     # optimizer: partial_fit after loading starts with a new one. Pickles are trusted;
-    # any other state may come from an untrusted file.
+    # any other state may come from an untrusted file. There, `_own_parts` holds classes
+    # and functions of the network that the user trusts.
 
     def __reduce__(self):
         return _unpickle, (type(self), self.__getstate__())
@@ -478,8 +479,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         super().__setstate__(state)
         if "model_" in state:
             description, weights = state["model_"]
-            self.model_ = rebuild(description, trusted=trusted)
-            self.model_.set_weights(weights)
+            own = state.get("_own_parts", ())
+            self.model_ = rebuild(description, weights, own, trusted=trusted)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

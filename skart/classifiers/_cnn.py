@@ -56,7 +56,7 @@ class CNNClassifier(ImageClassifier):
         flips, shifts, zooms and rotates them a little; ``"strong"`` also changes
         colours and applies RandAugment. A layer keeps its own seed. Its class must be
         registered by ``keras.saving.register_keras_serializable`` for cloning,
-        searches and pickling.
+        searches, pickling and saving.
     test_time_augmentation : list of {"horizontal_flip", "crops"}, default=None
         Views of an image whose probabilities are averaged in prediction, beside the
         image itself: with ``["horizontal_flip"]``, its mirror image (twice the time);

@@ -33,6 +33,7 @@ _IN_OPTIONS = {
         "or pass --on-error skip or --on-error blank"
     ),
     r"load_model\(\.\.\., weights=('.*?')\)": r"--weights \1",
+    r"If (you trust .*?, call load_model)": r"Commands can't load it. In Python, if \1",
     r"pass cache=.*?, for instance; to a command, --cache": "pass --cache",
     r"part='(.*?)'": r"--part \1",
     r"artists=('.*?') finds": r"--artists \1 finds",

@@ -1,7 +1,7 @@
 """``skart info``: the description of a model file."""
 
 from skart.cli import _options as options
-from skart.cli._app import as_json, command
+from skart.cli._app import as_json, command, say
 
 
 @command
@@ -22,6 +22,12 @@ def info(model: options.Model, format: options.Format = "table"):
     if description["notes"]:  # too long to show
         description["notes"].pop("digests", None)
         description["notes"].pop("search", None)
+    if description["untrusted"]:
+        say(
+            f"Commands can't load this model. In Python, if you trust their code and "
+            f"the author of the file, call load_model({str(model)!r}, "
+            f"trusted={description['untrusted']})"
+        )
     if format == "json":
         return as_json(description)
     return "\n".join(_lines(description))

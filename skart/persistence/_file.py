@@ -36,6 +36,7 @@ _CONTENT = {
     "classes": (list, type(None)),
     "backbones": list,
     "parameters": dict,
+    "untrusted": list,
     "notes": (dict, type(None)),
 }
 _BACKBONE = {"step": str, "backbone": str, "weights": str, "file": (str, type(None))}
@@ -101,7 +102,8 @@ def model_info(file):
     info : dict
         ``format`` and ``format_version``; ``created``, in UTC; ``versions`` of Python
         and packages; ``model``, the class name; ``classes``; ``backbones``, with the
-        identity of the weights and their file; ``parameters``, as text; ``notes``.
+        identity of the weights and their file; ``parameters``, as text; ``untrusted``,
+        the names that :func:`load_model` needs in ``trusted``; ``notes``.
 
     Raises
     ------
@@ -165,6 +167,7 @@ def _read_info(archive, path):
     ):
         raise damage_error(path, f"{INFO} lacks the versions it was saved with")
     check_format_version(path, info, FORMAT)
+    info.setdefault("untrusted", [])  # older files have none
     if not _has(info, _CONTENT) or not all(
         _has(backbone, _BACKBONE) for backbone in info["backbones"]
     ):

@@ -24,28 +24,37 @@ from skart.persistence._parts import (
     copy_model,
     has_frozen_backbone,
     join,
+    replace_augmentation,
 )
 from skart.persistence._trust import (
     TRUSTED,
     find_damage,
+    find_import_error,
     find_unsafe_parameter,
     is_ours,
+    list_trusted,
 )
 
 
-def load_model(file, *, weights=None, cache=None):
+def load_model(file, *, trusted=None, weights=None, cache=None):
     """Load a model saved by :func:`save_model`, even from an untrusted source.
 
     No code in the file is run, and nothing is written to disk, except for weights that
     Keras or keras-hub may download for ``weights="imagenet"`` and for presets. The file
     may contain scikit-learn and skart estimators, and networks of known layers; any
-    other content raises an error. Predictions and memory use still depend on the author
-    of the file.
+    other content raises an error that names it, unless it is in `trusted`. Predictions
+    and memory use still depend on the author of the file.
 
     Parameters
     ----------
     file : str or path
         Path of the saved model.
+    trusted : list of str, class or function, default=None
+        Classes and functions of other packages that may be imported and run: estimators
+        and functions in the model, and layers of its network. Names are complete, such
+        as ``"my_module.Contrast"``; those that are not in the file are ignored. The
+        file contains no code, so its module must be importable, and must be trusted
+        with whatever arguments and attributes the file contains.
     weights : str, path or list of str or path, default=None
         New paths of weights files that have been moved since the model was saved.
     cache : str, path or FeatureStore, default=None
@@ -60,8 +69,11 @@ def load_model(file, *, weights=None, cache=None):
     Raises
     ------
     ModelFileError
-        If the file is damaged, has a newer format, or contains a part that is not known
-        to be safe, or if the weights of a backbone are missing or do not match.
+        If the file is damaged, has a newer format, or contains a part that is neither
+        known to be safe nor in `trusted`, if such a part can't be imported, or if the
+        weights of a backbone are missing or do not match.
+    TypeError, ValueError
+        If `trusted` is not a list of names, classes and functions.
     OSError
         If the file does not exist or can't be read.
 
@@ -75,6 +87,11 @@ def load_model(file, *, weights=None, cache=None):
     --------
     model_info : Read the description of a model without loading it.
     """
+    # Imported here, since these import Keras.
+    from skart.classifiers._base import BaseKerasClassifier
+    from skart.networks._serialization import rebuild
+
+    trusted = list_trusted(trusted)
     if isinstance(weights, (str, os.PathLike)):
         weights = [weights]
     weights = [os.path.expanduser(path) for path in weights or ()]
@@ -95,6 +112,10 @@ def load_model(file, *, weights=None, cache=None):
                 _add_new_parameters(estimator)
             clear_local_parameters(estimator)
             _check_loaded(file, step, estimator)
+            if isinstance(estimator, BaseKerasClassifier):
+                own = vars(estimator).pop("_own_parts", ())
+                with reading(file):
+                    replace_augmentation(estimator, lambda x: rebuild(*x, own))
             if isinstance(
                 estimator,
                 (FeatureExtractor, skart.HandcraftedFeatures, skart.FineTuneClassifier),
@@ -106,7 +127,7 @@ def load_model(file, *, weights=None, cache=None):
                 _find_weights(file, estimator, recorded[step], weights)
                 used.add(estimator.weights)
 
-        model = copy_model(_load(raw), restore)
+        model = copy_model(_load(raw, trusted), restore)
         if not used.issuperset(weights):
             raise ModelFileError(
                 f"weights={sorted({*weights} - used)} are not of a backbone in "
@@ -115,7 +136,7 @@ def load_model(file, *, weights=None, cache=None):
         return model
 
 
-def _load(raw):
+def _load(raw, trusted):
     """Return the estimator in a model file, if all its types are trusted."""
     with reading(raw.name), warnings.catch_warnings():
         # compare_versions has warned already.
@@ -123,14 +144,33 @@ def _load(raw):
         try:
             model = skops.io.load(raw, trusted=TRUSTED)
         except skops.io.exceptions.UntrustedTypesFoundException:
-            unknown = set(skops.io.get_untrusted_types(file=raw)).difference(TRUSTED)
-            raise ModelFileError(
-                f"{str(raw.name)!r} was not loaded: it holds "
-                f"{', '.join(sorted(unknown))}, not known to be safe"
-            ) from None
+            model = None
+        if model is None:
+            needed = {*skops.io.get_untrusted_types(file=raw)}.difference(TRUSTED)
+            _check_trust(raw.name, sorted(needed), trusted)
+            model = skops.io.load(raw, trusted=[*TRUSTED, *needed])
     if not isinstance(model, BaseEstimator):
         raise damage_error(raw.name, f"a {type(model).__name__} is not an estimator")
     return model
+
+
+def _check_trust(file, needed, trusted):
+    """Raise ModelFileError unless all names are trusted and can be imported."""
+    unknown = [name for name in needed if name not in trusted]
+    if unknown:
+        raise ModelFileError(
+            f"{str(file)!r} was not loaded: it holds {', '.join(unknown)}, not known "
+            "to be safe. If you trust their code and the author of the file, call "
+            f"load_model({str(file)!r}, trusted={needed})"
+        )
+    for name in needed:
+        reason = find_import_error(name)
+        if reason is not None:
+            raise ModelFileError(
+                f"{str(file)!r} was not loaded: it needs {name}, which can't be "
+                f"imported: {reason}. Install its package, or add its folder to "
+                "PYTHONPATH."
+            )
 
 
 def _add_new_parameters(estimator):

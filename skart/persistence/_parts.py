@@ -48,10 +48,7 @@ def _copy(value, change, step, copies):
             inner(part, step if _is_named(value) else join(step, index))
             for index, part in enumerate(value)
         )
-    elif isinstance(value, BaseEstimator) or (
-        # Holders of estimators, such as those in CalibratedClassifierCV.
-        type(value).__module__.startswith("sklearn.") and hasattr(value, "__dict__")
-    ):
+    elif isinstance(value, BaseEstimator) or _holds_estimators(value):
         new = type(value).__new__(type(value))
         for name, part in vars(value).items():
             if name == "_metadata_request":  # for fit; it refers back to its estimator
@@ -62,6 +59,15 @@ def _copy(value, change, step, copies):
     else:
         new = value
     return new
+
+
+def _holds_estimators(value):
+    """Return whether an object is none but holds some, as in CalibratedClassifierCV."""
+    if isinstance(value, type) or not hasattr(value, "__dict__"):
+        return False
+    return type(value).__module__.startswith("sklearn.") or any(
+        isinstance(part, BaseEstimator) for part in flatten(vars(value))
+    )
 
 
 def _is_named(value):
@@ -85,11 +91,26 @@ def flatten(value, containers=(dict, list, tuple, set)):
 def clear_local_parameters(estimator):
     """Clear parameters that hold local paths or enable caches on disk."""
     cleared = {"cache": None, "cache_pixels": False, "keep": None, "memory": None}
-    for name in vars(estimator).keys() & cleared.keys():
+    # Not those that a class of somebody else adds: they may mean anything.
+    known = {
+        name
+        for kind in type(estimator).__mro__
+        if kind.__module__.startswith(("skart.", "sklearn."))
+        and hasattr(kind, "_get_param_names")
+        for name in kind._get_param_names()
+    }
+    for name in vars(estimator).keys() & cleared.keys() & known:
         setattr(estimator, name, cleared[name])
     if isinstance(vars(estimator).get("cv"), ArtistKFold):
         estimator.cv = copy.copy(estimator.cv)
         estimator.cv.artists = None
+
+
+def replace_augmentation(estimator, replace):
+    """Replace the layer in `augment` of a classifier, or its description."""
+    augment = vars(estimator).get("augment")
+    if augment is not None and not isinstance(augment, str):
+        estimator.augment = replace(augment)
 
 
 def has_frozen_backbone(estimator):

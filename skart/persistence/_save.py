@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from skart.persistence._parts import (
     flatten,
     has_frozen_backbone,
     join,
+    replace_augmentation,
 )
 from skart.persistence._trust import (
+    find_import_error,
+    find_refused,
     find_unsafe_parameter,
-    find_untrusted,
-    is_ours,
+    is_refused,
     public_module,
     untrusted_types,
 )
@@ -37,6 +40,10 @@ def save_model(model, file, *, notes=None):
     Of a frozen backbone's weights, only the identity is saved: they must be available
     where the file is loaded. ``cache``, ``memory`` and the ``artists`` of
     :class:`~skart.model_selection.ArtistKFold` are saved as None.
+
+    Estimators, functions and layers of your own are saved by their names: they must be
+    in a module that can be imported. :func:`load_model` loads them if those names are
+    passed as ``trusted``, and a warning lists them.
 
     Parameters
     ----------
@@ -54,10 +61,17 @@ def save_model(model, file, *, notes=None):
         If the model is not fitted.
     TypeError
         If `model` is not an estimator, or a part of it can't be saved safely, such as a
-        function, a callback, an optimizer, a layer of your own or a decision tree.
+        Keras callback or optimizer, a lambda, a class or function that is defined in
+        ``__main__``, or a layer of your own that is not registered with Keras.
     OSError
         If the folder does not exist or is not writable, or a backbone's weights are
         missing.
+
+    Warns
+    -----
+    UserWarning
+        If the model has parts of your own, which :func:`load_model` must be told to
+        trust.
 
     See Also
     --------
@@ -94,8 +108,8 @@ def save_model(model, file, *, notes=None):
             backbones.append({"step": step, **_identify_backbone(estimator)})
 
     model = copy_model(model, prepare)
-    info = _describe_model(model, backbones, notes)
-    dumped = _dump(model)
+    dumped, untrusted = _dump(copy_model(model, _describe_layers))
+    info = _describe_model(model, backbones, untrusted, notes)
     with atomic_write(file) as part, open(part, "xb") as raw:
         with zipfile.ZipFile(dumped) as source, zipfile.ZipFile(raw, "w") as target:
             for member in source.namelist():
@@ -106,6 +120,12 @@ def save_model(model, file, *, notes=None):
             target.writestr(INFO, info)
         raw.flush()
         os.fsync(raw.fileno())
+    if untrusted:
+        warnings.warn(
+            f"{str(file)!r} holds parts that skart does not know to be safe: to load "
+            f"it, pass trusted={untrusted} to load_model",
+            stacklevel=2,
+        )
 
 
 def check_target(file):
@@ -121,7 +141,7 @@ def check_target(file):
     return file
 
 
-def _describe_model(model, backbones, notes):
+def _describe_model(model, backbones, untrusted, notes):
     """Return the content of `skart.json`."""
     if not isinstance(notes, (dict, type(None))):
         raise TypeError(f"notes must be a dict or None; got {notes!r}")
@@ -141,6 +161,7 @@ def _describe_model(model, backbones, notes):
         "classes": None if classes is None else classes.tolist(),
         "backbones": backbones,
         "parameters": parameters,
+        "untrusted": untrusted,
         "notes": notes,
     }
     return json.dumps(info, indent=2, default=str)
@@ -165,17 +186,41 @@ def _check_savable(step, estimator):
             f"is fitted: set_params({join(step, name)}=None), or a name where one is "
             "allowed. Or pickle the model."
         )
-    if is_ours(estimator) and hasattr(estimator, "model_"):
-        from skart.networks._serialization import check_description, describe
 
+
+def _describe_layers(step, estimator):
+    """Note the own layers of a classifier, and describe the one in `augment`."""
+    # Imported here, since these import Keras.
+    from skart.classifiers._base import BaseKerasClassifier
+    from skart.networks import _serialization as serialization
+
+    if not isinstance(estimator, BaseKerasClassifier):
+        return
+    own_parts = []
+
+    def check(name, network):
         try:
-            check_description(describe(estimator.model_))
-        except ValueError as error:
+            description = serialization.describe(network)
+            own = serialization.find_own(description)
+            if own:  # Keras may fail to restore their weights
+                serialization.rebuild(description, network.get_weights(), own)
+            else:
+                serialization.check_description(description)
+        except (NotImplementedError, TypeError, ValueError) as error:
             raise TypeError(
-                f"{join(step, 'model_')} can't be saved so that it is safe to open: "
-                f"{error}. Fit it with augment='light', 'strong' or None, or pickle "
-                "the model."
+                f"{join(step, name)} can't be saved so that it is safe to open: "
+                f"{error}. Write it as a layer of your own, choose another one, or "
+                "pickle the model."
             ) from error
+        own_parts.extend(one for one in own if one not in own_parts)
+        return description, network.get_weights()
+
+    if hasattr(estimator, "model_"):
+        check("model_", estimator.model_)
+    replace_augmentation(estimator, lambda layer: check("augment", layer))
+    if own_parts:
+        # Classes and functions, which skops saves by their names.
+        estimator._own_parts = own_parts
 
 
 def _identify_backbone(estimator):
@@ -198,19 +243,28 @@ def _identify_backbone(estimator):
 
 
 def _dump(model):
-    """Return a model as an open file of skops; raise TypeError if it is not safe."""
+    """Return a model as an open file of skops, and the names that need trust in it."""
     dumped, cause = io.BytesIO(), None
     try:
         skops.io.dump(model, dumped)
         untrusted = untrusted_types(dumped)
+        refused = [name for name in untrusted if is_refused(name)]
     except Exception as error:  # skops raises many kinds for what it can't write
-        untrusted, cause = [str(error)], error
-    if not untrusted:
-        return dumped
+        untrusted, refused, cause = [], [str(error)], error
+    for name in untrusted:
+        reason = find_import_error(name)
+        if reason is not None:
+            raise TypeError(
+                f"{name} can't be saved, since load_model could not import it: "
+                f"{reason}. Move it to the top level of a module, import it from there "
+                "and make the model anew."
+            )
+    if not refused:
+        return dumped, untrusted
 
     def check(step, estimator):
         for name, value in estimator.__getstate__().items():
-            names = find_untrusted(value)
+            names = find_refused(value)
             if names:
                 raise TypeError(
                     f"{type(estimator).__name__} can't be saved so that it is safe to "
@@ -221,7 +275,7 @@ def _dump(model):
     copy_model(model, check)
     raise TypeError(
         f"{type(model).__name__} can't be saved so that it is safe to open: it holds "
-        f"{', '.join(untrusted)}"
+        f"{', '.join(refused)}"
     ) from cause
 
 

@@ -2,6 +2,8 @@
 
 import inspect
 import io
+import pkgutil
+import re
 
 import numpy as np
 import skops.io
@@ -33,6 +35,10 @@ _HOLDERS = {
 }
 TRUSTED = sorted(ESTIMATORS | _HOLDERS)
 
+# Objects of these packages can't be rebuilt from their attributes, or are not meant to
+# be saved. Their users can't trust them.
+_REFUSED = ("keras", "skart", "tensorflow")
+
 
 def public_module(module):
     """Return the package of a module of skart; other modules are returned as is."""
@@ -45,39 +51,88 @@ def _public_name(name):
 
 
 def is_ours(estimator):
-    """Return whether an estimator is one of skart's that can be saved."""
-    kind = type(estimator)
-    return _public_name(f"{kind.__module__}.{kind.__name__}") in ESTIMATORS
+    """Return whether an estimator is, or derives from, one that can be saved."""
+    return any(
+        _public_name(f"{kind.__module__}.{kind.__name__}") in ESTIMATORS
+        for kind in type(estimator).__mro__
+    )
 
 
 def untrusted_types(dumped):
-    """Return the names of types in an open file of skops that may not be saved."""
+    """Return the names in an open file of skops that `load_model` does not know."""
     names = skops.io.get_untrusted_types(file=dumped)
     return [name for name in names if _public_name(name) not in TRUSTED]
 
 
-def find_untrusted(value):
+def is_refused(name):
+    """Return whether a type can't be saved, even if the user trusts it."""
+    return name.partition(".")[0] in _REFUSED
+
+
+def find_refused(value):
     """Return the names of types in `value` that a model file may not contain."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return []
     try:
-        return untrusted_types(io.BytesIO(skops.io.dumps(value)))
+        names = untrusted_types(io.BytesIO(skops.io.dumps(value)))
     except Exception:  # skops raises many kinds for objects that it can't write
         return [f"{type(value).__module__}.{type(value).__qualname__}"]
+    return [name for name in names if is_refused(name)]
+
+
+def find_import_error(name):
+    """Return why a class or function can't be imported by its name, or None."""
+    if name.startswith(("__main__.", "__mp_main__.")):
+        return "it is defined in a script or notebook"
+    if name.endswith(">"):
+        return "a lambda has no name"
+    try:
+        pkgutil.resolve_name(name)
+    except Exception as error:  # the module may raise anything
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def list_trusted(trusted):
+    """Return the names of the classes and functions that a user trusts."""
+    if trusted is None:
+        return []
+    advice = (
+        "pass a list of names, or of classes and functions: trusted=['my_module.Name']"
+    )
+    if not isinstance(trusted, (list, tuple, set)):
+        raise TypeError(f"trusted must be a list or None; got {trusted!r}: {advice}")
+    names = []
+    for one in trusted:
+        if isinstance(one, type) or inspect.isroutine(one):
+            one = f"{one.__module__}.{one.__qualname__}"
+        if not isinstance(one, str):
+            raise TypeError(f"trusted holds {one!r}, which is not a name: {advice}")
+        if not re.fullmatch(r"\w+(\.\w+)+", one):
+            raise ValueError(
+                f"trusted holds {one!r}, which is not the full name of one class or "
+                f"function; wildcards are not allowed: {advice}"
+            )
+        names.append(one)
+    return names
 
 
 def find_unsafe_parameter(estimator):
     """Return the first parameter of an estimator that a file may not contain, or None.
 
-    Parameters of nested estimators are not checked.
+    Parameters of nested estimators are not checked, nor is a layer in `augment`.
     """
+    from skart.networks._keras import keras
+
     for name, value in estimator.get_params(deep=False).items():
         # Keras makes objects of the dicts in parameters that are routed to it.
         containers = (list, tuple, set) if "__" in name else (dict, list, tuple, set)
         for part in flatten(value, containers):
-            if not isinstance(part, BaseEstimator) and (
-                isinstance(part, dict) or find_untrusted(part)
+            if isinstance(part, BaseEstimator) or (
+                name == "augment" and isinstance(part, keras.Layer)
             ):
+                continue
+            if isinstance(part, dict) or find_refused(part):
                 return name
     return None
 
