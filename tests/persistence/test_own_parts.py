@@ -361,7 +361,6 @@ def test_untrusted_modules_are_not_imported(blobs, tmp_path, monkeypatch):
         ([""], ValueError),
         ([lambda X: X], ValueError),
     ],
-    ids=str,
 )
 def test_trust_is_a_list_of_names(trusted, error, blobs, tmp_path):
     file = contrast_model(blobs, tmp_path)
