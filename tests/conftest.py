@@ -15,6 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 matplotlib.use("Agg")
 
+# Not collected for doctests: a second import would register its layers again.
+collect_ignore = ["own_parts.py"]
+
 
 @pytest.hookimpl(tryfirst=True)  # ahead of pytest's own choice by markers
 def pytest_collection_modifyitems(items):
