@@ -94,8 +94,13 @@ def check_paths(name, value):
         raise TypeError(
             f"{name} must be a list or array of paths; got one path, {str(value)!r}"
         )
-    if not pd.api.types.is_list_like(value):
-        raise TypeError(f"{name} must be a list or array of paths; got {value!r}")
+    if isinstance(value, (set, frozenset, dict)) or not pd.api.types.is_list_like(
+        value
+    ):
+        raise TypeError(
+            f"{name} must be a list, array or Series of paths; got a "
+            f"{type(value).__name__}"
+        )
     value = list(value) if not hasattr(value, "ndim") else np.asarray(value, object)
     if getattr(value, "ndim", 1) != 1:
         raise ValueError(
@@ -109,7 +114,7 @@ def check_paths(name, value):
                 f"{name} must hold paths (str or pathlib.Path); {name}[{index}] is "
                 f"{path!r} of type {type(path).__name__}"
             )
-    return [os.fspath(path) for path in value]
+    return [os.path.expanduser(path) for path in value]
 
 
 def check_groups(groups, X):

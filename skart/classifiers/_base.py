@@ -62,7 +62,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
 
     A subclass has the parameters of training (see :class:`DenseHeadClassifier`) and
     its own. Its constructor assigns them, takes other parameters as ``**routed`` and
-    ends with ``self._set_routed(routed)``. It defines ``_build_network``, which returns
+    ends with ``self._set_routed(routed)``. It defines ``build_network``, which returns
     an uncompiled Keras model that ends in a softmax over the classes, and adds its own
     parameters to ``_parameter_constraints``. X holds 2-D features unless a subclass
     overrides ``_check_X_y`` and ``_check_X``.
@@ -334,7 +334,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
 
     def _initialize(self, training, validation):
         """Set ``model_`` to a network with new weights."""
-        self.model_ = self._build_network(len(self.classes_), self._first_seed)
+        self.model_ = self.build_network(len(self.classes_), self._first_seed)
 
     def _train_on(self, training, validation, seed, n_epochs):
         batch_size = self._batch_size(training.X)

@@ -196,7 +196,21 @@ class CNNClassifier(ImageClassifier):
         super()._validate_parameters()
         self._network_options(self.augment, seed=0)
 
-    def _build_network(self, n_classes, seed):
+    def build_network(self, n_classes, seed):
+        """Build the network of a fit. Override it for a network of your own.
+
+        Parameters
+        ----------
+        n_classes : int
+            Number of classes.
+        seed : int
+            Seed of the fit, for the initializers and the dropout of the layers.
+
+        Returns
+        -------
+        network : keras.Model
+            Uncompiled network of images that ends in a softmax over the classes.
+        """
         augment = self.augment
         if augment is not None:
             # The network's own seed would draw the same numbers in its layers.

@@ -138,7 +138,22 @@ class DenseHeadClassifier(BaseKerasClassifier):
         super()._validate_parameters()
         check_dense(self.units, self.dropout)
 
-    def _build_network(self, n_classes, seed):
+    def build_network(self, n_classes, seed):
+        """Build the network of a fit. Override it for a head of your own.
+
+        Parameters
+        ----------
+        n_classes : int
+            Number of classes.
+        seed : int
+            Seed of the fit, for the initializers and the dropout of the layers.
+
+        Returns
+        -------
+        network : keras.Model
+            Uncompiled network of ``n_features_in_`` features that ends in a softmax over
+            the classes.
+        """
         return dense_head(
             self.n_features_in_,
             n_classes,
@@ -157,7 +172,7 @@ class DenseHeadClassifier(BaseKerasClassifier):
             routed
             or self.callbacks
             # A subclass may build another kind of network.
-            or type(self)._build_network is not DenseHeadClassifier._build_network
+            or type(self).build_network is not DenseHeadClassifier.build_network
             or not can_run_epochs(network)
         ):
             super()._fit_network(network, training, **options)
