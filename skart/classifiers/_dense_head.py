@@ -151,8 +151,8 @@ class DenseHeadClassifier(BaseKerasClassifier):
         Returns
         -------
         network : keras.Model
-            Uncompiled network of ``n_features_in_`` features that ends in a softmax over
-            the classes.
+            Uncompiled network of ``n_features_in_`` features that ends in a softmax
+            over the classes.
         """
         return dense_head(
             self.n_features_in_,
