@@ -100,7 +100,10 @@ def audit(
         _write_csv(found.table, csv)
     if groups is not None:
         columns = ["path", "movement", "artist", "group"]
-        readable = found.files.loc[found.files["error"].isna(), columns]
+        usable = found.files["error"].isna()
+        if labels is not None:
+            usable &= found.files["movement"].notna()
+        readable = found.files.loc[usable, columns]
         # Absolute paths: relative ones would refer to the folder of the file.
         paths = readable["path"].map(os.path.abspath).astype(object)
         _write_csv(readable.assign(path=paths), groups)
@@ -130,16 +133,16 @@ def _as_text(found):
     summary = found.summary()
     lines += ["", summary[summary["findings"] > 0].to_string(index_names=False)]
     folder, names = relative_paths(files)
+    first = {path: place for place, path in reversed(list(enumerate(files)))}
     for problem, rows in table.groupby("problem", sort=False):
         if rows["original"].notna().any():  # a line for each cluster
-            rows = rows[rows["file"] != rows["original"]]
+            rows = rows[rows["position"] != rows["original"].map(first)]
         lines += ["", problem]
         for row in rows.head(_N_SHOWN).itertuples():
             name = "the collection" if row.file is None else names[row.position]
             lines.append(visible(f"  {name}: {row.detail}"))
             if isinstance(row.original, str):
-                original = names[files[files == row.original].index[0]]
-                lines.append(visible(f"    copy of {original}"))
+                lines.append(visible(f"    copy of {names[first[row.original]]}"))
         if len(rows) > _N_SHOWN:
             lines.append(f"  and {len(rows) - _N_SHOWN} more: see --csv or --html")
     return "\n".join([*lines, "", f"Files are in {visible(folder)}"])

@@ -42,6 +42,7 @@ class Collection:
     ):
         data = source.path.expanduser()
         self.name = str(data)
+        source.check(is_table=data.is_file())
         if data.is_file():
             bunch = load_catalogue(
                 data,
@@ -50,7 +51,7 @@ class Collection:
                 artist=source.artist_column,
                 root=source.root,
             )
-        elif is_pandora18k(data):
+        elif source.part is source.artists is None and is_pandora18k(data):
             bunch = load_pandora18k(data, on_mismatch="ignore")
         else:
             bunch = read_folder(
@@ -180,9 +181,10 @@ def choose_weights(weights, say=print, *, fall_back=False):
         )
     if weights is not None or not fall_back:
         return weights or "imagenet"
-    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
-    if not os.access(home, os.W_OK):  # then Keras uses another folder
-        home = "/tmp/.keras"
+    # The folder in which Keras looks for them.
+    base = os.path.expanduser("~")
+    base = base if os.access(base, os.W_OK) else "/tmp"
+    home = os.environ.get("KERAS_HOME", os.path.join(base, ".keras"))
     if fetch(INCEPTION_URL, INCEPTION_MD5, Path(home, "models"), say):
         return "imagenet"
     say(

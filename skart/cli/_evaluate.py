@@ -237,8 +237,6 @@ def as_table(evaluation, method):
 
 def _with_interval(value, low, high):
     """Return a share as a percentage with its interval, a dash for nan."""
-    return (
-        "-"
-        if value != value
-        else f"{value:.0%} ({low:.0%}-{high:.0%})".replace("%", "")
-    )
+    if value != value:
+        return "-"
+    return f"{100 * value:.0f} ({100 * low:.0f}-{100 * high:.0f})"

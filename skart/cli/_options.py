@@ -46,6 +46,17 @@ class Source:
     def __str__(self):
         return str(self.path)
 
+    def check(self, is_table):
+        """Raise ValueError if an option is given that does not apply to the path."""
+        names = ("path_column", "movement_column", "artist_column", "root")
+        reason = f"is for tables, and {self} is a folder"
+        if is_table:
+            names = ("part", "artists")
+            reason = f"is for folders, and {self} is a table"
+        for name in names:
+            if getattr(self, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')} {reason}")
+
     def as_arguments(self):
         """Return the arguments of a command that reads the same paintings."""
         arguments = [str(self.path)]

@@ -54,7 +54,7 @@ def predict(
         skart predict model.onnx painting.jpg
     """
     paths, columns = [], {}
-    for image in images:
+    for image in (image.expanduser() for image in images):
         if image.suffix.lower() in (".csv", ".tsv", ".xlsx", ".parquet"):
             found = _read_table(image, path_column, root)
             columns |= found
@@ -62,7 +62,7 @@ def predict(
         elif image.is_dir():
             paths += _list_folder(image)
         else:
-            paths.append(os.path.expanduser(image))
+            paths.append(str(image))
     paths = list(dict.fromkeys(paths))
     predictions, failures = predict_images(
         model, paths, top_k, weights=weights, cache=cache
@@ -158,12 +158,12 @@ def _list_folder(folder):
 
 def _read_table(file, path_column, root):
     """Return the other columns of a table by path, each row a dict."""
-    from skart.datasets._tables import find_columns, read_table
+    from skart.datasets._tables import clean_names, find_columns, read_table
 
-    table = read_table(file)
+    table = clean_names(read_table(file), repr(str(file)))
     column = find_columns(table, repr(str(file)), path=path_column)["path"]
     table = table[table[column].notna()]
-    folder = file.parent if root is None else root
+    folder = file.parent if root is None else root.expanduser()
     paths = [str(folder / os.path.expanduser(path)) for path in table[column]]
     rows = table.drop(columns=column).astype(object).fillna("").to_dict("records")
     return dict(zip(paths, rows, strict=True))
@@ -188,7 +188,9 @@ def _as_csv(paths, predictions, failures, columns):
     more = list(dict.fromkeys(name for row in columns.values() for name in row))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "rank", "movement", "probability", "error", *more])
+    names = ["path", "rank", "movement", "probability", "error"]
+    others = [f"{name} (table)" if name in names else name for name in more]
+    table.writerow([*names, *others])
     for path in paths:
         others = [columns.get(path, {}).get(name, "") for name in more]
         if path in failures:

@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 
 from skart.datasets._folder import make_bunch
-from skart.datasets._tables import clean_table, find_columns, read_table
+from skart.datasets._tables import (
+    as_numbers,
+    clean_column,
+    clean_names,
+    find_columns,
+    read_table,
+)
 
 
 def load_catalogue(
@@ -22,8 +28,9 @@ def load_catalogue(
 ):
     r"""Load labelled paintings from a table with one row per painting.
 
-    Texts are read as they are: no number loses a zero. Blanks around them and different
-    encodings of accents are removed, and a blank cell is a missing value.
+    Cells are read as text, so leading zeros are kept. In movements and artists,
+    surrounding whitespace is stripped, accents are normalized (NFC), and blank cells
+    are missing values.
 
     Parameters
     ----------
@@ -48,8 +55,8 @@ def load_catalogue(
     -------
     paintings : :class:`~sklearn.utils.Bunch`
         Same attributes as returned by :func:`load_image_folder`, in the order of the
-        table. `frame` has all other columns of the table, too. Movements that are whole
-        numbers are integers.
+        table. `frame` also has the columns of the table with other names. Movements
+        that are whole numbers are integers.
 
     Raises
     ------
@@ -81,18 +88,26 @@ def load_catalogue(
     >>> paintings.labels.tolist()
     ['Op Art', 'Pop Art']
     """
-    if isinstance(table, pd.DataFrame):
-        name, folder, table = "the catalogue", Path(), clean_table(table)
-    else:
+    is_file = not isinstance(table, pd.DataFrame)
+    name, folder = "the catalogue", Path()
+    if is_file:
         file = Path(table).expanduser()
-        name, folder, table = (
-            repr(str(file)),
-            file.parent,
-            read_table(file, sep, encoding),
-        )
+        name, folder = repr(str(file)), file.parent
+        table = read_table(file, sep, encoding)
+    table = clean_names(table, name)
     columns = find_columns(table, name, path=path, movement=movement, artist=artist)
-    path, movement, artist = columns.values()
-    blank = np.flatnonzero(table[path].isna() | table[movement].isna())
+    frame = pd.DataFrame(
+        {
+            role: clean_column(table[column])
+            for role, column in columns.items()
+            if column is not None
+        }
+    ).reset_index(drop=True)
+    if pd.api.types.is_integer_dtype(table[columns["movement"]]):
+        frame["movement"] = frame["movement"].astype("Int64")
+    elif is_file:
+        frame["movement"] = as_numbers(frame["movement"])
+    blank = np.flatnonzero(frame[["path", "movement"]].isna().any(axis=1))
     if len(blank):
         rows = [f"row {row + 1}" for row in blank]
         raise ValueError(
@@ -100,25 +115,34 @@ def load_catalogue(
             "delete them."
         )
     folder = folder if root is None else Path(root).expanduser()
-    paths = [
-        str(folder / os.path.expanduser(os.fspath(value))) for value in table[path]
-    ]
+    given = table[columns["path"]].tolist()
+    paths = [_find_file(folder, str(value)) for value in given]
     missing = [
         f"row {row} ({value!r})"
-        for row, value in enumerate(table[path], start=1)
-        if not os.path.isfile(paths[row - 1])
+        for row, (value, path) in enumerate(zip(given, paths, strict=True), start=1)
+        if not os.path.isfile(path)
     ]
     if missing:
         raise FileNotFoundError(
             f"{name} lists files that don't exist in {str(folder)!r}: "
             f"{_join(missing)}. If paths refer to another folder, name it as root."
         )
-    frame = pd.DataFrame({"path": pd.Series(paths, dtype=object)})
-    frame["movement"] = table[movement].to_numpy()
-    frame["artist"] = None if artist is None else table[artist].to_numpy(dtype=object)
+    frame["path"] = pd.Series(paths, dtype=object)
+    if "artist" not in frame:
+        frame["artist"] = None
     others = table.drop(columns=[*columns, *columns.values()], errors="ignore")
+    if is_file:
+        others = others.apply(as_numbers)
     frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)
     return make_bunch(frame, name, skipped={})
+
+
+def _find_file(folder, text):
+    """Return the path in a cell, without blanks around it if there is no such file."""
+    given, stripped = (
+        str(folder / os.path.expanduser(path)) for path in (text, text.strip())
+    )
+    return given if os.path.isfile(given) else stripped
 
 
 def _join(rows, most=3):

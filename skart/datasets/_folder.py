@@ -27,7 +27,7 @@ _SERVICE = re.compile(
     re.IGNORECASE,
 )
 _PARTS = re.compile(
-    r"(train|test|val|valid|validat|dev|eval|holdout)(ing|ion|uation)?(set)?"
+    r"(train|test|val|valid|validat|dev|eval|holdout)(ing|ion|uation)?[ _-]?(set|data)?"
 )
 # Names that stand for no artist. The prefix is that of the group of a single painting.
 UNKNOWN_ARTIST = "unknown artist of "
@@ -59,7 +59,7 @@ def load_image_folder(root, *, part=None, artists=None):
         Artists that are not folders: a regular expression with a group ``artist`` that
         is searched in the path below the movement, ``"names"`` for the part of the file
         name before the first underscore, or a function that takes a path and returns an
-        artist or None. Further named groups are columns of `frame`.
+        artist or None. Other named groups become columns of `frame`.
 
     Returns
     -------
@@ -120,6 +120,7 @@ def load_image_folder(root, *, part=None, artists=None):
     (['Cubism', 'Fauvism'], ['Gris', 'Derain'])
     """
     paintings = read_folder(root, part=part, artists=artists)
+    paintings.pop("empty", None)
     example = find_artist_in_names(paintings)
     if example and artists is None:
         warnings.warn(
@@ -140,11 +141,8 @@ def read_folder(root, *, part=None, artists=None, skip_empty=False):
     skipped = Counter()
     found, parts = _choose_part(root, list(_walk(root, skipped)), part)
     n_levels = 0 if parts is None else 1
-    rows = [
-        (path, folders, *folders[n_levels:], None)[:4]
-        for path, folders in found
-        if len(folders) > n_levels
-    ]
+    found_below = [(path, folders[n_levels:]) for path, folders in found]
+    rows = [(path, *names, None)[:3] for path, names in found_below if names]
     n_loose = len(found) - len(rows)
     if n_loose:
         skipped["outside a movement"] = n_loose
@@ -153,18 +151,21 @@ def read_folder(root, *, part=None, artists=None, skip_empty=False):
         raise ValueError(
             f"{str(root)!r} has no images in folders of movements{others}. {_LAYOUT}"
         )
-    frame = pd.DataFrame(
-        rows, columns=["path", "folders", "movement", "artist"], dtype=object
-    )
-    folders = frame.pop("folders")
+    frame = pd.DataFrame(rows, columns=["path", "movement", "artist"], dtype=object)
     if artists is not None:
-        _set_artists(frame, artists)
+        below = [
+            "/".join([*names[1:], os.path.basename(path)])
+            for path, names in found_below
+            if names
+        ]
+        _set_artists(frame, artists, below)
     more = {}
     if parts is None:
+        movements = set(frame["movement"])
         empty = [
             entry.name
             for entry in visible_entries(root, Counter())
-            if _kind(entry) == "folder" and entry.name not in set(frame["movement"])
+            if _kind(entry) == "folder" and entry.name not in movements
         ]
         if empty and not skip_empty:
             raise ValueError(
@@ -173,7 +174,7 @@ def read_folder(root, *, part=None, artists=None, skip_empty=False):
             )
         more["empty"] = empty
     elif part == "all":
-        frame["part"] = folders.str[0]
+        frame["part"] = [folders[0] for _, folders in found if len(folders) > n_levels]
         more["parts"] = frame["part"].to_numpy(dtype=str)
     return make_bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
 
@@ -288,15 +289,17 @@ def _choose_part(root, found, part):
     return [image for image in found if image[1][:1] == (part,)], parts
 
 
-def _set_artists(frame, artists):
-    """Set the artists of a frame by a pattern or a function."""
+def _set_artists(frame, artists, below):
+    """Set the artists of a frame by a pattern in the paths `below`, or a function."""
     if callable(artists):
-        frame["artist"] = [artists(path) for path in frame["path"]]
+        found = pd.Series([artists(path) for path in frame["path"]], dtype=object)
+        frame["artist"] = clean_column(found)
         found = frame["artist"].notna()
     else:
         pattern = _ARTIST_IN_NAMES if artists == "names" else artists
         try:
             groups = re.compile(pattern).groupindex
+            re.search(pattern, "")  # a pattern of bytes searches in no path
         except (re.error, TypeError) as error:
             raise ValueError(
                 f"artists must be a regular expression, 'names' or a function; got "
@@ -307,10 +310,12 @@ def _set_artists(frame, artists):
                 f"artists must have a group named artist, (?P<artist>...); got "
                 f"{artists!r}"
             )
-        below = [
-            PurePath(path).as_posix().rpartition(f"/{movement}/")[2]
-            for path, movement in zip(frame["path"], frame["movement"], strict=True)
-        ]
+        reserved = {"path", "movement", "part"} & set(groups)
+        if reserved:
+            raise ValueError(
+                f"artists={artists!r} must not have groups named path, movement or "
+                "part: these are columns of the result"
+            )
         columns = pd.Series(below, dtype=object).str.extract(pattern)[list(groups)]
         frame[columns.columns] = columns
         found = columns["artist"].notna()

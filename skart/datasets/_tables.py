@@ -1,7 +1,9 @@
 """Tables of paintings as people export them: text, columns and names."""
 
-import re
+import csv
+import itertools
 import unicodedata
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -24,7 +26,7 @@ PACKAGES = {".xlsx": "openpyxl", ".parquet": "pyarrow"}
 
 
 def read_table(file, sep=None, encoding="utf-8-sig"):
-    """Return a CSV, Excel or Parquet file as a table of clean texts."""
+    """Return a CSV, Excel or Parquet file as a table; cells of the former are texts."""
     file = Path(file).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f"there is no table {str(file)!r}")
@@ -32,13 +34,16 @@ def read_table(file, sep=None, encoding="utf-8-sig"):
     options = {"dtype": str, "keep_default_na": False, "na_values": _MISSING}
     try:
         if kind == ".parquet":
-            return clean_table(pd.read_parquet(file))
+            return pd.read_parquet(file)
         if kind == ".xlsx":
-            table = pd.read_excel(file, engine=PACKAGES[kind], **options)
-        else:
-            sep = sep or _detect_separator(file, encoding)
-            table = pd.read_csv(file, sep=sep, encoding=encoding, **options)
-        return clean_table(table).apply(_as_numbers)
+            return pd.read_excel(file, engine=PACKAGES[kind], **options)
+        sep = sep or _detect_separator(file, encoding)
+        with warnings.catch_warnings():
+            # Lines may end in a separator.
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            return pd.read_csv(
+                file, sep=sep, encoding=encoding, index_col=False, **options
+            )
     except ImportError as error:
         raise ImportError(
             f"{str(file)!r} needs {PACKAGES[kind]}, which is not installed. Run: pip "
@@ -53,11 +58,12 @@ def read_table(file, sep=None, encoding="utf-8-sig"):
         raise ValueError(f"{str(file)!r} can't be read as a table: {error}") from error
 
 
-def clean_table(table):
-    """Return a table whose texts have no blanks around them, and no empty ones."""
-    table = table.rename(columns=lambda name: " ".join(str(name).split()))
-    for name in table.columns[table.dtypes.map(_holds_text)]:
-        table[name] = clean_column(table[name])
+def clean_names(table, name):
+    """Return a table with clean names of columns, which must differ."""
+    table = table.rename(columns=lambda column: " ".join(str(column).split()))
+    twice = table.columns[table.columns.duplicated()].tolist()
+    if twice:
+        raise ValueError(f"{name} has several columns {twice[0]!r}: rename them")
     return table
 
 
@@ -75,7 +81,7 @@ def _clean(value):
 
 
 def find_columns(table, name, **wanted):
-    """Return the columns of path, movement and artist by name; None for no artist."""
+    """Return the columns of path, movement and artist; None for no artist."""
     found = {}
     for role, column in wanted.items():
         if column is None:
@@ -85,7 +91,9 @@ def find_columns(table, name, **wanted):
                     f"{name} has no column that looks like the {role}. Its columns are "
                     f"{', '.join(map(repr, table.columns))}: name one as {role}."
                 )
-        elif column is not False and column not in table:
+        elif column is False and role == "artist":
+            pass
+        elif column not in table:
             raise ValueError(
                 f"{name} has no column {column!r}, named as {role}."
                 f"{suggest(column, map(str, table.columns))}"
@@ -103,11 +111,7 @@ def _find_usual(table, role):
     return next((by_key[key] for key in _COLUMNS[role] if key in by_key), None)
 
 
-def _holds_text(dtype):
-    return pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
-
-
-def _as_numbers(column):
+def as_numbers(column):
     """Return a column of whole numbers as int if no digit is lost, else unchanged."""
     texts = column.dropna()
     if len(texts) and texts.astype(str).str.fullmatch(r"-?[1-9]\d{0,17}|0").all():
@@ -116,7 +120,11 @@ def _as_numbers(column):
 
 
 def _detect_separator(file, encoding):
-    """Return the separator that occurs most often in the header line."""
-    with open(file, encoding=encoding) as lines:
-        header = re.sub('"[^"]*"', "", lines.readline())
-    return max(_SEPARATORS, key=header.count)
+    """Return the separator with the most fields in each of the first lines."""
+    with open(file, encoding=encoding, newline="") as raw:
+        lines = [line for line in itertools.islice(raw, 20) if line.strip()]
+
+    def count_fields(sep):
+        return min((len(row) for row in csv.reader(lines, delimiter=sep)), default=0)
+
+    return max(_SEPARATORS, key=count_fields)

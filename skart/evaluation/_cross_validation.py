@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
-from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 
 from skart._utils._validation import HasMethods, Integral, check_groups, validate
@@ -86,8 +87,8 @@ def evaluate(
     -------
     evaluation : Evaluation
         Evaluation of the out-of-fold predictions. Its ``random_folds`` is the
-        evaluation with random folds. Its ``tested`` are the positions of the paintings
-        that were tested: all but those of movements by a single artist.
+        evaluation with random folds. Its ``tested`` holds the positions of the tested
+        paintings, which are all except those of movements by a single artist.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def evaluate(
         },
         _PARAMETER_CONSTRAINTS,
     )
-    y = np.asarray(y)
+    y = column_or_1d(y)
     check_consistent_length(X, y)
     groups = check_groups(groups, X)
     missing = np.flatnonzero(pd.isna(y))
@@ -146,7 +147,7 @@ def evaluate(
     options = {"shuffle": True, "random_state": random_state}
     always_trained = np.zeros(len(y), bool)
     if cv is not None and not isinstance(cv, Integral):
-        splits = list(check_cv(cv).split(y, y, groups))
+        splits = list(check_cv(cv).split(X, y, groups))
         _warn_about_absent_movements(y, splits)
     elif groups is None:
         splits = list(StratifiedKFold(cv or _N_FOLDS, **options).split(y, y))
@@ -171,20 +172,23 @@ def evaluate(
     )
     evaluation = run(splits)
     if random_folds and evaluation.artists_apart:
-        splitter = StratifiedKFold(len(splits), **options)
+        # No fold lacks a movement, as far as possible.
+        counts = pd.Series(y[~always_trained]).value_counts()
+        n_splits = max(2, min(len(splits), counts.min()))
+        splitter = StratifiedKFold(n_splits, **options)
         evaluation.random_folds = run(_split(splitter, y, None, always_trained))
     return evaluation
 
 
-def _warn_about_absent_movements(y, splits):
+def _warn_about_absent_movements(y, splits, stacklevel=3):
     """Warn if a training set lacks a movement."""
     absent = [set(y) - set(y[train]) for train, _ in splits]
     if any(absent):
         warnings.warn(
-            "cv makes training sets without paintings of "
+            "the folds make training sets without paintings of "
             f"{', '.join(sorted(map(str, set().union(*absent))))}: the movement is not "
             "recognised by the classifier of that fold",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 
@@ -195,12 +199,15 @@ def keep_artists_apart(y, groups, n_splits, random_state=0, *, stacklevel=2):
     set. There are fewer folds if a training set would otherwise lack a movement.
     """
     always_trained = _find_single_artists(y, groups, stacklevel + 1)
+    n_splits = max(2, min(n_splits, len(np.unique(groups[~always_trained]))))
     for n in range(n_splits, 1, -1):
         splitter = StratifiedGroupKFold(n, shuffle=True, random_state=random_state)
         splits = _split(splitter, y, groups, always_trained)
-        n_classes = [len(np.unique(y[train])) for train, test in splits if len(test)]
-        if n_classes == n * [len(np.unique(y))]:
+        tested = set(y[~always_trained])
+        if all(len(test) and tested <= set(y[train]) for train, test in splits):
             break
+    else:
+        _warn_about_absent_movements(y, splits, stacklevel + 1)
     return splits, always_trained
 
 
@@ -227,11 +234,14 @@ def _find_single_artists(y, groups, stacklevel):
 def _split(splitter, y, groups, always_trained):
     """Return the splits of the other paintings, with `always_trained` in training."""
     rows, kept = np.flatnonzero(~always_trained), np.flatnonzero(always_trained)
-    groups = None if groups is None else groups[rows]
-    return [
-        (np.union1d(rows[train], kept), rows[test])
-        for train, test in splitter.split(rows, y[rows], groups)
-    ]
+    splits = []
+    chosen = None if groups is None else groups[rows]
+    for train, test in splitter.split(rows, y[rows], chosen):
+        added = kept
+        if groups is not None:  # not those by an artist who is tested
+            added = kept[~np.isin(groups[kept], groups[rows[test]])]
+        splits.append((np.union1d(rows[train], added), rows[test]))
+    return splits
 
 
 def _cross_validate(
@@ -259,7 +269,7 @@ def _cross_validate(
         )
         for train, test in splits
     )
-    predictions, has_probabilities, scores = zip(*results, strict=True)
+    predicted, probabilities, scores = zip(*results, strict=True)
     fold_scores = None
     if scorer is not None:
         fold_scores = pd.DataFrame(
@@ -267,10 +277,14 @@ def _cross_validate(
             for score in scores
         )
     order = np.argsort(np.concatenate([test for _, test in splits]))
-    name = "probabilities" if all(has_probabilities) else "y_pred"
+    if any(part is None for part in probabilities):
+        probabilities = None
+    else:
+        probabilities = np.concatenate(probabilities)[order]
     return Evaluation(
         y[tested],
-        **{name: np.concatenate(predictions)[order]},
+        probabilities=probabilities,
+        y_pred=np.concatenate(predicted)[order],
         classes=classes,
         groups=None if groups is None else groups[tested],
         folds=folds[tested],
@@ -304,22 +318,23 @@ def _number_folds(splits, tested):
 
 
 def _fit_and_predict(estimator, X, y, train, test, classes, scorer, params):
-    """Return the predictions of a fold, whether they are probabilities, and scores."""
+    """Return the predictions of a fold, their probabilities or None, and scores."""
     params = {
         name: _safe_indexing(value, train) if _is_aligned(value, len(y)) else value
         for name, value in params.items()
     }
     estimator.fit(_safe_indexing(X, train), y[train], **params)
     X_test = _safe_indexing(X, test)
-    if has_probabilities := hasattr(estimator, "predict_proba"):
-        # A movement that is absent from training has the probability 0.
-        found = estimator.predict_proba(X_test)
-        predicted = np.zeros((len(test), len(classes)), found.dtype)
-        predicted[:, np.searchsorted(classes, estimator.classes_)] = found
-    else:
-        predicted = estimator.predict(X_test)
     score = None if scorer is None else scorer(estimator, X_test, y[test])
-    return predicted, has_probabilities, score
+    if isinstance(estimator, Pipeline) and len(estimator) > 1:  # transform once
+        X_test, estimator = estimator[:-1].transform(X_test), estimator[-1]
+    probabilities = None
+    if hasattr(estimator, "predict_proba"):
+        found = estimator.predict_proba(X_test)
+        # A movement that is absent from training has the probability 0.
+        probabilities = np.zeros((len(test), len(classes)), found.dtype)
+        probabilities[:, np.searchsorted(classes, estimator.classes_)] = found
+    return estimator.predict(X_test), probabilities, score
 
 
 def _is_aligned(value, n_samples):

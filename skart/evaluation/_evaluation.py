@@ -32,8 +32,7 @@ class Evaluation:
     probabilities : array-like of shape (n_paintings, n_classes), default=None
         Predicted probabilities, in the order of ``classes``.
     y_pred : array-like of shape (n_paintings,), default=None
-        Predicted movements. Pass either ``probabilities`` or, for classifiers without
-        ``predict_proba``, ``y_pred``.
+        Predicted movements. If None, the most probable ones.
     classes : array-like of shape (n_classes,), default=None
         Movements, each once. If None, those in ``y_true`` and ``y_pred``; required with
         ``probabilities``.
@@ -101,8 +100,8 @@ class Evaluation:
         self.tested = np.arange(len(self.y_true)) if tested is None else tested
         self.fold_scores = fold_scores
         self._random_state = random_state
-        if (probabilities is None) == (y_pred is None):
-            raise ValueError("pass either probabilities or y_pred")
+        if probabilities is None and y_pred is None:
+            raise ValueError("pass probabilities, y_pred or both")
         if probabilities is None:
             self.y_pred = np.asarray(y_pred)
             known = np.union1d(self.y_true, self.y_pred)
@@ -111,8 +110,9 @@ class Evaluation:
         else:
             # Sorted, as the methods expect.
             self.classes, self.probabilities = _sort_classes(classes, probabilities)
-            self.y_pred = self.classes[self.probabilities.argmax(axis=1)]
-            self.confidence = self.probabilities.max(axis=1)
+            if y_pred is None:
+                y_pred = self.classes[self.probabilities.argmax(axis=1)]
+            self.y_pred = np.asarray(y_pred)
         check_consistent_length(self.y_true, self.y_pred, folds)
         if len(np.unique(self.classes)) < len(self.classes):
             raise ValueError(f"classes hold one twice: {self.classes.tolist()}")
@@ -123,6 +123,10 @@ class Evaluation:
                     f"{name} holds {unknown.tolist()}; the classes are "
                     f"{self.classes.tolist()}"
                 )
+        if self.probabilities is not None:
+            rows = np.arange(len(self.y_pred))
+            columns = np.searchsorted(self.classes, self.y_pred)
+            self.confidence = self.probabilities[rows, columns]
 
     @functools.cached_property
     def metrics(self):

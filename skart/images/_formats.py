@@ -111,6 +111,12 @@ def decoder_errors():
         raise OSError(f"a damaged file ({explain(error)})") from error
 
 
+def is_supported(content):
+    """Return whether the bytes of a file begin like those of a supported format."""
+    patterns = (pattern for pattern, _ in _FORMATS.values())
+    return any(re.match(pattern, content, re.DOTALL) for pattern in patterns)
+
+
 def _open(path):
     """Open a regular file."""
     # Opening a named pipe blocks until another process writes to it.

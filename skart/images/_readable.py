@@ -10,10 +10,10 @@ from skart.images._loader import ImageLoader
 
 
 def find_readable(X, *, n_threads=None, verbose=True):
-    """Return whether each image can be decoded, and warn of the others.
+    """Return whether each image can be decoded, and warn about the rest.
 
-    Use it to leave out unreadable files together with their labels: in a pipeline, the
-    images and the labels must keep their numbers.
+    Use it to drop unreadable files together with their labels: a pipeline can't drop
+    rows, since X and y must have the same length.
 
     Parameters
     ----------
@@ -65,10 +65,11 @@ def find_readable(X, *, n_threads=None, verbose=True):
         warnings.filterwarnings("ignore", ".* images can't be read")
         for batch in images.iter_batches(batch_size=64):
             progress.update(len(batch))
+    readable = np.array([str(x) not in images.failures for x in images.paths])
     if images.failures:
         warnings.warn(
-            f"{len(images.failures)} of {len(images)} images can't be read:\n"
+            f"{np.sum(~readable)} of {len(images)} images can't be read:\n"
             f"{format_failures(images.failures)}",
             stacklevel=2,
         )
-    return np.array([str(source) not in images.failures for source in images.paths])
+    return readable

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from skart.images._formats import MemoryImage
+from skart.images._formats import MemoryImage, is_supported
 
 
 def list_sources(X):
@@ -28,6 +28,7 @@ def list_sources(X):
                 f"X must be one column of images; got shape {X.shape}. Select the "
                 "column of the paths, X['path'] for instance."
             )
+    X = list(X) if not hasattr(X, "__len__") else X
     if len(X) == 0:
         raise ValueError("X holds 0 images; at least 1 is required")
     return [_to_source(item, place) for place, item in enumerate(X)], index
@@ -49,14 +50,17 @@ def _to_source(item, place):
     """Return a path as str, and any other image as a MemoryImage."""
     name = f"image {place}"
     if isinstance(item, (str, os.PathLike)):
-        return os.path.expanduser(os.fspath(item))
+        return os.path.expanduser(os.fsdecode(item))
     if isinstance(item, (bytes, bytearray, memoryview)):
         return MemoryImage(bytes(item), name)
     if isinstance(item, Image.Image):
         file = getattr(item, "fp", None)
-        if file is None or not getattr(item, "tile", None):  # its pixels are loaded
-            return MemoryImage(item.copy(), name)
-        return MemoryImage(_read_all(file), name)
+        # Decoded from its file if that shows the same image.
+        is_unloaded = file is not None and getattr(item, "tile", None)
+        content = _read_all(file) if is_unloaded and item.tell() == 0 else b""
+        if is_supported(content):
+            return MemoryImage(content, name)
+        return MemoryImage(item.copy(), name)
     if hasattr(item, "read"):
         content = _read_all(item)
         if isinstance(content, bytes):
@@ -75,7 +79,7 @@ def _to_source(item, place):
 
 def _read_all(file):
     """Return the content of a file object from its beginning; keep its position."""
-    if not file.seekable():
+    if not getattr(file, "seekable", lambda: False)():
         return file.read()
     place = file.tell()
     file.seek(0)

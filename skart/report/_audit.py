@@ -39,9 +39,9 @@ def write_audit(audit, path, *, max_clusters=200):
     path : str or path
         The page. An existing file is replaced; folders are created as needed.
     max_clusters : int, default=200
-        Largest number of clusters that are shown, with 20 files each. Of each other
-        problem, five times as many findings are listed. The page has the numbers of
-        those that are left out.
+        Maximum number of clusters to show, with up to 20 files each. For every other
+        problem, up to five times as many findings are listed. The page states how many
+        were omitted.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -149,6 +150,18 @@ def test_artists_in_names_are_an_option(make_folder):
     assert profile(root, "--artists", pattern).startswith("8 paintings of 2 artists")
     done = CliRunner().invoke(app, ["profile", str(root), "--artists", "x"])
     assert "skart: --artists must have a group named artist" in done.stderr
+
+
+def test_options_that_do_not_apply_raise(make_folder, tmp_path):
+    root = make_folder([f"{name}/{i}.jpg" for i in range(4) for name in "ab"])
+    table = tmp_path / "works.csv"
+    table.write_text("path,movement")
+    for data, option, reason in (
+        (root, "--path-column", "--path-column is for tables, and .* is a folder"),
+        (table, "--artists", "--artists is for folders, and .* is a table"),
+    ):
+        done = CliRunner().invoke(app, ["profile", str(data), option, "x"])
+        assert done.exit_code == 2 and re.search(reason, done.stderr)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])

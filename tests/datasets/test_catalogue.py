@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 
 import pandas as pd
@@ -121,6 +122,49 @@ def test_spellings_of_one_name_are_equal(museum):
     table["movement"] = ["Op Art", "  ", ""]
     with pytest.raises(ValueError, match="without path or movement: row 2, row 3"):
         load_catalogue(table, root=root)
+
+
+@pytest.mark.parametrize("name", ["Cafe\u0301.jpg", "a  b.jpg", " lead.jpg", "7"])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_paths_are_taken_as_they_are(tmp_path, name, as_file):
+    save_image(tmp_path / "x.jpg", (8, 8))
+    shutil.copy(tmp_path / "x.jpg", tmp_path / name)
+    table = pd.DataFrame({"path": [name, " x.jpg "], "movement": ["A", "B"]})
+    if as_file:
+        table.to_csv(tmp_path / "works.csv", index=False)
+        table = tmp_path / "works.csv"
+    paintings = load_catalogue(table, root=tmp_path)
+    assert paintings.paths.tolist() == [str(tmp_path / name), str(tmp_path / "x.jpg")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,movement,movement\na.jpg,A,B\n", None),
+        ("path,movement,movement \na.jpg,A,B\n", "several columns 'movement'"),
+    ],
+)
+def test_columns_of_one_name_raise(tmp_path, content, message):
+    save_image(tmp_path / "a.jpg", (8, 8))
+    (tmp_path / "works.csv").write_text(content)
+    with pytest.raises(ValueError, match=message or "one movement only"):
+        load_catalogue(tmp_path / "works.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "path\tmovement\tsize (h, w, d)\na.jpg\tA\t1\na.jpg\tB\t2\n",
+        "\npath;movement\na.jpg;A\na.jpg;B\n",
+        "path,movement\na.jpg,A,\na.jpg,B,\n",
+        '"path","movement"\n"a.jpg","A;1"\n"a.jpg","B;2"\n',
+    ],
+)
+def test_separators_of_odd_tables(tmp_path, content):
+    save_image(tmp_path / "a.jpg", (8, 8))
+    (tmp_path / "works.csv").write_text(content)
+    paintings = load_catalogue(tmp_path / "works.csv")
+    assert [label[0] for label in paintings.labels] == ["A", "B"]
 
 
 def test_table_of_one_column(museum):

@@ -187,6 +187,9 @@ def test_named_groups_are_columns(tmp_path):
         (r"(\w+)_", "group named artist"),
         (r"(?P<artist>", "must be a regular expression"),
         (7, "must be a regular expression, 'names' or a function; got 7"),
+        (rb"(?P<artist>x)", "must be a regular expression"),
+        (r"(?P<artist>\d)(?P<path>.)", "must not have groups named path"),
+        (lambda path: "", "finds no artist"),
         (r"(?P<artist>x{9})", "finds no artist, in '.*1.jpg' for instance"),
     ],
 )
@@ -201,6 +204,12 @@ def test_other_file_names_give_no_hint(tmp_path, name):
     names = [f"{folder}/{name.format(i)}" for folder in "AB" for i in range(6)]
     write(tmp_path, *names)
     load_image_folder(tmp_path)  # warnings are errors
+
+
+def test_artists_are_searched_below_the_movement(tmp_path):
+    write(tmp_path, "Cubism/Gris/Cubism/a.jpg", "Fauvism/Derain/b.jpg")
+    paintings = load_image_folder(tmp_path, artists=r"^(?P<artist>[^/]+)/")
+    assert paintings.artists.tolist() == ["Gris", "Derain"]
 
 
 def test_unknown_artists_are_groups_of_their_own(tmp_path):

@@ -14,6 +14,8 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    LeaveOneGroupOut,
     ShuffleSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
@@ -21,9 +23,12 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 from skart.evaluation import Evaluation, evaluate
+from skart.model_selection import ArtistKFold
 
 
 @pytest.fixture(scope="module")
@@ -425,8 +430,8 @@ def test_params_are_split_like_the_paintings(collection):
         ({"classes": ["a", "a"]}, "hold one twice"),
         ({"classes": None}, "classes are required"),
         ({"probabilities": [[np.nan, 1], [0, 1], [1, 0]]}, "not finite"),
-        ({"probabilities": None}, "either probabilities or y_pred"),
-        ({"y_pred": ["a", "b", "a"]}, "either probabilities or y_pred"),
+        ({"probabilities": None}, "pass probabilities, y_pred or both"),
+        ({"y_pred": ["a", "b", "d"]}, "y_pred holds .'d'."),
         ({"probabilities": None, "y_pred": ["a", "b", "c"]}, "y_pred holds .'c'."),
     ],
 )
@@ -434,3 +439,66 @@ def test_invalid_parameters_raise(changes, message):
     given = {"probabilities": np.eye(2)[[0, 1, 0]], "classes": ["a", "b"]} | changes
     with pytest.raises(ValueError, match=message):
         Evaluation(["a", "b", "a"], **given)
+
+
+def test_tested_artists_are_not_trained_on():
+    # Artist 0 has also painted all paintings of a movement that is not tested.
+    y = np.repeat(["Cubism", "Fauvism", "Rococo"], [30, 30, 6])
+    artists = np.r_[np.arange(30) % 5, 5 + np.arange(30) % 5, np.zeros(6, int)]
+    X = np.arange(66)[:, np.newaxis]
+    trained_on = []
+
+    class Recorder(DummyClassifier):
+        def fit(self, X, y):
+            trained_on.append(X.ravel())
+            return super().fit(X, y)
+
+    with pytest.warns(UserWarning, match="Rococo can't be tested"):
+        evaluation = evaluate(Recorder(), X, y, groups=artists, random_folds=False)
+    for fold, train in enumerate(trained_on):
+        tested = evaluation.groups[evaluation.folds == fold]
+        assert not set(artists[train]) & set(tested)
+
+
+def test_predictions_are_those_of_predict():
+    X, y = np.random.default_rng(0).normal(size=(80, 2)), np.arange(80) % 2
+    model = FixedThresholdClassifier(
+        GaussianNB(), threshold=0.9, response_method="predict_proba"
+    )
+    evaluation = evaluate(model, X, y, scoring="accuracy")
+    assert (evaluation.y_pred == 0).mean() > 0.9
+    assert evaluation.metrics["accuracy"] == evaluation.fold_scores["accuracy"].mean()
+    rows = np.arange(80)
+    np.testing.assert_array_equal(
+        evaluation.confidence, evaluation.probabilities[rows, evaluation.y_pred]
+    )
+
+
+def test_splitter_receives_the_paths():
+    paths = [f"{i}.jpg" for i in range(40)]
+    X = pd.Series(paths)
+    y = np.arange(40) % 2
+    artists = {path: f"artist {i % 8}" for i, path in enumerate(paths)}
+    model = make_pipeline(
+        FunctionTransformer(lambda X: np.zeros((len(X), 1))), DummyClassifier()
+    )
+    evaluation = evaluate(model, X, y, cv=ArtistKFold(2, artists=artists))
+    assert len(evaluation.y_pred) == 40
+
+
+def test_folds_of_three_artists():
+    y = np.repeat(["a", "b", "c"], 20)
+    artists = np.r_[[1, 2] * 10, [2, 3] * 10, [1, 3] * 10]
+    evaluation = evaluate(DummyClassifier(), np.zeros((60, 1)), y, groups=artists)
+    assert evaluation.artists_apart and len(set(evaluation.folds)) == 3
+    with pytest.warns(UserWarning, match="training sets without paintings of a"):
+        evaluate(DummyClassifier(), np.zeros((60, 1)), y, groups=artists, cv=2)
+
+
+def test_as_many_folds_as_artists():
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    evaluation = evaluate(
+        GaussianNB(), X, y, groups=np.arange(60) // 2, cv=LeaveOneGroupOut()
+    )
+    assert len(set(evaluation.folds)) == 30
+    assert len(set(evaluation.random_folds.folds)) == 30

@@ -82,6 +82,17 @@ def test_pixels_in_memory(files, open_image):
     np.testing.assert_array_equal(loader.transform(arrays[1])[0], expected[1])
 
 
+def test_frames_of_a_pillow_image(tmp_path, open_image):
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "frames.tif", save_all=True, append_images=frames[1:])
+    image = open_image(tmp_path / "frames.tif")
+    image.seek(1)
+    assert ImageLoader(8).transform(image)[0][0, 0].tolist() == [0, 0, 255]
+    frames[0].save(tmp_path / "other.tga")  # a format that is not read from files
+    other = open_image(tmp_path / "other.tga")
+    assert ImageLoader(8).transform(other)[0][0, 0].tolist() == [255, 0, 0]
+
+
 def test_damaged_images_in_memory_are_named():
     loader = ImageLoader(16)
     with pytest.raises(ValueError, match="1 of 2 images can't be read:\\n  'image 1'"):
