@@ -243,8 +243,10 @@ TRANSFER = ("--weights", "random", "--layer", "mixed2")
 def test_interrupts_of_training(folder, arguments, moment, request, tmp_path):
     log, store = tmp_path / "log", FeatureStore(tmp_path / "cache")
     command = ["train", request.getfixturevalue(folder), *arguments]
-    # A search that never ends: it is at work, whatever the moment.
-    command += ["--search", "100000", "--cache", tmp_path / "cache"]
+    # A search that never ends, or a training that takes long, whatever the moment.
+    is_epoch = isinstance(moment, str) and moment.startswith("Epoch")
+    command += ["--epochs", "1000"] if is_epoch else ["--search", "100000"]
+    command += ["--cache", tmp_path / "cache"]
     with (
         open(log, "w") as output,
         subprocess.Popen(
