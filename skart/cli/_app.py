@@ -44,6 +44,8 @@ _IN_OPTIONS = {
     r", or name its encoding, .*? for instance": "",
     r"Pass groups=None for random folds": "",
     r"weights=None|None for random weights": "--weights random",
+    r"a file of your own as weights": "--weights with a file of your own",
+    r"another folder as cache": "another folder as --cache",
 }
 
 

@@ -57,7 +57,9 @@ class Collection:
             bunch = read_folder(
                 data, part=source.part, artists=source.artists, skip_empty=skip_empty
             )
-        self._artist_in_names = find_artist_in_names(bunch)
+        self._hint = (
+            None if bunch.artists is not None else _hint_at_artists(data, bunch)
+        )
         self.differences = bunch.get("differences")
         self.skipped = bunch.skipped
         self.empty = bunch.get("empty", [])
@@ -69,13 +71,19 @@ class Collection:
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
         if on_error == "skip":
             frame = frame[find_readable(frame["path"])]
-        counts = frame["movement"].value_counts(sort=False).sort_index()
-        self.left_out = counts.index[counts < least].tolist()
-        kept = ~frame["movement"].isin(self.left_out)
-        self.frame = frame[kept].reset_index(drop=True)
+        self.frame = frame.reset_index(drop=True)
+        self.left_out = []
+        self.drop_small(least)
+
+    def drop_small(self, least=LEAST_PAINTINGS):
+        """Leave out the movements of fewer than `least` paintings."""
+        counts = self.frame["movement"].value_counts(sort=False).sort_index()
+        self.left_out += counts.index[counts < least].tolist()
+        kept = ~self.frame["movement"].isin(self.left_out)
+        self.frame = self.frame[kept].reset_index(drop=True)
         if self.frame["movement"].nunique() < 2:
             raise ValueError(
-                f"{str(data)!r} has fewer than two movements of {least} or more "
+                f"{self.name!r} has fewer than two movements of {least} or more "
                 "paintings: too little to train on and to test with"
             )
 
@@ -126,12 +134,25 @@ class Collection:
             remarks.append(
                 f"left out, with fewer than {LEAST_PAINTINGS} paintings: {names}"
             )
-        if self._artist_in_names:
-            remarks.append(
-                "the artists are unknown, but file names seem to begin with them: "
-                f"{self._artist_in_names}. Pass --artists names to keep artists apart."
-            )
+        if self._hint:
+            remarks.append(f"the artists are unknown{self._hint}")
         return remarks
+
+
+def _hint_at_artists(data, bunch):
+    """Return where the unknown artists may be, or None."""
+    if data.is_file():
+        columns = bunch.frame.columns.difference(["path", "movement", "artist"])
+        if len(columns):
+            return (
+                f": if a column has them ({', '.join(columns)}), pass --artist-column"
+            )
+        return None
+    example = find_artist_in_names(bunch)
+    return example and (
+        f", but file names seem to begin with them: {example}. Pass --artists names to "
+        "keep artists apart."
+    )
 
 
 def load_collection(source, say, on_error):
@@ -176,7 +197,7 @@ def choose_weights(weights, say=print, *, fall_back=False):
         return None
     if weights not in ("imagenet", None) and not Path(weights).expanduser().is_file():
         raise FileNotFoundError(
-            f"--weights {weights}: there is no such file. Pass a file of InceptionV3 "
+            f"--weights {weights}: there is no such file. Name a file of InceptionV3 "
             "weights without the top (.weights.h5), 'imagenet' or 'random'."
         )
     if weights is not None or not fall_back:

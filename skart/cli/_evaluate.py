@@ -70,18 +70,23 @@ def assess(file, data, n_folds, weights, on_error, cache, seed):
         file, weights=weights, on_error=options.of_loader(on_error), cache=cache
     )
     notes = model_info(file)["notes"] or {}
+    collection = Collection(data, least=1, on_error=on_error)
     new = None
     if n_folds is None:
-        n_folds = _N_FOLDS
-        collection = Collection(data, least=1, on_error=on_error)
         new = _find_new_paintings(pipe, notes, collection, file, cache)
     if new is not None:
         collection.frame = collection.frame[new].reset_index(drop=True)
         evaluation, method = _test(pipe, notes, collection, seed)
     else:
-        collection = Collection(data, on_error=on_error)
+        collection.drop_small()
         for remark in collection.remarks():
             say(remark)
+        if notes.get("artists") and not collection.artists_known:
+            say(
+                "The model was trained with known artists: to keep them apart here, "
+                "too, name them by --artist-column or --artists."
+            )
+        n_folds = n_folds or _N_FOLDS
         evaluation, method = _cross_validate(pipe, collection, n_folds, seed)
         if notes.get("search"):
             method += "; its parameters were searched for on some of these paintings"
@@ -113,7 +118,7 @@ def _find_new_paintings(pipe, notes, collection, file, cache):
     if "digests" not in notes:
         reason = "The model file doesn't list the paintings it was trained on"
     elif new.sum() <= seen.sum():  # a few new paintings are no test
-        reason = "The model was trained on these paintings"
+        reason = f"The model was trained on {seen.sum()} of these {len(seen)} paintings"
     if reason is not None:
         say(f"{reason}, so its pipeline is cross-validated.")
         return None
@@ -221,6 +226,7 @@ def as_table(evaluation, method):
         *textwrap.wrap(f"{len(evaluation.y_true)} paintings, {method}", 80),
         "",
         figures.to_string(float_format="{:.3f}".format, na_rep="-"),
+        *_describe_intervals(evaluation),
         "",
         "of each movement, with 95 % intervals",
         table.to_string(index_names=False),
@@ -233,6 +239,19 @@ def as_table(evaluation, method):
     else:
         lines.append("no movement was taken for another")
     return "\n".join(lines)
+
+
+def _describe_intervals(evaluation):
+    """Return lines on the intervals of accuracy and of the leakage gap."""
+    units = "paintings" if evaluation.groups is None else "artists"
+    intervals = evaluation.intervals()
+    names = {"accuracy": "accuracy", "leakage_gap": "gap of accuracy"}
+    return [
+        f"95 % interval of the {name}, by other {units}: {low:.3f} to {high:.3f}"
+        for key, name in names.items()
+        if key in intervals.index
+        for low, high in [intervals.loc[key]]
+    ]
 
 
 def _with_interval(value, low, high):

@@ -31,8 +31,8 @@ class Source:
     artists: option(
         str | None,
         "Where artists are in a folder without folders of artists. names: before the "
-        "first underscore of a file name. Else a regular expression with a group, "
-        "(?P<artist>...), that is searched in the path below the movement.",
+        "first underscore of a file name. Else a regular expression with the group "
+        "`(?P<artist>...)` that is searched in the path below the movement.",
         metavar="PATTERN",
     ) = None
     path_column: option(str | None, "Column of the paths in a table.") = None

@@ -94,7 +94,10 @@ def train(
         lines.append(
             f"best accuracy of the search{what}: {result['search_accuracy']:.1%}"
         )
-    evaluate = shlex.join(["skart", "evaluate", str(out), *data.as_arguments()])
+    arguments = [str(out), *data.as_arguments()]
+    if on_error != "raise":
+        arguments += ["--on-error", on_error]
+    evaluate = shlex.join(["skart", "evaluate", *arguments])
     lines += [
         f"validation accuracy {result['validation_accuracy']:.1%}, "
         f"{result['validation_share']:.0%} held out, {result['held_out']}",

@@ -1,0 +1,5 @@
+"""``python -m skart.cli``."""
+
+from skart.cli import main
+
+main()
