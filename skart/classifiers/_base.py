@@ -324,7 +324,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         )
 
     def _prepare(self, training, validation, classes, is_continued):
-        """Return samples transformed to what the network is trained on."""
+        """Return samples in the form in which the network takes them."""
         return training, validation
 
     def _reset(self):

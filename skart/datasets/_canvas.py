@@ -116,7 +116,7 @@ def direction(angles):
 
 
 def blend(values, colours):
-    """Map values in 0-1 to a gradient of colours."""
+    """Map values from 0 to 1 to a gradient of colours."""
     stops = np.linspace(0, 1, len(colours))
     channels = [np.interp(values, stops, channel) for channel in np.transpose(colours)]
     return np.stack(channels, axis=-1)

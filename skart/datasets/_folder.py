@@ -327,7 +327,7 @@ def _set_artists(frame, artists, below):
 
 
 def _walk(folder, skipped, names=(), parents=frozenset()):
-    """Yield the path of each image, and the names of the folders that it is in."""
+    """Yield the path of each image and the names of its folders below the root."""
     real = os.path.realpath(folder)
     if real in parents:
         skipped["link to a folder around it"] += 1
