@@ -65,6 +65,7 @@ numpydoc_validation_checks = {
 # Their parameters are those of the parent class.
 numpydoc_validation_exclude = {
     r"\.BoostedSVC$",
+    r"\.(get|set)_params$",  # scikit-learn's
     r"\.HybridCNNClassifier$",
     r"\.StackedClassifier$",
     r"\.UnreadableImageError$",  # made by skart alone
