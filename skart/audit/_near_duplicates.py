@@ -88,7 +88,7 @@ def connect(pairs, n):
 
 
 def _candidates(thumbnails, contents, n_jobs):
-    """Return candidate pairs (index and box of each), ranks, and crowded images."""
+    """Return pairs to compare (index and box of each), and images with many more."""
     everywhere = np.arange(len(thumbnails))
     within = np.flatnonzero((contents != WHOLE).any(axis=1))
     views = [

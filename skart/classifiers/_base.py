@@ -324,7 +324,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         )
 
     def _prepare(self, training, validation, classes, is_continued):
-        """Return samples in the form in which the network takes them."""
+        """Return samples in the form the network expects."""
         return training, validation
 
     def _reset(self):

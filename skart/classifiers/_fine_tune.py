@@ -413,7 +413,7 @@ class FineTuneClassifier(ImageClassifier):
         return super()._predict_images(images)
 
     def _extractor(self):
-        """Return the extractor of maps; raise if the weights have changed since fit."""
+        """Return the feature-map extractor; raise if its weights changed since fit."""
         trunk = self.trunk_
         check_weights(self.weights, trunk["backbone"])
         found = identify_weights(self.weights)

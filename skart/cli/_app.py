@@ -85,10 +85,10 @@ def argument(kind, help, **settings):
 
 
 def command(function, group=app):
-    """Register a function as a command that prints the str the function returns.
+    """Register a function as a command that prints the text it returns.
 
-    The function may also return None, or a tuple of the str and the exit status. What
-    it prints goes to the standard error, so that its result can be piped.
+    The function may also return None, or a tuple of the text and the exit status. What
+    the function itself prints goes to stderr, so that the result can be piped.
     """
 
     @group.command()

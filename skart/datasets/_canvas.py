@@ -68,7 +68,7 @@ class Canvas:
         return np.clip(colour + self.rng.normal(0, spread, 3), 0, 255)
 
     def place(self, low=0.0, high=1.0):
-        """Return a random point; `low` and `high` are shares of width and height."""
+        """Return a random point, from `low` to `high` of the width and the height."""
         return self.rng.uniform(low, high, 2) * self.size
 
     def grid(self):
@@ -116,7 +116,7 @@ def direction(angles):
 
 
 def blend(values, colours):
-    """Map values from 0 to 1 to a gradient of colours."""
+    """Map values in [0, 1] to colours of a gradient."""
     stops = np.linspace(0, 1, len(colours))
     channels = [np.interp(values, stops, channel) for channel in np.transpose(colours)]
     return np.stack(channels, axis=-1)

@@ -130,13 +130,13 @@ class Evaluation:
 
     @functools.cached_property
     def metrics(self):
-        """Metrics over all paintings: a Series.
+        """Series of metrics over all paintings.
 
-        ``accuracy``; ``balanced_accuracy`` and ``macro_f1``, the mean recall and F1 of
-        the movements with paintings; and ``most_frequent``, the accuracy of always
-        predicting the most frequent movement. With probabilities also ``log_loss``;
-        ``calibration_error``, the expected calibration error [1]_ over ten bins; and,
-        with more than three classes, ``top_3_accuracy``.
+        ``accuracy``; ``balanced_accuracy`` and ``macro_f1``, the mean recall and F1
+        over the movements in ``y_true``; and ``most_frequent``, the accuracy of always
+        predicting the most frequent of them. If there are probabilities: ``log_loss``;
+        ``calibration_error``, the expected calibration error [1]_ over ten bins of
+        equal width; and, with more than three movements, ``top_3_accuracy``.
 
         References
         ----------
@@ -270,7 +270,7 @@ class Evaluation:
         return pd.DataFrame(table, index=pd.Index(self.classes, name="movement"))
 
     def most_confused(self, n=10):
-        """List the pairs of movements that are confused most often.
+        """Return the most frequent mistakes, by true and predicted movement.
 
         Parameters
         ----------
@@ -280,8 +280,8 @@ class Evaluation:
         Returns
         -------
         table : DataFrame, a row for each pair
-            ``movement``, ``predicted``, ``paintings`` and ``share`` of the paintings of
-            the movement; the most frequent pair first.
+            Columns ``movement`` (true), ``predicted``, ``paintings`` (their number) and
+            ``share`` of the movement, by decreasing number of paintings.
         """
         table = self.confusion.stack().rename("paintings").reset_index()
         totals = table.groupby("movement")["paintings"].transform("sum")

@@ -182,7 +182,7 @@ def make_cnn_pipeline(
 default="hybrid"
         See :class:`CNNClassifier`.
     size : int or (int, int), default=500
-        Height and width of the images in pixels; the report's are 500.
+        Height and width to which images are resized, in pixels; 500 as in [1]_.
     on_error : {"raise", "blank"}, default="raise"
         See :class:`ImageLoader`.
     cache_pixels : bool, default=True
@@ -204,6 +204,11 @@ default="hybrid"
     --------
     make_transfer_pipeline : Use a pretrained network instead.
     skart.model_selection.cnn_search_space : Distributions to search.
+
+    References
+    ----------
+    .. [1] Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford
+       CS231n report, 2017.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def cut_points(name="InceptionV3"):
 
 
 def check_cut(name, cut):
-    """Raise ValueError unless a network can be cut at a layer."""
+    """Raise ValueError unless the layer is a cut point."""
     if find_preset(name) is not None:
         raise ValueError(
             f"{name} can't be cut: networks of keras-hub are for FeatureExtractor. "

@@ -15,7 +15,7 @@ class PredictionsDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None, **kwargs):
-        """Plot from a fitted classifier.
+        """Plot the predictions of a fitted classifier.
 
         Parameters
         ----------
@@ -43,7 +43,7 @@ class PredictionsDisplay:
 
     @classmethod
     def from_evaluation(cls, evaluation, *, ax=None, **kwargs):
-        """Plot from an evaluation.
+        """Plot the predictions of an evaluation.
 
         Parameters
         ----------

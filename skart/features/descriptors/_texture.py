@@ -40,9 +40,9 @@ GABOR_NAMES = tuple(
 def lbp(image):
     """Compute local binary patterns: fine texture, such as brushwork.
 
-    Rotation-invariant, uniform patterns [1]_ on circles of radius 1, 2 and 3 with 8, 16
-    and 24 points, the largest on the image at half size. A pattern is uniform if the
-    points darker than the centre are contiguous.
+    Rotation-invariant, uniform patterns [1]_ of the lightness, on circles of radius 1,
+    2 and 3 with 8, 16 and 24 points; for radius 3, the image is halved in size first. A
+    pattern is uniform if the points darker than the centre are contiguous.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def lbp(image):
     Returns
     -------
     vector : ndarray of shape (54,), dtype float32
-        For each circle of p points, the shares of uniform patterns with 0 to p points
-        that are not darker, then the share of all other patterns.
+        For each circle of p points, the fractions of pixels with a uniform pattern of
+        0, 1, ..., p points not darker than the centre, then of all other pixels.
 
     References
     ----------
