@@ -247,7 +247,7 @@ def _describe_intervals(evaluation):
     intervals = evaluation.intervals()
     names = {"accuracy": "accuracy", "leakage_gap": "gap of accuracy"}
     return [
-        f"95 % interval of the {name}, by other {units}: {low:.3f} to {high:.3f}"
+        f"95 % interval of the {name} for other {units}: {low:.3f} to {high:.3f}"
         for key, name in names.items()
         if key in intervals.index
         for low, high in [intervals.loc[key]]

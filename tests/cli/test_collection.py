@@ -1,0 +1,174 @@
+"""Collections as the options of the commands choose them."""
+
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from skart.cli import app
+from skart.cli._collection import (
+    Collection,
+    make_folds,
+    validation_share,
+)
+from skart.cli._options import Source
+from skart.datasets._pandora18k import is_pandora18k, periods_of
+
+
+def test_pandora18k_is_recognised_by_its_layout(make_folder, tmp_path):
+    names = [f"{folder}/Artist/{i}.jpg" for i in range(4) for folder in ("05_Baroque",)]
+    root = make_folder([*names, *(f"14_Cubism/Other/{i}.jpg" for i in range(4))])
+    assert is_pandora18k(root)
+    collection = Collection(Source(root))
+    assert collection.labels.tolist() == ["Baroque"] * 4 + ["Cubism"] * 4
+    assert "8 paintings instead of 18,038" in collection.differences[0]
+    (root / ".git").mkdir()
+    (root / "__MACOSX").mkdir()
+    assert is_pandora18k(root)
+    (root / "Mail Art").mkdir()
+    assert not is_pandora18k(root) and not is_pandora18k(tmp_path / "nowhere")
+
+
+def test_periods_of_known_movements():
+    assert periods_of(["Pop Art", "Baroque"]) == {
+        "Baroque": (1590, 1725),
+        "Pop Art": (1952, 1975),
+    }
+    assert periods_of(["Baroque", "Mail Art"]) is None
+
+
+def test_small_movements_are_left_out(make_folder):
+    root = make_folder(
+        [f"{name}/{i}.jpg" for name in ("Cubism", "Dada") for i in range(5)]
+        + ["Fauvism/0.jpg"]
+    )
+    collection = Collection(Source(root))
+    assert collection.left_out == ["Fauvism"] and len(collection.paths) == 10
+    assert collection.groups is None and "artists" not in collection.summary()
+    assert collection.remarks() == ["left out, with fewer than 4 paintings: Fauvism"]
+    assert len(Collection(Source(root), least=1).paths) == 11
+    with pytest.raises(ValueError, match="fewer than two movements of 6 or more"):
+        Collection(Source(root), least=6)
+
+
+def test_catalogue_keeps_integer_movements(make_folder, tmp_path):
+    root = make_folder([f"{i}.jpg" for i in range(8)])
+    table = pd.DataFrame({"path": sorted(root.iterdir()), "movement": [3, 7] * 4})
+    table.to_csv(tmp_path / "works.csv", index=False)
+    assert Collection(Source(tmp_path / "works.csv")).labels.tolist() == [3, 7] * 4
+
+
+def test_folds_keep_artists_apart_if_possible(make_folder):
+    names = [f"{name}/{name}{i % 2}/{i}.jpg" for name in "ab" for i in range(4)]
+    collection = Collection(Source(make_folder(names)))
+    splits, how = make_folds(collection, 4, seed=0)
+    assert how == "artists kept apart" and len(splits) == 4
+    for train, test in splits:
+        assert not set(collection.groups[train]) & set(collection.groups[test])
+        assert set(collection.labels[train]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("{0}/{1}.jpg", "the artists are not known"),
+        ("{0}/one/{1}.jpg", "fewer than two movements have two artists"),
+    ],
+)
+def test_folds_are_random_for_a_reason(make_folder, name, reason):
+    root = make_folder(name.format(movement, i) for movement in "ab" for i in range(4))
+    splits, how = make_folds(Collection(Source(root)), 4, seed=0)
+    assert how == f"at random, because {reason}" and len(splits) == 4
+
+
+def profile(*arguments):
+    done = CliRunner().invoke(app, ["profile", *map(str, arguments)])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def test_part_of_a_split_is_an_option(make_folder):
+    names = [
+        f"{part}/{name}/{name}{i}/{i}.jpg"
+        for part in ("Train", "Test")
+        for name in ("Dada", "Pop Art")
+        for i in range(4)
+    ]
+    root = make_folder(names)
+    done = CliRunner().invoke(app, ["profile", str(root)])
+    assert done.exit_code == 2
+    assert "parts of a split, 'Test', 'Train'" in done.stderr
+    assert "Pass --part Test for one of them, or --part all for all." in done.stderr
+    assert profile(root, "--part", "Train").startswith("8 paintings of 8 artists in 2")
+    assert profile(root, "--part", "all").startswith("16 paintings of 8 artists in 2")
+
+
+def test_artists_in_names_are_an_option(make_folder):
+    root = make_folder(
+        f"{name}/{name.lower()} {i // 2}_{i}.jpg"
+        for name in ("Dada", "Fluxus")
+        for i in range(4)
+    )
+    assert "Pass --artists names to keep artists apart" in profile(root)
+    assert profile(root, "--artists", "names").startswith("8 paintings of 4 artists")
+    pattern = r"^(?P<artist>\w+)"
+    assert profile(root, "--artists", pattern).startswith("8 paintings of 2 artists")
+    done = CliRunner().invoke(app, ["profile", str(root), "--artists", "x"])
+    assert "skart: --artists must have a group named artist" in done.stderr
+
+
+def test_options_that_do_not_apply_raise(make_folder, tmp_path):
+    root = make_folder([f"{name}/{i}.jpg" for i in range(4) for name in "ab"])
+    table = tmp_path / "works.csv"
+    table.write_text("path,movement")
+    for data, option, reason in (
+        (root, "--path-column", "--path-column is for tables, and .* is a folder"),
+        (table, "--artists", "--artists is for folders, and .* is a table"),
+    ):
+        done = CliRunner().invoke(app, ["profile", str(data), option, "x"])
+        assert done.exit_code == 2 and re.search(reason, done.stderr)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])
+def test_columns_of_a_table_are_options(make_folder, tmp_path, suffix):
+    names = [f"{i}.jpg" for i in range(8)]
+    root, table = make_folder(names), tmp_path / f"works{suffix}"
+    frame = pd.DataFrame(
+        {"Datei": names, "Stil": [*"aaaabbbb"], "Maler": [*"12341234"]}
+    )
+    write = {
+        ".csv": frame.to_csv,
+        ".xlsx": frame.to_excel,
+        ".parquet": frame.to_parquet,
+    }
+    write[suffix](table, index=False)
+    options = ("--path-column", "Datei", "--movement-column", "Stil")
+    options += ("--artist-column", "Maler", "--root", root)
+    assert profile(table, *options).startswith(
+        "8 paintings of 4 artists in 2 movements"
+    )
+
+
+def test_groups_of_an_audit_are_a_table(make_folder, tmp_path):
+    names = [f"{name}/{name}{i}/{i}.jpg" for name in ("Dada", "Op") for i in range(4)]
+    root, table = make_folder(names), tmp_path / "works.csv"
+    shutil.copy(root / names[0], root / "Dada" / "Dada1" / "again.jpg")
+    arguments = ["audit", str(root), "--min-size", "0", "--groups", str(table)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.stderr
+    assert "copy of Dada/Dada0/0.jpg" in done.stdout
+    collection = Collection(Source(table, artist_column="group"))
+    by_name = dict(zip(collection.paths, collection.groups, strict=True))
+    assert by_name[str(root / names[0])] == by_name[str(root / names[1])]
+    assert len(set(by_name.values())) == 7 and len(by_name) == 9
+
+
+def test_validation_share_has_room_for_each_movement():
+    labels = np.repeat(np.arange(10), 4)
+    assert validation_share(np.repeat([0, 1], 50)) == 0.15
+    assert validation_share(labels) * len(labels) >= 10
+    trained_on = len(labels) * 2 / 3
+    assert validation_share(labels, 3) * trained_on >= 10
