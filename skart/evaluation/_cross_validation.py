@@ -172,9 +172,9 @@ def evaluate(
     )
     evaluation = run(splits)
     if random_folds and evaluation.artists_apart:
-        # No fold lacks a movement, as far as possible.
+        # As many folds, if the largest movement has as many paintings.
         counts = pd.Series(y[~always_trained]).value_counts()
-        n_splits = max(2, min(len(splits), counts.min()))
+        n_splits = max(2, min(len(splits), counts.max()))
         splitter = StratifiedKFold(n_splits, **options)
         evaluation.random_folds = run(_split(splitter, y, None, always_trained))
     return evaluation
