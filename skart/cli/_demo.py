@@ -80,7 +80,6 @@ def demo(
     pipe = make_transfer_pipeline(
         weights=weights,
         layer=layer,
-        scale=weights is None,
         on_error=options.of_loader(on_error),
         cache=out / "features",
         epochs=epochs,

@@ -121,7 +121,6 @@ def _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common):
             weights=weights,
             layer=layer,
             dtype=dtype,
-            scale=weights is None,
             cache=cache,
             epochs=epochs or 60,
             **common,
