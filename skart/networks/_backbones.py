@@ -1,4 +1,4 @@
-"""Pretrained networks of keras.applications, cut at the layers of the features."""
+"""Pretrained networks, cut at the layers of the features."""
 
 import functools
 import inspect
@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 
 from skart._utils._validation import check_choice, suggest
+from skart.networks import _efficientnet_lite
 from skart.networks import _keras_hub as hub
 from skart.networks._folding import fold_batch_norm
 from skart.networks._keras import check_image_data_format, dtype_policy, keras
@@ -176,16 +177,17 @@ def count_features(name, outputs=((None, "avg"),)):
 
 
 def _application(name):
-    """Return the module of keras.applications that defines a network."""
+    """Return the module that defines a network and its ``preprocess_input``."""
     networks = {
         key: inspect.getmodule(build)
         for key, build in vars(keras.applications).items()
         if key[0].isupper()
     }
+    networks["EfficientNetLite0"] = _efficientnet_lite
     if name not in networks:
         raise ValueError(
-            f"backbone must name a network of keras.applications; got {name!r}."
-            f"{suggest(name, networks)}"
+            "backbone must be 'EfficientNetLite0' or name a network of "
+            f"keras.applications; got {name!r}.{suggest(name, networks)}"
         )
     return networks[name]
 
