@@ -175,7 +175,8 @@ def search(args, accuracy, store):
     print("|---|---|---|---|")
     for i in order[:5]:
         candidate = results["params"][i]
-        kind = type(candidate["head"]).__name__
+        head = candidate.get("head", found.estimator[-1])
+        kind = type(head[-1] if hasattr(head, "steps") else head).__name__
         layer = " + ".join(np.ravel(candidate["features__layer"]))
         pooling = " + ".join(np.ravel(candidate["features__pooling"]))
         score = results["mean_test_score"][i]

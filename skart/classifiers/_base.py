@@ -291,8 +291,8 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         validate_params(self)
         optimizer = self._make_optimizer()
         if self.learning_rate_schedule is not None:
-            rate = optimizer.get_config()["learning_rate"]
-            if not isinstance(rate, (int, float)):
+            # A number is a variable of the optimizer; its own schedule is none.
+            if "learning_rate" not in [one.name for one in optimizer.variables]:
                 raise ValueError(
                     "the learning rate follows either learning_rate_schedule="
                     f"{self.learning_rate_schedule!r} or the optimizer's own schedule; "
