@@ -130,7 +130,7 @@ def _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common):
     if model == "fine-tune":
         return make_fine_tune_pipeline(
             size=size or 299,
-            head=DenseHeadClassifier(epochs=60, patience=10, validation_split=0.15),
+            head=DenseHeadClassifier(patience=10, validation_split=0.15),
             weights=weights,
             unfreeze_from=layer or "mixed9",
             cache=cache,
