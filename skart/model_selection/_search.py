@@ -146,7 +146,7 @@ def make_head_search(
     cache : str, path or FeatureStore
         See :class:`FeatureExtractor`.
     backbone : str, default="InceptionV3"
-        See :class:`FeatureExtractor`.
+        A network with layers; see :class:`FeatureExtractor`.
     layers : list of str, default=None
         Layers to search. If None, ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
         InceptionV3; those of other backbones must be named.
@@ -201,6 +201,12 @@ def make_head_search(
     check_choice("preset", preset, tuple(_POOLINGS))
     if cache is None:
         raise TypeError("cache must be a folder or a FeatureStore; got None")
+    if not isinstance(backbone, str):
+        raise TypeError(
+            f"backbone must be the name of a network, whose layers are searched; got "
+            f"{backbone!r}. To search heads on an Encoder, pass make_transfer_pipeline "
+            "and head_search_space() to RandomizedSearchCV."
+        )
     if layers is None and backbone not in STYLE_LAYERS:
         raise ValueError(
             f"layers of {backbone} must be named: "
