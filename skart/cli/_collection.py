@@ -197,8 +197,8 @@ def choose_weights(weights, say=print, *, fall_back=False):
         return None
     if weights not in ("imagenet", None) and not Path(weights).expanduser().is_file():
         raise FileNotFoundError(
-            f"--weights {weights}: there is no such file. Name a file of InceptionV3 "
-            "weights without the top (.weights.h5), 'imagenet' or 'random'."
+            f"--weights {weights}: there is no such file. Name a file of weights "
+            "without the top (.weights.h5), 'imagenet' or 'random'."
         )
     if weights is not None or not fall_back:
         return weights or "imagenet"

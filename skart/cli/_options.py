@@ -97,8 +97,8 @@ def reads_collection(function):
 Model = argument(Path, "Model file written by `skart train`.", metavar="FILE")
 Weights = option(
     str | None,
-    "'imagenet' (the default), 'random', or a file of InceptionV3 weights "
-    "without the top (.weights.h5).",
+    "'imagenet' (the default), 'random', or a file of the network's weights without "
+    "the top (.weights.h5).",
 )
 ModelWeights = option(
     Path | None,

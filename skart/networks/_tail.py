@@ -56,7 +56,12 @@ def cut_points(name="InceptionV3"):
 
 
 def check_cut(name, cut):
-    """Raise ValueError unless the layer is a cut point."""
+    """Raise an error unless the layer is a cut point."""
+    if not isinstance(name, str):
+        raise TypeError(
+            "backbone must name a network of keras.applications, which can be cut and "
+            f"trained; got {name!r}. An Encoder is for FeatureExtractor."
+        )
     if find_preset(name) is not None:
         raise ValueError(
             f"{name} can't be cut: networks of keras-hub are for FeatureExtractor. "
