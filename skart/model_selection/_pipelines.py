@@ -12,7 +12,7 @@ def make_transfer_pipeline(
     size=None,
     backbone="InceptionV3",
     weights="imagenet",
-    layer=None,
+    layer="style",
     pooling="avg",
     crops=None,
     crop_size=None,
@@ -37,12 +37,12 @@ def make_transfer_pipeline(
     size : int or (int, int), default=None
         Height and width of the images in pixels. If None, the default size of the
         backbone, 299 for InceptionV3; with ``crops``, a third more, 398.
-    backbone : str, default="InceptionV3"
+    backbone : str or Encoder, default="InceptionV3"
         See :class:`FeatureExtractor`.
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
-    layer : str or list of str, default=None
-        See :class:`FeatureExtractor`.
+    layer : str, list of str or None, default="style"
+        See :class:`FeatureExtractor`. If None, the last layer, as in the report.
     pooling : str, list of str or None, default="avg"
         See :class:`FeatureExtractor`.
     crops : {1, 5, 9, None}, default=None
@@ -91,6 +91,7 @@ def make_transfer_pipeline(
     from skart.classifiers import DenseHeadClassifier
     from skart.features import FeatureExtractor
     from skart.images import ImageLoader
+    from skart.images._loader import check_size
 
     _check_names(make_transfer_pipeline, head, DenseHeadClassifier)
     extractor = FeatureExtractor(
@@ -107,10 +108,12 @@ def make_transfer_pipeline(
         verbose=verbose,
     )
     if size is None:
-        from skart.networks._backbones import default_size
+        from skart.features._backbone import default_size
 
         size = default_size(backbone)
-        size = size if crops is None else size * 4 // 3
+        if crops is not None:
+            height, width = (side * 4 // 3 for side in check_size("size", size))
+            size = height if height == width else (height, width)
     steps = [
         ("load", ImageLoader(size, on_error=on_error)),
         ("features", extractor),
