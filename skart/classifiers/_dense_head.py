@@ -39,7 +39,7 @@ class DenseHeadClassifier(BaseKerasClassifier):
         Decay of the learning rate from epoch to epoch: to 0 along a half cosine or a
         line, or to a hundredth by a constant factor. If None, it is constant, or set by
         the optimizer or a callback of yours.
-    epochs : int, default=60
+    epochs : int, default=100
         Maximum number of passes over the training samples.
     batch_size : int or None, default=32
         Number of samples in a gradient step, and in a forward pass of prediction. If
@@ -123,7 +123,7 @@ class DenseHeadClassifier(BaseKerasClassifier):
         standardize=True,
         optimizer="adam",
         learning_rate_schedule="cosine",
-        epochs=60,
+        epochs=100,
         batch_size=32,
         validation_split=0.0,
         patience=None,

@@ -111,7 +111,7 @@ def test_continued_training_keeps_the_statistics(blobs):
         np.testing.assert_equal(after, before)
 
 
-@pytest.mark.parametrize("power", [-38, 18, 38])
+@pytest.mark.parametrize("power", [-38, 18, 36])
 def test_features_at_the_ends_of_float32(blobs, power):
     X = (blobs[0] / np.abs(blobs[0]).max() * 10.0**power).astype("f4")
     model = head().fit(X, blobs[1])
