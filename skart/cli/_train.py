@@ -48,7 +48,7 @@ def train(
     ) = 0,
     epochs: option(
         int | None,
-        "Maximum number of epochs. Default: 60 for transfer, 10 for "
+        "Maximum number of epochs. Default: 100 for transfer, 10 for "
         "fine-tune, else 30. Training stops early if the validation loss no "
         "longer falls.",
         min=1,
@@ -162,7 +162,7 @@ def _make_pipeline(
             layer=layer,
             dtype=dtype,
             cache=cache,
-            epochs=epochs or 60,
+            epochs=epochs or 100,
             **common,
         )
     if dtype != "float32":

@@ -149,7 +149,7 @@ def make_head_search(
     layers : list of str, default=None
         Layers to search. If None, those of :func:`skart.networks.style_layers`.
     n_iter : int, default=20
-        Number of candidates. The first is the report's dense head with its defaults on
+        Number of candidates. The first is the dense head with its defaults on
         all layers, so that the search returns nothing worse.
     cv : int, splitter or iterable, default=None
         See :class:`sklearn.model_selection.RandomizedSearchCV`. To keep artists apart,

@@ -29,8 +29,9 @@ from skart.persistence._file import EXPORT_FORMAT, INFO, new_info
 from skart.persistence._parts import clear_local_parameters, copy_model
 from skart.persistence._save import check_target
 
-# The largest difference of probabilities; float32 rounding is about 1e-6.
-_TOLERANCE = 1e-4
+# The largest difference of probabilities. Rounding of float32 is about 1e-6; where
+# features are stored in float16, a value may be rounded to the next one.
+_TOLERANCE = {"float32": 1e-4, "float16": 1e-3}
 
 # The number of automatic exports that are kept in a cache folder.
 _N_KEPT = 8
@@ -83,7 +84,8 @@ def export_model(model, path, format="litert"):
     ------
     ExportError
         If the pipeline is of another kind, a package is not installed, a layer can't be
-        converted, or the exported probabilities differ by more than 1e-4.
+        converted, or the exported probabilities differ by more than 1e-4 (1e-3 if
+        features are stored in float16).
     NotFittedError
         If the model is not fitted.
     ValueError
@@ -133,10 +135,12 @@ def export_model(model, path, format="litert"):
         with _converting(format):
             found = READERS[format](part).run(image)
         difference = np.abs(found - model[1:].predict_proba(image[None])[0]).max()
-        if not difference <= _TOLERANCE:  # nan is not, either
+        dtypes = [getattr(step, "storage_dtype", None) for step in _steps(model)]
+        allowed = _TOLERANCE["float16" if "float16" in dtypes else "float32"]
+        if not difference <= allowed:  # nan is not, either
             raise ExportError(
                 f"the exported probabilities differ by {difference:.2g} from those of "
-                "the model; at most 1e-4 is allowed"
+                f"the model; at most {allowed} is allowed"
             )
 
 
