@@ -39,8 +39,9 @@ FEATURES = {
     "EfficientNetLite0, 4 stages": ("EfficientNetLite0", STAGES, 224),
     "EfficientNetLite0, 4 stages, 448": ("EfficientNetLite0", STAGES, 448),
 }
+SHORT = {"dropout": 0.5, "epochs": 60}
 RATE = "optimizer__learning_rate"
-STOPPED = {"validation_split": 0.15}
+HELD_OUT = {"validation_split": 0.15}
 DENSE = {
     "dense head, the defaults": {},
     "not standardized, constant rate, 30 epochs": {
@@ -54,15 +55,15 @@ DENSE = {
     "30 epochs": {"epochs": 30},
     "60 epochs": {"epochs": 60},
     "200 epochs": {"epochs": 200},
-    "dropout 0.5": {"dropout": 0.5},
-    "dropout 0.8": {"dropout": 0.8},
-    "256 units": {"units": 256},
-    "1300 units": {"units": 1300},
+    "dropout 0.5, 60 epochs": SHORT,
+    "dropout 0.6, 60 epochs": SHORT | {"dropout": 0.6},
+    "dropout 0.5, 60 epochs, batches of 16": SHORT | {"batch_size": 16},
+    "dropout 0.5, 60 epochs, 1,300 units": SHORT | {"units": 1300},
+    "dropout 0.5, 60 epochs, learning rate 5e-4": SHORT | {RATE: 5e-4},
     "learning rate 5e-4": {RATE: 5e-4},
-    "learning rate 2e-3": {RATE: 2e-3},
-    "15 % held out, patience 5": STOPPED | {"patience": 5},
-    "15 % held out, patience 10": STOPPED | {"patience": 10},
-    "15 % held out, best of all epochs": STOPPED | {"patience": 100},
+    "15 % held out, patience 10": HELD_OUT | {"patience": 10},
+    "15 % held out, best of all epochs": HELD_OUT | {"patience": 100},
+    "15 % held out, last of all epochs": HELD_OUT,
     "the report's head": report_head().get_params(),
 }
 LINEAR = ["logistic regression, C = 1", "logistic regression, C searched"]

@@ -34,8 +34,8 @@ def make(kind):
     if kind == "head":
         return make_pipeline(load, extractor(), last)
     if kind in ("layers", "fine_tuned"):
-        # The converted graph may round a value to the next one in float16, a difference
-        # that standardization magnifies where random weights give nearly equal features.
+        # The converted graph may round to another value of float16; standardization
+        # magnifies it where random weights give nearly equal features.
         last.set_params(standardize=False)
     if kind == "layers":
         features = extractor(

@@ -49,7 +49,9 @@ class DenseHeadClassifier(BaseKerasClassifier):
         stratified by class (and grouped by artist if ``groups`` is passed to ``fit``).
     patience : int, default=None
         Number of epochs without a better validation loss after which training stops
-        and the best weights are restored. If None, all epochs are trained.
+        and the best weights are restored. If None, all epochs are trained, which is
+        more accurate where the learning rate decays (``benchmarks/heads.py``): the loss
+        may rise while the accuracy does.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss. ``"balanced"`` makes them inversely
         proportional to the class frequencies.

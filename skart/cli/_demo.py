@@ -128,7 +128,7 @@ def demo(
     _step(
         "Fit", f"on {len(y)} paintings, {held_out:.0%} of them held out for the curves"
     )
-    best.set_params(head__validation_split=held_out, head__patience=10)
+    best.set_params(head__validation_split=held_out)
     best.fit(X, y, head__groups=groups)
     _show(f"{len(best[-1].history_['loss'])} epochs")
 

@@ -49,8 +49,8 @@ def train(
     epochs: option(
         int | None,
         "Maximum number of epochs. Default: 100 for transfer, 10 for "
-        "fine-tune, else 30. Training stops early if the validation loss no "
-        "longer falls.",
+        "fine-tune, else 30. Training, except for transfer, stops early if the "
+        "validation loss no longer falls.",
         min=1,
     ) = None,
     on_error: options.OnError = "raise",
@@ -207,7 +207,8 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
     fit_params = {} if groups is None else {f"{name}__groups": groups}
     # Large enough in the folds of a search, or of an evaluation later.
     share = validation_share(labels, _N_FOLDS)
-    patience = 10 if pipe[-1].epochs > 10 else 3
+    # Heads are more accurate after all epochs of their schedule.
+    patience = None if name == "head" else 10 if pipe[-1].epochs > 10 else 3
     pipe[-1].set_params(validation_split=share, patience=patience)
     best, score, results = {}, None, None
     if n_candidates:
@@ -231,7 +232,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed):
         pipe.set_params(**best)
     say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {how}")
     pipe.fit(paths, labels, **fit_params)
-    accuracy = validation_accuracy(pipe[-1].history_)
+    accuracy = validation_accuracy(pipe[-1].history_, patience)
     notes = {
         "trained_on": collection.name,
         "paintings": dict(Counter(map(str, labels))),
@@ -267,11 +268,12 @@ def _search_space(pipe):
     return space
 
 
-def validation_accuracy(history):
-    """Return the accuracy at the least loss, whose weights early stopping restores."""
+def validation_accuracy(history, patience):
+    """Return the accuracy of the last epoch, or of the one that patience restores."""
     import pandas as pd
 
     table = pd.DataFrame(history)
     if "stage" in table:  # the last one, where there were several
         table = table[table["stage"] == table["stage"].max()]
-    return float(table.loc[table["val_loss"].idxmin(), "val_accuracy"])
+    kept = table.index[-1] if patience is None else table["val_loss"].idxmin()
+    return float(table.loc[kept, "val_accuracy"])

@@ -132,10 +132,11 @@ def test_reproduction_estimates_its_time(make_folder, tmp_path):
     assert FeatureStore(tmp_path / "out" / "features").info()["arrays"] == 0
 
 
-def test_validation_accuracy_is_taken_at_the_least_loss():
+def test_validation_accuracy_is_that_of_the_weights_that_are_kept():
     history = {"val_loss": [0.9, 0.4, 0.6], "val_accuracy": [0.5, 0.7, 0.8]}
-    assert validation_accuracy(history) == 0.7
-    assert validation_accuracy(history | {"stage": [1, 1, 2]}) == 0.8
+    assert validation_accuracy(history, 3) == 0.7
+    assert validation_accuracy(history, None) == 0.8
+    assert validation_accuracy(history | {"stage": [1, 1, 2]}, 3) == 0.8
 
 
 def test_compare_adds_the_figures_of_the_report_on_pandora18k():
