@@ -128,13 +128,14 @@ def _find_size(model, backbone, layer):
     """Return the size of a backbone's images; raise ValueError if it can't be used."""
     from skart.networks import cut_points
     from skart.networks._backbones import default_size
-    from skart.networks._weights import find_preset
+    from skart.networks._weights import find_preset, list_files
 
     if model == "fine-tune" and find_preset(backbone) is not None:
         raise ValueError(
             f"--backbone {backbone}: networks of keras-hub can't be fine-tuned. Pass "
             "--model transfer, or name a network of keras.applications."
         )
+    list_files(backbone)  # which raises an error if it is no folder with a preset
     size = default_size(backbone)
     if model == "fine-tune" and layer is None and backbone != _BACKBONE:
         raise ValueError(
