@@ -114,7 +114,8 @@ def make_transfer_pipeline(
 
         size = default_size(backbone)
         if crops is not None:
-            size = tuple(side * 4 // 3 for side in check_size("size", size))
+            height, width = (side * 4 // 3 for side in check_size("size", size))
+            size = height if height == width else (height, width)
     steps = [
         ("load", ImageLoader(size, on_error=on_error)),
         ("features", extractor),
