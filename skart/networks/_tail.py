@@ -10,6 +10,9 @@ from skart.networks._keras import dtype_policy, keras
 from skart.networks._parts import layer_seeds
 from skart.networks._weights import find_preset
 
+# The cuts ahead of the last module, after which the report trains InceptionV3.
+LAST_CUTS = {"EfficientNetLite0": "block14", "InceptionV3": "mixed9"}
+
 
 @functools.cache
 def cut_points(name="InceptionV3"):
