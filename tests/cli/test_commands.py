@@ -338,7 +338,7 @@ def test_train_names_the_backbone_that_it_cannot_use(
     [
         [],
         pytest.param(
-            ["--model", "fine-tune", "--layer", "relu3", "--size", "40"],
+            ["--model", "fine-tune", "--size", "40"],
             marks=pytest.mark.slow,
         ),
     ],
@@ -346,7 +346,7 @@ def test_train_names_the_backbone_that_it_cannot_use(
 def test_train_on_another_backbone(options, painted, tmp_path, toy_backbone):
     file = tmp_path / "m.skart"
     arguments = ["train", str(painted), "--out", str(file), "--backbone", toy_backbone]
-    arguments += ["--weights", "random", "--epochs", "1", *options]
+    arguments += ["--weights", "random", "--epochs", "1", "--layer", "relu3", *options]
     done = CliRunner().invoke(app, [*arguments, "--cache", str(tmp_path / "cache")])
     assert done.exit_code == 0, done.output
     model = load_model(file)
