@@ -26,7 +26,9 @@ pytestmark = pytest.mark.skipif(not GUIDE, reason="the guide is not installed")
 # The pages' code runs as it stands, but small, without a download and without the
 # user's store.
 _SMALL = {
-    r"FeatureExtractor\(": 'FeatureExtractor("MobileNetV2", weights=None, ',
+    r"FeatureExtractor\((?!encoder)": (
+        'FeatureExtractor("MobileNetV2", weights=None, '
+    ),
     r"make_transfer_pipeline\(": (
         'make_transfer_pipeline(backbone="MobileNetV2", weights=None, size=32, '
     ),
