@@ -1,0 +1,264 @@
+"""Compare backbones, layers and heads on real art, with artists apart and at random.
+
+Accuracy on new artists and with random folds, speed, training time and sizes. Backbones
+without weights at hand are left out. Prints a Markdown table.
+
+    python benchmarks/real_art.py --data paintings/
+    python benchmarks/real_art.py --data wikiart/ --kind wikiart --backbones ResNet50
+    python benchmarks/real_art.py --data works.csv --encoder my_encoders:clip
+"""
+
+import argparse
+import dataclasses
+import importlib
+import os
+import socket
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from common import spread, time_in_turn
+from paintings import (
+    Accuracy,
+    add_collection_options,
+    count_colours,
+    load_paintings,
+    print_header,
+    print_row,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from skart import (
+    DenseHeadClassifier,
+    ImageLoader,
+    make_stacked_pipeline,
+    make_transfer_pipeline,
+)
+from skart.model_selection import ArtistKFold
+
+HEADS = {
+    "logistic": lambda seed: scaled(LogisticRegression(C=0.01, max_iter=2000)),
+    "svm": lambda seed: scaled(SVC(C=3)),
+    "dense": lambda seed: DenseHeadClassifier(random_state=seed),
+}
+
+
+def scaled(head):
+    return make_pipeline(StandardScaler(), head)
+
+
+@dataclasses.dataclass
+class Features:
+    """Features of all paintings, and what they cost."""
+
+    backbone: str
+    size: str
+    layer: str
+    X: np.ndarray
+    images_per_second: float
+    megabytes: float  # of the weights
+    stack: dict | None = None  # options of a stack of the recommended layers
+
+    @classmethod
+    def compute(cls, args, paths, backbone, weights, layer, scale):
+        """Compute features at `scale` times the default size of a backbone."""
+        pipeline = make_transfer_pipeline(
+            backbone=backbone,
+            weights=weights,
+            layer=layer,
+            pooling=args.pooling,
+            cache=args.cache,
+            verbose=False,
+        )
+        load, extractor = pipeline["load"], pipeline["features"]
+        size = round(scale * np.max(load.size))
+        load.set_params(size=size)
+        X = pipeline[:-1].transform(paths)
+        few = np.asarray(load.transform(paths[: args.images]))
+        seconds, _ = time_in_turn(
+            {"pass": lambda: [*extractor.iter_transform(few)]}, args.rounds
+        )
+        megabytes = np.nan
+        if isinstance(backbone, str):
+            megabytes = extractor.network((size, size, 3)).count_params() * 4 / 1e6
+        name = getattr(backbone, "name", backbone)
+        text = "last" if layer is None else " + ".join(np.ravel(layer))
+        speed = len(few) / np.median(seconds["pass"])
+        stack = {"backbone": backbone, "weights": weights, "size": size}
+        return cls(name, str(size), text, X, speed, megabytes, stack)
+
+    @classmethod
+    def join(cls, several):
+        """Concatenate features of several backbones or sizes."""
+        texts = [
+            " + ".join(dict.fromkeys(getattr(one, name) for one in several))
+            for name in ("backbone", "size", "layer")
+        ]
+        X = np.hstack([one.X for one in several])
+        speed = 1 / sum(1 / one.images_per_second for one in several)
+        weights = {one.backbone: one.megabytes for one in several}
+        return cls(*texts, X, speed, sum(weights.values()))
+
+
+def list_backbones(args):
+    """Return backbones and their weights."""
+    backbones = [("InceptionV3", args.weights or "imagenet")]
+    backbones += [(x, "imagenet") for x in ("EfficientNetLite0", *args.backbones)]
+    for text in args.encoder:
+        module, _, name = text.partition(":")
+        backbones.append((getattr(importlib.import_module(module), name), "imagenet"))
+    return backbones
+
+
+def list_layers(args, backbone):
+    """Return the last layer, the recommended ones and those of --layers."""
+    layers = [None, "style"] if isinstance(backbone, str) else [None]
+    for text in args.layers:
+        name, _, chosen = text.rpartition(":")
+        if name == backbone:
+            layers.append(chosen.split("+"))
+    return layers
+
+
+def compute_features(args, paths):
+    """Yield the features of each backbone, size and layer, then joined ones."""
+    recommended = {}
+    for backbone, weights in list_backbones(args):
+        for scale in args.scales:
+            for layer in list_layers(args, backbone):
+                try:
+                    one = Features.compute(args, paths, backbone, weights, layer, scale)
+                except (ImportError, OSError, ValueError) as error:
+                    name = getattr(backbone, "name", backbone)
+                    print(
+                        f"Left out: {name}, {layer or 'last'}: {error}", file=sys.stderr
+                    )
+                    continue
+                if layer in (None, "style"):  # the last, without recommended ones
+                    recommended[one.backbone, one.size] = one
+                if layer != "style":
+                    one.stack = None
+                yield one
+    for backbone in dict(recommended):
+        sizes = [one for key, one in recommended.items() if key[0] == backbone[0]]
+        if len(sizes) > 1 and sizes[-1].size == backbone[1]:
+            yield Features.join(sizes)
+    if len({backbone for backbone, _ in recommended}) > 1:
+        yield Features.join([*recommended.values()])
+
+
+def make_stack(args, accuracy, options):
+    """Return a function from a seed to a stack of the layers of a backbone."""
+    folds = args.folds
+    if accuracy.apart:
+        artists = dict(zip(accuracy.paths, accuracy.artists, strict=True))
+        folds = ArtistKFold(args.folds, artists=artists)
+    return lambda seed: make_stacked_pipeline(
+        **options,
+        cv=folds,
+        cache=args.cache,
+        random_state=seed,
+        verbose=False,
+    )
+
+
+def draw(points, title, file):
+    """Draw accuracy against speed."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5.5), layout="constrained")
+    for name, speed, scores in points:
+        middle = np.median(scores)
+        error = [[middle - np.min(scores)], [np.max(scores) - middle]]
+        axes.errorbar(speed, middle, error, fmt="o", capsize=3)
+        axes.annotate(name, (speed, middle), (5, 4), textcoords="offset points", size=8)
+    axes.set(xscale="log", xlabel="images per second", ylabel=f"accuracy, {title}")
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.margins(x=0.3)
+    figure.savefig(file, dpi=120)
+
+
+def compare(args, paintings):
+    accuracy = Accuracy(paintings, args.folds, args.seeds)
+    titles = ["backbone", "size", "layers", "head", *accuracy.columns]
+    titles += ["images/s", "s a fit", "MB per 1,000 images", "MB of weights"]
+    n_movements = len(set(accuracy.labels))
+    largest = paintings["movement"].value_counts(normalize=True).max()
+    print_header(*titles)
+    for name, value in {"chance": 1 / n_movements, "most frequent": largest}.items():
+        cells = [f"{value:.1%}"] * len(accuracy.columns)
+        print_row(name, "", "", "", *cells, "", "", "", "")
+    colours = count_colours(ImageLoader(224).transform(accuracy.paths))
+    colours = Features("colour histogram", "224", "", colours, np.nan, np.nan)
+    points = []
+
+    def measure(features, head, make, X):
+        scores, seconds = accuracy.measure(make, X)
+        n_numbers = features.X.shape[1]
+        cells = [features.backbone, features.size, features.layer, head]
+        cells += [spread(x, ".1%") for x in scores.values()]
+        numbers = features.images_per_second, n_numbers * 4e-3, features.megabytes
+        speed, stored, weights = ["" if np.isnan(x) else f"{x:.1f}" for x in numbers]
+        print_row(*cells, speed, f"{seconds:.2f}", stored, weights)
+        return scores[accuracy.columns[0]]
+
+    measure(colours, "logistic", HEADS["logistic"], colours.X)
+    for features in compute_features(args, accuracy.paths):
+        found = {
+            head: measure(features, head, HEADS[head], features.X)
+            for head in args.heads
+            if head != "stack"
+        }
+        best = max(found, key=lambda head: np.median(found[head]))
+        if "stack" in args.heads and features.stack:
+            make = make_stack(args, accuracy, features.stack)
+            measure(features, "stack", make, accuracy.paths)
+        name = f"{features.backbone}\n{features.size}, {features.layer}, {best}"
+        points.append((name, features.images_per_second, found[best]))
+    if args.figure and points:
+        draw(points, accuracy.columns[0], args.figure)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_collection_options(parser)
+    add = parser.add_argument
+    add("--weights", help="file of InceptionV3 weights, instead of ImageNet's")
+    add("--backbones", nargs="+", default=[], metavar="NAME", help="further ones")
+    add("--encoder", nargs="+", default=[], metavar="MODULE:NAME", help="Encoders")
+    add("--download", action="store_true", help="download missing weights")
+    add(
+        "--layers",
+        nargs="+",
+        default=[],
+        metavar="NAME:LAYER+LAYER",
+        help="more",
+    )
+    add("--pooling", nargs="+", default=["avg"])
+    add("--scales", nargs="+", type=float, default=[1, 2], help="of the default size")
+    add("--heads", nargs="+", default=[*HEADS, "stack"], choices=[*HEADS, "stack"])
+    add("--images", type=int, default=44, help="number of images whose pass is timed")
+    add("--rounds", type=int, default=3)
+    add("--figure", help="PNG file of accuracy against speed")
+    args = parser.parse_args()
+    if not args.download:
+
+        def refuse(host, *_, **__):
+            raise socket.gaierror(f"pass --download to download from {host}")
+
+        socket.getaddrinfo = refuse
+    sys.path.insert(0, os.getcwd())  # of the encoders
+    # One thread: on a shared machine, threads of BLAS wait for each other.
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1, "blas"):
+        args.cache = args.cache or os.path.join(folder, "store")
+        compare(args, load_paintings(args, folder))
+
+
+if __name__ == "__main__":
+    main()
