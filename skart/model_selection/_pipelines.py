@@ -13,7 +13,7 @@ def make_transfer_pipeline(
     size=None,
     backbone="InceptionV3",
     weights="imagenet",
-    layer=None,
+    layer="style",
     pooling="avg",
     crops=None,
     crop_size=None,
@@ -41,8 +41,8 @@ def make_transfer_pipeline(
         See :class:`FeatureExtractor`.
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
-    layer : str or list of str, default=None
-        See :class:`FeatureExtractor`.
+    layer : str, list of str or None, default="style"
+        See :class:`FeatureExtractor`. If None, the last layer, as in the report.
     pooling : str, list of str or None, default="avg"
         See :class:`FeatureExtractor`.
     crops : {1, 5, 9, None}, default=None

@@ -14,9 +14,6 @@ from skart.model_selection._pipelines import make_transfer_pipeline
 from skart.model_selection._random_search import DefaultFirstSearchCV
 from skart.model_selection._shared_pass import precompute_shared
 
-# The best layers for style in benchmarks; joined, they are better still.
-STYLE_LAYERS = {"InceptionV3": ("mixed2", "mixed5", "mixed8")}
-
 _POOLINGS = {
     "layers": ["avg"],
     "style": ["avg", "std", ("avg", "std"), "gram"],
@@ -148,8 +145,7 @@ def make_head_search(
     backbone : str, default="InceptionV3"
         See :class:`FeatureExtractor`.
     layers : list of str, default=None
-        Layers to search. If None, ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
-        InceptionV3; those of other backbones must be named.
+        Layers to search. If None, those of :func:`skart.networks.style_layers`.
     n_iter : int, default=20
         Number of candidates. The first is the report's dense head with its defaults on
         all layers, so that the search returns nothing worse.
@@ -176,8 +172,7 @@ def make_head_search(
     Raises
     ------
     ValueError
-        If the preset or a layer is unknown, or ``layers`` is None for a backbone
-        without default.
+        If the preset or a layer is unknown.
     TypeError
         If ``cache`` is None, or a parameter is unknown or set by the search.
 
@@ -196,19 +191,15 @@ def make_head_search(
     >>> list(search.estimator.named_steps)
     ['load', 'features', 'scale', 'head']
     """
+    from skart.networks import style_layers
     from skart.networks._backbones import count_features
 
     check_choice("preset", preset, tuple(_POOLINGS))
     if cache is None:
         raise TypeError("cache must be a folder or a FeatureStore; got None")
-    if layers is None and backbone not in STYLE_LAYERS:
-        raise ValueError(
-            f"layers of {backbone} must be named: "
-            f"skart.networks.cut_points({backbone!r}) lists them"
-        )
     if isinstance(layers, str):
         raise TypeError(f"layers must be a list of names; got {layers!r}")
-    layers = list(layers or STYLE_LAYERS[backbone])
+    layers = list(layers or style_layers(backbone))
     searched = {"crops", "layer", "pooling", "scale"} & set(pipeline)
     if searched:
         raise TypeError(

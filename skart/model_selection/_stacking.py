@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skart.model_selection._search import STYLE_LAYERS, ignore_groups
+from skart.model_selection._search import ignore_groups
 from skart.model_selection._shared_pass import precompute_shared
 
 
@@ -37,8 +37,9 @@ def make_stacked_pipeline(
     Parameters
     ----------
     layers : list of str, default=None
-        Layers with a head each. If None, ``"mixed2"``, ``"mixed5"`` and ``"mixed8"`` of
-        InceptionV3, or the last layer of another backbone.
+        Layers with a head each. If None, those of
+        :func:`skart.networks.style_layers`: ``"mixed2"``, ``"mixed5"`` and ``"mixed8"``
+        of InceptionV3.
     backbone : str, default="InceptionV3"
         See :class:`FeatureExtractor`.
     weights : "imagenet", str, path or None, default="imagenet"
@@ -106,6 +107,7 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
     """
     from skart.features import FeatureExtractor, HandcraftedFeatures
     from skart.images import ImageLoader
+    from skart.networks import style_layers
     from skart.networks._backbones import default_size
 
     if head is None:
@@ -113,7 +115,7 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
     if final is None:
         final = LogisticRegression(max_iter=2000, random_state=random_state)
     if layers is None:
-        layers = STYLE_LAYERS.get(backbone, [None])
+        layers = style_layers(backbone)
     if isinstance(layers, str) or not all(
         layer is None or isinstance(layer, str) for layer in layers
     ):

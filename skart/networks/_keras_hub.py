@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 
 import numpy as np
 
@@ -61,6 +62,26 @@ def list_outputs(network, layers):
     if _has_extra(network, last):
         found["class_token"] = keras.layers.Reshape((1, 1, -1))(last[:, 0])
     return found | {None: _as_maps(network, last)}
+
+
+def style_layers(name):
+    """Return the middle blocks of a transformer, or ends of stages; see there."""
+    return list(_find_style_layers(name, stamp_preset(name)))
+
+
+@functools.lru_cache
+def _find_style_layers(name, stamp):
+    from skart.networks._backbones import layers_by_name
+
+    network = build(name)
+    stages = getattr(network, "pyramid_outputs", {})
+    ends = [f"P{level}" for level in (3, 4, 5) if f"P{level}" in stages]
+    names = [*stages, *layers_by_name(network)]
+    blocks = [x for x in names if re.fullmatch(r"(stage|encoder_block_)\d+", x)]
+    if ends or not blocks:
+        return ends or [None]
+    depths = [max(1, round(len(blocks) * share)) for share in (1 / 3, 1 / 2, 2 / 3)]
+    return [blocks[depth - 1] for depth in dict.fromkeys(depths)]
 
 
 def _is_tensor(output):

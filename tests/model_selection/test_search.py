@@ -53,7 +53,6 @@ def test_head_search_computes_each_painting_once(
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"backbone": "ResNet50"}, ValueError, "layers of ResNet50 must be named"),
         ({"preset": "all"}, ValueError, "preset must be one of"),
         ({"crops": 5}, TypeError, "make_head_search sets crops itself"),
         ({"layers": "mixed5"}, TypeError, "must be a list of names; got 'mixed5'"),

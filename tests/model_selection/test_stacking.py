@@ -180,14 +180,14 @@ def test_invalid_views_raise(parameters, error, message):
 
 def test_further_backbones(tmp_path):
     stack = make_stacked_pipeline(
-        backbone="VGG16",
+        backbone="NASNetMobile",
         weights=None,
         backbones={"MobileNetV2": None},
         descriptors=None,
     )
     pipes = dict(stack.estimators)
-    assert list(pipes) == ["VGG16", "MobileNetV2"]
+    assert list(pipes) == ["NASNetMobile", "MobileNetV2"]
     assert pipes["MobileNetV2"][1].backbone == "MobileNetV2"
-    assert pipes["VGG16"][0].size == 224
+    assert pipes["NASNetMobile"][0].size == 224
     assert make_transfer_pipeline(crops=5)[0].size == 398
     assert make_transfer_pipeline()[0].size == 299
