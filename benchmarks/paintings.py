@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 from common import describe_machine, spread
 from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skart.datasets import (
     load_catalogue,
@@ -80,11 +83,14 @@ def load_paintings(args, folder):
 def _read(args, folder):
     kind, data = args.kind, args.data
     if data is None:
-        numbers = {
-            "n_per_artist": args.drawn_per_artist,
-            "n_artists": args.drawn_artists,
-        }
-        data = make_paintings(Path(folder, "paintings"), **numbers, random_state=0)
+        data = make_paintings(
+            Path(folder, "paintings"),
+            n_artists=args.drawn_artists,
+            n_per_artist=args.drawn_per_artist,
+            random_state=0,
+            n_jobs=-1,
+            verbose=False,
+        )
         kind = "folder"
     elif kind is None:
         kind = "folder" if Path(data).expanduser().is_dir() else "table"
@@ -169,6 +175,11 @@ class Accuracy:
     def cells(self, make, X=None):
         """Return the accuracies as cells of a table."""
         return [spread(x, ".1%") for x in self.measure(make, X)[0].values()]
+
+
+def make_logistic(seed):
+    """Make logistic regression on standardized features; it needs no seed."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
 
 
 def print_row(*cells):

@@ -10,6 +10,7 @@ without weights at hand are left out. Prints a Markdown table.
 
 import argparse
 import dataclasses
+import functools
 import importlib
 import os
 import socket
@@ -18,6 +19,7 @@ import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 from common import spread, time_in_turn
 from paintings import (
@@ -25,10 +27,10 @@ from paintings import (
     add_collection_options,
     count_colours,
     load_paintings,
+    make_logistic,
     print_header,
     print_row,
 )
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -43,14 +45,10 @@ from skart import (
 from skart.model_selection import ArtistKFold
 
 HEADS = {
-    "logistic": lambda seed: scaled(LogisticRegression(C=0.01, max_iter=2000)),
-    "svm": lambda seed: scaled(SVC(C=3)),
+    "logistic": make_logistic,
+    "svm": lambda seed: make_pipeline(StandardScaler(), SVC(C=3)),
     "dense": lambda seed: DenseHeadClassifier(random_state=seed),
 }
-
-
-def scaled(head):
-    return make_pipeline(StandardScaler(), head)
 
 
 @dataclasses.dataclass
@@ -66,32 +64,32 @@ class Features:
     stack: dict | None = None  # options of a stack of the recommended layers
 
     @classmethod
-    def compute(cls, args, paths, backbone, weights, layer, scale):
-        """Compute features at `scale` times the default size of a backbone."""
+    def compute(cls, args, paths, backbone, weights, layer, size):
+        """Compute features of images of a size; None is that of the backbone."""
         pipeline = make_transfer_pipeline(
             backbone=backbone,
             weights=weights,
             layer=layer,
+            size=size,
             pooling=args.pooling,
             cache=args.cache,
             verbose=False,
         )
         load, extractor = pipeline["load"], pipeline["features"]
-        size = round(scale * np.max(load.size))
-        load.set_params(size=size)
         X = pipeline[:-1].transform(paths)
         few = np.asarray(load.transform(paths[: args.images]))
-        seconds, _ = time_in_turn(
-            {"pass": lambda: [*extractor.iter_transform(few)]}, args.rounds
-        )
+        run = {"pass": lambda: [*extractor.iter_transform(few)]}
+        seconds, _ = time_in_turn(run, args.rounds)
         megabytes = np.nan
         if isinstance(backbone, str):
-            megabytes = extractor.network((size, size, 3)).count_params() * 4 / 1e6
+            n_weights = extractor.network(few.shape[1:]).count_params()
+            megabytes = n_weights * 4 / 1e6
         name = getattr(backbone, "name", backbone)
         text = "last" if layer is None else " + ".join(np.ravel(layer))
         speed = len(few) / np.median(seconds["pass"])
-        stack = {"backbone": backbone, "weights": weights, "size": size}
-        return cls(name, str(size), text, X, speed, megabytes, stack)
+        stack = {"backbone": backbone, "weights": weights, "size": load.size}
+        stack = stack if layer == "style" else None
+        return cls(name, str(load.size), text, X, speed, megabytes, stack)
 
     @classmethod
     def join(cls, several):
@@ -116,56 +114,52 @@ def list_backbones(args):
     return backbones
 
 
+def list_options(texts, backbone):
+    """Return what options such as NAME:LAYER say of a backbone."""
+    parts = [text.rpartition(":") for text in texts]
+    return [chosen for name, _, chosen in parts if name == backbone]
+
+
 def list_layers(args, backbone):
     """Return the last layer, the recommended ones and those of --layers."""
-    layers = [None, "style"] if isinstance(backbone, str) else [None]
-    for text in args.layers:
-        name, _, chosen = text.rpartition(":")
-        if name == backbone:
-            layers.append(chosen.split("+"))
-    return layers
+    if not isinstance(backbone, str):
+        return [None]
+    named = [text.split("+") for text in list_options(args.layers, backbone)]
+    return [None, "style", *named]
 
 
 def compute_features(args, paths):
     """Yield the features of each backbone, size and layer, then joined ones."""
-    recommended = {}
+    everything = []
     for backbone, weights in list_backbones(args):
-        for scale in args.scales:
+        found = {}  # those of the recommended layers, or else the last, by size
+        for size in [None, *map(int, list_options(args.sizes, backbone))]:
             for layer in list_layers(args, backbone):
                 try:
-                    one = Features.compute(args, paths, backbone, weights, layer, scale)
+                    one = Features.compute(args, paths, backbone, weights, layer, size)
                 except (ImportError, OSError, ValueError) as error:
                     name = getattr(backbone, "name", backbone)
-                    print(
-                        f"Left out: {name}, {layer or 'last'}: {error}", file=sys.stderr
-                    )
+                    reason = f"{name}, {layer or 'last'}: {error}"
+                    print(f"Left out: {reason}", file=sys.stderr)
                     continue
-                if layer in (None, "style"):  # the last, without recommended ones
-                    recommended[one.backbone, one.size] = one
-                if layer != "style":
-                    one.stack = None
+                if layer in (None, "style"):
+                    found[size] = one
                 yield one
-    for backbone in dict(recommended):
-        sizes = [one for key, one in recommended.items() if key[0] == backbone[0]]
-        if len(sizes) > 1 and sizes[-1].size == backbone[1]:
-            yield Features.join(sizes)
-    if len({backbone for backbone, _ in recommended}) > 1:
-        yield Features.join([*recommended.values()])
+        if len(found) > 1:
+            yield Features.join(found.values())
+        everything.append(found)
+    if sum(map(bool, everything)) > 1:
+        yield Features.join([one for found in everything for one in found.values()])
 
 
 def make_stack(args, accuracy, options):
     """Return a function from a seed to a stack of the layers of a backbone."""
-    folds = args.folds
+    options = options | {"pooling": args.pooling, "cache": args.cache, "cv": args.folds}
     if accuracy.apart:
         artists = dict(zip(accuracy.paths, accuracy.artists, strict=True))
-        folds = ArtistKFold(args.folds, artists=artists)
-    return lambda seed: make_stacked_pipeline(
-        **options,
-        cv=folds,
-        cache=args.cache,
-        random_state=seed,
-        verbose=False,
-    )
+        options["cv"] = ArtistKFold(args.folds, artists=artists)
+    options |= {"descriptors": None, "verbose": False}
+    return lambda seed: make_stacked_pipeline(**options, random_state=seed)
 
 
 def draw(points, title, file):
@@ -193,7 +187,7 @@ def compare(args, paintings):
     print_header(*titles)
     for name, value in {"chance": 1 / n_movements, "most frequent": largest}.items():
         cells = [f"{value:.1%}"] * len(accuracy.columns)
-        print_row(name, "", "", "", *cells, "", "", "", "")
+        print_row(name, *[""] * 3, *cells, *[""] * 4)
     colours = count_colours(ImageLoader(224).transform(accuracy.paths))
     colours = Features("colour histogram", "224", "", colours, np.nan, np.nan)
     points = []
@@ -210,15 +204,16 @@ def compare(args, paintings):
 
     measure(colours, "logistic", HEADS["logistic"], colours.X)
     for features in compute_features(args, accuracy.paths):
-        found = {
-            head: measure(features, head, HEADS[head], features.X)
-            for head in args.heads
-            if head != "stack"
-        }
+        found = {}
+        for head in args.heads:
+            make, X = HEADS.get(head), features.X
+            if head == "stack" and features.stack:
+                make, X = make_stack(args, accuracy, features.stack), accuracy.paths
+            if make is not None:
+                found[head] = measure(features, head, make, X)
+        if not found:
+            continue
         best = max(found, key=lambda head: np.median(found[head]))
-        if "stack" in args.heads and features.stack:
-            make = make_stack(args, accuracy, features.stack)
-            measure(features, "stack", make, accuracy.paths)
         name = f"{features.backbone}\n{features.size}, {features.layer}, {best}"
         points.append((name, features.images_per_second, found[best]))
     if args.figure and points:
@@ -229,20 +224,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_collection_options(parser)
     add = parser.add_argument
+    many = functools.partial(add, nargs="+", default=[])
     add("--weights", help="file of InceptionV3 weights, instead of ImageNet's")
-    add("--backbones", nargs="+", default=[], metavar="NAME", help="further ones")
-    add("--encoder", nargs="+", default=[], metavar="MODULE:NAME", help="Encoders")
+    many("--backbones", metavar="NAME", help="further ones")
+    many("--encoder", metavar="MODULE:NAME", help="skart.Encoder objects")
     add("--download", action="store_true", help="download missing weights")
-    add(
-        "--layers",
-        nargs="+",
-        default=[],
-        metavar="NAME:LAYER+LAYER",
-        help="more",
-    )
-    add("--pooling", nargs="+", default=["avg"])
-    add("--scales", nargs="+", type=float, default=[1, 2], help="of the default size")
-    add("--heads", nargs="+", default=[*HEADS, "stack"], choices=[*HEADS, "stack"])
+    many("--layers", metavar="NAME:LAYER+LAYER", help="further layers of a backbone")
+    many("--sizes", default=["EfficientNetLite0:448"], metavar="NAME:SIZE")
+    many("--pooling", default=["avg"])
+    many("--heads", default=[*HEADS, "stack"], choices=[*HEADS, "stack"])
     add("--images", type=int, default=44, help="number of images whose pass is timed")
     add("--rounds", type=int, default=3)
     add("--figure", help="PNG file of accuracy against speed")
@@ -253,6 +243,7 @@ def main():
             raise socket.gaierror(f"pass --download to download from {host}")
 
         socket.getaddrinfo = refuse
+        keras.utils.disable_interactive_logging()  # of downloads
     sys.path.insert(0, os.getcwd())  # of the encoders
     # One thread: on a shared machine, threads of BLAS wait for each other.
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1, "blas"):

@@ -17,12 +17,10 @@ from paintings import (
     Accuracy,
     add_collection_options,
     load_paintings,
+    make_logistic,
     print_header,
     print_row,
 )
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skart import (
@@ -30,17 +28,14 @@ from skart import (
     ImageLoader,
     make_cnn_pipeline,
     make_head_search,
+    make_stacked_pipeline,
     make_transfer_pipeline,
 )
 from skart.features import descriptors
-from skart.model_selection import CITED, make_cited_pipeline
+from skart.model_selection import CITED, ArtistKFold, make_cited_pipeline
+from skart.networks import style_layers
 
 POOLINGS = ["avg", "max", "std", "gram", ["avg", "std"], ["avg", "std", "gram"]]
-
-
-def head(seed):
-    """Make logistic regression that is regularized as strongly for any length."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
 
 
 def join(names):
@@ -62,7 +57,7 @@ def statistics(args, accuracy):
             row = (
                 join(layer),
                 join(pooling),
-                *accuracy.cells(head, X),
+                *accuracy.cells(make_logistic, X),
                 f"{X.shape[1]:,}",
             )
             print_row(*row)
@@ -84,7 +79,7 @@ def crops(args, accuracy):
             options = options | {"crop_pooling": how, "size": pixels}
             features = make_features(args, layer=layer, **options)
             X = features.transform(accuracy.paths)
-            print_row(name, how, join(layer), *accuracy.cells(head, X))
+            print_row(name, how, join(layer), *accuracy.cells(make_logistic, X))
 
 
 def handcrafted(args, accuracy):
@@ -97,10 +92,14 @@ def handcrafted(args, accuracy):
         # The words of "sift" are learned from all paintings, but not from their labels.
         features.set_params(cache=args.cache, n_jobs=-1, verbose=False)
         X = features.fit_transform(images)
-        print_row(name, *accuracy.cells(head, X), f"{X.shape[1]:,}")
-    print_row(join(args.layers), *accuracy.cells(head, deep), f"{deep.shape[1]:,}")
+        print_row(name, *accuracy.cells(make_logistic, X), f"{X.shape[1]:,}")
+    print_row(
+        join(args.layers), *accuracy.cells(make_logistic, deep), f"{deep.shape[1]:,}"
+    )
     X = np.hstack([deep, X])
-    print_row("the last two joined", *accuracy.cells(head, X), f"{X.shape[1]:,}")
+    print_row(
+        "the last two joined", *accuracy.cells(make_logistic, X), f"{X.shape[1]:,}"
+    )
 
 
 def systems(args, accuracy):
@@ -116,6 +115,17 @@ def systems(args, accuracy):
             return pipeline
 
         print_row(f'`make_cited_pipeline("{name}")`', *accuracy.cells(make))
+    options = {"backbone": args.backbone, "weights": args.weights, "cache": args.cache}
+    options |= {"layers": args.layers, "verbose": False}
+    if accuracy.apart:
+        artists = dict(zip(accuracy.paths, accuracy.artists, strict=True))
+        options["cv"] = ArtistKFold(args.folds, artists=artists)
+    for name, more in {
+        "`make_stacked_pipeline()`": {},
+        "the same without hand-crafted features": {"descriptors": None},
+    }.items():
+        stack = make_stacked_pipeline(**options, **more)
+        print_row(name, *accuracy.cells(lambda seed, stack=stack: stack))
 
 
 def search(args, accuracy):
@@ -180,10 +190,11 @@ def main():
     add = parser.add_argument
     add("--backbone", default="EfficientNetLite0")
     add("--weights", default="imagenet", help="'imagenet' or a file")
-    add("--layers", nargs="+", default=["block4", "block7", "block10", "block14"])
+    add("--layers", nargs="+", help="by default, the recommended ones")
     add("--candidates", type=int, default=30)
     add("--parts", nargs="+", default=[*PARTS], choices=PARTS, help="which tables")
     args = parser.parse_args()
+    args.layers = args.layers or style_layers(args.backbone)
     # One thread: on a shared machine, threads of BLAS wait for each other.
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1, "blas"):
         args.cache = args.cache or os.path.join(folder, "store")
