@@ -16,6 +16,7 @@ from .classifiers import DenseHeadClassifier as DenseHeadClassifier
 from .classifiers import FineTuneClassifier as FineTuneClassifier
 from .classifiers import HybridCNNClassifier as HybridCNNClassifier
 from .evaluation import evaluate as evaluate
+from .features import Encoder as Encoder
 from .features import FeatureExtractor as FeatureExtractor
 from .features import HandcraftedFeatures as HandcraftedFeatures
 from .images import ImageLoader as ImageLoader

@@ -43,6 +43,8 @@ _IN_OPTIONS = {
     r"name it as root": "pass --root",
     r", or name its encoding, .*? for instance": "",
     r"Pass groups=None for random folds": "",
+    r"backbone must name": "--backbone must name",
+    r"backbone=('.*?')": r"--backbone \1",
     r"weights=None|None for random weights": "--weights random",
     r"a file of your own as weights": "--weights with a file of your own",
     r"another folder as cache": "another folder as --cache",

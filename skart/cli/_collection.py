@@ -1,32 +1,20 @@
 """Paintings, folds and weights of several commands."""
 
-import hashlib
 import os
-from http.client import HTTPException
-from pathlib import Path
-from urllib.request import urlopen
 
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
-from tqdm.auto import tqdm
 
-from skart._utils._files import atomic_write
 from skart._utils._validation import visible
 from skart.datasets import load_catalogue, load_pandora18k
 from skart.datasets._folder import find_artist_in_names, read_folder
 from skart.datasets._pandora18k import is_pandora18k
 from skart.evaluation._cross_validation import keep_artists_apart
 from skart.images import find_readable
+from skart.networks import available_backbone
 
 # A movement needs paintings to train on, to validate with and to test on.
 LEAST_PAINTINGS = 4
-
-# What keras.applications.InceptionV3(include_top=False) downloads, 88 MB.
-INCEPTION_URL = (
-    "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
-    "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
-)
-INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 
 
 class Collection:
@@ -188,58 +176,18 @@ def validation_share(labels, n_folds=1):
     return max(0.15, 1.01 * pd.Series(labels).nunique() / n_trained_on)
 
 
-def choose_weights(weights, say=print, *, fall_back=False):
-    """Return `--weights` as FeatureExtractor takes it: None for random weights.
-
-    If `fall_back`, random weights are used where ImageNet weights are not available.
-    """
-    if weights == "random":
-        return None
-    if weights not in ("imagenet", None) and not Path(weights).expanduser().is_file():
+def choose_backbone(backbone, weights, say=print):
+    """Return `--backbone` and `--weights` as FeatureExtractor takes them; say which."""
+    if weights not in ("random", "imagenet", None) and not os.path.isfile(
+        os.path.expanduser(weights)
+    ):
         raise FileNotFoundError(
-            f"--weights {weights}: there is no such file. Name a file of InceptionV3 "
-            "weights without the top (.weights.h5), 'imagenet' or 'random'."
+            f"--weights {weights}: there is no such file. Name a file of weights "
+            "without the top (.weights.h5), 'imagenet' or 'random'."
         )
-    if weights is not None or not fall_back:
-        return weights or "imagenet"
-    # The folder in which Keras looks for them.
-    base = os.path.expanduser("~")
-    base = base if os.access(base, os.W_OK) else "/tmp"
-    home = os.environ.get("KERAS_HOME", os.path.join(base, ".keras"))
-    if fetch(INCEPTION_URL, INCEPTION_MD5, Path(home, "models"), say):
-        return "imagenet"
-    say(
-        "ImageNet weights are not available; InceptionV3 gets random weights, with "
-        "which it recognizes far fewer paintings. To use a file of weights, pass "
-        "--weights FILE."
-    )
-    return None
-
-
-def fetch(url, md5, folder, say=print):
-    """Return whether `folder` holds the file of `url`; if not, download it first.
-
-    Another file of that name is replaced once the download is complete.
-    """
-    file = folder / url.rpartition("/")[2]
-    if file.is_file() and hashlib.md5(file.read_bytes()).hexdigest() == md5:
-        return True
-    say(f"Downloading {url} ...")
-    content = bytearray()
-    try:
-        with (
-            urlopen(url, timeout=10) as response,
-            tqdm.wrapattr(response, "read", total=response.length) as stream,
-        ):
-            while block := stream.read(2**16):
-                content += block
-    except (OSError, HTTPException) as error:
-        say(f"The download failed: {error}")
-        return False
-    if hashlib.md5(content).hexdigest() != md5:
-        say("The download failed: it is incomplete, or another file")
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(file) as part:
-        part.write_bytes(content)
-    return True
+    if backbone is None:
+        backbone = "InceptionV3" if weights else available_backbone()
+    which = {None: "weights from ImageNet", "imagenet": "weights from ImageNet"}
+    which |= {"random": "random weights"}
+    say(f"Network: {backbone} with {which.get(weights, f'weights from {weights}')}")
+    return backbone, None if weights == "random" else weights or "imagenet"

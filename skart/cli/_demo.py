@@ -26,9 +26,12 @@ def demo(
     out: option(Path, "Folder for figures, predictions and features.") = Path(
         "skart-demo"
     ),
+    backbone: options.Backbone = None,
     weights: options.Weights = None,
     layer: option(
-        str | None, "Layer of the features, such as mixed5. Default: the last."
+        str | None,
+        "Layer of the features, such as mixed5, or 'last'. Default: the layers that "
+        "are recommended for style.",
     ) = None,
     candidates: option(int, "Number of heads in the randomized search.", min=1) = 6,
     epochs: option(int, "Number of epochs of each head.", min=1) = 30,
@@ -36,8 +39,6 @@ def demo(
     seed: options.Seed = 0,
 ):
     """Run the whole workflow: load, extract, search, cross-validate, fit, test, plot.
-
-    Without `--weights`, random weights are used where those of ImageNet are missing.
 
     Examples
     --------
@@ -54,7 +55,7 @@ def demo(
     )
 
     from skart.cli._collection import (
-        choose_weights,
+        choose_backbone,
         load_collection,
         save_figure,
         validation_share,
@@ -66,7 +67,7 @@ def demo(
 
     started = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    weights = choose_weights(weights, echo, fall_back=True)
+    backbone, weights = choose_backbone(backbone, weights, echo)
     if data is None:
         data = options.Source(out / "paintings")
         _step("Paintings", f"drawn into {data}")
@@ -78,8 +79,9 @@ def demo(
     collection = load_collection(data, _show, on_error)
     paintings = collection.frame
     pipe = make_transfer_pipeline(
+        backbone=backbone,
         weights=weights,
-        layer=layer,
+        layer=options.parse_layer(layer),
         scale=weights is None,
         on_error=options.of_loader(on_error),
         cache=out / "features",

@@ -95,10 +95,17 @@ def reads_collection(function):
 
 
 Model = argument(Path, "Model file written by `skart train`.", metavar="FILE")
+Backbone = option(
+    str | None,
+    "Pretrained network: EfficientNetLite0 or one of keras.applications, or keras_hub: "
+    "and a preset or folder. Default: InceptionV3 if its ImageNet weights are at "
+    "hand, else EfficientNetLite0 if it is installed.",
+    metavar="NAME",
+)
 Weights = option(
     str | None,
-    "'imagenet' (the default), 'random', or a file of InceptionV3 weights "
-    "without the top (.weights.h5).",
+    "'imagenet' (the default), 'random', or a file of the network's weights without "
+    "the top (.weights.h5).",
 )
 ModelWeights = option(
     Path | None,
@@ -120,6 +127,11 @@ Folds = option(
     "paintings were used in training, its pipeline is cross-validated with 4 folds.",
     min=2,
 )
+
+
+def parse_layer(layer):
+    """Return `--layer` as FeatureExtractor takes it."""
+    return None if layer == "last" else layer or "style"
 
 
 def of_loader(on_error):

@@ -22,6 +22,7 @@ def reproduce(
     out: option(Path, "Folder for results, figures and models.") = Path(
         "skart-reproduction"
     ),
+    backbone: options.Backbone = None,
     weights: options.Weights = None,
     size: option(
         int | None,
@@ -31,8 +32,8 @@ def reproduce(
     ) = None,
     pretrained_size: option(
         int | None,
-        "Height and width of the images for InceptionV3. Default: 500, 299 "
-        "with --quick.",
+        "Height and width of the images for the pretrained network. Default: 500; "
+        "with --quick those it was trained on, 299 for InceptionV3.",
         min=75,
     ) = None,
     epochs: option(
@@ -60,10 +61,10 @@ def reproduce(
 ):
     """Run every experiment of the report and compare the results.
 
-    VGG-lite; the hybrid CNN by random search; frozen InceptionV3 with a head by random
-    search; its last module fine-tuned; the figures of the collection and the confusion
-    matrix of the best model; then the systems that the report cites. 80 % of the
-    paintings are for training, 10 % for validation and 10 % for the test. If the
+    VGG-lite; the hybrid CNN by random search; a frozen pretrained network with a head
+    by random search; its last module fine-tuned; the figures of the collection and the
+    confusion matrix of the best model; then the systems that the report cites. 80 % of
+    the paintings are for training, 10 % for validation and 10 % for the test. If the
     command is interrupted, the same command continues after the last finished
     experiment.
 
@@ -81,8 +82,9 @@ def reproduce(
             "--quick to draw paintings."
         )
 
-    from skart.cli._collection import choose_weights, load_collection
+    from skart.cli._collection import choose_backbone, load_collection
     from skart.datasets import make_paintings
+    from skart.networks._backbones import default_size
     from skart.reproduction._cited import (
         CAVEAT,
         compare_cited,
@@ -94,14 +96,16 @@ def reproduce(
     from skart.reproduction._reported import compare, format_comparison
     from skart.reproduction._settings import QUICK, Settings
 
-    weights = choose_weights(weights, say, fall_back=quick)
+    backbone, weights = choose_backbone(backbone, weights, say)
     if data is None:
         data = options.Source(out / "paintings")
     if quick and (not data.path.exists() or data.path == out / "paintings"):
         say(f"Paintings: drawn into {data}", bold=True)
         make_paintings(data.path, random_state=seed, n_jobs=-1)
     collection = load_collection(data, say, on_error)
-    settings = QUICK if quick else Settings()
+    settings = Settings()
+    if quick:
+        settings = dataclasses.replace(QUICK, pretrained_size=default_size(backbone))
     given = {
         "size": size,
         "pretrained_size": pretrained_size,
@@ -115,6 +119,7 @@ def reproduce(
         collection,
         out,
         dataclasses.replace(settings, **given),
+        backbone=backbone,
         weights=weights,
         on_error=options.of_loader(on_error),
         seed=seed,

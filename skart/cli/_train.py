@@ -18,19 +18,23 @@ def train(
     out: option(Path, "File for the model (.skart).") = Path("model.skart"),
     model: option(
         Literal["transfer", "fine-tune", "hybrid", "vgg-lite", "squeezenet", "alexnet"],
-        "A head on frozen features (transfer), a head and the last module of "
-        "InceptionV3 (fine-tune), or a network trained from scratch.",
+        "A head on frozen features (transfer), a head and the last layers of the "
+        "backbone (fine-tune), or a network trained from scratch.",
     ) = "transfer",
+    backbone: options.Backbone = None,
     weights: options.Weights = None,
     layer: option(
         str | None,
-        "transfer: layer of the features, such as mixed5 (default: the last). "
-        "fine-tune: the layers after this one are trained (default: mixed9).",
+        "transfer: layer of the features, such as mixed5, or 'last' (default: the "
+        "layers that are recommended for style). fine-tune: the layers after this one "
+        "are trained (default: mixed9 of InceptionV3, block14 of EfficientNetLite0; "
+        "required with other networks).",
     ) = None,
     size: option(
         int | None,
-        "Height and width of the images in pixels. Default: 299, or 224 for "
-        "networks trained from scratch (500 in the report).",
+        "Height and width of the images in pixels. Default: that of the network, "
+        "299 for InceptionV3 and 224 for EfficientNetLite0; 224 for networks trained "
+        "from scratch (500 in the report).",
         min=16,
     ) = None,
     dtype: option(
@@ -66,24 +70,32 @@ def train(
 
         skart train paintings/ --search 20 --weights inception_v3.weights.h5
 
+        skart train paintings/ --backbone EfficientNetV2B0 --layer last
+
         skart train paintings/ --model hybrid --size 128 --out hybrid.skart
     """
     check_out(out, force=force, suffix=".skart")
     if model not in ("transfer", "fine-tune"):
-        for option, value in (("--weights", weights), ("--layer", layer)):
+        named = {"--backbone": backbone, "--weights": weights, "--layer": layer}
+        for option, value in named.items():
             if value is not None:
                 raise ValueError(
                     f"{option} {value}: {model} is trained from scratch. Leave the "
                     "option out, or pass --model transfer or --model fine-tune."
                 )
 
-    from skart.cli._collection import choose_weights, load_collection
+    from skart.cli._collection import choose_backbone, load_collection
 
-    weights = choose_weights(weights, say)
+    if model in ("transfer", "fine-tune"):
+        backbone, weights = choose_backbone(backbone, weights, say)
+        default, layer = _find_size_and_layer(model, backbone, layer)
+        size = size or default
     say(f"Paintings: from {data}", bold=True)
     collection = load_collection(data, say, on_error)
     common = {"on_error": options.of_loader(on_error), "random_state": seed}
-    pipe = _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common)
+    pipe = _make_pipeline(
+        model, backbone, weights, layer, size, dtype, epochs, cache, **common
+    )
     result = _train_and_save(pipe, collection, out, cache, search, seed)
     if format == "json":
         return as_json(result)
@@ -106,7 +118,34 @@ def train(
     return "\n".join(lines)
 
 
-def _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common):
+def _find_size_and_layer(model, backbone, layer):
+    """Return the size of a backbone's images and the layer of features or the cut."""
+    from skart.networks import cut_points
+    from skart.networks._backbones import default_size
+    from skart.networks._tail import LAST_CUTS
+    from skart.networks._weights import find_preset
+
+    if model == "transfer":
+        layer = options.parse_layer(layer)
+    elif find_preset(backbone) is not None:
+        raise ValueError(
+            f"--backbone {backbone}: networks of keras-hub can't be fine-tuned. Pass "
+            "--model transfer, or name a network of keras.applications."
+        )
+    size = default_size(backbone)
+    if model == "fine-tune" and layer is None:
+        layer = LAST_CUTS.get(backbone)
+        if layer is None:
+            raise ValueError(
+                f"--backbone {backbone}: pass --layer, the layer after which the "
+                f"network is trained, such as {', '.join(cut_points(backbone)[-5:])}"
+            )
+    return size, layer
+
+
+def _make_pipeline(
+    model, backbone, weights, layer, size, dtype, epochs, cache, **common
+):
     """Return the unfitted pipeline of `--model`."""
     from skart.classifiers import DenseHeadClassifier
     from skart.model_selection import (
@@ -117,7 +156,8 @@ def _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common):
 
     if model == "transfer":
         return make_transfer_pipeline(
-            size=size or 299,
+            size=size,
+            backbone=backbone,
             weights=weights,
             layer=layer,
             dtype=dtype,
@@ -130,10 +170,11 @@ def _make_pipeline(model, weights, layer, size, dtype, epochs, cache, **common):
         common["dtype"] = f"mixed_{dtype}"
     if model == "fine-tune":
         return make_fine_tune_pipeline(
-            size=size or 299,
+            size=size,
+            backbone=backbone,
             head=DenseHeadClassifier(epochs=60, patience=10, validation_split=0.15),
             weights=weights,
-            unfreeze_from=layer or "mixed9",
+            unfreeze_from=layer,
             cache=cache,
             epochs=epochs or 10,
             verbose=1,

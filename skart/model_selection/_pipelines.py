@@ -37,7 +37,7 @@ def make_transfer_pipeline(
     size : int or (int, int), default=None
         Height and width of the images in pixels. If None, the default size of the
         backbone, 299 for InceptionV3; with ``crops``, a third more, 398.
-    backbone : str, default="InceptionV3"
+    backbone : str or Encoder, default="InceptionV3"
         See :class:`FeatureExtractor`.
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
@@ -93,6 +93,7 @@ def make_transfer_pipeline(
     from skart.classifiers import DenseHeadClassifier
     from skart.features import FeatureExtractor
     from skart.images import ImageLoader
+    from skart.images._loader import check_size
 
     _check_names(make_transfer_pipeline, head, DenseHeadClassifier)
     extractor = FeatureExtractor(
@@ -109,10 +110,12 @@ def make_transfer_pipeline(
         verbose=verbose,
     )
     if size is None:
-        from skart.networks._backbones import default_size
+        from skart.features._backbone import default_size
 
         size = default_size(backbone)
-        size = size if crops is None else size * 4 // 3
+        if crops is not None:
+            height, width = (side * 4 // 3 for side in check_size("size", size))
+            size = height if height == width else (height, width)
     steps = [
         ("load", ImageLoader(size, on_error=on_error)),
         ("features", extractor),

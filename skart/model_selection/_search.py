@@ -143,7 +143,7 @@ def make_head_search(
     cache : str, path or FeatureStore
         See :class:`FeatureExtractor`.
     backbone : str, default="InceptionV3"
-        See :class:`FeatureExtractor`.
+        A network with layers; see :class:`FeatureExtractor`.
     layers : list of str, default=None
         Layers to search. If None, those of :func:`skart.networks.style_layers`.
     n_iter : int, default=20
@@ -197,6 +197,12 @@ def make_head_search(
     check_choice("preset", preset, tuple(_POOLINGS))
     if cache is None:
         raise TypeError("cache must be a folder or a FeatureStore; got None")
+    if not isinstance(backbone, str):
+        raise TypeError(
+            f"backbone must be the name of a network, whose layers are searched; got "
+            f"{backbone!r}. To search heads on an Encoder, pass make_transfer_pipeline "
+            "and head_search_space() to RandomizedSearchCV."
+        )
     if isinstance(layers, str):
         raise TypeError(f"layers must be a list of names; got {layers!r}")
     layers = list(layers or style_layers(backbone))

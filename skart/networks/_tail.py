@@ -10,6 +10,9 @@ from skart.networks._keras import dtype_policy, keras
 from skart.networks._parts import layer_seeds
 from skart.networks._weights import find_preset
 
+# The cuts ahead of the last module, after which the report trains InceptionV3.
+LAST_CUTS = {"EfficientNetLite0": "block14", "InceptionV3": "mixed9"}
+
 
 @functools.cache
 def cut_points(name="InceptionV3"):
@@ -56,7 +59,12 @@ def cut_points(name="InceptionV3"):
 
 
 def check_cut(name, cut):
-    """Raise ValueError unless the layer is a cut point."""
+    """Raise an error unless the layer is a cut point."""
+    if not isinstance(name, str):
+        raise TypeError(
+            "backbone must name a network of keras.applications, which can be cut and "
+            f"trained; got {name!r}. An Encoder is for FeatureExtractor."
+        )
     if find_preset(name) is not None:
         raise ValueError(
             f"{name} can't be cut: networks of keras-hub are for FeatureExtractor. "

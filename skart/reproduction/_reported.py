@@ -24,9 +24,9 @@ REPORTED = {
 TITLES = {
     "vgg-lite": "VGG-lite",
     "hybrid": "hybrid CNN",
-    "reported-head": "frozen InceptionV3, the report's best head",
-    "transfer": "frozen InceptionV3, head by search",
-    "fine-tune": "last Inception module fine-tuned",
+    "reported-head": "frozen network, the report's best head",
+    "transfer": "frozen network, head by search",
+    "fine-tune": "last module fine-tuned",
 }
 
 

