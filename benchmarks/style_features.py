@@ -147,10 +147,10 @@ def search(args, accuracy):
     for i in np.argsort(results["rank_test_score"], kind="stable")[:5]:
         candidate = results["params"][i]
         layer, pooling = candidate["features__layer"], candidate["features__pooling"]
-        kind = type(candidate["head"]).__name__
-        print_row(
-            join(layer), join(pooling), kind, f"{results['mean_test_score'][i]:.1%}"
-        )
+        head = candidate.get("head", found.estimator[-1])
+        kind = type(head[-1] if hasattr(head, "steps") else head).__name__
+        score = f"{results['mean_test_score'][i]:.1%}"
+        print_row(join(layer), join(pooling), kind, score)
 
 
 def views(args, accuracy):
