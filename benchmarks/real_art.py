@@ -176,11 +176,7 @@ def draw(points, title, file):
         error = [[middle - np.min(scores)], [np.max(scores) - middle]]
         axes.errorbar(speed, middle, error, fmt="o", capsize=3)
         axes.annotate(name, (speed, middle), (5, 4), textcoords="offset points", size=8)
-    axes.set(
-        xscale="log",
-        xlabel="images per second, relative to the first",
-        ylabel=f"accuracy, {title}",
-    )
+    axes.set(xscale="log", xlabel="speed, relative to the first", ylabel=title)
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.margins(x=0.3)
     figure.savefig(file, dpi=120)
@@ -188,14 +184,8 @@ def draw(points, title, file):
 
 def compare(args, paintings):
     accuracy = Accuracy(paintings, args.folds, args.seeds)
-    titles = ["backbone", "size", "layers", "head", *accuracy.columns]
-    titles += [
-        "images/s",
-        "relative",
-        "s a fit",
-        "MB per 1,000 images",
-        "MB of weights",
-    ]
+    titles = ["backbone", "size", "layers", "head", *accuracy.columns, "images/s"]
+    titles += ["relative", "s a fit", "MB per 1,000 images", "MB of weights"]
     n_movements = len(set(accuracy.labels))
     largest = paintings["movement"].value_counts(normalize=True).max()
     print_header(*titles)
@@ -229,8 +219,8 @@ def compare(args, paintings):
         best = max(found, key=lambda head: np.median(found[head]))
         name = f"{features.backbone}\n{features.size}, {features.layer}, {best}"
         points.append((name, features.relative, found[best]))
-    if args.figure and points:
-        draw(points, accuracy.columns[0], args.figure)
+    if args.figure:
+        draw(points, f"accuracy, {accuracy.columns[0]}", args.figure)
 
 
 def main():
