@@ -88,7 +88,7 @@ class Features:
             n_weights = extractor.network(few.shape[1:]).count_params()
             megabytes = n_weights * 4 / 1e6
         name = getattr(backbone, "name", backbone)
-        text = "last" if layer is None else " + ".join(np.ravel(layer))
+        text = " + ".join(name or "last" for name in np.ravel(layer))
         speed = len(few) / np.min(seconds["pass"])
         relative = np.median(seconds["reference"] / seconds["pass"])
         stack = {"backbone": backbone, "weights": weights, "size": load.size}
@@ -124,11 +124,15 @@ def list_options(texts, backbone):
     return [chosen for name, _, chosen in parts if name == backbone]
 
 
+def split(text):
+    return [None if name == "last" else name for name in text.split("+")]
+
+
 def list_layers(args, backbone):
     """Return the last layer, the recommended ones and those of --layers."""
     if not isinstance(backbone, str):
         return [None]
-    named = [text.split("+") for text in list_options(args.layers, backbone)]
+    named = [split(text) for text in list_options(args.layers, backbone)]
     return [None, "style", *named]
 
 

@@ -35,7 +35,7 @@ from skart.features import descriptors
 from skart.model_selection import CITED, ArtistKFold, make_cited_pipeline
 from skart.networks import style_layers
 
-POOLINGS = ["avg", "max", "std", "gram", ["avg", "std"], ["avg", "std", "gram"]]
+POOLINGS = ["avg", "max", "std", "gram", "avg+std", "avg+std+gram"]
 
 
 def join(names):
@@ -44,15 +44,16 @@ def join(names):
 
 def make_features(args, **options):
     """Return a pipeline from paths to features."""
-    options = {"backbone": args.backbone, "weights": args.weights} | options
+    options = {"size": args.size} | options
+    options |= {"backbone": args.backbone, "weights": args.weights}
     return make_transfer_pipeline(cache=args.cache, verbose=False, **options)[:-1]
 
 
 def statistics(args, accuracy):
     print_header("layers", "pooling", *accuracy.columns, "features")
-    for layer in [None, *args.layers, args.layers]:
-        for pooling in POOLINGS:
-            features = make_features(args, layer=layer, pooling=pooling)
+    for layer in [None, *args.layers, args.layers, [*args.layers, None]]:
+        for pooling in args.poolings:
+            features = make_features(args, layer=layer, pooling=pooling.split("+"))
             X = features.transform(accuracy.paths)
             row = (
                 join(layer),
@@ -190,7 +191,9 @@ def main():
     add = parser.add_argument
     add("--backbone", default="EfficientNetLite0")
     add("--weights", default="imagenet", help="'imagenet' or a file")
+    add("--size", type=int, help="of the images; by default, that of the backbone")
     add("--layers", nargs="+", help="by default, the recommended ones")
+    add("--poolings", nargs="+", default=POOLINGS, metavar="POOLING+POOLING")
     add("--candidates", type=int, default=30)
     add("--parts", nargs="+", default=[*PARTS], choices=PARTS, help="which tables")
     args = parser.parse_args()
