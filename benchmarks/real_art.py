@@ -42,7 +42,6 @@ from skart import (
     make_stacked_pipeline,
     make_transfer_pipeline,
 )
-from skart.model_selection import ArtistKFold
 
 HEADS = {
     "logistic": make_logistic,
@@ -160,12 +159,10 @@ def compute_features(args, paths):
         yield Features.join([one for found in everything for one in found.values()])
 
 
-def make_stack(args, accuracy, options):
+def make_stack(args, options):
     """Return a function from a seed to a stack of the layers of a backbone."""
+    # Its own folds are random: a training set may hold a single artist of a movement.
     options = options | {"pooling": args.pooling, "cache": args.cache, "cv": args.folds}
-    if accuracy.apart:
-        artists = dict(zip(accuracy.paths, accuracy.artists, strict=True))
-        options["cv"] = ArtistKFold(args.folds, artists=artists)
     options |= {"descriptors": None, "verbose": False}
     return lambda seed: make_stacked_pipeline(**options, random_state=seed)
 
@@ -215,7 +212,7 @@ def compare(args, paintings):
         for head in args.heads:
             make, X = HEADS.get(head), features.X
             if head == "stack" and features.stack:
-                make, X = make_stack(args, accuracy, features.stack), accuracy.paths
+                make, X = make_stack(args, features.stack), accuracy.paths
             if make is not None:
                 found[head] = measure(features, head, make, X)
         if not found:
