@@ -4,8 +4,7 @@ Accuracy on new artists and with random folds, speed, training time and sizes. B
 without weights at hand are left out. Prints a Markdown table.
 
     python benchmarks/real_art.py --data paintings/
-    python benchmarks/real_art.py --data wikiart/ --kind wikiart --backbones ResNet50
-    python benchmarks/real_art.py --data works.csv --encoder my_encoders:clip
+    python benchmarks/real_art.py --data wikiart/ --kind wikiart --encoder my:clip
 """
 
 import argparse
@@ -79,17 +78,15 @@ class Features:
         X = pipeline[:-1].transform(paths)
         few = np.asarray(load.transform(paths[: args.images]))
         runs = {"pass": lambda: [*extractor.iter_transform(few)]}
-        args.reference = args.reference or runs["pass"]  # the first of all
-        runs["reference"] = args.reference
+        runs["first"] = args.first = args.first or runs["pass"]
         seconds, _ = time_in_turn(runs, args.rounds)
         megabytes = np.nan
         if isinstance(backbone, str):
-            n_weights = extractor.network(few.shape[1:]).count_params()
-            megabytes = n_weights * 4 / 1e6
+            megabytes = 4e-6 * extractor.network(few.shape[1:]).count_params()
         name = getattr(backbone, "name", backbone)
         text = " + ".join(name or "last" for name in np.ravel(layer))
         speed = len(few) / np.min(seconds["pass"])
-        relative = np.median(seconds["reference"] / seconds["pass"])
+        relative = np.median(seconds["first"] / seconds["pass"])
         stack = {"backbone": backbone, "weights": weights, "size": load.size}
         stack = stack if layer == "style" else None
         return cls(name, str(load.size), text, X, speed, relative, megabytes, stack)
@@ -97,10 +94,8 @@ class Features:
     @classmethod
     def join(cls, several):
         """Concatenate features of several backbones or sizes."""
-        texts = [
-            " + ".join(dict.fromkeys(getattr(one, name) for one in several))
-            for name in ("backbone", "size", "layer")
-        ]
+        names = [(one.backbone, one.size, one.layer) for one in several]
+        texts = [" + ".join(dict.fromkeys(parts)) for parts in zip(*names, strict=True)]
         X = np.hstack([one.X for one in several])
         speeds = np.array([(one.images_per_second, one.relative) for one in several])
         weights = {one.backbone: one.megabytes for one in several}
@@ -123,15 +118,12 @@ def list_options(texts, backbone):
     return [chosen for name, _, chosen in parts if name == backbone]
 
 
-def split(text):
-    return [None if name == "last" else name for name in text.split("+")]
-
-
 def list_layers(args, backbone):
     """Return the last layer, the recommended ones and those of --layers."""
     if not isinstance(backbone, str):
         return [None]
-    named = [split(text) for text in list_options(args.layers, backbone)]
+    named = [text.split("+") for text in list_options(args.layers, backbone)]
+    named = [[None if x == "last" else x for x in names] for names in named]
     return [None, "style", *named]
 
 
@@ -145,9 +137,8 @@ def compute_features(args, paths):
                 try:
                     one = Features.compute(args, paths, backbone, weights, layer, size)
                 except (ImportError, OSError, ValueError) as error:
-                    name = getattr(backbone, "name", backbone)
-                    reason = f"{name}, {layer or 'last'}: {error}"
-                    print(f"Left out: {reason}", file=sys.stderr)
+                    name = f"{getattr(backbone, 'name', backbone)}, {layer or 'last'}"
+                    print(f"Left out: {name}: {error}", file=sys.stderr)
                     continue
                 if layer in (None, "style"):
                     found[size] = one
@@ -161,9 +152,9 @@ def compute_features(args, paths):
 
 def make_stack(args, options):
     """Return a function from a seed to a stack of the layers of a backbone."""
+    options = options | {"pooling": args.pooling, "cache": args.cache}
     # Its own folds are random: a training set may hold a single artist of a movement.
-    options = options | {"pooling": args.pooling, "cache": args.cache, "cv": args.folds}
-    options |= {"descriptors": None, "verbose": False}
+    options |= {"cv": args.folds, "descriptors": None, "verbose": False}
     return lambda seed: make_stacked_pipeline(**options, random_state=seed)
 
 
@@ -171,7 +162,7 @@ def draw(points, title, file):
     """Draw accuracy against speed."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8, 5.5), layout="constrained")
+    _, axes = plt.subplots(figsize=(8, 5.5), layout="constrained")
     for name, speed, scores in points:
         middle = np.median(scores)
         error = [[middle - np.min(scores)], [np.max(scores) - middle]]
@@ -180,17 +171,17 @@ def draw(points, title, file):
     axes.set(xscale="log", xlabel="speed, relative to the first", ylabel=title)
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.margins(x=0.3)
-    figure.savefig(file, dpi=120)
+    axes.figure.savefig(file, dpi=120)
 
 
 def compare(args, paintings):
     accuracy = Accuracy(paintings, args.folds, args.seeds)
     titles = ["backbone", "size", "layers", "head", *accuracy.columns, "images/s"]
     titles += ["relative", "s a fit", "MB per 1,000 images", "MB of weights"]
-    n_movements = len(set(accuracy.labels))
-    largest = paintings["movement"].value_counts(normalize=True).max()
+    shares = paintings["movement"].value_counts(normalize=True)
+    least = {"chance": 1 / len(shares), "most frequent": shares.max()}
     print_header(*titles)
-    for name, value in {"chance": 1 / n_movements, "most frequent": largest}.items():
+    for name, value in least.items():
         cells = [f"{value:.1%}"] * len(accuracy.columns)
         print_row(name, *[""] * 3, *cells, *[""] * 5)
     colours = count_colours(ImageLoader(224).transform(accuracy.paths))
@@ -206,7 +197,7 @@ def compare(args, paintings):
         print_row(*cells, *["" if np.isnan(x) else f"{x:.2f}" for x in numbers])
         return scores[accuracy.columns[0]]
 
-    measure(colours, "logistic", HEADS["logistic"], colours.X)
+    measure(colours, "logistic", make_logistic, colours.X)
     for features in compute_features(args, accuracy.paths):
         found = {}
         for head in args.heads:
@@ -215,20 +206,22 @@ def compare(args, paintings):
                 make, X = make_stack(args, features.stack), accuracy.paths
             if make is not None:
                 found[head] = measure(features, head, make, X)
-        if not found:
-            continue
-        best = max(found, key=lambda head: np.median(found[head]))
+        best = max(found, key=lambda head: np.median(found[head]), default="")
         name = f"{features.backbone}\n{features.size}, {features.layer}, {best}"
-        points.append((name, features.relative, found[best]))
+        points.append((name, features.relative, found.get(best, np.nan)))
     if args.figure:
         draw(points, f"accuracy, {accuracy.columns[0]}", args.figure)
+
+
+def refuse(host, *_, **__):
+    raise socket.gaierror(f"pass --download to download from {host}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_collection_options(parser)
     add = parser.add_argument
-    many = functools.partial(add, nargs="+", default=[])
+    many = functools.partial(add, nargs="*", default=[])
     add("--weights", help="file of InceptionV3 weights, instead of ImageNet's")
     many("--backbones", metavar="NAME", help="further ones")
     many("--encoder", metavar="MODULE:NAME", help="skart.Encoder objects")
@@ -237,16 +230,12 @@ def main():
     many("--sizes", default=["EfficientNetLite0:448"], metavar="NAME:SIZE")
     many("--pooling", default=["avg"])
     many("--heads", default=[*HEADS, "stack"], choices=[*HEADS, "stack"])
-    add("--images", type=int, default=44, help="number of images whose pass is timed")
+    add("--images", type=int, default=44, help="images of a pass that is timed")
     add("--rounds", type=int, default=5, help="passes, of which the fastest counts")
     add("--figure", help="PNG file of accuracy against speed")
     args = parser.parse_args()
-    args.reference = None
+    args.first = None
     if not args.download:
-
-        def refuse(host, *_, **__):
-            raise socket.gaierror(f"pass --download to download from {host}")
-
         socket.getaddrinfo = refuse
         keras.utils.disable_interactive_logging()  # of downloads
     sys.path.insert(0, os.getcwd())  # of the encoders
