@@ -162,15 +162,15 @@ def draw(points, title, file):
     """Draw accuracy against speed."""
     import matplotlib.pyplot as plt
 
-    _, axes = plt.subplots(figsize=(8, 5.5), layout="constrained")
-    for name, speed, scores in points:
+    _, axes = plt.subplots(figsize=(10, 5), layout="constrained")
+    for i, (name, speed, scores) in enumerate(points):
         middle = np.median(scores)
         error = [[middle - np.min(scores)], [np.max(scores) - middle]]
-        axes.errorbar(speed, middle, error, fmt="o", capsize=3)
-        axes.annotate(name, (speed, middle), (5, 4), textcoords="offset points", size=8)
-    axes.set(xscale="log", xlabel="speed, relative to the first", ylabel=title)
+        marker = "os^vDPX*"[i % 8]
+        axes.errorbar(speed, middle, error, fmt=marker, capsize=3, label=name)
+    axes.set(xscale="log", xlabel="images per second, the first = 1", ylabel=title)
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.margins(x=0.3)
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     axes.figure.savefig(file, dpi=120)
 
 
@@ -207,7 +207,7 @@ def compare(args, paintings):
             if make is not None:
                 found[head] = measure(features, head, make, X)
         best = max(found, key=lambda head: np.median(found[head]), default="")
-        name = f"{features.backbone}\n{features.size}, {features.layer}, {best}"
+        name = f"{features.backbone}, {features.size}, {features.layer}, {best}"
         points.append((name, features.relative, found.get(best, np.nan)))
     if args.figure:
         draw(points, f"accuracy, {accuracy.columns[0]}", args.figure)
