@@ -127,6 +127,8 @@ class Accuracy:
         self.artists = paintings["artist"].to_numpy()
         self.apart = self.artists[0] is not None
         self.n_folds, self.n_seeds = n_folds, n_seeds
+        if (n := len(self.splits(0))) < n_folds:
+            print(f"Folds: {n}; with more, a training set would lack a movement.\n")
 
     @property
     def columns(self):
