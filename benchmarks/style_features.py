@@ -144,9 +144,10 @@ def search(args, accuracy):
     found.set_params(refit=False).fit(accuracy.paths, accuracy.labels)
     results = found.cv_results_
     for i in np.argsort(results["rank_test_score"], kind="stable")[:5]:
-        candidate = results["params"][i]
+        # The first candidate has the defaults.
+        candidate = found.estimator.get_params() | results["params"][i]
         layer, pooling = candidate["features__layer"], candidate["features__pooling"]
-        head = candidate.get("head", found.estimator[-1])
+        head = candidate["head"]
         kind = type(head[-1] if hasattr(head, "steps") else head).__name__
         score = f"{results['mean_test_score'][i]:.1%}"
         print_row(join(layer), join(pooling), kind, score)
