@@ -1,7 +1,7 @@
 """Compare a search over heads in skart with the same network in plain scikeras.
 
 Both cross-validate the same candidates of the report's search space on the same folds
-of synthetic features. Prints a Markdown table.
+of synthetic features, skart also with standardized features.
 
     python benchmarks/head_search.py
 """
@@ -49,10 +49,15 @@ def with_scikeras(units, dropout, epochs, **optimizer):
     )
 
 
-def with_skart(units, dropout, epochs, **optimizer):
+def with_skart(units, dropout, epochs, **options):
+    options = {"standardize": False, "learning_rate_schedule": None} | options
     return DenseHeadClassifier(
-        units=units, dropout=dropout, epochs=epochs, random_state=0, **optimizer
+        units=units, dropout=dropout, epochs=epochs, random_state=0, **options
     )
+
+
+def with_standardized(epochs, **candidate):
+    return with_skart(epochs=epochs, standardize=True, **candidate)
 
 
 def main():
@@ -74,7 +79,7 @@ def main():
     seconds, accuracies = {}, {}
     for parameters in candidates:
         for training, test in folds:
-            for make in (with_scikeras, with_skart):
+            for make in (with_scikeras, with_skart, with_standardized):
                 start = time.perf_counter()
                 classifier = make(epochs=options.epochs, **parameters)
                 classifier.fit(X[training], y[training])
@@ -88,12 +93,13 @@ def main():
             f"{np.median(seconds[name]):5.2f} s a fit, "
             f"accuracy {np.mean(accuracies[name]):.2%}"
         )
-    ratios = np.divide(seconds["skart"], seconds["scikeras"])
-    whole = np.sum(seconds["skart"]) / np.sum(seconds["scikeras"])
-    print(
-        f"skart / scikeras: {whole:.2f} of the time (a fit: median "
-        f"{np.median(ratios):.2f}, {ratios.min():.2f} to {ratios.max():.2f})"
-    )
+    for one, other in (("skart", "scikeras"), ("standardized", "skart")):
+        ratios = np.divide(seconds[one], seconds[other])
+        whole = np.sum(seconds[one]) / np.sum(seconds[other])
+        print(
+            f"{one} / {other}: {whole:.2f} of the time (a fit: median "
+            f"{np.median(ratios):.2f}, {ratios.min():.2f} to {ratios.max():.2f})"
+        )
 
 
 if __name__ == "__main__":

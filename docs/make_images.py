@@ -101,7 +101,6 @@ def draw_results(paintings, folder):
     pipe = make_transfer_pipeline(
         weights=None,
         layer="mixed2",
-        scale=True,
         cache=folder,
         units=200,
         epochs=30,

@@ -45,13 +45,12 @@ samples = SamplesDisplay.from_paths(
 # Pipeline
 # --------
 # ``cache`` is the folder of the feature store: each painting runs through the network
-# once, for any number of folds. With random weights, features must be standardized
-# (``scale=True``), and an early layer is best (``layer="mixed2"``).
+# once, for any number of folds. With random weights, an early layer is best
+# (``layer="mixed2"``). The head standardizes the features.
 pipe = make_transfer_pipeline(
     size=160,
     weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
     layer="mixed2",
-    scale=True,
     cache="skart-gallery/features",
     units=300,
     dropout=0.5,

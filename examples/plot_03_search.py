@@ -53,7 +53,6 @@ pipe = make_transfer_pipeline(
     size=160,
     weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
     layer="mixed2",
-    scale=True,
     cache="skart-gallery/features",
     epochs=10,
     random_state=0,

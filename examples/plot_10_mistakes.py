@@ -42,7 +42,6 @@ pipe = make_transfer_pipeline(
     size=160,
     weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
     layer="mixed2",
-    scale=True,
     cache="skart-gallery/features",
     units=300,
     dropout=0.5,

@@ -5,7 +5,6 @@ import json
 import numpy as np
 from helpers import head
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from toy_backbone import CUT
 from typer.testing import CliRunner
 
@@ -33,7 +32,7 @@ def make(kind):
     train = {"epochs": 2, "random_state": 0}
     last = head(units=8, optimizer__learning_rate=0.01, **train)
     if kind == "head":
-        return make_pipeline(load, extractor(), StandardScaler(), last)
+        return make_pipeline(load, extractor(), last)
     if kind == "layers":
         features = extractor(
             layer=["relu1", "relu3"], pooling=["avg", "std"], storage_dtype="float16"
@@ -41,13 +40,13 @@ def make(kind):
         return make_pipeline(load, features, "passthrough", last)
     if kind == "constants":
         features = extractor(backbone="EfficientNetB0", layer="stem_conv")
-        return make_pipeline(load, features, StandardScaler(), last)
+        return make_pipeline(load, features, last)
     if kind == "crops":
         features = extractor(
             crops=5, crop_size=32, horizontal_flip=True, crop_pooling="max"
         )
         load = ImageLoader(SIZE, resize="pad")
-        return make_pipeline(load, features, StandardScaler(with_mean=False), last)
+        return make_pipeline(load, features, last.set_params(standardize=False))
     if kind == "cnn":
         load = ImageLoader(24)
         return make_pipeline(load, HybridCNNClassifier(augment="light", **train))

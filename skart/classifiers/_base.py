@@ -289,15 +289,16 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         """Validate the parameters, before long computations begin."""
         # Protected, not private: FineTuneClassifier calls it on its head.
         validate_params(self)
+        optimizer = self._make_optimizer()
         if self.learning_rate_schedule is not None:
-            rate = getattr(self, "optimizer__learning_rate", None)
-            if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            # A number is a variable of the optimizer; its own schedule is none.
+            if "learning_rate" not in [one.name for one in optimizer.variables]:
                 raise ValueError(
                     "the learning rate follows either learning_rate_schedule="
-                    f"{self.learning_rate_schedule!r} or optimizer__learning_rate="
-                    f"{rate!r}; pass one of them"
+                    f"{self.learning_rate_schedule!r} or the optimizer's own schedule; "
+                    "pass learning_rate_schedule=None, or a number as "
+                    "optimizer__learning_rate"
                 )
-        self._make_optimizer()
         self._make_loss()
         self._make_callbacks()
 

@@ -25,6 +25,7 @@ _MOST_BYTES = 2**24
 class _Trained(typing.NamedTuple):
     """Weights, the optimizer's state and parameters as tensors and variables."""
 
+    mean_deviation: tuple  # by which features are standardized
     dense: list  # (kernel, bias) of each layer
     moments: list  # (m, v) of each kernel and bias
     n_steps: tf.Variable
@@ -103,7 +104,7 @@ def run_epochs(
                 break
         if validation_data is not None:
             sums = [
-                [float(x) for x in evaluate(*part, trained.dense)]
+                [float(x) for x in evaluate(*part, trained)]
                 for _, _, part in _parts(validation_data, n_at_once)
             ]
             means = _means(sums).items()
@@ -128,10 +129,14 @@ def _means(sums):
 
 
 def _collect(network):
-    drops, layers = network.layers[::2], network.layers[1::2]
+    kinds = keras.layers.Normalization, keras.layers.Dropout, keras.layers.Dense
+    standardize, drops, layers = (
+        [layer for layer in network.layers if isinstance(layer, kind)] for kind in kinds
+    )
     optimizer = network.optimizer
     iteration, learning_rate, *moments = (x.value for x in optimizer.variables)
     return _Trained(
+        mean_deviation=_mean_deviation(*standardize),
         dense=[(layer.kernel.value, layer.bias.value) for layer in layers],
         moments=list(zip(moments[::2], moments[1::2], strict=True)),
         n_steps=iteration,
@@ -143,6 +148,13 @@ def _collect(network):
         # Without dropout, a layer draws no random numbers. All layers have one rate.
         seeds=[drop.seed_generator.state.value for drop in drops if drop.rate],
     )
+
+
+def _mean_deviation(layer=None):
+    if layer is None:
+        return tf.zeros(()), tf.ones(())
+    deviation = tf.maximum(tf.sqrt(layer.variance), keras.config.epsilon())
+    return layer.mean, deviation
 
 
 # A search fits a candidate in all folds before the next one, so few are enough.
@@ -160,6 +172,7 @@ def _train(X, codes, weights, batch_size, trained):
     beta_1, beta_2, epsilon = trained.betas_epsilon
     variables = [variable for pair in trained.dense for variable in pair]
     loss, n_right = tf.zeros(()), tf.zeros((), tf.int32)
+    X = _standardize(X, trained)
     for start in tf.range(0, tf.size(codes), batch_size):
         batch = slice(start, start + batch_size)
         with tf.GradientTape() as tape:
@@ -189,10 +202,15 @@ def _train(X, codes, weights, batch_size, trained):
     return loss, n_right, tf.size(codes)
 
 
-def _evaluate(X, codes, weights, dense):
-    logits = _logits(X, dense)
+def _evaluate(X, codes, weights, trained):
+    logits = _logits(_standardize(X, trained), trained.dense)
     loss = tf.reduce_sum(_losses(logits, codes, weights))
     return loss, _count_right(logits, codes), tf.size(codes)
+
+
+def _standardize(X, trained):
+    mean, deviation = trained.mean_deviation
+    return (X - mean) / deviation
 
 
 def _logits(x, dense, rates=None, seeds=()):

@@ -19,6 +19,7 @@ from skart.images._lazy import auto_batch_size, iter_batches
 from skart.networks import cut_points, load_tail, make_augmentation, unfreeze
 from skart.networks._backbones import count_features
 from skart.networks._keras import keras, predict_batch
+from skart.networks._serialization import set_weights
 from skart.networks._tail import Preprocess, check_cut
 from skart.networks._weights import check_weights, identify_weights
 
@@ -295,7 +296,7 @@ class FineTuneClassifier(ImageClassifier):
             tqdm.write("stage 1: the head alone")
         self.head_ = self._fit_head(tail, training, validation)
         head = keras.models.clone_model(self.head_.model_)
-        head.set_weights(self.head_.model_.get_weights())
+        set_weights(head, self.head_.model_.get_weights())
         self.model_ = keras.Sequential([*tail, head])
         self.history_ = {
             name: [*values] for name, values in self.head_.history_.items()

@@ -82,7 +82,6 @@ def demo(
         backbone=backbone,
         weights=weights,
         layer=options.parse_layer(layer),
-        scale=weights is None,
         on_error=options.of_loader(on_error),
         cache=out / "features",
         epochs=epochs,

@@ -162,7 +162,6 @@ def _make_pipeline(
             weights=weights,
             layer=layer,
             dtype=dtype,
-            scale=weights is None,
             cache=cache,
             epochs=epochs or 60,
             **common,
@@ -173,7 +172,7 @@ def _make_pipeline(
         return make_fine_tune_pipeline(
             size=size,
             backbone=backbone,
-            head=DenseHeadClassifier(epochs=60, patience=10, validation_split=0.15),
+            head=DenseHeadClassifier(patience=10, validation_split=0.15),
             weights=weights,
             unfreeze_from=layer,
             cache=cache,

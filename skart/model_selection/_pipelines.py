@@ -3,7 +3,6 @@
 import inspect
 
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skart._utils._validation import suggest
 
@@ -21,7 +20,6 @@ def make_transfer_pipeline(
     crop_pooling="mean",
     dtype="float32",
     cache=None,
-    scale=False,
     on_error="raise",
     verbose=True,
     **head,
@@ -29,8 +27,10 @@ def make_transfer_pipeline(
     """Make the report's transfer-learning pipeline.
 
     The steps are ``load`` (:class:`ImageLoader`), ``features``
-    (:class:`FeatureExtractor`), optionally ``scale``, and ``head``
-    (:class:`DenseHeadClassifier`).
+    (:class:`FeatureExtractor`) and ``head`` (:class:`DenseHeadClassifier`). The head
+    standardizes the features. For the report's own head, use
+    ``pipe.set_params(head=report_head())``: see
+    :func:`skart.classifiers.report_head`.
 
     Parameters
     ----------
@@ -57,8 +57,6 @@ def make_transfer_pipeline(
         See :class:`FeatureExtractor`.
     cache : str, path or FeatureStore, default=None
         See :class:`FeatureExtractor`. If None, each fit computes the features anew.
-    scale : bool, default=False
-        If True, standardize the features ahead of the head.
     on_error : {"raise", "blank"}, default="raise"
         See :class:`ImageLoader`.
     verbose : bool, default=True
@@ -119,10 +117,9 @@ def make_transfer_pipeline(
     steps = [
         ("load", ImageLoader(size, on_error=on_error)),
         ("features", extractor),
-        ("scale", StandardScaler()),
         ("head", DenseHeadClassifier(**head)),
     ]
-    return Pipeline([step for step in steps if scale or step[0] != "scale"])
+    return Pipeline(steps)
 
 
 def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):

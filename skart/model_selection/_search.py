@@ -5,6 +5,8 @@ import itertools
 from scipy.stats import loguniform, randint, uniform
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import has_fit_parameter
@@ -166,8 +168,7 @@ def make_head_search(
     Returns
     -------
     search : sklearn.model_selection.RandomizedSearchCV
-        Unfitted search. Its pipeline has the steps ``load``, ``features``, ``scale``
-        and ``head``.
+        Unfitted search. Its pipeline has the steps ``load``, ``features`` and ``head``.
 
     Raises
     ------
@@ -189,7 +190,7 @@ def make_head_search(
     ...     "style", cache="~/.cache/skart", n_iter=60, cv=StratifiedGroupKFold(4)
     ... )
     >>> list(search.estimator.named_steps)
-    ['load', 'features', 'scale', 'head']
+    ['load', 'features', 'head']
     """
     from skart.networks import style_layers
     from skart.networks._backbones import count_features
@@ -206,7 +207,7 @@ def make_head_search(
     if isinstance(layers, str):
         raise TypeError(f"layers must be a list of names; got {layers!r}")
     layers = list(layers or style_layers(backbone))
-    searched = {"crops", "layer", "pooling", "scale"} & set(pipeline)
+    searched = {"crops", "layer", "pooling"} & set(pipeline)
     if searched:
         raise TypeError(
             f"make_head_search sets {', '.join(sorted(searched))} itself. To search "
@@ -219,7 +220,6 @@ def make_head_search(
         layer=layers,
         cache=cache,
         crops=1 if preset == "thorough" else None,
-        scale=True,
         **pipeline,
     )
     features = {
@@ -230,10 +230,12 @@ def make_head_search(
         features["features__crops"] = [1, 5, 9]
     space = [features | {"head": [estimator["head"]]} | head_search_space()]
     if preset != "layers":
-        linear = LogisticRegression(max_iter=2000)
+        linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        svm = make_pipeline(StandardScaler(), SVC())
         space += [
-            features | {"head": [linear], "head__C": loguniform(1e-4, 1e1)},
-            features | {"head": [SVC()], "head__C": loguniform(1e-1, 1e3)},
+            features
+            | {"head": [linear], "head__logisticregression__C": loguniform(1e-4, 1e1)},
+            features | {"head": [svm], "head__svc__C": loguniform(1e-1, 1e3)},
         ]
     return _SharedPassSearchCV(
         estimator,

@@ -91,6 +91,17 @@ def classify(images, x, n_classes, pooling, units, dropout, max_weights, seeds, 
     return keras.Model(images, x, name=name)
 
 
+def standardize(network, mean, variance):
+    """Return the network with a layer ahead of it that standardizes features."""
+    # In float32: squares and large values overflow in half precision.
+    layer = layers.Normalization(dtype="float32")
+    layer.build((None, len(mean)))
+    layer.set_weights([mean, variance, np.int64(0)])
+    layer.finalize_state()  # it computes with copies of its weights
+    parts = network.layers if type(network) is keras.Sequential else [network]
+    return keras.Sequential([keras.Input((len(mean),)), layer, *parts])
+
+
 def dense_layers(
     widths, n_classes, dropout, seeds, initializer=keras.initializers.GlorotUniform
 ):

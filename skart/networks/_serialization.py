@@ -119,13 +119,18 @@ def rebuild(description, weights, own=(), *, trusted=False):
         network = keras.saving.deserialize_keras_object(json.loads(description))
     if not isinstance(network, keras.Layer):
         raise ValueError("a network's description is not one of a layer")
+    set_weights(network, weights)
+    return network
+
+
+def set_weights(network, weights):
+    """Set all weights of a network or a layer."""
     network.set_weights(weights)
     # Normalization computes with copies of its weights. Private: Keras has no public
     # way to the layers within layers.
     for layer in network._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
-    return network
 
 
 def find_own(description):

@@ -11,7 +11,6 @@ import zlib
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._files import atomic_write
@@ -46,9 +45,9 @@ _PREPROCESSING = (
 )
 
 _EXPORTABLE = (
-    "Pipelines that can be exported: ImageLoader, then FeatureExtractor, optionally "
-    "StandardScaler, and DenseHeadClassifier; or ImageLoader, then FineTuneClassifier "
-    "or a convolutional network trained from scratch."
+    "Pipelines that can be exported: ImageLoader, FeatureExtractor and "
+    "DenseHeadClassifier; or ImageLoader, then FineTuneClassifier or a convolutional "
+    "network trained from scratch."
 )
 
 
@@ -71,10 +70,9 @@ def export_model(model, path, format="litert"):
     ----------
     model : Pipeline
         A fitted pipeline of :class:`~skart.ImageLoader`,
-        :class:`~skart.FeatureExtractor`, optionally ``StandardScaler``, and
-        :class:`~skart.DenseHeadClassifier`; or of ``ImageLoader`` and
-        :class:`~skart.FineTuneClassifier` or a network trained from scratch. All parts
-        must compute in float32, without ``test_time_augmentation``.
+        :class:`~skart.FeatureExtractor` and :class:`~skart.DenseHeadClassifier`; or of
+        ``ImageLoader`` and :class:`~skart.FineTuneClassifier` or a network trained from
+        scratch. All parts must compute in float32, without ``test_time_augmentation``.
     path : str or path
         The file to write, ending in ``.tflite`` or ``.onnx``. An existing file is
         replaced once the new one is complete.
@@ -174,7 +172,7 @@ def _find_obstacle(model):
     steps = _steps(model)
     kinds = [type(step) for step in steps[1:-1]]
     if isinstance(steps[-1], DenseHeadClassifier):
-        is_known = kinds in ([FeatureExtractor], [FeatureExtractor, StandardScaler])
+        is_known = kinds == [FeatureExtractor]
     else:
         is_known = isinstance(steps[-1], BaseKerasClassifier) and not kinds
     if not is_known or not isinstance(model[0], ImageLoader):
@@ -207,14 +205,9 @@ def _make_function(model, shape):
         extract, networks = _make_extraction(middle[0], shape)
     elif getattr(classifier, "trunk_", {"cut": "input"})["cut"] != "input":
         extract, networks = _make_extraction(classifier._extractor(), shape)
-    mean, scale = np.float32(0), np.float32(1)
-    if len(middle) == 2:
-        scaler = middle[1]
-        mean = np.float32(scaler.mean_ if scaler.with_mean else 0)
-        scale = np.float32(scaler.scale_ if scaler.with_std else 1)
 
     def compute(images):
-        features = (extract(tf.cast(images, "float32")) - mean) / scale
+        features = extract(tf.cast(images, "float32"))
         return {"probabilities": classifier.model_(features, training=False)}
 
     return compute, [*networks, classifier.model_]

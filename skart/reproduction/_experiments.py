@@ -16,7 +16,7 @@ from sklearn.model_selection import PredefinedSplit
 
 from skart._utils._files import atomic_write
 from skart._utils._versions import list_versions
-from skart.classifiers import DenseHeadClassifier
+from skart.classifiers import report_head
 from skart.datasets._pandora18k import N_PUBLISHED
 from skart.evaluation import evaluate
 from skart.model_selection import (
@@ -33,7 +33,6 @@ from skart.networks._tail import LAST_CUTS
 from skart.networks._weights import identify_weights
 from skart.persistence import save_model
 from skart.persistence._parts import digest_paintings
-from skart.reproduction._reported import REPORTED_HEAD
 from skart.reproduction._settings import Settings, split
 
 _N_TIMED = 32  # paintings for the estimate of the time
@@ -244,7 +243,7 @@ class Reproduction:
         self.say(
             f"\nFrozen {self.backbone}: features once, then the report's best head"
         )
-        pipe = self._frozen(patience=10).set_params(**REPORTED_HEAD)
+        pipe = self._frozen(patience=10)
         return self._fit("reported-head", pipe)
 
     def _transfer(self, _):
@@ -258,12 +257,7 @@ class Reproduction:
     def _fine_tune(self, results):
         self.say("\nFine-tuning: a head stopped early, then the last module")
         # The best head, stopped before it overfits.
-        head = DenseHeadClassifier(
-            epochs=self.settings.head_epochs,
-            patience=3,
-            random_state=self.seed,
-            **_without_prefix(results["transfer"]["best"]),
-        )
+        head = self._head(patience=3, **_without_prefix(results["transfer"]["best"]))
         pipe = make_fine_tune_pipeline(
             head,
             size=self.settings.pretrained_size,
@@ -308,16 +302,22 @@ class Reproduction:
         )
 
     def _frozen(self, **head):
-        return make_transfer_pipeline(
+        pipe = make_transfer_pipeline(
             size=self.settings.pretrained_size,
             on_error=self.on_error,
             backbone=self.backbone,
             weights=self.weights,
             layer=None,
-            scale=self.weights is None,
             cache=self.out / "features",
+        )
+        return pipe.set_params(head=self._head(**head))
+
+    def _head(self, **params):
+        return report_head(
+            **{"epochs": self.settings.head_epochs, **params},
+            # The report had pretrained weights; random features need it.
+            standardize=self.weights is None,
             random_state=self.seed,
-            **{"epochs": self.settings.head_epochs, **head},
         )
 
     def _search(self, pipe, space, n_candidates):

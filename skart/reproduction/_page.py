@@ -4,12 +4,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from skart.classifiers import report_head
 from skart.evaluation import Evaluation
 from skart.plotting import ConfusionDisplay, HistoryDisplay, SearchDisplay
 from skart.plotting._profiles import describe, figures
 from skart.report._html import FIGURE_STYLE, Page
 from skart.reproduction._cited import CAVEAT, format_cited
-from skart.reproduction._reported import REPORTED_HEAD, TITLES, format_comparison
+from skart.reproduction._reported import TITLES, format_comparison
 
 # The report doesn't give the size at which it divides its figures.
 _CUT = 1000
@@ -121,6 +122,9 @@ _CAPTIONS = {
 }
 
 
+_SHOWN = "units", "dropout", "optimizer__learning_rate"  # of the report's head
+
+
 def _describe(name, result):
     sentences = [
         f"Epochs: {result['epochs']}, of {result['seconds_per_epoch']:.3g} seconds, "
@@ -133,11 +137,13 @@ def _describe(name, result):
         sentences.append(
             f"Validation accuracy before fine-tuning: {result['before']:.1%}."
         )
-    parameters = REPORTED_HEAD if name == "reported-head" else result["best"]
+    parameters = {key.partition("__")[2]: x for key, x in result["best"].items()}
+    if name == "reported-head":
+        head = report_head().get_params()
+        parameters = {key: head[key] for key in _SHOWN}
     if parameters:
         shown = ", ".join(
-            f"{key.partition('__')[2]} "
-            f"{f'{value:.3g}' if isinstance(value, float) else value}"
+            f"{key} {f'{value:.3g}' if isinstance(value, float) else value}"
             for key, value in parameters.items()
         )
         sentences.append(f"Parameters: {shown}.")

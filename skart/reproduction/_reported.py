@@ -6,13 +6,6 @@ Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford CS231n r
 
 import pandas as pd
 
-# The best head of the report's search.
-REPORTED_HEAD = {
-    "head__units": 650,
-    "head__dropout": 0.7,
-    "head__optimizer__learning_rate": 1.95e-5,
-}
-
 # In percent and seconds.
 REPORTED = {
     "vgg-lite": {"test": 31.2},

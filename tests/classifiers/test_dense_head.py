@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skart import DenseHeadClassifier
+from skart.classifiers import report_head
 from skart.model_selection import head_search_space
 
 
@@ -30,13 +31,106 @@ def fitted(blobs):
     return head(validation_split=0.2).fit(*blobs)
 
 
-def test_default_network_is_that_of_the_report():
+def test_default_network_is_that_of_the_report_on_standardized_features():
     X = np.random.default_rng(0).normal(size=(40, 2048)).astype("f4")
     model = DenseHeadClassifier(epochs=1).fit(X, np.arange(40) % 18).model_
     kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == ["Normalization", "Dropout", "Dense", "Dropout", "Dense"]
+    n_trained = sum(np.prod(weight.shape) for weight in model.trainable_weights)
+    assert n_trained == 2049 * 650 + 651 * 18
+    assert model.layers[1].rate == 0.7
+
+
+def test_report_head(blobs):
+    made = report_head(epochs=3, random_state=0).fit(*blobs)
+    kinds = [type(layer).__name__ for layer in made.model_.layers]
     assert kinds == ["Dropout", "Dense", "Dropout", "Dense"]
-    assert model.count_params() == 2049 * 650 + 651 * 18
-    assert model.layers[0].rate == 0.7
+    assert float(made.model_.optimizer.learning_rate) == pytest.approx(1.95e-5)
+    assert set(made.history_) == {"loss", "accuracy"}  # the rate is constant
+    with pytest.raises(TypeError, match="Did you mean 'units'"):
+        report_head(unit=3)
+
+
+def shifted(blobs):
+    """Features of very different means and scales, one of them constant; labels."""
+    X, y = blobs
+    X = X * np.logspace(-3, 5, X.shape[1]) + np.logspace(5, -3, X.shape[1])
+    X[:, 3] = 7
+    return X.astype("f4"), y
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_standardized_features_equal_those_of_standard_scaler(blobs, fast):
+    X, y = shifted(blobs)
+    weights = np.random.default_rng(0).integers(0, 3, len(y))
+    callbacks = None if fast else [keras.callbacks.Callback()]
+    model = head(callbacks=callbacks).fit(X, y, sample_weight=weights)
+    kept = weights > 0
+    scaler = StandardScaler().fit(X[kept].astype(float), sample_weight=weights[kept])
+    plain = head(standardize=False, callbacks=callbacks)
+    plain.fit(scaler.transform(X), y, sample_weight=weights)
+    assert model.score(X, y) > 0.9
+    np.testing.assert_allclose(
+        model.predict_proba(X), plain.predict_proba(scaler.transform(X)), atol=1e-2
+    )
+    # A feature that was constant has no scale: a new value counts as it is.
+    other = X.copy()
+    other[:, 3] += 1e-3
+    np.testing.assert_allclose(
+        model.predict_proba(other), model.predict_proba(X), atol=1e-2
+    )
+
+
+def test_statistics_are_those_of_the_training_samples(blobs):
+    X, y = shifted(blobs)
+    X_val = X[:30] + 1e6
+    model = head().fit(X, y, X_val=X_val, y_val=y[:30])
+    alone = head().fit(X, y)
+    np.testing.assert_allclose(
+        model.predict_proba(X), alone.predict_proba(X), rtol=1e-4, atol=1e-6
+    )
+    # Class weights count as sample weights, and may be 0.
+    weight = {"Baroque": 0, "Cubism": 1, "Fauvism": 2}
+    by_class = head(class_weight=weight).fit(X, y)
+    by_sample = head().fit(
+        X, y, sample_weight=pd.Series(y).map(weight).to_numpy() + 1e-30
+    )
+    np.testing.assert_allclose(
+        by_class.predict_proba(X), by_sample.predict_proba(X), atol=1e-3
+    )
+
+
+def test_continued_training_keeps_the_statistics(blobs):
+    X, y = shifted(blobs)
+    for model in (head(warm_start=True).fit(X, y), head().partial_fit(X, y)):
+        before = model.model_.layers[0].get_weights()
+        model.set_params(standardize=False)
+        for _ in range(2):
+            model.partial_fit(X * 2 + 1, y)
+        after = model.model_.layers[0].get_weights()
+        np.testing.assert_equal(after, before)
+
+
+@pytest.mark.parametrize("power", [-38, 18, 36])
+def test_features_at_the_ends_of_float32(blobs, power):
+    X = (blobs[0] / np.abs(blobs[0]).max() * 10.0**power).astype("f4")
+    model = head().fit(X, blobs[1])
+    assert np.isfinite(model.predict_proba(X)).all()
+    if power == 18:  # whose squares are float32 as well
+        assert model.score(X, blobs[1]) > 0.9
+
+
+def test_own_network_receives_standardized_features(blobs):
+    X, y = shifted(blobs)
+
+    class Linear(DenseHeadClassifier):
+        def build_network(self, n_classes, seed):
+            layer = keras.layers.Dense(n_classes, "softmax", name="own")
+            inputs = keras.Input((self.n_features_in_,))
+            return keras.Model(inputs, layer(inputs))
+
+    model = Linear(epochs=20, optimizer__learning_rate=0.01, random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.9
 
 
 def test_tags_alone_and_in_a_pipeline():
@@ -180,13 +274,14 @@ def test_bad_data(blobs):
 
 def test_history_and_early_stopping(blobs):
     noisy = blobs[0], np.random.default_rng(0).permutation(blobs[1])
-    model = head(epochs=60, validation_split=0.25, patience=2).fit(*noisy)
+    options = {"validation_split": 0.25, "learning_rate_schedule": None}
+    model = head(epochs=60, patience=2, **options).fit(*noisy)
     assert set(model.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     losses = model.history_["val_loss"]
     assert 3 <= len(losses) < 60
     assert len(losses) - 1 - np.argmin(losses) == 2
     # The best weights are restored.
-    again = head(epochs=int(np.argmin(losses)) + 1, validation_split=0.25).fit(*noisy)
+    again = head(epochs=int(np.argmin(losses)) + 1, **options).fit(*noisy)
     np.testing.assert_allclose(
         model.predict_proba(blobs[0]), again.predict_proba(blobs[0]), rtol=1e-5
     )
@@ -220,7 +315,7 @@ def test_round_trips(blobs, fitted, tmp_path, way):
 
 def test_several_layers(blobs):
     model = head(units=(16, 8)).fit(*blobs)
-    assert [layer.units for layer in model.model_.layers[1::2]] == [16, 8, 3]
+    assert [layer.units for layer in model.model_.layers[2::2]] == [16, 8, 3]
 
 
 def test_verbose_prints_a_line_an_epoch(blobs, capsys):
@@ -237,8 +332,9 @@ def test_verbose_prints_a_line_an_epoch(blobs, capsys):
         {"validation_split": 0.2, "patience": 2, "learning_rate_schedule": "cosine"},
         {"units": (12, 8), "dropout": 0.0, "class_weight": "balanced"},
         {"batch_size": 50, "optimizer__beta_1": 0.8, "optimizer__epsilon": 1e-3},
+        {"standardize": False, "validation_split": 0.2},
     ],
-    ids=["plain", "validation", "deep", "adam"],
+    ids=["plain", "validation", "deep", "adam", "raw"],
 )
 def test_fast_training_equals_keras(blobs, parameters):
     X, y = blobs
@@ -265,9 +361,12 @@ def test_fast_training_equals_keras(blobs, parameters):
     [
         {"optimizer": "adamw"},
         {"optimizer__clipnorm": 1.0},
-        {"optimizer__learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 9)},
+        {
+            "optimizer__learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 9),
+            "learning_rate_schedule": None,
+        },
         {"compile__loss": keras.losses.SparseCategoricalCrossentropy(reduction="sum")},
-        {"optimizer__learning_rate": lambda: 1e-3},
+        {"optimizer__learning_rate": lambda: 1e-3, "learning_rate_schedule": None},
         {"fit__steps_per_epoch": 2},
     ],
     ids=["optimizer", "clipped", "schedule", "loss", "callable", "fit"],

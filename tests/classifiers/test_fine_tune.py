@@ -137,7 +137,8 @@ def test_half_precision(stripes, dtype):
     half = dtype.removeprefix("mixed_")
     tail = model.model_.get_layer("tail")
     assert tail.get_layer("conv4").compute_dtype == half
-    assert {weight.dtype for weight in model.model_.weights} == {"float32"}
+    assert {x.dtype for x in model.model_.trainable_weights} == {"float32"}
+    assert model.model_.layers[-1].layers[0].compute_dtype == "float32"
     scaled = isinstance(model.model_.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (half == "float16")
     # Trunk and tail round maps to 8 bits (bfloat16) or 11, at each of eight layers:
@@ -172,7 +173,13 @@ def test_only_layers_behind_the_cut_change(stripes, cut, augment):
         assert changed == (convolutions if cut == "input" else {"conv4"})
     head_before, head_after = model.head_.model_, model.model_.layers[-1]
     for one, other in zip(
-        head_before.get_weights(), head_after.get_weights(), strict=True
+        head_before.non_trainable_weights,
+        head_after.non_trainable_weights,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)  # means and deviations
+    for one, other in zip(
+        head_before.trainable_weights, head_after.trainable_weights, strict=True
     ):
         assert not np.array_equal(one, other)
 

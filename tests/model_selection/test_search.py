@@ -72,7 +72,9 @@ def test_head_search_errors(parameters, error, message):
 
 def test_head_search_space():
     space = make_head_search(cache="x").param_distributions
-    kinds = {type(part["head"][0]).__name__ for part in space}
-    assert kinds == {"DenseHeadClassifier", "LogisticRegression", "SVC"}
+    dense, linear, svm = (part["head"][0] for part in space)
+    assert type(dense).__name__ == "DenseHeadClassifier"
+    assert [*linear.named_steps] == ["standardscaler", "logisticregression"]
+    assert [*svm.named_steps] == ["standardscaler", "svc"]
     assert ("mixed2", "mixed5", "mixed8") in space[0]["features__layer"]
     assert ("avg", "std") in space[0]["features__pooling"]
