@@ -104,7 +104,7 @@ def round_features(features, extractor):
 
 
 def _build(extractor, shape):
-    """Return a function from images to the outputs of Keras, and the images' shape."""
+    """Return a function from images to features, their shape, and the weights."""
     import keras
 
     from skart.networks._backbones import preprocess_input
@@ -116,7 +116,7 @@ def _build(extractor, shape):
     def compute(images):
         return keras.tree.flatten(network(preprocess(images), training=False))
 
-    return compute, shape
+    return compute, shape, [weight.value for weight in network.weights]
 
 
 def _is_installed():

@@ -419,10 +419,10 @@ class FeatureExtractor(StoredFeatures):
         return [sections[i : i + n] for i in range(0, len(sections), n)]
 
     def _windows(self, X):
-        from skart.networks._backbones import default_size
-
         size = None
         if self.crops is not None:
+            from skart.networks._backbones import default_size
+
             size = self.crop_size or default_size(self.backbone)
             size = check_size("crop_size", size)
         return make_windows(X.shape[1:3], self.crops, size, self.horizontal_flip)

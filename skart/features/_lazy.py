@@ -44,7 +44,7 @@ class LazyFeatures(LazyArray):
 
 
 def check_disk_space(store, n_images, shape, dtype):
-    """Return the size of maps as text; raise OSError if a store has no room for them."""
+    """Return the size of maps as text; raise OSError if they don't fit the disk."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # pages are half full
     folder = tempfile.gettempdir() if store.read_only else store.root

@@ -32,14 +32,15 @@ class ConversionError(ValueError):
 def load_converted(identity, *, dtype, folder, build):
     """Return a network that OpenVINO runs, shared by equal calls.
 
-    ``build()`` returns a function of float32 images (n, height, width, 3), which lists
-    outputs, and the shape of an image. It is called if the converted network is not
-    kept in `folder` (None keeps nothing) under `identity`, a list of plain values.
+    ``build()`` returns a function from float32 images (n, height, width, 3) to a list
+    of outputs, the shape of an image, and the weights. It is called if the converted
+    network is not kept in `folder` (None keeps nothing) under `identity`, a list of
+    plain values.
     """
     versions = [EXTRACTOR_VERSION, *map(installed_version, ("keras", "openvino"))]
     text = json.dumps([*identity, *versions])
     digest = hashlib.sha256(text.encode()).hexdigest()
-    key = digest, dtype
+    key = digest, dtype, folder
     with _loading:
         _check_process()
         if key not in _loaded:
@@ -62,20 +63,10 @@ class ConvertedNetwork:
         import openvino
 
         with _converting():
-            compiled = openvino.Core().compile_model(
-                model,
-                "CPU",
-                {
-                    "PERFORMANCE_HINT": "THROUGHPUT",
-                    # Its default is bfloat16 where the processor has it.
-                    "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16"}.get(dtype, "f32"),
-                    # Else two processes would wait for the same core.
-                    "ENABLE_CPU_PINNING": False,
-                },
-            )
+            compiled = _compile(model, dtype)
             # By name: OpenVINO may order outputs in another way.
             self._outputs = [
-                compiled.output(_name_output(i)) for i in range(_count_outputs(model))
+                compiled.output(_name_output(i)) for i in range(len(model.outputs))
             ]
             self.shapes = [tuple(output.shape)[1:] for output in self._outputs]
         self._queue = openvino.AsyncInferQueue(compiled)
@@ -99,6 +90,19 @@ class ConvertedNetwork:
         return found
 
 
+def _compile(model, dtype):
+    import openvino
+
+    options = {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        # Its default is bfloat16 where the processor has it.
+        "INFERENCE_PRECISION_HINT": "bf16" if dtype == "bfloat16" else "f32",
+        # Else two processes would wait for the same core.
+        "ENABLE_CPU_PINNING": False,
+    }
+    return openvino.Core().compile_model(model, "CPU", options)
+
+
 def _read_or_convert(digest, folder, build):
     import openvino
 
@@ -112,31 +116,43 @@ def _read_or_convert(digest, folder, build):
             return model
         except (zipfile.BadZipFile, KeyError, OSError, RuntimeError):
             pass  # damaged, or deleted meanwhile: it is made anew
-    compute, shape = build()
-    model = _convert(compute, shape)
+    model = _convert(*build())
     if file and os.access(folder, os.W_OK):
         _keep(model, file)
     return model
 
 
-def _convert(compute, shape):
+def _convert(compute, shape, weights):
     """Convert a function of TensorFlow, and compare the results on random pixels."""
     import openvino
     import tensorflow as tf
 
+    def list_outputs(images):
+        return {_name_output(i): x for i, x in enumerate(compute(images))}
+
+    module = tf.Module()
+    module.weights = weights
     signature = [tf.TensorSpec((1, *shape), "float32", name="images")]
-    # Keras and OpenVINO raise many kinds.
-    with _converting(Exception):
-        traced = tf.function(compute, input_signature=signature).get_concrete_function()
-        model = openvino.convert_model(traced)
+    # TensorFlow, Keras and OpenVINO raise many kinds. A file of TensorFlow is read in
+    # a tenth of the time of openvino.convert_model, which also reports its use.
+    with (
+        _converting(Exception),
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+    ):
+        function = tf.function(list_outputs, input_signature=signature)
+        module.traced = traced = function.get_concrete_function()
+        tf.saved_model.save(module, folder, signatures=traced)
+        core = openvino.Core()
+        core.set_property({"ENABLE_MMAP": False})  # the folder is deleted
+        model = core.read_model(folder)
     pixels = np.random.default_rng(0).integers(0, 256, (1, *shape)).astype(np.float32)
-    found = ConvertedNetwork(model, "float32")(pixels)
-    for one, tensor in zip(found, traced(tf.constant(pixels)), strict=True):
-        expected = tensor.numpy()
-        error = np.linalg.norm(one - expected) / (np.linalg.norm(expected) or 1)
+    found = _compile(model, "float32")([pixels])
+    for name, expected in traced(tf.constant(pixels)).items():
+        exact = expected.numpy()
+        error = np.linalg.norm(found[name] - exact) / (np.linalg.norm(exact) or 1)
         if not error <= _TOLERANCE:  # nan is not, either
             raise ConversionError(
-                f"OpenVINO's results differ from those of Keras by {error:.2g}"
+                f"its results differ from those of Keras by {error:.2g}"
             )
     return model
 
@@ -168,13 +184,7 @@ def _keep(model, file):
 
 
 def _name_output(number):
-    """Return the name of an output of a function that TensorFlow has traced."""
-    return f"Identity_{number}:0" if number else "Identity:0"
-
-
-def _count_outputs(model):
-    names = {name for output in model.outputs for name in output.get_names()}
-    return sum(name.startswith("Identity") and name.endswith(":0") for name in names)
+    return f"output_{number}"
 
 
 def _check_process():
