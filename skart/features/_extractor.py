@@ -105,12 +105,11 @@ class FeatureExtractor(StoredFeatures):
 
     Notes
     -----
-    On a processor, OpenVINO computes the same features two to twenty times as fast: in
-    float32, they differ from those of Keras after the fifth digit or so, which a
-    classifier doesn't notice. Features of the two engines are stored separately, and
-    never mixed in an array. The network is converted once, which takes seconds, and
-    kept in ``cache``; later processes don't import TensorFlow to compute features. The
-    progress bar names the engine.
+    OpenVINO computes the same features faster. In float32, they differ from those of
+    Keras by rounding, so that a model trained with one engine predicts with the other.
+    Features of the two engines are stored separately. OpenVINO converts a network once,
+    which takes seconds; the result is kept in the folder of the store, and later
+    processes compute features without TensorFlow.
 
     References
     ----------

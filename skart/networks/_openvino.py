@@ -147,14 +147,21 @@ def _convert(compute, shape, weights):
         model = core.read_model(folder)
     pixels = np.random.default_rng(0).integers(0, 256, (1, *shape)).astype(np.float32)
     found = _compile(model, "float32")([pixels])
-    for name, expected in traced(tf.constant(pixels)).items():
-        exact = expected.numpy()
-        error = np.linalg.norm(found[name] - exact) / (np.linalg.norm(exact) or 1)
-        if not error <= _TOLERANCE:  # nan is not, either
+    expected = traced(tf.constant(pixels))
+    # Some networks with random weights amplify any rounding a thousandfold and more.
+    rounded = traced(tf.constant(pixels * np.float32(1 + 1e-6)))
+    for name, exact in expected.items():
+        error = _measure_error(found[name], exact.numpy())
+        allowed = max(_TOLERANCE, 10 * _measure_error(rounded[name], exact.numpy()))
+        if not error <= allowed:  # nan is not, either
             raise ConversionError(
                 f"its results differ from those of Keras by {error:.2g}"
             )
     return model
+
+
+def _measure_error(found, exact):
+    return np.linalg.norm(found - exact) / (np.linalg.norm(exact) or 1)
 
 
 @contextlib.contextmanager
