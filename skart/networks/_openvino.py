@@ -50,9 +50,9 @@ def load_converted(identity, *, dtype, folder, build):
                 model = _read_or_convert(digest, folder, build)
                 _loaded[key] = ConvertedNetwork(model, dtype)
             except ConversionError as error:
-                _loaded[key] = error
-        if isinstance(_loaded[key], ConversionError):
-            raise _loaded[key]
+                _loaded[key] = str(error)
+        if isinstance(_loaded[key], str):
+            raise ConversionError(_loaded[key])
         return _loaded[key]
 
 
