@@ -65,12 +65,12 @@ def can_convert(extractor, shape, folder):
     except ConversionError as error:
         if extractor.engine == "openvino":
             raise
-        cause = error.__cause__
-        tqdm.write(
-            f"{extractor.backbone} is run by Keras, since OpenVINO can't convert it "
-            f"({cause})",
-            file=sys.stderr,
-        )
+        if extractor.verbose:
+            tqdm.write(
+                f"{extractor.backbone} is run by Keras, since OpenVINO can't convert "
+                f"it ({error.__cause__})",
+                file=sys.stderr,
+            )
         return False
     return True
 

@@ -218,6 +218,8 @@ class FeatureExtractor(StoredFeatures):
             Features that were computed before are stored.
         ValueError
             If a parameter or X is invalid.
+        ImportError
+            If ``engine="openvino"`` and OpenVINO is not installed.
         OSError
             If ImageNet weights can't be downloaded, or the store can't be used.
         """

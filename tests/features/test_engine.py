@@ -148,7 +148,7 @@ def test_network_that_cannot_be_converted(toy_backbone, images, capsys, monkeypa
     build_other.__module__ = build.__module__
     monkeypatch.setattr(sys.modules[build.__module__], "OtherNet", build_other, False)
     monkeypatch.setattr(keras.applications, "OtherNet", build_other, False)
-    found = extractor("OtherNet", engine="auto").transform(images)
+    found = extractor("OtherNet", engine="auto", verbose=True).transform(images)
     expected = extractor("OtherNet", engine="keras").transform(images)
     np.testing.assert_array_equal(found, expected)
     assert "OtherNet is run by Keras" in capsys.readouterr().err
