@@ -48,6 +48,7 @@ reproduce: $(VENV)/installed  ## Run the report's experiments on drawn paintings
 bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight minutes
 	$(BIN)/python benchmarks/start.py --rounds 3
 	$(BIN)/python benchmarks/forward_pass.py --sizes 299 --images 22 --rounds 3
+	$(BIN)/python benchmarks/engine.py --networks InceptionV3 MobileNetV2 --rounds 3
 	$(BIN)/python benchmarks/backbones.py --networks EfficientNetLite0 ResNet50 --rounds 3
 	$(BIN)/python benchmarks/real_art.py --drawn-artists 4 --drawn-per-artist 2 --folds 4 --seeds 1
 	$(BIN)/python benchmarks/style_features.py --drawn-artists 4 --drawn-per-artist 2 --folds 4 \
