@@ -48,8 +48,11 @@ reproduce: $(VENV)/installed  ## Run the report's experiments on drawn paintings
 bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight minutes
 	$(BIN)/python benchmarks/start.py --rounds 3
 	$(BIN)/python benchmarks/forward_pass.py --sizes 299 --images 22 --rounds 3
-	$(BIN)/python benchmarks/backbones.py --networks MobileNetV2 ResNet50 --rounds 3
-	$(BIN)/python benchmarks/style_features.py --artists 4 --per-artist 2 --parts layers hand
+	$(BIN)/python benchmarks/engine.py --networks InceptionV3 MobileNetV2 --rounds 3
+	$(BIN)/python benchmarks/backbones.py --networks EfficientNetLite0 ResNet50 --rounds 3
+	$(BIN)/python benchmarks/real_art.py --drawn-artists 4 --drawn-per-artist 2 --folds 4 --seeds 1
+	$(BIN)/python benchmarks/style_features.py --drawn-artists 4 --drawn-per-artist 2 --folds 4 \
+		--seeds 1 --parts statistics handcrafted
 	$(BIN)/python benchmarks/decoding.py --sizes 299 --megapixels 24 --rounds 3 --images 66
 	$(BIN)/python benchmarks/store.py --search-paintings 1000 --candidates 3 --rounds 3
 	$(BIN)/python benchmarks/head_search.py --candidates 1 --samples 1500 --epochs 10

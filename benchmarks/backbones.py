@@ -1,7 +1,7 @@
-"""Compare the networks of keras.applications: parameters, length of vector, speed.
+"""Compare networks whose weights need not be at hand: parameters, vector, speed.
 
 Each network has random weights and images of its default size, and alternates with
-InceptionV3. Prints a Markdown table.
+InceptionV3. For their accuracy, see `real_art.py`. Prints a Markdown table.
 
     python benchmarks/backbones.py
 """
@@ -20,6 +20,7 @@ from skart.networks._backbones import build, default_size
 BASE = "InceptionV3"
 NETWORKS = (
     BASE,
+    "EfficientNetLite0",
     "MobileNetV2",
     "MobileNetV3Large",
     "NASNetMobile",

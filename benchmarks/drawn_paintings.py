@@ -15,6 +15,7 @@ from datetime import date
 from importlib.metadata import version
 
 import numpy as np
+from paintings import count_colours
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     StratifiedGroupKFold,
@@ -26,13 +27,6 @@ from sklearn.preprocessing import StandardScaler
 
 from skart import FeatureExtractor, ImageLoader
 from skart.datasets import load_image_folder, make_paintings
-
-
-def colour_histograms(images):
-    """Count colours in 8 x 8 x 8 bins: (n, 512) shares."""
-    codes = np.asarray(images) // 32 @ np.array([64, 8, 1])
-    counts = [np.bincount(code.ravel(), minlength=512) for code in codes]
-    return np.sqrt(np.array(counts) / codes[0].size)
 
 
 def grey_thumbnails(paths):
@@ -61,7 +55,7 @@ def main():
         paintings = load_image_folder(root)
         images = ImageLoader(299).transform(paintings.paths)
         features = {
-            "colour histogram": colour_histograms(images),
+            "colour histogram": count_colours(images),
             "32 x 32 grey pixels": grey_thumbnails(paintings.paths),
         }
         for weights in [None, args.weights] if args.weights else [None]:

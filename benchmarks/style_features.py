@@ -1,190 +1,160 @@
-"""Compare features for style: layers, statistics, crops, descriptors and stacks.
+"""Compare statistics, crops, hand-crafted features, cited systems and searches.
 
-Cross-validated accuracy on drawn paintings with random folds and with painters apart,
-and the size of the features in the store. Prints Markdown tables.
+Accuracy on new artists and with random folds, with the layers of one backbone; see
+`real_art.py` for backbones and heads. Prints Markdown tables.
 
-    python benchmarks/style_features.py --weights FILE
+    python benchmarks/style_features.py --data paintings/ --parts statistics crops
 """
 
 import argparse
+import os
 import tempfile
-from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from common import describe_machine
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import (
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    cross_val_score,
+from paintings import (
+    Accuracy,
+    add_collection_options,
+    load_paintings,
+    make_logistic,
+    print_header,
+    print_row,
 )
-from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skart import (
-    FeatureExtractor,
-    FeatureStore,
     HandcraftedFeatures,
     ImageLoader,
     make_cnn_pipeline,
-    make_stacked_pipeline,
-)
-from skart.datasets import load_image_folder, make_paintings
-from skart.features import descriptors
-from skart.model_selection import (
-    CITED,
-    ArtistKFold,
-    make_cited_pipeline,
     make_head_search,
+    make_stacked_pipeline,
+    make_transfer_pipeline,
 )
+from skart.features import descriptors
+from skart.model_selection import CITED, make_cited_pipeline
+from skart.networks import style_layers
 
-LAYERS = ["mixed2", "mixed5", "mixed8"]
-POOLINGS = ["avg", "max", "std", ["avg", "std"], "gram", ["avg", "std", "gram"]]
-
-
-class Accuracy:
-    """Cross-validate on one collection, with and without painters kept apart."""
-
-    def __init__(self, paintings):
-        self.paths, self.labels = paintings.paths, paintings.labels
-        apart = StratifiedGroupKFold(4, shuffle=True, random_state=0)
-        mixed = StratifiedKFold(4, shuffle=True, random_state=0)
-        artists = paintings.artists
-        self.artists = dict(zip(paintings.paths, artists, strict=True))
-        self.apart = list(apart.split(self.labels, self.labels, artists))
-        self.mixed = list(mixed.split(self.labels, self.labels))
-
-    def of(self, model, X=None):
-        X = self.paths if X is None else X
-        return [
-            cross_val_score(model, X, self.labels, cv=cv, error_score="raise").mean()
-            for cv in (self.mixed, self.apart)
-        ]
+POOLINGS = ["avg", "max", "std", "gram", "avg+std", "avg+std+gram"]
 
 
-def head():
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
+def join(names):
+    return " + ".join("last" if name is None else name for name in np.ravel(names))
 
 
-def row(name, accuracy, *more):
-    print("| " + " | ".join([name, *(f"{x:.1%}" for x in accuracy), *more]) + " |")
+def make_features(args, **options):
+    """Return a pipeline from paths to features."""
+    options = {"size": args.size} | options
+    options |= {"backbone": args.backbone, "weights": args.weights}
+    return make_transfer_pipeline(cache=args.cache, verbose=False, **options)[:-1]
 
 
-def layers_and_statistics(args, images, accuracy, store):
-    extractor = FeatureExtractor(
-        weights=args.weights,
-        layer=[None, *LAYERS],
-        pooling=["avg", "max", "std", "gram"],
-        cache=store,
-    ).precompute(images)
-    print("| features | random folds | painters apart | numbers |")
-    print("|---|---|---|---|")
-    for layer in [None, *LAYERS, LAYERS]:
-        name = "the last layer" if layer is None else " + ".join(np.ravel(layer))
-        for pooling in POOLINGS:
-            extractor.set_params(layer=layer, pooling=pooling)
-            X = extractor.transform(images)
-            row(
-                f"{name}, {' + '.join(np.ravel(pooling))}",
-                accuracy.of(head(), X),
+def statistics(args, accuracy):
+    print_header("layers", "pooling", *accuracy.columns, "features")
+    for layer in [None, *args.layers, args.layers, [*args.layers, None]]:
+        for pooling in args.poolings:
+            features = make_features(args, layer=layer, pooling=pooling.split("+"))
+            X = features.transform(accuracy.paths)
+            row = (
+                join(layer),
+                join(pooling),
+                *accuracy.cells(make_logistic, X),
                 f"{X.shape[1]:,}",
             )
-    print()
+            print_row(*row)
 
 
-def crops(args, paths, accuracy, store):
-    extractor = FeatureExtractor(weights=args.weights, cache=store)
-    images = ImageLoader(398).transform(paths)
-    print(
-        "| seen through | joined by | last layer, random folds | painters apart |",
-        end="",
-    )
-    print(" mixed5, random folds | painters apart |")
-    print("|---|---|---|---|---|---|")
-    ways = [("299 px, whole", ImageLoader(299).transform(paths), {}, ["mean"])]
-    ways += [("398 px, whole", images, {}, ["mean"])]
+def crops(args, accuracy):
+    print_header("images", "combined by", "layers", *accuracy.columns)
+    size = make_features(args)["load"].size
+    larger = size * 4 // 3
+    ways = [(f"{size} px", size, {}, "mean"), (f"{larger} px", larger, {}, "mean")]
+    flip = {"horizontal_flip": True}
+    ways.append((f"{size} px, also flipped", size, flip, "mean"))
     for n in (1, 5, 9):
-        joins = ["mean"] if n == 1 else ["mean", "max", "concat"]
-        ways.append((f"{n} of 299 px", images, {"crops": n}, joins))
-    ways.append(
-        ("5 and mirrored", images, {"crops": 5, "horizontal_flip": True}, ["mean"])
+        for how in ["mean"] if n == 1 else ["mean", "max", "concat"]:
+            ways.append((f"{n} of {size} px", larger, {"crops": n}, how))
+    ways.append((f"5 of {size} px, also flipped", larger, {"crops": 5} | flip, "mean"))
+    for name, pixels, options, how in ways:
+        for layer in (None, args.layers):
+            options = options | {"crop_pooling": how, "size": pixels}
+            features = make_features(args, layer=layer, **options)
+            X = features.transform(accuracy.paths)
+            print_row(name, how, join(layer), *accuracy.cells(make_logistic, X))
+
+
+def handcrafted(args, accuracy):
+    print_header("features", *accuracy.columns, "number")
+    images = ImageLoader(256).transform(accuracy.paths)
+    deep = make_features(args, layer=args.layers).transform(accuracy.paths)
+    mine = {name: HandcraftedFeatures(name) for name in descriptors.__all__}
+    mine["the default descriptors"] = HandcraftedFeatures()
+    for name, features in mine.items():
+        # The words of "sift" are learned from all paintings, but not from their labels.
+        features.set_params(cache=args.cache, n_jobs=-1, verbose=False)
+        X = features.fit_transform(images)
+        print_row(name, *accuracy.cells(make_logistic, X), f"{X.shape[1]:,}")
+    print_row(
+        join(args.layers), *accuracy.cells(make_logistic, deep), f"{deep.shape[1]:,}"
     )
-    for name, source, how, joins in ways:
-        for join in joins:
-            measured = []
-            how = {"crops": None, "horizontal_flip": False} | how
-            extractor.set_params(layer=[None, "mixed5"], crop_pooling=join, **how)
-            extractor.precompute(source)
-            for layer in (None, "mixed5"):
-                extractor.set_params(layer=layer)
-                measured += accuracy.of(head(), extractor.transform(source))
-            print(
-                f"| {name} | {join} | " + " | ".join(f"{x:.1%}" for x in measured), "|"
-            )
-    print()
+    X = np.hstack([deep, X])
+    print_row(
+        "the last two joined", *accuracy.cells(make_logistic, X), f"{X.shape[1]:,}"
+    )
 
 
-def by_hand(args, images, accuracy, store):
-    print("| features | random folds | painters apart | numbers |")
-    print("|---|---|---|---|")
-    deep = FeatureExtractor(weights=args.weights, layer="mixed5", cache=store)
-    mine = HandcraftedFeatures(cache=store, n_jobs=-1)
-    for kind in descriptors.__all__:
-        one = HandcraftedFeatures(kind, cache=store, n_jobs=-1)
-        X = one.fit_transform(images)
-        row(kind, accuracy.of(head(), X), f"{X.shape[1]:,}")
-    X = mine.fit_transform(images)
-    row("the default kinds", accuracy.of(head(), X), f"{X.shape[1]:,}")
-    X = make_union(mine, deep).fit_transform(images)
-    row("the default kinds and mixed5", accuracy.of(head(), X), f"{X.shape[1]:,}")
-    X = deep.transform(images)
-    row("mixed5", accuracy.of(head(), X), f"{X.shape[1]:,}")
-    print()
+def systems(args, accuracy):
+    print_header("system", *accuracy.columns)
+    size = make_features(args)["load"].size
+    for name, system in CITED.items():
+
+        def make(seed, name=name, system=system):
+            options = {"cache": args.cache, "random_state": seed, "verbose": False}
+            pipeline = make_cited_pipeline(name, weights=args.weights, **options)
+            if not system.descriptors:
+                pipeline.set_params(features__backbone=args.backbone, load__size=size)
+            return pipeline
+
+        print_row(f'`make_cited_pipeline("{name}")`', *accuracy.cells(make))
+    options = {"backbone": args.backbone, "weights": args.weights, "cache": args.cache}
+    # Its own folds are random: a training set may hold a single artist of a movement.
+    options |= {"layers": args.layers, "cv": args.folds, "verbose": False}
+    for name, more in {
+        "`make_stacked_pipeline()`": {},
+        "the same without hand-crafted features": {"descriptors": None},
+    }.items():
+        stack = make_stacked_pipeline(**options, **more)
+        print_row(name, *accuracy.cells(lambda seed, stack=stack: stack))
 
 
-def systems(args, accuracy, store):
-    print("| system | random folds | painters apart |")
-    print("|---|---|---|")
-    for name in CITED:
-        model = make_cited_pipeline(name, weights=args.weights, cache=store)
-        row(f'`make_cited_pipeline("{name}")`', accuracy.of(model))
-    options = {"weights": args.weights, "cache": store}
-    row("`make_stacked_pipeline()`", accuracy.of(make_stacked_pipeline(**options)))
-    folds = ArtistKFold(4, artists=accuracy.artists)
-    stack = make_stacked_pipeline(**options, cv=folds)
-    row("`make_stacked_pipeline(cv=ArtistKFold(4, artists=...))`", accuracy.of(stack))
-    stack = make_stacked_pipeline(**options, cv=folds, descriptors=None)
-    row("the same without hand-made features", accuracy.of(stack))
-    print()
-
-
-def search(args, accuracy, store):
+def search(args, accuracy):
+    """Search on folds with artists apart; the best of many is slightly optimistic."""
+    print_header("layers", "pooling", "head", accuracy.columns[0])
     found = make_head_search(
         "style",
-        cache=store,
-        n_iter=args.candidates,
-        cv=accuracy.apart,
-        random_state=0,
+        backbone=args.backbone,
+        layers=args.layers,
         weights=args.weights,
+        cache=args.cache,
+        n_iter=args.candidates,
+        cv=accuracy.splits(0),
+        random_state=0,
+        verbose=False,
     )
     found.set_params(refit=False).fit(accuracy.paths, accuracy.labels)
     results = found.cv_results_
-    order = np.argsort(results["rank_test_score"], kind="stable")
-    print("| layer | pooling | head | painters apart |")
-    print("|---|---|---|---|")
-    for i in order[:5]:
-        candidate = results["params"][i]
-        head = candidate.get("head", found.estimator[-1])
+    for i in np.argsort(results["rank_test_score"], kind="stable")[:5]:
+        # The first candidate has the defaults.
+        candidate = found.estimator.get_params() | results["params"][i]
+        layer, pooling = candidate["features__layer"], candidate["features__pooling"]
+        head = candidate["head"]
         kind = type(head[-1] if hasattr(head, "steps") else head).__name__
-        layer = " + ".join(np.ravel(candidate["features__layer"]))
-        pooling = " + ".join(np.ravel(candidate["features__pooling"]))
-        score = results["mean_test_score"][i]
-        print(f"| {layer} | {pooling} | {kind} | {score:.1%} |")
-    print()
+        score = f"{results['mean_test_score'][i]:.1%}"
+        print_row(join(layer), join(pooling), kind, score)
 
 
-def test_time_augmentation(accuracy):
+def views(args, accuracy):
+    print_header("`test_time_augmentation` of a hybrid CNN", accuracy.columns[0])
     model = make_cnn_pipeline(
         size=96,
         batch_norm=True,
@@ -194,77 +164,47 @@ def test_time_augmentation(accuracy):
         random_state=0,
         verbose=0,
     )
-    print("| hybrid CNN, views | painters apart, two folds |")
-    print("|---|---|")
-    views = (), ("horizontal_flip",), ("crops",), ("horizontal_flip", "crops")
-    scores = {how: [] for how in views}
-    for train, test in accuracy.apart[:2]:
-        model.fit(accuracy.paths[train], accuracy.labels[train])
-        for how, found in scores.items():
-            model.set_params(cnn__test_time_augmentation=[*how])
-            found.append(model.score(accuracy.paths[test], accuracy.labels[test]))
-        model.set_params(cnn__test_time_augmentation=None)
-    for how, found in scores.items():
-        print(f"| `{[*how]}` | {np.mean(found):.1%} |")
-    print()
+    ways = [], ["horizontal_flip"], ["crops"], ["horizontal_flip", "crops"]
+    scores = {str(way): [] for way in ways}
+    paths, labels = accuracy.paths, accuracy.labels
+    for train, test in accuracy.splits(0):
+        model.set_params(cnn__test_time_augmentation=None).fit(
+            paths[train], labels[train]
+        )
+        for way in ways:
+            model.set_params(cnn__test_time_augmentation=way)
+            scores[str(way)].append(model.score(paths[test], labels[test]))
+    for way, found in scores.items():
+        print_row(f"`{way}`", f"{np.mean(found):.1%}")
 
 
-def room(store):
-    print("| in the store | bytes a painting |")
-    print("|---|---|")
-    sizes = {}
-    for section in store.info()["sections"]:
-        identity = section["identity"]
-        if "handcrafted" in identity:
-            name = identity["handcrafted"]
-        else:
-            name = f"{identity['layer'] or 'the last layer'}, {identity['pooling']}"
-        sizes[name] = section["bytes"] / section["arrays"]
-    for name, n_bytes in sizes.items():
-        print(f"| {name} | {n_bytes:,.0f} |")
-    print()
+PARTS = {
+    part.__name__: part
+    for part in (statistics, crops, handcrafted, systems, search, views)
+}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", help="a file; without it, random ones")
-    parser.add_argument("--artists", type=int, default=6)
-    parser.add_argument("--per-artist", type=int, default=8)
-    parser.add_argument("--candidates", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--parts",
-        nargs="+",
-        default=["layers", "crops", "hand", "systems", "search", "views", "room"],
-        help="which tables",
-    )
+    add_collection_options(parser)
+    add = parser.add_argument
+    add("--backbone", default="EfficientNetLite0")
+    add("--weights", default="imagenet", help="'imagenet' or a file")
+    add("--size", type=int, help="of the images; by default, that of the backbone")
+    add("--layers", nargs="+", help="by default, the recommended ones")
+    add("--poolings", nargs="+", default=POOLINGS, metavar="POOLING+POOLING")
+    add("--candidates", type=int, default=30)
+    add("--parts", nargs="+", default=[*PARTS], choices=PARTS, help="which tables")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = make_paintings(
-            Path(folder) / "paintings",
-            n_artists=args.artists,
-            n_per_artist=args.per_artist,
-            random_state=args.seed,
-            n_jobs=-1,
-        )
-        paintings = load_image_folder(root)
-        store = FeatureStore(Path(folder) / "store")
-        images = ImageLoader(299).transform(paintings.paths)
-        accuracy = Accuracy(paintings)
-        print(f"{len(images)} paintings. {describe_machine()}\n")
-        parts = {
-            "layers": lambda: layers_and_statistics(args, images, accuracy, store),
-            "crops": lambda: crops(args, paintings.paths, accuracy, store),
-            "hand": lambda: by_hand(args, images, accuracy, store),
-            "systems": lambda: systems(args, accuracy, store),
-            "search": lambda: search(args, accuracy, store),
-            "views": lambda: test_time_augmentation(accuracy),
-            "room": lambda: room(store),
-        }
-        # One thread: on a shared machine, threads of BLAS wait for each other.
-        with threadpool_limits(1, "blas"):
-            for part in args.parts:
-                parts[part]()
+    args.layers = args.layers or style_layers(args.backbone)
+    # One thread: on a shared machine, threads of BLAS wait for each other.
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1, "blas"):
+        args.cache = args.cache or os.path.join(folder, "store")
+        paintings = load_paintings(args, folder)
+        accuracy = Accuracy(paintings, args.folds, args.seeds)
+        for part in args.parts:
+            PARTS[part](args, accuracy)
+            print()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from own_parts import flatten
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -16,6 +17,7 @@ from toy_backbone import CUT
 from skart import (
     CNNClassifier,
     DenseHeadClassifier,
+    Encoder,
     FeatureExtractor,
     FineTuneClassifier,
     HandcraftedFeatures,
@@ -83,6 +85,7 @@ def plain(estimator):
 TRANSFORMERS = [
     (ImageLoader(48, n_threads=2), "paths"),
     (FeatureExtractor("ToyNet", weights=None, verbose=False), "images"),
+    (FeatureExtractor(Encoder(flatten, name="mean"), verbose=False), "images"),
     (HandcraftedFeatures(verbose=False), "images"),
 ]
 
@@ -98,11 +101,11 @@ def inputs(image_paths, toy_backbone):
 )
 class TestTransformers:
     def test_parameters(self, transformer, kind, inputs):
-        parameters = transformer.get_params()
+        parameters = plain(transformer)
         fitted = clone(transformer)
         assert fitted.fit(inputs[kind]) is fitted
         fitted.transform(inputs[kind])
-        assert fitted.get_params() == parameters
+        assert plain(fitted) == parameters
         check_parameters_can_be_set(transformer)
 
     def test_nothing_is_learned(self, transformer, kind, inputs):

@@ -26,27 +26,27 @@ pytestmark = pytest.mark.skipif(not GUIDE, reason="the guide is not installed")
 # The pages' code runs as it stands, but small, without a download and without the
 # user's store.
 _SMALL = {
-    r"FeatureExtractor\(": 'FeatureExtractor("MobileNetV2", weights=None, ',
-    r"make_transfer_pipeline\(": (
-        'make_transfer_pipeline(backbone="MobileNetV2", weights=None, size=32, '
+    r'"InceptionV3"': '"EfficientNetLite0"',
+    r'FeatureExtractor\((?!encoder|\s*")': 'FeatureExtractor("EfficientNetLite0", ',
+    r"make_transfer_pipeline\((?!backbone)": (
+        'make_transfer_pipeline(backbone="EfficientNetLite0", size=32, '
     ),
     # A step or two take less time than a trace.
     r"\bCNNClassifier\(": "CNNClassifier(compile__run_eagerly=True, network=",
-    r"\bunfreeze_from=": 'backbone="MobileNetV2", weights=None, unfreeze_from=',
-    r'"InceptionV3"': '"MobileNetV2"',
+    r"\bunfreeze_from=": 'backbone="EfficientNetLite0", unfreeze_from=',
     r'make_head_search\(\s*"style",': (
-        'make_head_search("style", backbone="MobileNetV2", layers=["Conv1"], '
-        "weights=None, size=32, "
+        'make_head_search("style", backbone="EfficientNetLite0", layers=["block2"], '
+        "size=32, "
     ),
     r"make_stacked_pipeline\(": (
-        'make_stacked_pipeline(backbone="MobileNetV2", weights=None, layers=["Conv1"], '
+        'make_stacked_pipeline(backbone="EfficientNetLite0", layers=["block2"], '
         'descriptors=["hsv"], size=32, '
     ),
     r"\bcrops=5": "crops=5, crop_size=32",
-    r'"mixed2"': '"Conv1"',
-    r'"mixed8"': '"out_relu"',
-    r'"mixed5"': '"block_13_expand_BN"',
-    r'"mixed9"': '"block_16_project_BN"',
+    r'"mixed2"': '"block2"',
+    r'"mixed8"': '"block12"',
+    r'"mixed5"': '"block7"',
+    r'"mixed9"': '"block14"',
     r"~/\.cache/skart": "../store",
     r"\bsize=\d+": "size=32",
     r"\bunits=\d+": "units=8",

@@ -437,6 +437,8 @@ class FineTuneClassifier(ImageClassifier):
             dtype=trunk["dtype"].removeprefix("mixed_"),
             # Vectors are small, and FeatureExtractor also stores them in float32.
             storage_dtype="float32" if cut is None else trunk["storage_dtype"],
+            # The layers after the cut are trained, and computed, by Keras.
+            engine="keras",
             cache=self.cache,
             verbose=bool(self.verbose),
         )

@@ -139,7 +139,7 @@ def _describe(identity):
             images.get("resize"),
             _describe_window(identity.get("window")),
             computed if computed == kept else f"{computed}, kept as {kept}",
-            "as a graph" if "engine" in identity else None,
+            "by OpenVINO" if identity.get("engine") == "openvino" else None,
         ]
     return ", ".join(str(part) for part in parts if part)
 

@@ -123,7 +123,7 @@ def _find_size_and_layer(model, backbone, layer):
     from skart.networks import cut_points
     from skart.networks._backbones import default_size
     from skart.networks._tail import LAST_CUTS
-    from skart.networks._weights import find_preset
+    from skart.networks._weights import find_preset, list_files
 
     if model == "transfer":
         layer = options.parse_layer(layer)
@@ -132,6 +132,7 @@ def _find_size_and_layer(model, backbone, layer):
             f"--backbone {backbone}: networks of keras-hub can't be fine-tuned. Pass "
             "--model transfer, or name a network of keras.applications."
         )
+    list_files(backbone)  # which raises an error if it is no folder with a preset
     size = default_size(backbone)
     if model == "fine-tune" and layer is None:
         layer = LAST_CUTS.get(backbone)

@@ -2,12 +2,15 @@
 
 import numpy as np
 
-from skart._utils._validation import Integral
+from skart._utils._validation import Integral, suggest
 from skart.features._encoder import Encoder
+from skart.features._engine import check_engine
 from skart.features._stored import as_list
 from skart.images._loader import check_size
 from skart.networks._style_layers import style_layers
 from skart.networks._weights import check_weights, identify_weights, short_name
+
+_STATISTICS = ("avg", "max", "std", "gram")
 
 
 def find_backbone(extractor):
@@ -31,6 +34,24 @@ def find_layers(backbone, layer):
     if not isinstance(layer, str) or layer != "style":
         return as_list(layer)
     return [None] if isinstance(backbone, Encoder) else style_layers(backbone)
+
+
+def check_outputs(layer, pooling):
+    """Validate the `layer` and `pooling` parameters."""
+    layers, statistics = as_list(layer), as_list(pooling)
+    if not all(one is None or isinstance(one, str) for one in layers):
+        raise TypeError(f"layer must be the name of a layer or a list; got {layer!r}")
+    for one in statistics:
+        if one not in _STATISTICS and pooling is not None:
+            raise ValueError(
+                f"pooling must be one of {_STATISTICS}, a list of them, or None; got "
+                f"{pooling!r}.{suggest(one, _STATISTICS)}"
+            )
+    for name, parts in (("layer", layers), ("pooling", statistics)):
+        if not parts or len(set(parts)) < len(parts):
+            raise ValueError(
+                f"{name} must be one name, or a list of different names; got {parts!r}"
+            )
 
 
 class KerasBackbone:
@@ -60,6 +81,7 @@ class KerasBackbone:
                 f"features are the same in every process; got {seed!r}"
             )
         check_weights(self.extractor.weights, backbone)
+        check_engine(self.extractor.engine, self.extractor.dtype)
 
     def identify(self):
         """Return the part of an identity in the store that depends on the backbone."""
@@ -106,7 +128,12 @@ class EncoderBackbone:
 
     def check(self):
         self.encoder._validate_params()
-        defaults = {"weights": "imagenet", "layer": None, "dtype": "float32"}
+        defaults = {
+            "weights": "imagenet",
+            "layer": None,
+            "dtype": "float32",
+            "engine": "auto",
+        }
         for name, default in defaults.items():
             found = getattr(self.extractor, name)
             if found != default and (name, found) != ("layer", "style"):

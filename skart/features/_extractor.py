@@ -1,11 +1,8 @@
 """Features of a frozen backbone, computed once for each image."""
 
 import itertools
-import math
 import os
-import shutil
 import sys
-import tempfile
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -15,13 +12,23 @@ from skart._utils._validation import (
     Interval,
     Options,
     StrOptions,
-    suggest,
     validate_params,
 )
 from skart._utils._versions import EXTRACTOR_VERSION
-from skart.features._backbone import default_size, find_backbone, find_layers
+from skart.features._backbone import (
+    check_outputs,
+    default_size,
+    find_backbone,
+    find_layers,
+)
 from skart.features._encoder import Encoder
-from skart.features._lazy import LazyFeatures
+from skart.features._engine import (
+    can_convert,
+    load_openvino,
+    prefers_openvino,
+    round_features,
+)
+from skart.features._lazy import LazyFeatures, check_disk_space
 from skart.features._stored import (
     StoredFeatures,
     as_list,
@@ -33,8 +40,6 @@ from skart.images._crops import make_windows, name_windows
 from skart.images._lazy import auto_batch_size
 from skart.images._loader import check_images, check_size
 from skart.networks._weights import stamp, stamp_preset
-
-_STATISTICS = ("avg", "max", "std", "gram")
 
 
 class FeatureExtractor(StoredFeatures):
@@ -78,6 +83,10 @@ class FeatureExtractor(StoredFeatures):
         that support it (AVX512-BF16, AMX), and slower on others.
     storage_dtype : {"float32", "float16"}, default="float32"
         Dtype in the store. Features are always returned as float32.
+    engine : {"auto", "keras", "openvino"}, default="auto"
+        What runs the network. If "auto", OpenVINO, if it is installed (``pip install
+        skart[openvino]``), TensorFlow sees no GPU, ``dtype`` is not "float16" and
+        OpenVINO can convert the network; else Keras. See Notes.
     batch_size : int, default=None
         Images per forward pass. If None, images with two million pixels in total: 22 of
         299 x 299, 8 of 500 x 500. On a GPU, 64 and more are faster.
@@ -93,6 +102,14 @@ class FeatureExtractor(StoredFeatures):
     ImageLoader : The step before: paths to images.
     DenseHeadClassifier : The step after: features to movements.
     HandcraftedFeatures : Features without a network.
+
+    Notes
+    -----
+    OpenVINO computes the same features faster. In float32, they differ from those of
+    Keras by rounding, so that a model trained with one engine predicts with the other.
+    Features of the two engines are stored separately. OpenVINO converts a network once,
+    which takes seconds; the result is kept in the folder of the store, and later
+    processes compute features without TensorFlow.
 
     References
     ----------
@@ -121,6 +138,7 @@ class FeatureExtractor(StoredFeatures):
         "crop_pooling": [StrOptions({"mean", "max", "concat"})],
         "dtype": [StrOptions({"float32", "bfloat16", "float16"})],
         "storage_dtype": [StrOptions({"float32", "float16"})],
+        "engine": [StrOptions({"auto", "keras", "openvino"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "verbose": ["verbose"],
     }
@@ -138,6 +156,7 @@ class FeatureExtractor(StoredFeatures):
         crop_pooling="mean",
         dtype="float32",
         storage_dtype="float32",
+        engine="auto",
         batch_size=None,
         cache=None,
         random_state=0,
@@ -153,6 +172,7 @@ class FeatureExtractor(StoredFeatures):
         self.crop_pooling = crop_pooling
         self.dtype = dtype
         self.storage_dtype = storage_dtype
+        self.engine = engine
         self.batch_size = batch_size
         self.cache = cache
         self.random_state = random_state
@@ -198,6 +218,8 @@ class FeatureExtractor(StoredFeatures):
             Features that were computed before are stored.
         ValueError
             If a parameter or X is invalid.
+        ImportError
+            If ``engine="openvino"`` and OpenVINO is not installed.
         OSError
             If ImageNet weights can't be downloaded, or the store can't be used.
         """
@@ -227,9 +249,11 @@ class FeatureExtractor(StoredFeatures):
         """
         self._validate_params()
         X = check_images(X)
-        windows, expected = self._windows(X), None
-        for images in self._iter_images(X):
-            computed = [self._forward(window.cut(images)) for window in windows]
+        windows, engine, expected = self._windows(X), None, None
+        if prefers_openvino(self) and self._can_convert(X):
+            engine = "openvino"
+        for images in self._iter_images(X, engine):
+            computed = [self._forward(window.cut(images), engine) for window in windows]
             expected = expected or [array.shape[1:] for array in computed[0]]
             for outputs in computed:
                 for array, shape in zip(outputs, expected, strict=True):
@@ -260,6 +284,9 @@ class FeatureExtractor(StoredFeatures):
                 f"the backbone is the encoder {self.backbone.name!r}, not a network of "
                 "Keras: call the encoder itself"
             )
+        return self._load_network(input_shape, self.dtype)
+
+    def _load_network(self, input_shape, dtype):
         from skart.networks._backbones import load_shared_backbone
         from skart.networks._keras import check_process
 
@@ -272,7 +299,7 @@ class FeatureExtractor(StoredFeatures):
             weights=weights,
             seed=self.random_state,
             outputs=tuple(self._outputs),
-            dtype=self.dtype,
+            dtype=dtype,
         )
 
     def get_feature_names_out(self, input_features=None):
@@ -305,7 +332,7 @@ class FeatureExtractor(StoredFeatures):
 
     def _validate_params(self):
         validate_params(self)
-        _check_outputs(self.layer, self.pooling)
+        check_outputs(self.layer, self.pooling)
         if self.crop_size is not None:
             check_size("crop_size", self.crop_size)
         if self.pooling is None and (
@@ -326,7 +353,15 @@ class FeatureExtractor(StoredFeatures):
 
     def _open_sections(self, X, store):
         """Return a section for each window, and of these for each of `_outputs`."""
-        identity = {
+        if prefers_openvino(self):
+            # Features that are stored don't need the network.
+            sections = self._list_sections(X, store, engine="openvino")
+            if all(section.shape for section in sections) or self._can_convert(X):
+                return sections
+        return self._list_sections(X, store)
+
+    def _list_sections(self, X, store, **engine):
+        identity = engine | {
             "version": EXTRACTOR_VERSION,
             "images": identify_images(X),
             "storage_dtype": self.storage_dtype,
@@ -342,15 +377,25 @@ class FeatureExtractor(StoredFeatures):
             for layer, statistic in self._outputs
         ]
 
+    def _can_convert(self, X):
+        shape = self._windows(X)[0].cut_shape(X.shape[1:])
+        return can_convert(self, shape, self._engine_folder)
+
+    @property
+    def _engine_folder(self):
+        """Folder that keeps converted networks; None without a cache."""
+        return None if self.cache is None else open_store(self.cache).root
+
     def _store_batch(self, images, keys, sections):
         alone = True
+        engine = sections[0].identity.get("engine")
         groups = self._group_by_window(sections)
         for window, outputs in zip(self._windows(images), groups, strict=True):
             missing = [section.missing(keys) for section in outputs]
             rows = np.any(missing, axis=0)
             if not rows.any():
                 continue
-            computed = self._forward(window.cut(images[rows]))
+            computed = self._forward(window.cut(images[rows]), engine)
             for section, mask, array in zip(outputs, missing, computed, strict=True):
                 new = mask[rows]
                 if new.any():
@@ -385,26 +430,15 @@ class FeatureExtractor(StoredFeatures):
     def _batch_size(self, X):
         return self.batch_size or auto_batch_size(X)
 
-    def _forward(self, images):
+    def _forward(self, images, engine):
         """Return the outputs of images, a list of arrays in the storage dtype."""
-        computed = find_backbone(self).compute(images)
-        return [self._for_storage(x.astype(np.float32, copy=False)) for x in computed]
-
-    def _for_storage(self, features):
-        name = find_backbone(self).name
-        with np.errstate(over="ignore"):
-            stored = features.astype(self.storage_dtype, copy=False)
-        if not np.isfinite(features).all():
-            raise ValueError(
-                f"features of {name} are not finite with dtype={self.dtype!r}; pass "
-                "dtype='float32', or other weights"
-            )
-        if not np.isfinite(stored).all():
-            raise ValueError(
-                f"features of {name} up to {np.abs(features).max():.3g} don't fit "
-                "float16; pass storage_dtype='float32'"
-            )
-        return stored
+        backbone = find_backbone(self)
+        if engine == "openvino":
+            shape = images.shape[1:]
+            computed = load_openvino(self, shape, self._engine_folder)(images)
+        else:
+            computed = backbone.compute(images)
+        return [round_features(array, self, backbone.name) for array in computed]
 
     def _check_shape(self, found, expected):
         """Raise ValueError if the shape of features is not that of others."""
@@ -425,57 +459,32 @@ class FeatureExtractor(StoredFeatures):
             return _concatenate(joined)
         return {"mean": np.mean, "max": np.max}[self.crop_pooling](joined, axis=0)
 
-    def _announce(self, X, digests, store):
+    def _announce(self, X, digests, sections):
         if self.pooling is not None or not len(digests):
             return
-        backbone, n_images = find_backbone(self), len(set(digests))
-        shape = backbone.shape_of_maps(X.shape[1:])
-        n_bytes = math.prod(shape) * np.dtype(self.storage_dtype).itemsize
-        needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # pages are half full
-        folder = tempfile.gettempdir() if store.read_only else store.root
-        free = shutil.disk_usage(folder).free
-        sizes = (
-            f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "
-            f"{folder} has {free / 1e6:,.0f} MB free"
+        backbone = find_backbone(self)
+        if sections[0].identity.get("engine"):
+            network = load_openvino(self, X.shape[1:], self._engine_folder)
+            (shape,) = network.shapes
+        else:
+            shape = backbone.shape_of_maps(X.shape[1:])
+        sizes = check_disk_space(
+            sections[0].store, len(set(digests)), shape, self.storage_dtype
         )
-        if needed > free:
-            raise OSError(
-                f"maps of {n_images} paintings don't fit the disk: {sizes}. Pass a "
-                "cache folder with more space (or set TMPDIR, without a cache), a "
-                "later layer or smaller images."
-            )
         if self.verbose:
             tqdm.write(
-                f"{backbone.name} up to {self.layer or 'the last layer'}: maps of "
-                f"{n_images} paintings take {sizes}",
+                f"{backbone.name} up to {self.layer or 'the last layer'}: {sizes}",
                 file=sys.stderr,
             )
 
-    def _describe(self):
-        return f"{find_backbone(self).name} features ({self.dtype})"
+    def _describe(self, engine):
+        runtime = " by OpenVINO" if engine == "openvino" else ""
+        return f"{find_backbone(self).name} features ({self.dtype}{runtime})"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
-
-
-def _check_outputs(layer, pooling):
-    """Validate the `layer` and `pooling` parameters."""
-    layers, statistics = as_list(layer), as_list(pooling)
-    if not all(one is None or isinstance(one, str) for one in layers):
-        raise TypeError(f"layer must be the name of a layer or a list; got {layer!r}")
-    for one in statistics:
-        if one not in _STATISTICS and pooling is not None:
-            raise ValueError(
-                f"pooling must be one of {_STATISTICS}, a list of them, or None; got "
-                f"{pooling!r}.{suggest(one, _STATISTICS)}"
-            )
-    for name, parts in (("layer", layers), ("pooling", statistics)):
-        if not parts or len(set(parts)) < len(parts):
-            raise ValueError(
-                f"{name} must be one name, or a list of different names; got {parts!r}"
-            )
 
 
 def _concatenate(arrays):

@@ -346,7 +346,7 @@ class HandcraftedFeatures(StoredFeatures):
         workers = Parallel(self.n_jobs, prefer="threads")
         return np.stack(workers(map(delayed(DESCRIPTORS[name].function), images)))
 
-    def _describe(self):
+    def _describe(self, engine):
         return "hand-crafted features"
 
     def __sklearn_tags__(self):

@@ -1,5 +1,9 @@
 """Lazy array of feature maps on disk."""
 
+import math
+import shutil
+import tempfile
+
 import numpy as np
 
 from skart.images._lazy import LazyArray
@@ -37,3 +41,22 @@ class LazyFeatures(LazyArray):
                 "were computed. Transform the images again."
             )
         return arrays.astype(np.float32, copy=False)
+
+
+def check_disk_space(store, n_images, shape, dtype):
+    """Return the size of maps as text; raise OSError if they don't fit the disk."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    needed = n_images * (n_bytes + n_bytes // 1000 + 4096)  # pages are half full
+    folder = tempfile.gettempdir() if store.read_only else store.root
+    free = shutil.disk_usage(folder).free
+    sizes = (
+        f"{n_bytes / 1024:,.0f} KiB each, {needed / 1e6:,.0f} MB together; "
+        f"{folder} has {free / 1e6:,.0f} MB free"
+    )
+    if needed > free:
+        raise OSError(
+            f"maps of {n_images} paintings don't fit the disk: {sizes}. Pass a cache "
+            "folder with more space (or set TMPDIR, without a cache), a later layer or "
+            "smaller images."
+        )
+    return f"maps of {n_images} paintings take {sizes}"

@@ -28,7 +28,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
     """Base class of transformers from images to features in a store.
 
     A subclass has ``cache`` and ``verbose``, and the methods ``_validate_params``,
-    ``_open_sections(X, store)``, ``_describe()`` for the progress bar, and
+    ``_open_sections(X, store)``, ``_describe(engine)`` for the progress bar, and
     ``_store_batch(images, digests, sections)``, which returns False if another process
     had stored some of the features.
     """
@@ -92,9 +92,10 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         # are left out, and work goes on at a random place, so that two processes
         # rarely compute the same batch.
         rows = np.flatnonzero(_are_missing(digests, sections))
-        self._announce(X, digests[rows], store)
+        self._announce(X, digests[rows], sections)
         own = {_BLANK}  # digests that are no sign of another process
-        with self._progress(len(rows)) as progress:
+        engine = sections[0].identity.get("engine")
+        with self._progress(len(rows), engine) as progress:
             while len(rows):
                 batches = _iter_distinct(X, rows, digests, store, self._batch_size(X))
                 with contextlib.closing(batches):
@@ -115,13 +116,13 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
                 rows = np.roll(rows, -np.random.default_rng().integers(len(rows) or 1))
                 progress.update(progress.total - len(rows) - progress.n)
 
-    def _announce(self, X, digests, store):
+    def _announce(self, X, digests, sections):
         """Check and print the disk space of features that will be computed."""
 
-    def _iter_images(self, X):
+    def _iter_images(self, X, engine=None):
         """Yield batches of images with a progress bar."""
         with (
-            self._progress(len(X)) as progress,
+            self._progress(len(X), engine) as progress,
             contextlib.closing(iter_batches(X, self._batch_size(X))) as batches,
         ):
             for images in batches:
@@ -131,11 +132,11 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
     def _batch_size(self, X):
         return auto_batch_size(X)
 
-    def _progress(self, n_images):
+    def _progress(self, n_images, engine):
         """Return a progress bar of several images, which is shown after a second."""
         return tqdm(
             total=n_images,
-            desc=self._describe(),
+            desc=self._describe(engine),
             unit="painting",
             delay=1,
             mininterval=0.5,

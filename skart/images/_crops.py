@@ -23,6 +23,13 @@ class Window(NamedTuple):
             return None
         return [*(self.box or ()), self.flipped]
 
+    def cut_shape(self, shape):
+        """Return the shape of this part of an image of shape (height, width, 3)."""
+        if self.box is None:
+            return tuple(shape)
+        top, left, bottom, right = self.box
+        return bottom - top, right - left, shape[2]
+
     def cut(self, images):
         """Return a view of this part of images, an array (n, height, width, 3)."""
         if self.box is not None:

@@ -156,6 +156,8 @@ def preprocess(name, images):
 def preprocess_input(name):
     """Return the function that converts images in 0-255 to a network's input."""
     check_image_data_format()
+    if find_preset(name) is not None:
+        return hub.load_converter(name)
     return _application(name).preprocess_input
 
 

@@ -116,13 +116,17 @@ def _count_patches(network):
 def preprocess(name, images):
     """Scale images as the ImageConverter of a preset does, without resizing them."""
     check_image_data_format()
-    converter = _load_converter(name, stamp_preset(name))
-    return np.asarray(converter(images), np.float32)
+    return np.asarray(load_converter(name)(images), np.float32)
 
 
 def default_size(name):
     """Return the height and width of the images that a network was trained on."""
     return build(name).inputs[0].shape[1] or 224
+
+
+def load_converter(name):
+    """Return the ImageConverter of a preset, which doesn't resize here."""
+    return _load_converter(name, stamp_preset(name))
 
 
 @functools.lru_cache(maxsize=2)

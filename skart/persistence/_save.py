@@ -179,6 +179,15 @@ def _check_not_search(estimator):
 def _check_savable(step, estimator):
     """Raise TypeError if an estimator can't be saved so that it is safe to open."""
     _check_not_search(estimator)
+    for name, value in estimator.get_params(deep=False).items():
+        for part in flatten(value):
+            # skops would save the name of one at the top level, which may be another.
+            if "<locals>" in getattr(part, "__qualname__", ""):
+                raise TypeError(
+                    f"{join(step, name)}={part!r} can't be saved, since it is defined "
+                    "within a function. Move it to the top level of a module, import "
+                    "it from there and make the model anew. Or pickle the model."
+                )
     name = find_unsafe_parameter(estimator)
     if name is not None:
         raise TypeError(

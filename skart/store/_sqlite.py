@@ -21,7 +21,8 @@ _NAME = "features-1.sqlite"
 # The journal, automatic exports of models, and temporary files of atomic_write.
 _BESIDE = (
     rf"{re.escape(_NAME)}-journal(\.damaged)?"
-    r"|export-[0-9a-f]{64}\.tflite|\.skart-[0-9a-f]{32}\.part"
+    r"|export-[0-9a-f]{64}\.tflite|network-[0-9a-f]{64}\.openvino"
+    r"|\.skart-[0-9a-f]{32}\.part"
 )
 _APPLICATION_ID = int.from_bytes(b"skar")  # in the header of a file of any format
 _TABLE = "TABLE entries (key BLOB UNIQUE, value BLOB)"

@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
-from skart import FeatureExtractor, FeatureStore, ImageLoader, save_model
+from skart import FeatureExtractor, FeatureStore, ImageLoader, load_model, save_model
 from skart.cli import app
 from skart.cli._app import as_json, in_options
 from skart.cli._collection import (
@@ -295,8 +295,61 @@ def test_parameters_in_messages_become_options(message, expected):
 
 
 def test_train_from_scratch_rejects_options_of_pretrained_networks(tmp_path):
-    for option, value in (("--weights", "random"), ("--layer", "mixed5")):
+    for option, value in (
+        ("--weights", "random"),
+        ("--layer", "mixed5"),
+        ("--backbone", "ResNet50"),
+    ):
         arguments = ["train", str(tmp_path), "--model", "hybrid", option, value]
         done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "m.skart")])
         assert done.exit_code == 2
         assert f"{option} {value}: hybrid is trained from scratch" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backbone", "ResNet5"], "got 'ResNet5'. Did you mean 'ResNet50'?"),
+        (
+            ["--backbone", "keras_hub:~/none", "--size", "64"],
+            "skart: --backbone 'keras_hub:~/none' is not a folder with a preset",
+        ),
+        (
+            ["--backbone", "keras_hub:x", "--model", "fine-tune"],
+            "--backbone keras_hub:x: networks of keras-hub can't be fine-tuned",
+        ),
+        (
+            ["--backbone", "ToyNet", "--model", "fine-tune", "--size", "64"],
+            "--backbone ToyNet: pass --layer, the layer after which the network is "
+            "trained, such as norm3, relu3, conv4, ",
+        ),
+    ],
+)
+def test_train_names_the_backbone_that_it_cannot_use(
+    options, message, tmp_path, toy_backbone
+):
+    out = ["--out", str(tmp_path / "m.skart")]
+    done = CliRunner().invoke(app, ["train", str(tmp_path), *out, *options])
+    assert done.exit_code == 2
+    assert message in done.stderr and "Paintings:" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        pytest.param(
+            ["--model", "fine-tune", "--size", "40"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_train_on_another_backbone(options, painted, tmp_path, toy_backbone):
+    file = tmp_path / "m.skart"
+    arguments = ["train", str(painted), "--out", str(file), "--backbone", toy_backbone]
+    arguments += ["--weights", "random", "--epochs", "1", "--layer", "relu3", *options]
+    done = CliRunner().invoke(app, [*arguments, "--cache", str(tmp_path / "cache")])
+    assert done.exit_code == 0, done.output
+    model = load_model(file)
+    assert model[1].backbone == toy_backbone
+    assert model[0].size == (40 if options else 224)

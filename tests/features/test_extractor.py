@@ -413,7 +413,7 @@ def test_half_precision_on_disk(image_paths, tmp_path):
 
 
 def test_half_precision_overflow_raises(image_paths, monkeypatch):
-    huge = extractor(storage_dtype="float16")
+    huge = extractor(storage_dtype="float16", engine="keras")
     network = huge.network((SIZE, SIZE, 3))
     monkeypatch.setattr(
         type(network),

@@ -62,7 +62,10 @@ def test_channels_first_raises(set_format, toy_backbone, build):
 def test_networks_in_memory_do_not_compute_with_channels_first(
     set_format, toy_backbone
 ):
-    extractor = FeatureExtractor("MobileNetV2", weights=None, verbose=False).fit(X)
+    # OpenVINO knows no such setting.
+    extractor = FeatureExtractor(
+        "MobileNetV2", weights=None, engine="keras", verbose=False
+    ).fit(X)
     expected = extractor.transform(X[:2])
     cnn = hybrid(epochs=1, test_time_augmentation=["crops"]).fit(X, y)
     set_format("channels_first")

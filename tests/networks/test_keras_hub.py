@@ -290,3 +290,15 @@ def test_models_are_saved(presets, image_paths, tmp_path):
         ModelFileError, match="featureextractor__backbone in it is an ad"
     ):
         load_model(tmp_path / "other.skart")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_openvino_computes_what_keras_does(kind, presets, images):
+    backbone, _ = presets[kind]
+    found, expected = (
+        FeatureExtractor(
+            backbone, engine=engine, pooling=["avg", "std"], verbose=False
+        ).transform(images)
+        for engine in ("openvino", "keras")
+    )
+    assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)

@@ -1,0 +1,206 @@
+"""Frozen networks that OpenVINO runs on processors."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from skart._utils._files import atomic_write
+from skart._utils._versions import EXTRACTOR_VERSION, installed_version
+
+# Largest error relative to Keras in float32; rounding makes about 1e-6.
+_TOLERANCE = 1e-3
+
+# Networks that are kept in the memory of a process, and in a folder.
+_N_LOADED, _N_KEPT = 2, 8
+
+_loaded = {}
+_loading = threading.Lock()
+_home = None  # the process that has loaded a network
+
+
+class ConversionError(ValueError):
+    """Raised if OpenVINO can't run a network."""
+
+
+def load_converted(identity, *, dtype, folder, build):
+    """Return a network that OpenVINO runs, shared by equal calls.
+
+    ``build()`` returns a function from float32 images (n, height, width, 3) to a list
+    of outputs, the shape of an image, and the weights. It is called if the converted
+    network is not kept in `folder` (None keeps nothing) under `identity`, a list of
+    plain values.
+    """
+    versions = [EXTRACTOR_VERSION, *map(installed_version, ("keras", "openvino"))]
+    text = json.dumps([*identity, *versions])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    key = digest, dtype, folder
+    with _loading:
+        _check_process()
+        if key not in _loaded:
+            while len(_loaded) >= _N_LOADED:
+                _loaded.pop(next(iter(_loaded)))
+            try:
+                model = _read_or_convert(digest, folder, build)
+                _loaded[key] = ConvertedNetwork(model, dtype)
+            except ConversionError as error:
+                _loaded[key] = str(error)
+        if isinstance(_loaded[key], str):
+            raise ConversionError(_loaded[key])
+        return _loaded[key]
+
+
+class ConvertedNetwork:
+    """A network that computes several images at once, each with one thread or more."""
+
+    def __init__(self, model, dtype):
+        import openvino
+
+        with _converting():
+            compiled = _compile(model, dtype)
+            # By name: OpenVINO may order outputs in another way.
+            self._outputs = [
+                compiled.output(_name_output(i)) for i in range(len(model.outputs))
+            ]
+            self.shapes = [tuple(output.shape)[1:] for output in self._outputs]
+        self._queue = openvino.AsyncInferQueue(compiled)
+        self._lock = threading.Lock()
+
+    def __call__(self, images):
+        """Return the outputs of images: a list of float32 arrays."""
+        found = [np.empty((len(images), *x), np.float32) for x in self.shapes]
+
+        def keep(request, row):
+            for array, output in zip(found, self._outputs, strict=True):
+                array[row] = request.get_tensor(output).data[0]
+
+        with self._lock:
+            self._queue.set_callback(keep)
+            try:
+                for row, image in enumerate(images):
+                    self._queue.start_async([image[None].astype(np.float32)], row)
+            finally:  # after an interrupt, too: the next call uses the same requests
+                self._queue.wait_all()
+        return found
+
+
+def _compile(model, dtype):
+    import openvino
+
+    options = {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        # Its default is bfloat16 where the processor has it.
+        "INFERENCE_PRECISION_HINT": "bf16" if dtype == "bfloat16" else "f32",
+        # Else two processes would wait for the same core.
+        "ENABLE_CPU_PINNING": False,
+    }
+    return openvino.Core().compile_model(model, "CPU", options)
+
+
+def _read_or_convert(digest, folder, build):
+    import openvino
+
+    file = folder and Path(folder, f"network-{digest}.openvino")
+    if file and file.is_file():
+        try:
+            with zipfile.ZipFile(file) as archive:
+                parts = [archive.read(f"network.{kind}") for kind in ("xml", "bin")]
+            model = openvino.Core().read_model(*parts)
+            os.utime(file)
+            return model
+        except (zipfile.BadZipFile, KeyError, OSError, RuntimeError):
+            pass  # damaged, or deleted meanwhile: it is made anew
+    model = _convert(*build())
+    if file and os.access(folder, os.W_OK):
+        _keep(model, file)
+    return model
+
+
+def _convert(compute, shape, weights):
+    """Convert a function of TensorFlow, and compare the results on random pixels."""
+    import openvino
+    import tensorflow as tf
+
+    def list_outputs(images):
+        return {_name_output(i): x for i, x in enumerate(compute(images))}
+
+    module = tf.Module()
+    module.weights = weights
+    signature = [tf.TensorSpec((1, *shape), "float32", name="images")]
+    # TensorFlow, Keras and OpenVINO raise many kinds. A file of TensorFlow is read in
+    # a tenth of the time of openvino.convert_model, which also reports its use.
+    with (
+        _converting(Exception),
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+    ):
+        function = tf.function(list_outputs, input_signature=signature)
+        module.traced = traced = function.get_concrete_function()
+        tf.saved_model.save(module, folder, signatures=traced)
+        core = openvino.Core()
+        core.set_property({"ENABLE_MMAP": False})  # the folder is deleted
+        model = core.read_model(folder)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, *shape)).astype(np.float32)
+    found = _compile(model, "float32")([pixels])
+    expected = traced(tf.constant(pixels))
+    # Some networks with random weights amplify any rounding a thousandfold and more.
+    rounded = traced(tf.constant(pixels * np.float32(1 + 1e-6)))
+    for name, exact in expected.items():
+        error = _measure_error(found[name], exact.numpy())
+        allowed = max(_TOLERANCE, 10 * _measure_error(rounded[name], exact.numpy()))
+        if not error <= allowed:  # nan is not, either
+            raise ConversionError(
+                f"its results differ from those of Keras by {error:.2g}"
+            )
+    return model
+
+
+def _measure_error(found, exact):
+    return np.linalg.norm(found - exact) / (np.linalg.norm(exact) or 1)
+
+
+@contextlib.contextmanager
+def _converting(*errors):
+    """Convert exceptions of OpenVINO to a ConversionError."""
+    try:
+        yield
+    except (RuntimeError, *errors) as error:
+        lines = str(error).strip().splitlines() or [""]
+        raise ConversionError(f"{type(error).__name__}: {lines[-1].strip()}") from error
+
+
+def _keep(model, file):
+    """Write a network to a folder; delete the oldest ones beyond `_N_KEPT`."""
+    import openvino
+
+    with contextlib.suppress(OSError):  # the disk may be full
+        with tempfile.TemporaryDirectory() as folder:
+            openvino.serialize(model, f"{folder}/network.xml")
+            with atomic_write(file) as part, zipfile.ZipFile(part, "w") as archive:
+                for kind in ("xml", "bin"):
+                    name = f"network.{kind}"
+                    archive.write(f"{folder}/{name}", name)
+        kept = sorted(file.parent.glob("network-*.openvino"), key=os.path.getmtime)
+        for old in kept[:-_N_KEPT]:
+            old.unlink()
+
+
+def _name_output(number):
+    return f"output_{number}"
+
+
+def _check_process():
+    """Raise RuntimeError in a forked process, in which OpenVINO would hang."""
+    global _home
+    _home = _home or os.getpid()
+    if os.getpid() != _home:
+        raise RuntimeError(
+            "OpenVINO can't compute in a process that was forked from one that has "
+            "loaded it. Start fresh ones: joblib's default backend 'loky' does, and "
+            "multiprocessing's start method 'spawn'."
+        )
