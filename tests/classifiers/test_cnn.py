@@ -159,7 +159,7 @@ def test_images_that_are_too_small(network, smallest):
                 ),
                 "learning_rate_schedule": "cosine",
             },
-            "pass one of them",
+            "pass learning_rate_schedule=None",
         ),
     ],
 )

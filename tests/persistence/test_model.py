@@ -436,12 +436,12 @@ def all_estimators():
 )
 def test_all_estimators_can_be_saved(kind, fitted, tmp_path):
     model = copy.deepcopy(fitted)
-    required = [
-        None
-        for parameter in inspect.signature(kind).parameters.values()
+    required = {
+        name: None
+        for name, parameter in inspect.signature(kind).parameters.items()
         if parameter.default is parameter.empty
-        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-    ]
-    model[0].part = kind(*required)
+        and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    model[0].part = kind(**required)
     save_model(model, tmp_path / "model.skart")
     assert type(load_model(tmp_path / "model.skart")[0].part) is kind
