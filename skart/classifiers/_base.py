@@ -368,7 +368,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
             )
         optimizer = network.optimizer
         if self.learning_rate_schedule is not None:
-            rate = float(optimizer.learning_rate)
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             share_left = SCHEDULES[self.learning_rate_schedule]
             others.append(
                 keras.callbacks.LearningRateScheduler(

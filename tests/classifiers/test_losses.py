@@ -126,7 +126,7 @@ def test_other_losses_receive_integer_labels(blobs):
 
 def test_smoothed_head_can_be_copied_searched_and_saved(blobs, tmp_path):
     X, y = blobs
-    smooth = head(epochs=2, **SMOOTH).fit(X, y)
+    smooth = head(epochs=4, **SMOOTH).fit(X, y)
     assert smooth.score(X, y) > 0.9
     assert smooth.history_ == clone(smooth).fit(X, y).history_
     assert smooth.history_ == pickle.loads(pickle.dumps(smooth)).fit(X, y).history_
