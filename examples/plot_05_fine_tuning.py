@@ -56,8 +56,8 @@ for number, name in ((1, "head alone"), (2, "fine-tuned")):
 # %%
 # Effect of the second stage
 # --------------------------
-# The dashed line marks its beginning. The validation loss rises at first, because the
-# learning rate starts anew, and then falls below that of the head alone. The best
-# weights are kept. ``examples/fine_tune.py`` does the same at full size.
+# The dashed line marks its beginning. The validation loss rises at first and then falls
+# below that of the head alone, and the weights of the best epoch are restored.
+# ``examples/fine_tune.py`` does the same with larger images.
 HistoryDisplay.from_estimator(pipe)
 plt.show()

@@ -63,6 +63,8 @@ for name, evaluation in evaluations.items():
 # Confidence and accuracy
 # -----------------------
 # On the dotted line, eight of ten predictions with a confidence of 80 % are correct.
+# Dots of few paintings (grey bars) scatter. The rightmost dot counts most: calibration
+# brings it closer to the line.
 _, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
 for ax, (name, evaluation) in zip(axes, evaluations.items(), strict=True):
     ReliabilityDisplay.from_evaluation(evaluation, ax=ax)

@@ -13,7 +13,7 @@ a few lines of NumPy, as here. Its features are stored and joined like all other
 # how much, and how unevenly, pixels differ from others at five distances.
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -74,7 +74,7 @@ for name, features in views.items():
         ImageLoader(96),
         features,
         StandardScaler(),
-        LogisticRegression(C=0.01, max_iter=1000),
+        RidgeClassifier(alpha=100),
     )
     scores[name] = cross_val_score(
         pipe, paintings.paths, paintings.labels, groups=paintings.artists, cv=folds
