@@ -24,14 +24,15 @@ from skart.networks import available_backbone
 
 
 def texture(images):
-    """Mean and standard deviation of the differences of pixels, as logarithms."""
+    """Mean of the differences of pixels, and their spread relative to it."""
     grey = images.mean(axis=3)
     columns = []
     for distance in (1, 2, 4, 8, 16):
         for axis in (1, 2, (1, 2)):
             difference = abs(grey - np.roll(grey, distance, axis))
-            columns += [difference.mean(axis=(1, 2)), difference.std(axis=(1, 2))]
-    return np.log1p(np.stack(columns, axis=1))
+            mean, spread = difference.mean(axis=(1, 2)), difference.std(axis=(1, 2))
+            columns += [np.log1p(mean), spread / (1 + mean)]
+    return np.stack(columns, axis=1)
 
 
 root = make_paintings(
@@ -60,8 +61,8 @@ by_network = FeatureExtractor(backbone, cache=cache, verbose=False)
 # %%
 # Alone and joined
 # ----------------
-# Accuracy over three folds, with artists kept apart. Thirty numbers of texture are far
-# better than chance, and add a little to those of the network's last layer.
+# Accuracy over three folds, with artists kept apart. Thirty numbers of texture recognize
+# most paintings, but add little to those of the network's last layer.
 views = {
     "texture": by_texture,
     "network": by_network,
@@ -74,7 +75,7 @@ for name, features in views.items():
         ImageLoader(96),
         features,
         StandardScaler(),
-        RidgeClassifier(alpha=100),
+        RidgeClassifier(alpha=10),
     )
     scores[name] = cross_val_score(
         pipe, paintings.paths, paintings.labels, groups=paintings.artists, cv=folds
