@@ -52,7 +52,7 @@ paintings = load_image_folder(root)
 # the function.
 cache = "skart-gallery/features"
 by_texture = FeatureExtractor(
-    Encoder(texture, name="texture", version=1), cache=cache, verbose=False
+    Encoder(texture, name="pixel-differences", version=1), cache=cache, verbose=False
 )
 backbone = available_backbone()
 print(f"Features: {backbone}")
@@ -61,8 +61,8 @@ by_network = FeatureExtractor(backbone, cache=cache, verbose=False)
 # %%
 # Alone and joined
 # ----------------
-# Accuracy over three folds, with artists kept apart. Thirty numbers of texture recognize
-# most paintings, but add little to those of the network's last layer.
+# Accuracy over three folds, with artists kept apart. Thirty numbers of texture
+# recognize most paintings, but add little to those of the network's last layer.
 views = {
     "texture": by_texture,
     "network": by_network,
