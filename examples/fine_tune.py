@@ -28,8 +28,8 @@ root = make_paintings(
         "Action Painting",
     ],
     n_artists=8,
-    n_per_artist=8,
-    size_range=(300, 600),
+    n_per_artist=5,
+    size_range=(200, 400),
     n_jobs=-1,
 )
 paintings = load_image_folder(root)
@@ -41,7 +41,7 @@ train, test = next(
 
 pipe = Pipeline(
     [
-        ("load", ImageLoader(size=224)),
+        ("load", ImageLoader(size=160)),
         (
             "model",
             FineTuneClassifier(
