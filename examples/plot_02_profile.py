@@ -18,15 +18,7 @@ from skart.plotting import ImageSizeDisplay, SamplesDisplay
 
 root = make_paintings(
     "skart-gallery/paintings",
-    movements=[
-        "Cubism",
-        "Impressionism",
-        "Op Art",
-        "Pop Art",
-        "Suprematism",
-        "Ukiyo-e",
-    ],
-    n_artists=8,
+    n_artists=6,
     n_per_artist=5,
     size_range=(150, 400),
     n_jobs=-1,

@@ -11,8 +11,6 @@ are parameters of the last step of a pipeline, searched by scikit-learn.
 # ----------------
 # ``head_search_space`` returns the report's distributions. Any of them can be replaced:
 # here, few epochs need a larger learning rate.
-import os
-
 import matplotlib.pyplot as plt
 from scipy.stats import loguniform
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
@@ -20,19 +18,12 @@ from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 from skart import make_transfer_pipeline
 from skart.datasets import load_image_folder, make_paintings
 from skart.model_selection import head_search_space
+from skart.networks import available_backbone
 from skart.plotting import SearchDisplay
 
 root = make_paintings(
     "skart-gallery/paintings",
-    movements=[
-        "Cubism",
-        "Impressionism",
-        "Op Art",
-        "Pop Art",
-        "Suprematism",
-        "Ukiyo-e",
-    ],
-    n_artists=8,
+    n_artists=6,
     n_per_artist=5,
     size_range=(150, 400),
     n_jobs=-1,
@@ -49,10 +40,11 @@ print(*space, sep="\n")
 # After the first fold all features are stored, so only heads are trained. Artists are
 # kept apart in the search as well; otherwise it would prefer heads that recognize the
 # painter.
+backbone = available_backbone()
+print(f"Features: {backbone}")
 pipe = make_transfer_pipeline(
-    size=160,
-    weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
-    layer="mixed2",
+    size=96,
+    backbone=backbone,
     cache="skart-gallery/features",
     epochs=10,
     random_state=0,

@@ -10,8 +10,6 @@ recognizes painters, for instance by their palette, then seems to recognize move
 # Two classifiers
 # ---------------
 # One is trained on colour histograms, the other on features of a network.
-import os
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -21,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skart import FeatureExtractor, ImageLoader
 from skart.datasets import load_image_folder, make_paintings
 from skart.evaluation import evaluate
+from skart.networks import available_backbone
 
 
 def colour_histogram(images):
@@ -32,21 +31,15 @@ def colour_histogram(images):
 
 root = make_paintings(
     "skart-gallery/paintings",
-    movements=[
-        "Cubism",
-        "Impressionism",
-        "Op Art",
-        "Pop Art",
-        "Suprematism",
-        "Ukiyo-e",
-    ],
-    n_artists=8,
+    n_artists=6,
     n_per_artist=5,
     size_range=(150, 400),
     n_jobs=-1,
     verbose=False,
 )
 paintings = load_image_folder(root)
+backbone = available_backbone()
+print(f"Features: {backbone}")
 colours = make_pipeline(
     ImageLoader(64),
     FunctionTransformer(colour_histogram),
@@ -54,10 +47,10 @@ colours = make_pipeline(
     LogisticRegression(max_iter=1000),
 )
 network = make_pipeline(
-    ImageLoader(160),
+    ImageLoader(96),
     FeatureExtractor(
-        weights=os.environ.get("SKART_INCEPTION_WEIGHTS"),  # None: drawn at random
-        layer="mixed2",
+        backbone,
+        layer="style",
         cache="skart-gallery/features",
         verbose=False,
     ),
@@ -70,6 +63,7 @@ network = make_pipeline(
 # ---------------------
 # ``evaluate`` cross-validates with artists kept apart and with random folds. The
 # difference is the leakage gap: the part of the accuracy that is due to known painters.
+# Colours tell painters apart, and hardly movements. The network's gap is small.
 evaluations = {
     name: evaluate(pipe, paintings.paths, paintings.labels, groups=paintings.artists)
     for name, pipe in (("colours", colours), ("network", network))
@@ -99,9 +93,9 @@ for shift, label in ((-0.2, "random folds"), (0.2, "artists kept apart")):
             label=label if place == 0 else None,
         )
         ax.annotate(f"{accuracy:.0%}", (place + shift, 0.02), ha="center")
-ax.axhline(1 / 6, color="grey", linestyle="--", linewidth=1)
-ax.annotate("chance", (1.42, 1 / 6), xytext=(0, 3), textcoords="offset points")
+ax.axhline(1 / 10, color="grey", linestyle="--", linewidth=1)
+ax.annotate("chance", (1.42, 1 / 10), xytext=(0, 3), textcoords="offset points")
 ax.set_xticks(range(2), ["colours only", "features of a network"])
 ax.set(ylabel="accuracy", ylim=(0, 1.05), xlim=(-0.6, 1.7))
-ax.legend(loc="upper right")
+ax.legend(loc="upper left")
 plt.show()

@@ -25,15 +25,7 @@ from skart.datasets import load_image_folder, make_paintings
 
 root = make_paintings(
     "skart-gallery/paintings",
-    movements=[
-        "Cubism",
-        "Impressionism",
-        "Op Art",
-        "Pop Art",
-        "Suprematism",
-        "Ukiyo-e",
-    ],
-    n_artists=8,
+    n_artists=6,
     n_per_artist=5,
     size_range=(150, 400),
     n_jobs=-1,
@@ -41,7 +33,7 @@ root = make_paintings(
 )
 paintings = load_image_folder(root)
 movement = paintings.paths[paintings.labels == "Impressionism"]
-originals = [Image.open(path).convert("RGB") for path in movement[::8]]
+originals = [Image.open(path).convert("RGB") for path in movement[::6]]
 alter = {
     "small": lambda image: image.resize((image.width // 2, image.height // 2)),
     "cropped": lambda image: ImageOps.crop(image, min(image.size) // 40),
