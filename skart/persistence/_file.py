@@ -152,8 +152,9 @@ def _read_info(archive, path):
     name = info.get("format") if isinstance(info, dict) else None
     if name == EXPORT_FORMAT["format"]:
         raise ModelFileError(
-            f"{str(path)!r} is an exported model, which skart predict runs; it can't "
-            "be loaded as an estimator. Pass the .skart file that it was made from."
+            f"{str(path)!r} is an exported model, which skart predict runs if its name "
+            "ends in .openvino; it can't be loaded as an estimator. Pass the .skart "
+            "file that it was made from."
         )
     if name != FORMAT["format"]:
         raise damage_error(path, f"the format in {INFO} is not {FORMAT['format']!r}")

@@ -240,5 +240,11 @@ def test_old_cached_exports_are_removed(model, exportable, image_paths):
     predict_cached(model, image_paths[:1])
     assert len(cached(model)) == 8 and latest in cached(model)
     folder = str(model.parent / "cache")
+    kept = list(Path(folder).glob("*.openvino"))  # also the converted network
+    done = command("cache", "info", "--cache", folder)
+    assert f"{len(kept)} " in done.stdout and "files of OpenVINO" in done.stdout
+    done = command("cache", "info", "--cache", folder, "--format", "json")
+    n_bytes = sum(path.stat().st_size for path in kept)
+    assert json.loads(done.stdout)["openvino"] == {"files": len(kept), "bytes": n_bytes}
     assert command("cache", "clear", "--yes", "--cache", folder).exit_code == 0
     assert list(Path(folder).iterdir()) == []
