@@ -14,10 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import describe_machine, spread, time_in_turn
+from common import PACKAGES, describe_machine, spread, time_in_turn
 
 SKART = "from skart.cli import main; main()"
-# Find no exported model, as without LiteRT.
+# Find no exported model, as without OpenVINO.
 WITH_KERAS = (
     "import skart.persistence._exported as exported; "
     f"exported.find_kept = lambda file, cache: None; {SKART}"
@@ -52,6 +52,7 @@ def predictions(folder, weights):
     paintings = load_image_folder(folder / "paintings")
     model = str(folder / "model.skart")
     pipe = make_transfer_pipeline(weights=weights, epochs=5, verbose=False)
+    pipe.set_params(features__engine="keras")
     save_model(pipe.fit(paintings.paths, paintings.labels), model)
 
     def predict(code, cache):
@@ -67,7 +68,7 @@ def predictions(folder, weights):
     return {
         f"{name}, with Keras": predict_anew,
         f"{name}, with Keras, its features stored": lambda: predict(WITH_KERAS, kept),
-        f"{name}, with LiteRT": lambda: predict(SKART, kept),
+        f"{name}, exported": lambda: predict(SKART, kept),
     }
 
 
@@ -76,7 +77,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--weights", help="InceptionV3 without its top")
     args = parser.parse_args()
-    print(describe_machine() + "\n")
+    print(describe_machine(*PACKAGES, "openvino") + "\n")
     functions = {
         name: lambda arguments=arguments: start(arguments)
         for name, arguments in COMMANDS.items()

@@ -66,8 +66,8 @@ def main():
 def _hide_native_output():
     """Hide what C++ libraries write to the standard error.
 
-    TensorFlow and LiteRT write notices on processors and drivers to file descriptor 2,
-    some of them at any log level. Python keeps the terminal by another descriptor.
+    TensorFlow writes notices on processors and drivers to file descriptor 2, some of
+    them at any log level. Python keeps the terminal by another descriptor.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         return

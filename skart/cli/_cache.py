@@ -28,7 +28,10 @@ def info(cache: options.Cache = options.CACHE, format: options.Format = "table")
 
         skart cache info --cache features/ --format json
     """
-    answer = _open(cache).info()
+    store = _open(cache)
+    answer, kept = store.info(), list(store.root.glob("*.openvino"))
+    kept_bytes = sum(path.stat().st_size for path in kept)
+    answer["openvino"] = {"files": len(kept), "bytes": kept_bytes}
     status = int(bool(answer["problems"]))
     if format == "json":
         return as_json(answer), status
@@ -45,6 +48,8 @@ def info(cache: options.Cache = options.CACHE, format: options.Format = "table")
         f"{_describe(section['identity'])}"
         for section in sections
     ]
+    if kept:
+        lines.append(f"  {len(kept):>8,} {_size(kept_bytes):>10}  files of OpenVINO")
     return "\n".join(lines), status
 
 
@@ -90,7 +95,8 @@ def clear(
 ):
     """Delete all stored features; they are computed again when needed.
 
-    Nothing is deleted from a folder that also holds other files.
+    Networks and models that are kept for OpenVINO are deleted, too. Nothing is deleted
+    from a folder that also holds other files.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""``skart export``: a model as one file for LiteRT or ONNX Runtime."""
+"""``skart export``: a model as one file for OpenVINO or ONNX Runtime."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,11 @@ from skart.cli._app import check_out, command, option
 def export(
     model: options.Model,
     to: option(
-        Literal["litert", "onnx"], "The format. LiteRT starts in half a second."
-    ) = "litert",
+        Literal["openvino", "onnx"], "The format: that of OpenVINO, or ONNX."
+    ) = "openvino",
     out: option(
         Path | None,
-        "The file to write, ending in .tflite or .onnx. The default is the "
+        "The file to write, ending in .openvino or .onnx. The default is the "
         "model's name with that suffix.",
     ) = None,
     weights: options.ModelWeights = None,

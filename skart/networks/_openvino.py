@@ -17,8 +17,10 @@ from skart._utils._versions import EXTRACTOR_VERSION, installed_version
 # Largest error relative to Keras in float32; rounding makes about 1e-6.
 _TOLERANCE = 1e-3
 
-# Networks that are kept in the memory of a process, and in a folder.
+# Networks that are kept in the memory of a process, and files of a kind in a folder.
 _N_LOADED, _N_KEPT = 2, 8
+
+_PARTS = ("network.xml", "network.bin")
 
 _loaded = {}
 _loading = threading.Lock()
@@ -63,7 +65,7 @@ class ConvertedNetwork:
         import openvino
 
         with _converting():
-            compiled = _compile(model, dtype)
+            compiled = compile_network(model, "THROUGHPUT", dtype)
             # By name: OpenVINO may order outputs in another way.
             self._outputs = [
                 compiled.output(_name_output(i)) for i in range(len(model.outputs))
@@ -90,11 +92,53 @@ class ConvertedNetwork:
         return found
 
 
-def _compile(model, dtype):
+def convert(function, signature, weights):
+    """Return a network that computes a function of TensorFlow, and its traced function.
+
+    The function returns a dict of outputs by name.
+    """
+    import openvino
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = weights
+    # TensorFlow, Keras and OpenVINO raise many kinds. A file of TensorFlow is read in
+    # a tenth of the time of openvino.convert_model, which also reports its use.
+    with (
+        _converting(Exception),
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+    ):
+        function = tf.function(function, input_signature=signature)
+        module.traced = traced = function.get_concrete_function()
+        tf.saved_model.save(module, folder, signatures=traced)
+        core = openvino.Core()
+        core.set_property({"ENABLE_MMAP": False})  # the folder is deleted
+        return core.read_model(folder), traced
+
+
+def write_network(model, archive):
+    """Write a network to an open zip file."""
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        openvino.serialize(model, f"{folder}/{_PARTS[0]}")
+        for name in _PARTS:
+            archive.write(f"{folder}/{name}", name)
+
+
+def read_network(archive):
+    """Return the network in an open zip file."""
+    import openvino
+
+    return openvino.Core().read_model(*map(archive.read, _PARTS))
+
+
+def compile_network(model, hint, dtype="float32"):
+    """Compile a network for processors, for "THROUGHPUT" or for "LATENCY"."""
     import openvino
 
     options = {
-        "PERFORMANCE_HINT": "THROUGHPUT",
+        "PERFORMANCE_HINT": hint,
         # Its default is bfloat16 where the processor has it.
         "INFERENCE_PRECISION_HINT": "bf16" if dtype == "bfloat16" else "f32",
         # Else two processes would wait for the same core.
@@ -104,49 +148,32 @@ def _compile(model, dtype):
 
 
 def _read_or_convert(digest, folder, build):
-    import openvino
-
     file = folder and Path(folder, f"network-{digest}.openvino")
     if file and file.is_file():
         try:
             with zipfile.ZipFile(file) as archive:
-                parts = [archive.read(f"network.{kind}") for kind in ("xml", "bin")]
-            model = openvino.Core().read_model(*parts)
+                model = read_network(archive)
             os.utime(file)
             return model
         except (zipfile.BadZipFile, KeyError, OSError, RuntimeError):
             pass  # damaged, or deleted meanwhile: it is made anew
-    model = _convert(*build())
+    model = _convert_and_compare(*build())
     if file and os.access(folder, os.W_OK):
         _keep(model, file)
     return model
 
 
-def _convert(compute, shape, weights):
+def _convert_and_compare(compute, shape, weights):
     """Convert a function of TensorFlow, and compare the results on random pixels."""
-    import openvino
     import tensorflow as tf
 
     def list_outputs(images):
         return {_name_output(i): x for i, x in enumerate(compute(images))}
 
-    module = tf.Module()
-    module.weights = weights
     signature = [tf.TensorSpec((1, *shape), "float32", name="images")]
-    # TensorFlow, Keras and OpenVINO raise many kinds. A file of TensorFlow is read in
-    # a tenth of the time of openvino.convert_model, which also reports its use.
-    with (
-        _converting(Exception),
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-    ):
-        function = tf.function(list_outputs, input_signature=signature)
-        module.traced = traced = function.get_concrete_function()
-        tf.saved_model.save(module, folder, signatures=traced)
-        core = openvino.Core()
-        core.set_property({"ENABLE_MMAP": False})  # the folder is deleted
-        model = core.read_model(folder)
+    model, traced = convert(list_outputs, signature, weights)
     pixels = np.random.default_rng(0).integers(0, 256, (1, *shape)).astype(np.float32)
-    found = _compile(model, "float32")([pixels])
+    found = compile_network(model, "LATENCY")([pixels])
     expected = traced(tf.constant(pixels))
     # Some networks with random weights amplify any rounding a thousandfold and more.
     rounded = traced(tf.constant(pixels * np.float32(1 + 1e-6)))
@@ -175,17 +202,17 @@ def _converting(*errors):
 
 
 def _keep(model, file):
-    """Write a network to a folder; delete the oldest ones beyond `_N_KEPT`."""
-    import openvino
-
+    """Write a network to a folder, and delete the oldest ones."""
     with contextlib.suppress(OSError):  # the disk may be full
-        with tempfile.TemporaryDirectory() as folder:
-            openvino.serialize(model, f"{folder}/network.xml")
-            with atomic_write(file) as part, zipfile.ZipFile(part, "w") as archive:
-                for kind in ("xml", "bin"):
-                    name = f"network.{kind}"
-                    archive.write(f"{folder}/{name}", name)
-        kept = sorted(file.parent.glob("network-*.openvino"), key=os.path.getmtime)
+        with atomic_write(file) as part, zipfile.ZipFile(part, "w") as archive:
+            write_network(model, archive)
+        delete_oldest(file.parent, "network")
+
+
+def delete_oldest(folder, kind):
+    """Delete the oldest files of a kind in a cache folder beyond `_N_KEPT`."""
+    with contextlib.suppress(OSError):  # another process may delete them, too
+        kept = sorted(folder.glob(f"{kind}-*.openvino"), key=os.path.getmtime)
         for old in kept[:-_N_KEPT]:
             old.unlink()
 

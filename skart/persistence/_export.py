@@ -1,8 +1,7 @@
-"""Export of fitted pipelines as LiteRT and ONNX files."""
+"""Export of fitted pipelines as OpenVINO and ONNX files."""
 
 import contextlib
 import importlib.util
-import io
 import json
 import os
 import warnings
@@ -18,7 +17,12 @@ from skart._utils._validation import StrOptions, validate
 from skart.features import Encoder, FeatureExtractor
 from skart.images import ImageLoader
 from skart.images._loader import check_size
-from skart.networks._weights import find_preset
+from skart.networks._openvino import (
+    ConversionError,
+    convert,
+    delete_oldest,
+    write_network,
+)
 from skart.persistence._exported import (
     INFO_CRC32,
     READERS,
@@ -32,9 +36,6 @@ from skart.persistence._save import check_target
 # The largest difference of probabilities. Rounding of float32 is about 1e-6; where
 # features are stored in float16, a value may be rounded to the next one.
 _TOLERANCE = {"float32": 1e-4, "float16": 1e-3}
-
-# The number of automatic exports that are kept in a cache folder.
-_N_KEPT = 8
 
 # For those who run the file without skart.
 _PREPROCESSING = (
@@ -56,14 +57,15 @@ class ExportError(ValueError):
     """Raised if a model can't be exported."""
 
 
-def export_model(model, path, format="litert"):
-    """Export a fitted pipeline as one LiteRT or ONNX file.
+def export_model(model, path, format="openvino"):
+    """Export a fitted pipeline as one file for OpenVINO or ONNX Runtime.
 
     The file contains the whole computation from pixels to probabilities, including the
     frozen backbone, and runs without skart, Keras and TensorFlow. Its JSON description
-    ``skart.json`` names the classes and how images are prepared: it is in a zip that is
-    appended to a LiteRT file, and in the metadata properties of an ONNX file. ``skart
-    predict`` runs such a file. Requires ``pip install skart[export]``.
+    ``skart.json`` names the classes and how images are prepared. A file for OpenVINO is
+    a zip of it and the graph, ``network.xml`` and ``network.bin``; an ONNX file has it
+    in its metadata properties. ``skart predict`` runs such a file. Requires ``pip
+    install skart[export]``.
 
     Native code runs the graph: use exported files only from people that you trust.
 
@@ -75,10 +77,11 @@ def export_model(model, path, format="litert"):
         ``ImageLoader`` and :class:`~skart.FineTuneClassifier` or a network trained from
         scratch. All parts must compute in float32, without ``test_time_augmentation``.
     path : str or path
-        The file to write, ending in ``.tflite`` or ``.onnx``. An existing file is
+        The file to write, ending in ``.openvino`` or ``.onnx``. An existing file is
         replaced once the new one is complete.
-    format : {"litert", "onnx"}, default="litert"
-        The format. A LiteRT file takes one image at a time, an ONNX file any number.
+    format : {"openvino", "onnx"}, default="openvino"
+        The format. The graph for OpenVINO takes one image at a time, that for ONNX
+        Runtime any number.
 
     Raises
     ------
@@ -127,10 +130,8 @@ def export_model(model, path, format="litert"):
     model = copy_model(model, lambda _, estimator: clear_local_parameters(estimator))
     shape = (*check_size("size", model[0].size), 3)
     compute, networks = _make_function(model, shape)
-    graph = _CONVERTERS[format](compute, networks, shape)
-    info = json.dumps(_describe(model, shape, graph), indent=2)
     with atomic_write(path) as part:
-        part.write_bytes(graph + _METADATA[format](info))
+        _WRITERS[format](part, compute, networks, shape, _describe(model, shape))
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         with _converting(format):
             found = READERS[format](part).run(image)
@@ -155,14 +156,11 @@ def keep_export(model, kept, file):
         export_model(model, kept)
     except (ExportError, OSError) as error:
         warnings.warn(
-            f"{str(file)!r} can't be exported to LiteRT ({error}): each prediction "
+            f"{str(file)!r} can't be exported to OpenVINO ({error}): each prediction "
             "starts TensorFlow",
             stacklevel=2,
         )
-    with contextlib.suppress(OSError):  # another process may remove them, too
-        by_age = sorted(folder.glob("export-*.tflite"), key=os.path.getmtime)
-        for old in by_age[:-_N_KEPT]:
-            old.unlink()
+    delete_oldest(folder, "export")
 
 
 def _find_obstacle(model):
@@ -187,8 +185,6 @@ def _find_obstacle(model):
             return f"{type(step).__name__} computes in {dtype}, not in float32"
         if isinstance(getattr(step, "backbone", None), Encoder):
             return f"the function of the encoder {step.backbone.name!r} is Python code"
-        if find_preset(getattr(step, "backbone", "")) is not None:
-            return f"{step.backbone} is a network of keras-hub"
         if getattr(step, "test_time_augmentation", None) is not None:
             return f"{type(step).__name__} has a test_time_augmentation"
     return None
@@ -232,12 +228,10 @@ def _make_extraction(extractor, shape):
         seen = []
         for window in windows:
             outputs = network(preprocess(window.cut(images)), training=False)
-            # Features are rounded as in the store.
-            rounded = [
-                tf.cast(tf.cast(output, extractor.storage_dtype), "float32")
-                for output in tf.nest.flatten(outputs)
-            ]
-            seen.append(tf.concat(rounded, axis=-1))
+            features = tf.concat(tf.nest.flatten(outputs), axis=-1)
+            if extractor.storage_dtype == "float16":
+                features = _round_to_float16(features)
+            seen.append(features)
         if len(seen) == 1 or extractor.crop_pooling == "concat":
             return tf.concat(seen, axis=-1)
         reduce = {"mean": tf.reduce_mean, "max": tf.reduce_max}
@@ -246,12 +240,22 @@ def _make_extraction(extractor, shape):
     return extract, [network]
 
 
+def _round_to_float16(x):
+    """Round float32 numbers to those of float16, as the store does."""
+    import tensorflow as tf
+
+    # OpenVINO leaves out a cast to float16 and back.
+    exponent = tf.floor(tf.math.log(tf.abs(x)) / np.log(2).astype("float32"))
+    step = tf.pow(2.0, tf.maximum(exponent, -14.0) - 10.0)
+    return tf.round(x / step) * step
+
+
 @contextlib.contextmanager
-def _converting(format, *errors):
+def _converting(format):
     """Convert exceptions of a converter or a runtime to an ExportError."""
     try:
         yield
-    except (RuntimeError, ValueError, *errors) as error:
+    except (RuntimeError, ValueError) as error:
         cause = error.__cause__ or error  # a ModelFileError names a temporary file
         reason = f"{type(cause).__name__}: {cause}".splitlines()[0]
         raise ExportError(
@@ -259,26 +263,23 @@ def _converting(format, *errors):
         ) from error
 
 
-def _convert_to_litert(compute, networks, shape):
-    """Return the content of a LiteRT file that takes one image."""
+def _write_openvino(file, compute, networks, shape, info):
+    """Write a file for OpenVINO that takes one image."""
     import tensorflow as tf
 
-    if not hasattr(tf, "lite"):  # it is deprecated
-        raise ExportError(f"TensorFlow {tf.__version__} has no converter to LiteRT")
-    # Private: there is no public name for the converter's exception.
-    from tensorflow.lite.python.convert_phase import ConverterError
-
     signature = [tf.TensorSpec((1, *shape), "uint8", name="images")]
-    traced = tf.function(compute, input_signature=signature).get_concrete_function()
-    weights = tf.Module()
-    weights.all = [weight.value for network in networks for weight in network.weights]
-    converter = tf.lite.TFLiteConverter
-    with _converting("litert", ConverterError):
-        return converter.from_concrete_functions([traced], weights).convert()
+    weights = [weight.value for network in networks for weight in network.weights]
+    try:
+        graph, _ = convert(compute, signature, weights)
+    except ConversionError as error:
+        raise ExportError(f"a layer can't be converted to openvino: {error}") from error
+    with zipfile.ZipFile(file, "w") as archive:
+        write_network(graph, archive)
+        archive.writestr(INFO, json.dumps(info, indent=2))
 
 
-def _convert_to_onnx(compute, networks, shape):
-    """Return the content of an ONNX file that takes any number of images."""
+def _write_onnx(file, compute, networks, shape, info):
+    """Write an ONNX file that takes any number of images."""
     import onnx
     import tensorflow as tf
     import tf2onnx
@@ -295,10 +296,17 @@ def _convert_to_onnx(compute, networks, shape):
             constant = onnx.numpy_helper.from_array(value.numpy(), entry.name)
             converted.graph.initializer.append(constant)
     del converted.graph.input[1:]
-    return converted.SerializeToString()
+    graph = converted.SerializeToString()
+    info["graph"] = {"bytes": len(graph), "crc32": zlib.crc32(graph)}
+    text = json.dumps(info, indent=2)
+    # Protocol buffers that follow one another are merged when they are read.
+    metadata = onnx.ModelProto()
+    checksum = str(zlib.crc32(text.encode()))
+    onnx.helper.set_model_props(metadata, {INFO: text, INFO_CRC32: checksum})
+    file.write_bytes(graph + metadata.SerializeToString())
 
 
-def _describe(model, shape, graph):
+def _describe(model, shape):
     """Return the content of `skart.json`."""
     return {
         **new_info(EXPORT_FORMAT),
@@ -311,28 +319,7 @@ def _describe(model, shape, graph):
             "max_pixels": model[0].max_pixels,
             "preprocessing": _PREPROCESSING,
         },
-        "graph": {"bytes": len(graph), "crc32": zlib.crc32(graph)},
     }
 
 
-def _litert_metadata(info):
-    """Return the description as a zip, to be appended to a LiteRT file."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(INFO, info)
-    return content.getvalue()
-
-
-def _onnx_metadata(info):
-    """Return the description as metadata, to be appended to an ONNX file."""
-    import onnx
-
-    # Protocol buffers that follow one another are merged when they are read.
-    metadata = onnx.ModelProto()
-    checksum = str(zlib.crc32(info.encode()))
-    onnx.helper.set_model_props(metadata, {INFO: info, INFO_CRC32: checksum})
-    return metadata.SerializeToString()
-
-
-_CONVERTERS = {"litert": _convert_to_litert, "onnx": _convert_to_onnx}
-_METADATA = {"litert": _litert_metadata, "onnx": _onnx_metadata}
+_WRITERS = {"openvino": _write_openvino, "onnx": _write_onnx}

@@ -3,9 +3,7 @@
 import contextlib
 import hashlib
 import importlib.util
-import io
 import json
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,18 +18,20 @@ from skart._utils._versions import (
 )
 from skart.images._decode import DECODER_VERSION, decode_image
 from skart.images._formats import UNREADABLE, explain
+from skart.networks._openvino import compile_network, read_network
 from skart.persistence._file import (
     EXPORT_FORMAT,
     INFO,
     ModelFileError,
     check_format_version,
+    check_stored,
     damage_error,
     open_model_file,
     reading,
 )
 
-SUFFIXES = {"litert": ".tflite", "onnx": ".onnx"}
-RUNTIMES = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
+SUFFIXES = {"openvino": ".openvino", "onnx": ".onnx"}
+RUNTIMES = {"openvino": "openvino", "onnx": "onnxruntime"}
 
 # The name of the checksum of the description in an ONNX file.
 INFO_CRC32 = f"{INFO}.crc32"
@@ -65,43 +65,28 @@ class ExportedModel:
 def load_exported(file):
     """Return the model in an exported file, or None if `file` is of another kind."""
     file = Path(file).expanduser()
-    if not file.is_file():
-        return None
-    if file.suffix == SUFFIXES["onnx"]:
-        return read_onnx(file)
-    with open(file, "rb") as raw:
-        is_litert = raw.read(8)[4:] == b"TFL3"
-    return read_litert(file) if is_litert else None
+    for format, suffix in SUFFIXES.items():
+        if file.suffix == suffix and file.is_file():
+            return READERS[format](file)
+    return None
 
 
-def read_litert(file):
-    """Return the model in a LiteRT file whose description is in an appended zip."""
-    content = Path(file).read_bytes()
-    text = None
+def read_openvino(file):
+    """Return the model in a zip of a graph for OpenVINO and its description."""
+    _check_runtime(file, "openvino")
+    text = graph = None
     with (
         reading(file),
         contextlib.suppress(zipfile.BadZipFile, KeyError),
-        zipfile.ZipFile(io.BytesIO(content)) as archive,
+        zipfile.ZipFile(file) as archive,
     ):
-        text = archive.read(INFO)
-    info = _check_info(file, text, content)
-    _check_runtime(file, "litert")
-    from ai_edge_litert.interpreter import Interpreter
-
-    # A single image keeps few cores busy.
-    n_threads = min(4, os.cpu_count() or 1)
+        check_stored(archive, file)
+        # The zip has checksums of both.
+        graph, text = read_network(archive), archive.read(INFO)
+    info = _check_info(file, text)
     with reading(file):
-        graph = Interpreter(model_content=content, num_threads=n_threads)
-        graph.allocate_tensors()
-        (entry,), (answer,) = graph.get_input_details(), graph.get_output_details()
-
-    def run(pixels):
-        graph.set_tensor(entry["index"], pixels[None])
-        graph.invoke()
-        return graph.get_tensor(answer["index"])[0]
-
-    with reading(file):
-        return ExportedModel(info, run)
+        compiled = compile_network(graph, "LATENCY")
+        return ExportedModel(info, lambda pixels: compiled([pixels[None]])[0][0])
 
 
 def read_onnx(file):
@@ -117,18 +102,21 @@ def read_onnx(file):
     text = metadata.get(INFO)
     if text is not None and str(zlib.crc32(text.encode())) != metadata.get(INFO_CRC32):
         raise damage_error(file, f"{INFO} in it has changed since it was exported")
-    info = _check_info(file, text, content)
+    info = _check_info(file, text)
     with reading(file):
+        checksum = zlib.crc32(content[: info["graph"]["bytes"]])
+        if checksum != info["graph"]["crc32"]:
+            raise damage_error(file, "its graph has changed since it was exported")
         return ExportedModel(
             info, lambda pixels: graph.run(None, {name: pixels[None]})[0][0]
         )
 
 
-READERS = {"litert": read_litert, "onnx": read_onnx}
+READERS = {"openvino": read_openvino, "onnx": read_onnx}
 
 
-def _check_info(file, text, content):
-    """Return the description of an exported model, if its graph has not changed."""
+def _check_info(file, text):
+    """Return the description of an exported model."""
     if text is None:
         raise ModelFileError(
             f"{str(file)!r} was not written by skart export, or is damaged: it lacks "
@@ -137,10 +125,6 @@ def _check_info(file, text, content):
     with reading(file):
         info = json.loads(text)
         check_format_version(file, info, EXPORT_FORMAT)
-        graph = info["graph"]
-        is_intact = zlib.crc32(content[: graph["bytes"]]) == graph["crc32"]
-    if not is_intact:
-        raise damage_error(file, "its graph has changed since it was exported")
     return info
 
 
@@ -153,17 +137,17 @@ def _check_runtime(file, format):
 
 
 def find_kept(file, cache):
-    """Return the path of the automatic export of a model file; None without LiteRT."""
+    """Return the path of a model file's automatic export; None without OpenVINO."""
     # The name is a digest of the model file and of all versions that matter.
     file = Path(file).expanduser()
-    litert = installed_version("ai-edge-litert")
-    if litert is None or not file.is_file():
+    openvino = installed_version("openvino")
+    if openvino is None or not file.is_file():
         return None
-    versions = [EXPORT_FORMAT, DECODER_VERSION, EXTRACTOR_VERSION, litert]
+    versions = [EXPORT_FORMAT, DECODER_VERSION, EXTRACTOR_VERSION, openvino]
     with open(file, "rb") as raw:
         digest = hashlib.file_digest(raw, "sha256")
     digest.update(json.dumps([*versions, list_versions()]).encode())
-    return Path(cache).expanduser() / f"export-{digest.hexdigest()}.tflite"
+    return Path(cache).expanduser() / f"export-{digest.hexdigest()}.openvino"
 
 
 def load_kept(kept, file):

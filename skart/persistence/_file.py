@@ -146,19 +146,15 @@ def _read_info(archive, path):
         elif "model.weights.h5" in members:
             kind = "a Keras model, which keras.models.load_model may open"
         raise ModelFileError(f"{str(path)!r} is {kind}. {_EXPECTED}")
-    # save_model does not compress. A compressed file may be a zip bomb.
-    parts, size = archive.infolist(), os.fstat(archive.fp.fileno()).st_size
-    if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or (
-        sum(part.file_size for part in parts) > size
-    ):
-        raise damage_error(path, "it is compressed")
+    check_stored(archive, path)
     with reading(path):
         info = json.loads(archive.read(INFO))
     name = info.get("format") if isinstance(info, dict) else None
     if name == EXPORT_FORMAT["format"]:
         raise ModelFileError(
-            f"{str(path)!r} is an exported model, which skart predict runs; it can't "
-            "be loaded as an estimator. Pass the .skart file that it was made from."
+            f"{str(path)!r} is an exported model, which skart predict runs if its name "
+            "ends in .openvino; it can't be loaded as an estimator. Pass the .skart "
+            "file that it was made from."
         )
     if name != FORMAT["format"]:
         raise damage_error(path, f"the format in {INFO} is not {FORMAT['format']!r}")
@@ -173,6 +169,16 @@ def _read_info(archive, path):
     ):
         raise damage_error(path, f"{INFO} lacks an entry, or one has a wrong type")
     return info
+
+
+def check_stored(archive, path):
+    """Raise ModelFileError for a zip file with compressed parts: skart writes none."""
+    # It may be a zip bomb.
+    parts, size = archive.infolist(), os.fstat(archive.fp.fileno()).st_size
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or (
+        sum(part.file_size for part in parts) > size
+    ):
+        raise damage_error(path, "it is compressed")
 
 
 def _has(part, types):

@@ -77,7 +77,7 @@ def save_model(model, file, *, notes=None):
     See Also
     --------
     load_model : Load the model.
-    export_model : Write a pipeline as a file for LiteRT or ONNX Runtime.
+    export_model : Write a pipeline as a file for OpenVINO or ONNX Runtime.
 
     Examples
     --------

@@ -18,10 +18,10 @@ from skart.store._mounts import warn_if_network
 
 # The number is that of the format: files of several formats can lie side by side.
 _NAME = "features-1.sqlite"
-# The journal, automatic exports of models, and temporary files of atomic_write.
+# The journal, networks and exports for OpenVINO, and temporary files of atomic_write.
 _BESIDE = (
     rf"{re.escape(_NAME)}-journal(\.damaged)?"
-    r"|export-[0-9a-f]{64}\.tflite|network-[0-9a-f]{64}\.openvino"
+    r"|(export|network)-[0-9a-f]{64}\.openvino"
     r"|\.skart-[0-9a-f]{32}\.part"
 )
 _APPLICATION_ID = int.from_bytes(b"skar")  # in the header of a file of any format

@@ -22,7 +22,7 @@ from skart import (
 )
 from skart.persistence import export_model, model_info
 
-pytest.importorskip("ai_edge_litert", reason="skart[export] is not installed")
+pytest.importorskip("openvino", reason="skart[openvino] is not installed")
 pytestmark = pytest.mark.usefixtures("toy_backbone")
 
 
@@ -44,7 +44,7 @@ def model(saved, tmp_path):
 
 def cached(model):
     """Return the exports in a model's cache."""
-    return sorted((model.parent / "cache").glob("export-*.tflite"))
+    return sorted((model.parent / "cache").glob("export-*.openvino"))
 
 
 def predict_cached(model, paths, *options):
@@ -83,7 +83,7 @@ def test_prediction_imports_no_heavy_package(
     (tmp_path / "none.jpg").write_bytes(b"")
     file = model
     if kind == "exported":
-        file = tmp_path / "model.tflite"
+        file = tmp_path / "model.openvino"
         export_model(exportable("head"), file)
     options = [*image_paths[5:8], str(tmp_path / "none.jpg"), "--format", form]
     cache = ["--cache", str(model.parent / "cache")]
@@ -157,7 +157,7 @@ def test_other_predictions_keep_no_export(
         installed = importlib.metadata.version
 
         def version(name):
-            if name == "ai-edge-litert":
+            if name == "openvino":
                 raise importlib.metadata.PackageNotFoundError(name)
             return installed(name)
 
@@ -168,19 +168,20 @@ def test_other_predictions_keep_no_export(
     assert cached(model) == []
 
 
-@pytest.mark.filterwarnings("always:.*can't be exported to LiteRT")
+@pytest.mark.filterwarnings("always:.*can't be exported to OpenVINO")
 def test_failed_export_is_a_warning(model, image_paths, monkeypatch):
     import tensorflow as tf
 
-    def fail(*args):
+    def fail(*args, **kwargs):
         raise RuntimeError("no such op")
 
-    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_concrete_functions", fail)
+    monkeypatch.setattr(tf.saved_model, "save", fail)
     shutil.rmtree(model.parent / "cache")
     options = ["--cache", model.parent / "cache"]
     done = command("predict", model, image_paths[0], *options)
     assert done.exit_code == 0 and done.stdout
-    assert "can't be exported to LiteRT" in done.stderr and "no such op" in done.stderr
+    assert "can't be exported to OpenVINO (a layer can't be conv" in done.stderr
+    assert "no such op" in done.stderr
     assert cached(model) == []
 
 
@@ -233,11 +234,17 @@ def test_read_only_cache_is_used(model, exportable, image_paths):
 def test_old_cached_exports_are_removed(model, exportable, image_paths):
     (latest,) = cached(model)
     for number in range(10):
-        shutil.copy(latest, latest.with_name(f"export-{number:064x}.tflite"))
-        os.utime(latest.with_name(f"export-{number:064x}.tflite"), (number, number))
+        shutil.copy(latest, latest.with_name(f"export-{number:064x}.openvino"))
+        os.utime(latest.with_name(f"export-{number:064x}.openvino"), (number, number))
     save_model(exportable("head"), model, notes={"other": True})
     predict_cached(model, image_paths[:1])
     assert len(cached(model)) == 8 and latest in cached(model)
     folder = str(model.parent / "cache")
+    kept = list(Path(folder).glob("*.openvino"))  # also the converted network
+    done = command("cache", "info", "--cache", folder)
+    assert f"{len(kept)} " in done.stdout and "files of OpenVINO" in done.stdout
+    done = command("cache", "info", "--cache", folder, "--format", "json")
+    n_bytes = sum(path.stat().st_size for path in kept)
+    assert json.loads(done.stdout)["openvino"] == {"files": len(kept), "bytes": n_bytes}
     assert command("cache", "clear", "--yes", "--cache", folder).exit_code == 0
     assert list(Path(folder).iterdir()) == []

@@ -80,4 +80,4 @@ def test_encoders_are_not_exported(image_paths, tmp_path):
     model = make(own_parts.flatten, head(epochs=1))
     model.fit(image_paths, np.arange(12) % 2)
     with pytest.raises(ExportError, match="the function of the encoder 'mine' is"):
-        export_model(model, tmp_path / "model.tflite")
+        export_model(model, tmp_path / "model.openvino")
