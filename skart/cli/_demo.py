@@ -132,7 +132,7 @@ def demo(
     best.fit(X, y, head__groups=groups)
     _show(f"{len(best[-1].history_['loss'])} epochs")
 
-    _step("Test", "on paintings that were not used above")
+    _step("Test", f"on paintings that were not used above, {how}")
     evaluation = Evaluation(
         test["movement"],
         probabilities=best.predict_proba(test["path"]),

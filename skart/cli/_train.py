@@ -112,8 +112,9 @@ def train(
     evaluate = shlex.join(["skart", "evaluate", *arguments])
     lines += [
         f"validation accuracy {result['validation_accuracy']:.1%}, "
-        f"{result['validation_share']:.0%} held out, {result['held_out']}",
-        f"to evaluate the model: {evaluate}",
+        f"{result['validation_share']:.0%} held out, {result['held_out']}: a rough "
+        "figure of few paintings",
+        f"for a figure to rely on: {evaluate}",
     ]
     return "\n".join(lines)
 

@@ -120,7 +120,9 @@ class Encoder(BaseEstimator):
             features, reason = np.asarray(result), ""
         except (RuntimeError, TypeError, ValueError) as error:  # of torch, of NumPy
             features, reason = None, f" ({error})"
-        if features is None or features.dtype.kind not in "fiu":
+        if features is not None and features.dtype.kind not in "fiu":
+            reason = f" of dtype {features.dtype}"
+        if features is None or reason:
             raise TypeError(
                 f"encoder {self.name!r} must return an array of numbers; got a "
                 f"{type(result).__name__}{reason}. If it is a tensor of torch, compute "

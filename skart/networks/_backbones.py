@@ -238,7 +238,7 @@ def _build(name, input_shape, weights):
             warnings.filterwarnings("error", "Skipping nested container")
             network.load_weights(file)
     except Exception as error:  # Keras and h5py raise many kinds
-        hint = ""
+        hint = ". If they are those of another network, name it as backbone"
         if not file.endswith(".weights.h5"):
             hint = ". Files of Keras' save_weights must be named *.weights.h5"
         raise ValueError(

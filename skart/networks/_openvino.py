@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 import tempfile
 import threading
 import zipfile
@@ -25,6 +26,20 @@ _PARTS = ("network.xml", "network.bin")
 _loaded = {}
 _loading = threading.Lock()
 _home = None  # the process that has loaded a network
+
+
+def import_openvino():
+    """Import OpenVINO, which would otherwise report the import to Google Analytics."""
+    name = "openvino_telemetry"
+    is_loaded = name in sys.modules
+    if not is_loaded:
+        sys.modules[name] = None  # OpenVINO then uses a stub
+    try:
+        import openvino
+    finally:
+        if not is_loaded:
+            del sys.modules[name]
+    return openvino
 
 
 class ConversionError(ValueError):
@@ -62,7 +77,7 @@ class ConvertedNetwork:
     """A network that computes several images at once, each with one thread or more."""
 
     def __init__(self, model, dtype):
-        import openvino
+        openvino = import_openvino()
 
         with _converting():
             compiled = compile_network(model, "THROUGHPUT", dtype)
@@ -97,7 +112,7 @@ def convert(function, signature, weights):
 
     The function returns a dict of outputs by name.
     """
-    import openvino
+    openvino = import_openvino()
     import tensorflow as tf
 
     module = tf.Module()
@@ -118,7 +133,7 @@ def convert(function, signature, weights):
 
 def write_network(model, archive):
     """Write a network to an open zip file."""
-    import openvino
+    openvino = import_openvino()
 
     with tempfile.TemporaryDirectory() as folder:
         openvino.serialize(model, f"{folder}/{_PARTS[0]}")
@@ -128,14 +143,14 @@ def write_network(model, archive):
 
 def read_network(archive):
     """Return the network in an open zip file."""
-    import openvino
+    openvino = import_openvino()
 
     return openvino.Core().read_model(*map(archive.read, _PARTS))
 
 
 def compile_network(model, hint, dtype="float32"):
     """Compile a network for processors, for "THROUGHPUT" or for "LATENCY"."""
-    import openvino
+    openvino = import_openvino()
 
     options = {
         "PERFORMANCE_HINT": hint,

@@ -1,7 +1,10 @@
+import os
 import pickle
+import subprocess
 import sys
 import threading
 import zipfile
+from pathlib import Path
 
 import joblib
 import keras
@@ -10,6 +13,7 @@ import pytest
 from helpers import assert_near, finish, needs_bfloat16, start
 from sklearn.base import clone
 
+import skart
 from skart import FeatureExtractor, FeatureStore
 from skart.networks import load_backbone, preprocess
 
@@ -199,3 +203,13 @@ def test_workers(images):
     tasks = [joblib.delayed(one.transform)(images)] * 2
     for features in joblib.Parallel(2)(tasks):
         assert_near(features, one.transform(images))
+
+
+def test_openvino_reports_nothing(tmp_path):
+    code = "from skart.networks._openvino import import_openvino; import_openvino()"
+    # Without CI, in which OpenVINO reports nothing anyway.
+    kept = {name: value for name, value in os.environ.items() if name != "CI"}
+    source = str(Path(skart.__file__).parents[1])
+    environment = kept | {"HOME": str(tmp_path), "PYTHONPATH": source}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert not list(tmp_path.iterdir())
