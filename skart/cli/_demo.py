@@ -68,7 +68,8 @@ def demo(
     started = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     backbone, weights = choose_backbone(backbone, weights, echo)
-    if data is None:
+    is_drawn = data is None
+    if is_drawn:
         data = options.Source(out / "paintings")
         _step("Paintings", f"drawn into {data}")
         make_paintings(
@@ -165,6 +166,11 @@ def demo(
     )
     test.to_csv(out / "predictions.csv", index=False)
     _show("predictions.csv")
+    if is_drawn:
+        echo(
+            "\nDrawn paintings are easier than real ones. On yours: skart demo --data "
+            "FOLDER"
+        )
     echo(f"\nDone in {time.monotonic() - started:.0f} s.")
 
 
