@@ -44,6 +44,7 @@ from skart.classifiers._training import (
     StopAtNaN,
     bind_optimizer,
     derive_seed,
+    has_schedule,
     release,
 )
 from skart.images._lazy import auto_batch_size, iter_batches
@@ -291,7 +292,7 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
         validate_params(self)
         optimizer = self._make_optimizer()
         if self.learning_rate_schedule is not None:
-            # A number is a variable of the optimizer; its own schedule is none.
+            # A number is a variable of the optimizer, and a schedule is not.
             if "learning_rate" not in [one.name for one in optimizer.variables]:
                 raise ValueError(
                     "the learning rate follows either learning_rate_schedule="
@@ -300,7 +301,13 @@ class BaseKerasClassifier(ClassifierMixin, RoutedParametersMixin, BaseEstimator)
                     "optimizer__learning_rate"
                 )
         self._make_loss()
-        self._make_callbacks()
+        callbacks = self._make_callbacks()
+        if self.learning_rate_schedule is not None and has_schedule(callbacks):
+            raise ValueError(
+                "a callback changes the learning rate, and so does "
+                f"learning_rate_schedule={self.learning_rate_schedule!r}: pass "
+                "learning_rate_schedule=None, or leave the callback out"
+            )
 
     def _validate_validation_set(self, X, y, sample_weight, classes):
         X = self._check_X(X)

@@ -248,6 +248,8 @@ def report_head(**params):
         "epochs": 100,
         "optimizer__learning_rate": 1.95e-5,
     }
+    if not isinstance(params.get("optimizer", "adam"), str):
+        del settings["optimizer__learning_rate"]  # an optimizer has its own
     return DenseHeadClassifier(**(settings | params))
 
 

@@ -45,6 +45,12 @@ class StopAtNaN(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+def has_schedule(callbacks):
+    """Return whether one of the callbacks sets the learning rate."""
+    kinds = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
+    return any(isinstance(callback, kinds) for callback in callbacks)
+
+
 def derive_seed(random_state, epochs_done):
     """Compute the seed of a fit; a continued fit has a seed of its own."""
     seed = check_random_state(copy.deepcopy(random_state)).randint(2**31)

@@ -44,6 +44,7 @@ _IN_OPTIONS = {
     r", or name its encoding, .*? for instance": "",
     r"Pass groups=None for random folds": "",
     r"backbone must name": "--backbone must name",
+    r"unfreeze_from=('.*?')": r"--layer \1",
     r"name it as backbone": "name it as --backbone",
     r"backbone=('.*?')": r"--backbone \1",
     r"weights=None|None for random weights": "--weights random",

@@ -186,7 +186,8 @@ def choose_backbone(backbone, weights, say=print):
             "without the top (.weights.h5), 'imagenet' or 'random'."
         )
     if backbone is None:
-        backbone = "InceptionV3" if weights else available_backbone()
+        has_file = weights not in ("imagenet", None)
+        backbone = "InceptionV3" if has_file else available_backbone()
     which = {None: "weights from ImageNet", "imagenet": "weights from ImageNet"}
     which |= {"random": "random weights"}
     say(f"Network: {backbone} with {which.get(weights, f'weights from {weights}')}")

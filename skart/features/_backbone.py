@@ -24,9 +24,18 @@ def default_size(backbone):
     """Return the height and width of the images that a backbone takes, one or two."""
     if isinstance(backbone, Encoder):
         return backbone.size
+    _check_kind(backbone)
     from skart.networks import _backbones
 
     return _backbones.default_size(backbone)
+
+
+def _check_kind(backbone):
+    if not isinstance(backbone, str):
+        raise TypeError(
+            f"backbone must be the name of a network or an Encoder; got {backbone!r}. "
+            "To use a function, pass Encoder(function, name=...)."
+        )
 
 
 def find_layers(backbone, layer):
@@ -68,11 +77,7 @@ class KerasBackbone:
     def check(self):
         """Validate the parameters of the extractor that depend on the backbone."""
         backbone, seed = self.extractor.backbone, self.extractor.random_state
-        if not isinstance(backbone, str):
-            raise TypeError(
-                f"backbone must be the name of a network or an Encoder; got "
-                f"{backbone!r}. To use a function, pass Encoder(function, name=...)."
-            )
+        _check_kind(backbone)
         if self.extractor.weights is None and (
             not isinstance(seed, Integral) or seed < 0
         ):

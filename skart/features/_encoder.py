@@ -139,7 +139,7 @@ class Encoder(BaseEstimator):
                 f"{len(features)} rows for {n_images} images"
             )
         with np.errstate(over="ignore"):
-            features = features.astype(np.float32, copy=False)
+            features = features.astype(np.float32)
         is_finite = np.isfinite(features).reshape(n_images, -1).all(axis=1)
         if not is_finite.all():
             raise ValueError(

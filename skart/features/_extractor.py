@@ -55,7 +55,8 @@ class FeatureExtractor(StoredFeatures):
         ``keras.applications``; with ``pip install skart[hub]``, ``"keras_hub:"``
         followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...) or by a
         folder with one; or an :class:`Encoder`, any function from images to features,
-        for which ``weights``, ``layer`` and ``dtype`` can't be set.
+        for which ``weights``, ``layer``, ``dtype`` and ``engine`` can't be set;
+        ``layer="style"`` is its output, as None is.
     weights : "imagenet", str, path or None, default="imagenet"
         ImageNet weights or the preset's own; a weights file without the top; or None
         for random weights.

@@ -19,6 +19,7 @@ def make_transfer_pipeline(
     horizontal_flip=False,
     crop_pooling="mean",
     dtype="float32",
+    engine="auto",
     cache=None,
     on_error="raise",
     verbose=True,
@@ -54,6 +55,8 @@ def make_transfer_pipeline(
     crop_pooling : {"mean", "max", "concat"}, default="mean"
         See :class:`FeatureExtractor`.
     dtype : {"float32", "bfloat16", "float16"}, default="float32"
+        See :class:`FeatureExtractor`.
+    engine : {"auto", "keras", "openvino"}, default="auto"
         See :class:`FeatureExtractor`.
     cache : str, path or FeatureStore, default=None
         See :class:`FeatureExtractor`. If None, each fit computes the features anew.
@@ -104,6 +107,7 @@ def make_transfer_pipeline(
         horizontal_flip=horizontal_flip,
         crop_pooling=crop_pooling,
         dtype=dtype,
+        engine=engine,
         cache=cache,
         verbose=verbose,
     )
@@ -122,7 +126,7 @@ def make_transfer_pipeline(
     return Pipeline(steps)
 
 
-def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):
+def make_fine_tune_pipeline(head=None, *, size=None, on_error="raise", **model):
     """Make the report's fine-tuning pipeline.
 
     The steps are ``load`` (:class:`ImageLoader`) and ``model``
@@ -132,12 +136,14 @@ def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):
     ----------
     head : DenseHeadClassifier, default=None
         Head that is trained first. See :class:`FineTuneClassifier`.
-    size : int or (int, int), default=299
-        Height and width of the images in pixels.
+    size : int or (int, int), default=None
+        Height and width of the images in pixels. If None, the default size of the
+        backbone, 299 for InceptionV3.
     on_error : {"raise", "blank"}, default="raise"
         See :class:`ImageLoader`.
     **model : dict
-        Parameters of :class:`FineTuneClassifier`.
+        Parameters of :class:`FineTuneClassifier`. The default of ``unfreeze_from`` is
+        ``"block14"`` for EfficientNetLite0.
 
     Returns
     -------
@@ -161,11 +167,18 @@ def make_fine_tune_pipeline(head=None, *, size=299, on_error="raise", **model):
     ['load', 'model']
     """
     from skart.classifiers import FineTuneClassifier
+    from skart.features._backbone import default_size
     from skart.images import ImageLoader
+    from skart.networks._tail import LAST_CUTS
 
     _check_names(make_fine_tune_pipeline, model, FineTuneClassifier)
+    classifier = FineTuneClassifier(head, **model)
+    if "unfreeze_from" not in model and classifier.backbone in LAST_CUTS:
+        classifier.set_params(unfreeze_from=LAST_CUTS[classifier.backbone])
+    if size is None:
+        size = default_size(classifier.backbone)
     loader = ImageLoader(size, on_error=on_error)
-    return Pipeline([("load", loader), ("model", FineTuneClassifier(head, **model))])
+    return Pipeline([("load", loader), ("model", classifier)])
 
 
 def make_cnn_pipeline(

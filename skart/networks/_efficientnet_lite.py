@@ -76,7 +76,9 @@ def EfficientNetLite0(include_top=True, weights="imagenet", input_shape=None):
         raise ValueError(f"weights must be 'imagenet' or None; got {weights!r}")
     if input_shape is None:
         input_shape = (None, None, 3)
-    elif min(input_shape[:2]) < _SMALLEST or input_shape[2:] != (3,):
+    input_shape = tuple(input_shape)
+    sides = [side for side in input_shape[:2] if side is not None]
+    if min(sides, default=_SMALLEST) < _SMALLEST or input_shape[2:] != (3,):
         raise ValueError(
             f"input_shape must be at least ({_SMALLEST}, {_SMALLEST}, 3); got "
             f"{input_shape}"

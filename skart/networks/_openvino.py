@@ -58,16 +58,17 @@ def load_converted(identity, *, dtype, folder, build):
     text = json.dumps([*identity, *versions])
     digest = hashlib.sha256(text.encode()).hexdigest()
     key = digest, dtype, folder
+    _check_process()  # ahead of the lock: a thread may have held it at the fork
     with _loading:
-        _check_process()
         if key not in _loaded:
             while len(_loaded) >= _N_LOADED:
                 _loaded.pop(next(iter(_loaded)))
             try:
                 model = _read_or_convert(digest, folder, build)
                 _loaded[key] = ConvertedNetwork(model, dtype)
-            except ConversionError as error:
+            except (ConversionError, ImportError) as error:
                 _loaded[key] = str(error)
+        _loaded[key] = _loaded.pop(key)  # the most recent one is last
         if isinstance(_loaded[key], str):
             raise ConversionError(_loaded[key])
         return _loaded[key]
@@ -188,7 +189,8 @@ def _convert_and_compare(compute, shape, weights):
     signature = [tf.TensorSpec((1, *shape), "float32", name="images")]
     model, traced = convert(list_outputs, signature, weights)
     pixels = np.random.default_rng(0).integers(0, 256, (1, *shape)).astype(np.float32)
-    found = compile_network(model, "LATENCY")([pixels])
+    with _converting():
+        found = compile_network(model, "LATENCY")([pixels])
     expected = traced(tf.constant(pixels))
     # Some networks with random weights amplify any rounding a thousandfold and more.
     rounded = traced(tf.constant(pixels * np.float32(1 + 1e-6)))
@@ -218,7 +220,7 @@ def _converting(*errors):
 
 def _keep(model, file):
     """Write a network to a folder, and delete the oldest ones."""
-    with contextlib.suppress(OSError):  # the disk may be full
+    with contextlib.suppress(OSError, RuntimeError):  # the disk may be full
         with atomic_write(file) as part, zipfile.ZipFile(part, "w") as archive:
             write_network(model, archive)
         delete_oldest(file.parent, "network")

@@ -106,7 +106,8 @@ def _as_array(tensor, storages):
     """Return a tensor as a view of its storage."""
     (key, _, _), offset, shape, strides = tensor
     data = storages[key][offset:]
-    last = np.dot(np.subtract(shape, 1), strides)  # 0 for a scalar
+    # As ints of Python, which don't overflow; 0 for a scalar.
+    last = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if min((offset, *shape, *strides), default=0) < 0 or last >= len(data):
         raise ValueError(f"a tensor of shape {shape} is not inside its storage")
     if np.prod(shape, dtype=float) > len(data):

@@ -64,7 +64,7 @@ def _md5(path, stamp):
 def find_lite0_weights():
     """Return the path of the installed weights of EfficientNetLite0, or None."""
     package = importlib.util.find_spec(_LITE0_PACKAGE)
-    if package is None:
+    if package is None or package.origin is None:
         return None
     path = os.path.join(os.path.dirname(package.origin), "models", _LITE0_FILE)
     return path if os.path.isfile(path) else None
@@ -126,6 +126,8 @@ def identify_weights(weights, random_state=0, backbone=""):
 def check_weights(weights, backbone):
     """Raise FileNotFoundError unless a weights file can be read."""
     list_files(backbone)
+    if not isinstance(weights, (str, os.PathLike, type(None))):
+        raise TypeError(f"weights must be 'imagenet', a file or None; got {weights!r}")
     if weights in ("imagenet", None):
         return
     path = os.path.expanduser(weights)

@@ -407,3 +407,23 @@ def test_diverged_training_is_an_error(blobs):
     diverging = head(epochs=5, optimizer__learning_rate=1e30)
     with pytest.raises(ValueError, match="diverged: after epoch 1 the loss"):
         diverging.fit(blobs[0] * 1e20, blobs[1])
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.5),
+        keras.callbacks.ReduceLROnPlateau(),
+    ],
+)
+def test_callback_and_schedule_exclude_each_other(blobs, callback):
+    head = DenseHeadClassifier(units=4, epochs=1, callbacks=[callback])
+    with pytest.raises(ValueError, match="pass learning_rate_schedule=None, or leave"):
+        head.fit(*blobs)
+    head.set_params(learning_rate_schedule=None, validation_split=0.2).fit(*blobs)
+
+
+def test_report_head_with_another_optimizer(blobs):
+    head = report_head(optimizer=keras.optimizers.SGD(0.1), epochs=1).fit(*blobs)
+    assert head.history_["loss"][0] > 0
+    assert report_head(optimizer="sgd").optimizer__learning_rate == 1.95e-5

@@ -385,3 +385,14 @@ def test_onnx_recipes_of_the_guide_run(images, pixels, tmp_path, monkeypatch):
         exec(compile(code, GUIDE.name, "exec"), variables)
         features = FeatureExtractor(variables["encoder"]).transform(images)
         assert_near(features, np.asarray(network(np.float32(batch))))
+
+
+def test_result_may_be_written_to_the_same_array():
+    images = np.arange(6, dtype=np.uint8).repeat(48 * 48 * 3).reshape(6, 48, 48, 3)
+    result = np.empty((2, 3), np.float32)
+
+    def mean(batch):
+        return np.mean(batch, axis=(1, 2), out=result[: len(batch)])
+
+    extractor = FeatureExtractor(Encoder(mean, name="reuse"), batch_size=2)
+    np.testing.assert_allclose(extractor.fit_transform(images)[:, 0], np.arange(6))

@@ -160,3 +160,12 @@ def test_real_weights_and_paintings(inception_weights, tmp_path):
 def test_unknown_parameters_are_named(make, parameters, message):
     with pytest.raises(TypeError, match=f"{make.__name__} has no parameter.*{message}"):
         make(**parameters)
+
+
+def test_fine_tune_pipeline_follows_the_backbone():
+    small = make_fine_tune_pipeline(backbone="EfficientNetLite0")
+    assert (small[0].size, small[1].unfreeze_from) == (224, "block14")
+    inception = make_fine_tune_pipeline()
+    assert (inception[0].size, inception[1].unfreeze_from) == (299, "mixed9")
+    named = make_fine_tune_pipeline(backbone="EfficientNetLite0", unfreeze_from=None)
+    assert named[1].unfreeze_from is None

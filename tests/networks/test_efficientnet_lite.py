@@ -86,6 +86,7 @@ def test_invalid_parameters():
         EfficientNetLite0(weights="x")
     with pytest.raises(ValueError, match=r"at least \(32, 32, 3\); got \(16, 40, 3\)"):
         EfficientNetLite0(weights=None, input_shape=(16, 40, 3))
+    assert EfficientNetLite0(weights=None, input_shape=[64, 64, 3]).input_shape[1] == 64
 
 
 class Storage:
@@ -205,6 +206,8 @@ def test_no_function_is_looked_up(write, function):
         ((3, (4,), (-1,)), "not inside its storage"),
         ((0, (2,), (10**15,)), "not inside its storage"),
         ((0, (10**12,), (0,)), "repeats its storage"),
+        # Their product is 0 in 64 bits.
+        ((0, (5,), (2**62,)), "not inside its storage"),
     ],
 )
 def test_tensors_outside_their_storage(write, rebuilt_from, message):
