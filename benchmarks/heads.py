@@ -8,13 +8,12 @@ apart and at random. Prints Markdown tables.
 
 import argparse
 import os
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from pathlib import Path
-
 import numpy as np
-from common import describe_machine
+from paintings import add_collection_options, load_paintings, print_header, print_row
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
@@ -27,7 +26,6 @@ from threadpoolctl import threadpool_limits
 
 from skart import DenseHeadClassifier, FeatureExtractor, ImageLoader
 from skart.classifiers import report_head
-from skart.datasets import load_catalogue, load_image_folder
 
 STAGES = ["block4", "block7", "block10", "block14"]
 # Name: backbone, layers, image size.
@@ -79,11 +77,11 @@ def make_head(name, seed, folds):
     return GridSearchCV(linear, grid, cv=folds)
 
 
-def cross_validate(name, X, labels, artists, seed):
-    """Return the share of the paintings that are predicted rightly."""
+def cross_validate(name, X, labels, artists, n_folds, seed):
+    """Return the share of the paintings that are predicted correctly."""
     splitter = StratifiedKFold if artists is None else StratifiedGroupKFold
     predicted = np.empty_like(labels)
-    for training, test in splitter(5, shuffle=True, random_state=seed).split(
+    for training, test in splitter(n_folds, shuffle=True, random_state=seed).split(
         X, labels, artists
     ):
         # The folds of the search and of the validation keep artists apart as well.
@@ -96,19 +94,27 @@ def cross_validate(name, X, labels, artists, seed):
     return np.mean(predicted == labels)
 
 
-def compare(features, names, collection, seeds, splits):
-    labels, artists = collection.labels, collection.artists
-    head = "| head | " + " | ".join(features) + " |"
-    groups_of = {"apart": ("artists apart", artists), "random": ("random folds", None)}
-    for title, groups in [groups_of[split] for split in splits]:
-        print(f"### {title}\n\n{head}\n|---|{'---|' * len(features)}")
-        for name in names:
+def compare(args, features, paintings):
+    """Print a table of heads for artists apart, and one for random folds."""
+    labels = paintings["movement"].to_numpy(str)
+    artists = paintings["artist"].to_numpy()
+    groups_of = {"random": ("random folds", None)}
+    if artists[0] is not None:
+        groups_of["apart"] = ("artists apart", artists)
+    for title, groups in [groups_of[x] for x in args.splits if x in groups_of]:
+        print(f"### {title}\n")
+        print_header("head", *features)
+        for name in args.heads or [*LINEAR, *DENSE]:
             accuracies = [
-                [cross_validate(name, X, labels, groups, seed) for seed in seeds]
+                [
+                    cross_validate(name, X, labels, groups, args.folds, seed)
+                    for seed in range(args.seeds)
+                ]
                 for X in features.values()
             ]
-            cells = [f"{np.mean(x):.1%} ± {np.std(x):.1%}" for x in accuracies]
-            print("| " + " | ".join([name, *cells]) + " |", flush=True)
+            print_row(
+                name, *(f"{np.mean(x):.1%} ± {np.std(x):.1%}" for x in accuracies)
+            )
         print()
 
 
@@ -128,14 +134,8 @@ def extract(args, paths):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data", required=True, help="Movement/Artist/file, or a table"
-    )
-    parser.add_argument("--movement", help="column of the movements in a table")
-    parser.add_argument("--artist", help="column of the artists in a table")
+    add_collection_options(parser)
     parser.add_argument("--weights", help="a file for InceptionV3")
-    parser.add_argument("--cache", help="folder of the features")
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--features", nargs="*", default=[], help="parts of the names of features"
     )
@@ -144,22 +144,12 @@ def main():
         "--splits", nargs="*", default=["apart", "random"], help="of paintings"
     )
     args = parser.parse_args()
-    if Path(args.data).is_dir():
-        collection = load_image_folder(args.data)
-    else:
-        collection = load_catalogue(
-            args.data, movement=args.movement, artist=args.artist
-        )
-    print(
-        f"{len(collection.paths)} paintings of {len(set(collection.labels))} movements "
-        f"by {len(set(collection.artists))} artists, {args.seeds} seeds. "
-        f"{describe_machine()}\n"
-    )
-    features = extract(args, collection.paths)
-    names = args.heads or [*LINEAR, *DENSE]
+    with tempfile.TemporaryDirectory() as folder:
+        paintings = load_paintings(args, folder)
+        features = extract(args, paintings["path"])
     # One thread: on a shared machine, threads of BLAS wait for each other.
     with threadpool_limits(1, "blas"):
-        compare(features, names, collection, range(args.seeds), args.splits)
+        compare(args, features, paintings)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What FeatureExtractor asks of a backbone: a network of Keras, or an Encoder."""
+"""The backbones of FeatureExtractor: networks of Keras, and encoders."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def find_backbone(extractor):
 
 
 def default_size(backbone):
-    """Return the height and width of the images that a backbone takes, one or two."""
+    """Return the default size of a backbone's images: an int or (height, width)."""
     if isinstance(backbone, Encoder):
         return backbone.size
     _check_kind(backbone)
@@ -121,7 +121,7 @@ class KerasBackbone:
 
 
 class EncoderBackbone:
-    """An Encoder; it has the members of KerasBackbone."""
+    """An Encoder, with the members of KerasBackbone."""
 
     def __init__(self, extractor):
         self.extractor = extractor
@@ -157,7 +157,10 @@ class EncoderBackbone:
         }
 
     def compute(self, images):
-        features = self.encoder(images)
+        return self._pool(self.encoder(images))
+
+    def _pool(self, features):
+        """Return a list of arrays, one for each pooling of maps."""
         statistics = [pooling for _, pooling in self.extractor._outputs]
         if features.ndim == 2:
             if statistics != ["avg"]:
@@ -177,9 +180,10 @@ class EncoderBackbone:
     def name_outputs(self):
         size = (self.extractor.crops and self.extractor.crop_size) or self.encoder.size
         image = np.zeros((1, *check_size("size", size), 3), np.uint8)
-        outputs, stem = self.compute(image), self.name.lower()
-        if self.encoder(image).ndim == 2:
-            return [(stem, outputs[0].shape[1])]
+        features, stem = self.encoder(image), self.name.lower()
+        outputs = self._pool(features)
+        if features.ndim == 2:
+            return [(stem, features.shape[1])]
         return [
             (f"{stem}_{statistic}", array.shape[1])
             for (_, statistic), array in zip(

@@ -62,7 +62,7 @@ def load_openvino(extractor, shape, folder=None):
 
 
 def can_convert(extractor, shape, folder):
-    """Return whether OpenVINO can run a network; tell why not, or raise an error."""
+    """Return whether OpenVINO can run a network; if not, print why, or raise it."""
     try:
         load_openvino(extractor, shape, folder)
     except ConversionError as error:
