@@ -188,7 +188,7 @@ def choose_backbone(backbone, weights, say=print):
     if backbone is None:
         has_file = weights not in ("imagenet", None)
         backbone = "InceptionV3" if has_file else available_backbone()
-    which = {None: "weights from ImageNet", "imagenet": "weights from ImageNet"}
-    which |= {"random": "random weights"}
-    say(f"Network: {backbone} with {which.get(weights, f'weights from {weights}')}")
-    return backbone, None if weights == "random" else weights or "imagenet"
+    weights = weights or "imagenet"
+    origin = {"imagenet": "weights from ImageNet", "random": "random weights"}
+    say(f"Network: {backbone} with {origin.get(weights, f'weights from {weights}')}")
+    return backbone, None if weights == "random" else weights

@@ -113,7 +113,7 @@ def train(
     lines += [
         f"validation accuracy {result['validation_accuracy']:.1%}, "
         f"{result['validation_share']:.0%} held out, {result['held_out']}: a rough "
-        "figure of few paintings",
+        "figure, from few paintings",
         f"for a figure to rely on: {evaluate}",
     ]
     return "\n".join(lines)

@@ -138,7 +138,9 @@ class Reproduction:
                 "InceptionV3."
             )
         if self.weights is None:
-            sentences.append(f"{self.backbone} has random weights, not pretrained.")
+            sentences.append(
+                f"{self.backbone} has random weights, not pretrained ones."
+            )
         elif self.weights != "imagenet":
             sentences.append(
                 f"{self.backbone} has the weights of {Path(self.weights).name}, not "
