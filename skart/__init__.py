@@ -10,6 +10,7 @@ The packages, in the order in which a painting travels::
     classifiers      features or images        -> movements
     model_selection  pipelines, searches, stacks and splitters
     evaluation       how good a classifier is on artists it has not seen
+    exploration      which paintings look alike, and the map of a collection
     audit            what is wrong in a collection
     plotting         figures, as Display objects
     report           one HTML page of everything that came out

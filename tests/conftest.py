@@ -3,6 +3,7 @@
 import gc
 import os
 import random
+import shutil
 
 import matplotlib
 import numpy as np
@@ -138,3 +139,59 @@ def toy_backbone():
     keras.applications.ToyNet = ToyNet
     yield "ToyNet"
     del keras.applications.ToyNet
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium; the tests skip where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    # Without these, Chromium itself asks for addresses, of updates for instance.
+    quiet = "background-networking component-update sync".split()
+    arguments = ["--no-sandbox", *(f"--disable-{name}" for name in quiet)]
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=found, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Return a function that opens a page in a window without a network.
+
+    At the end, the test fails if the page asked for another address or had an error.
+    """
+    contexts, problems = [], []
+
+    def open_page(file, *, width=1280, height=800, **options):
+        viewport = {"width": width, "height": height}
+        context = chromium.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        address = file.resolve().as_uri()
+
+        def route(route):
+            if route.request.url.partition("#")[0] == address:
+                route.continue_()
+            else:
+                problems.append(f"asked for {route.request.url}")
+                route.abort()
+
+        context.route("**/*", route)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                message.type in ("error", "warning") and problems.append(message.text)
+            ),
+        )
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []

@@ -19,6 +19,7 @@ ORDER = [
     "classifiers",
     "model_selection",
     "evaluation",
+    "exploration",
     "audit",
     "plotting",
     "report",

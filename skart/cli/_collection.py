@@ -192,3 +192,27 @@ def choose_backbone(backbone, weights, say=print):
     origin = {"imagenet": "weights from ImageNet", "random": "random weights"}
     say(f"Network: {backbone} with {origin.get(weights, f'weights from {weights}')}")
     return backbone, None if weights == "random" else weights
+
+
+def make_extractor(model, weights, cache, say, *, on_error="raise"):
+    """Return the steps from paintings to features: a model's own, or the default."""
+    from sklearn.pipeline import Pipeline
+
+    from skart.cli._predict import load_pipeline
+    from skart.features import FeatureExtractor
+    from skart.features._stored import StoredFeatures
+    from skart.images import ImageLoader
+    from skart.networks._backbones import default_size
+
+    if model is not None:
+        pipe = load_pipeline(model, weights=weights, on_error=on_error, cache=cache)
+        if any(isinstance(step, StoredFeatures) for _, step in pipe.steps):
+            return pipe[:-1]
+        say(f"{model} has no step of features: those of a pretrained network are used")
+        weights = None
+    backbone, weights = choose_backbone(None, weights, say)
+    features = FeatureExtractor(backbone, weights=weights, layer="style", cache=cache)
+    size = default_size(backbone)
+    return Pipeline(
+        [("load", ImageLoader(size, on_error=on_error)), ("features", features)]
+    )

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from skart.images._decode import decode_image
 from skart.images._formats import UNREADABLE, explain
+from skart.images._thumbnails import load_thumbnail
 from skart.report._html import Page
 from skart.report._text import count, relative_paths
 
@@ -152,10 +152,8 @@ def _thumbnail(file, names, is_original):
     lines = [str(value) for value in (file.movement, file.artist) if pd.notna(value)]
     if pd.notna(file.error):
         return image | {"lines": [name, file.error, *lines]}
-    scale = min(1, _THUMBNAIL_SIDE / max(file.width, file.height))
-    size = [max(1, round(side * scale)) for side in (file.height, file.width)]
     try:
-        image["image"] = decode_image(file.path, size, "stretch")
+        image["image"] = load_thumbnail(file.path, _THUMBNAIL_SIDE)
     except UNREADABLE as error:
         return image | {"lines": [name, explain(error), *lines]}
     facts = [f"{file.width} x {file.height} px"]

@@ -3,20 +3,25 @@
 A page loads nothing from elsewhere and runs no script, and all its texts are escaped.
 """
 
-import base64
 import hashlib
 import io
 import re
 import warnings
-from pathlib import Path
 
-import jinja2
 import markupsafe
 import matplotlib.pyplot as plt
 import pandas as pd
 from PIL import Image
 
-from skart._utils._files import atomic_write
+from skart._utils._pages import (
+    check_target,
+    data_uri,
+    encode_jpeg,
+    encode_text,
+    jpeg_uri,
+    make_environment,
+    write_page,
+)
 from skart._utils._validation import visible
 
 _MAX_SVG_BYTES = 150_000  # larger drawings become a PNG
@@ -54,23 +59,14 @@ class Page:
 
     def render(self):
         """Return the HTML."""
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("skart.report"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        environment.filters["visible"] = visible
+        environment = make_environment("skart.report")
         environment.filters["breakable"] = _make_breakable
         return environment.get_template("page.html").render(page=self)
 
     def write(self, path):
         """Write the page atomically, and return its path; folders are created."""
         path = check_target(path)
-        with atomic_write(path) as part:
-            part.write_bytes(_encode(self.render()))
-        return path
+        return write_page(path, self.render())
 
 
 class Section:
@@ -129,14 +125,14 @@ class Section:
         figure = getattr(figure, "figure_", figure)
         kind, data, width = _encode_figure(figure)
         plt.close(figure)
-        uri = _data_uri(f"image/{kind}", data)
+        uri = data_uri(f"image/{kind}", data)
         self._add("figure", uri=uri, width=width, alt=alt, caption=caption)
 
     def gallery(self, items, *, caption=""):
         """Add thumbnails, each a dict of `image`, `lines` and an optional `link`."""
         shown = [
             {
-                "uri": None if item["image"] is None else _jpeg_uri(item["image"]),
+                "uri": None if item["image"] is None else jpeg_uri(item["image"]),
                 "lines": item["lines"],
                 "link": item.get("link"),
             }
@@ -147,39 +143,21 @@ class Section:
     def download(self, name, frame, *, text):
         """Add a table as CSV files in the page, each with its SHA-256."""
         # Browsers limit the length of links: large tables are split into parts.
-        n_parts = -(-len(_encode(frame.to_csv(index=False))) // _MAX_LINK_BYTES)
+        n_parts = -(-len(encode_text(frame.to_csv(index=False))) // _MAX_LINK_BYTES)
         size = max(1, -(-len(frame) // n_parts))
         links = []
         for number, start in enumerate(range(0, len(frame), size), 1):
             rows = frame.iloc[start : start + size]
             part = name.replace(".", f"-{number}.", 1) if n_parts > 1 else name
             # Spreadsheets recognise UTF-8 by the byte order mark.
-            data = _encode("\ufeff" + rows.to_csv(index=False))
+            data = encode_text("\ufeff" + rows.to_csv(index=False))
             digest = hashlib.sha256(data).hexdigest()
-            links.append((part, _data_uri("text/csv;charset=utf-8", data), digest))
+            links.append((part, data_uri("text/csv;charset=utf-8", data), digest))
         self._add("download", text=text, links=links)
 
     def _add(self, kind, **content):
         """Add a block."""
         self.blocks.append({"kind": kind, **content})
-
-
-def check_target(path):
-    """Return the path of a page; raise OSError if it can't be written."""
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise IsADirectoryError(
-            f"{str(path)!r} is a folder; name a file in it, "
-            f"{str(path / 'report.html')!r} for instance"
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(
-            f"{str(path)!r} can't be written: {error.filename!r} is a file, not a "
-            "folder. Name another folder."
-        ) from error
-    return path
 
 
 def _make_breakable(value):
@@ -218,7 +196,7 @@ def _encode_figure(figure):
         width = round(image.width / 2)
         if not has_photographs:
             return "png", data, width
-        return "jpeg", _encode_jpeg(image.convert("RGB"), 88), width
+        return "jpeg", encode_jpeg(image.convert("RGB"), 88), width
 
 
 def _save(figure, **options):
@@ -229,25 +207,3 @@ def _save(figure, **options):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(file, bbox_inches="tight", pad_inches=0.05, **options)
     return file.getvalue()
-
-
-def _encode_jpeg(image, quality):
-    """Return a PIL image as JPEG bytes."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality, subsampling=0)
-    return file.getvalue()
-
-
-def _jpeg_uri(pixels):
-    """Return an array of pixels as a data URI."""
-    return _data_uri("image/jpeg", _encode_jpeg(Image.fromarray(pixels), 80))
-
-
-def _data_uri(kind, data):
-    """Return bytes as a data URI."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _encode(text):
-    """Return a text as UTF-8; file names may hold bytes that are not."""
-    return text.encode("utf-8", "backslashreplace")

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 
+from skart._utils._pages import check_target
 from skart._utils._versions import list_versions
 from skart.images._headers import survey_files
-from skart.report._html import FIGURE_STYLE, Page, check_target
+from skart.report._html import FIGURE_STYLE, Page
 from skart.report._paintings import fill_files, fill_mistakes, fill_paintings
 from skart.report._provenance import describe_steps, list_parameters
 from skart.report._results import fill_confidence, fill_results, fill_training

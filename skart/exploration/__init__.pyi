@@ -1,0 +1,1 @@
+from ._index import PaintingIndex as PaintingIndex

@@ -1,0 +1,41 @@
+"""Small copies of images, for pages and figures."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import joblib
+from tqdm.auto import tqdm
+
+from skart.images._decode import decode_image
+from skart.images._formats import UNREADABLE, read_header
+
+
+def load_thumbnails(paths, side, *, verbose=True):
+    """Return images whose longer side is at most `side`; None for unreadable files."""
+    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+        images = pool.map(partial(_load_or_none, side=side), paths)
+        return list(
+            tqdm(
+                images,
+                "reading images",
+                len(paths),
+                unit="image",
+                delay=1,
+                disable=not verbose,
+            )
+        )
+
+
+def load_thumbnail(path, side):
+    """Return an image whose longer side is at most `side`, or raise `UNREADABLE`."""
+    _, width, height = read_header(path)
+    scale = min(1, side / max(width, height))
+    size = [max(1, round(length * scale)) for length in (height, width)]
+    return decode_image(path, size, "stretch")
+
+
+def _load_or_none(path, side):
+    try:
+        return load_thumbnail(path, side)
+    except UNREADABLE:
+        return None
