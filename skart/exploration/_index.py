@@ -256,7 +256,7 @@ class PaintingIndex(BaseEstimator):
         return distances <= np.sqrt(2 * _ROUNDING) * lengths
 
     def _exclude_artists(self, distances, itself, codes):
-        """Exclude paintings by the artists of queries, and of what they are equal to."""
+        """Exclude paintings by the artists that queries have or are recognized by."""
         rows, columns = itself
         known = {*enumerate(codes), *zip(rows, self._codes[columns], strict=True)}
         for row, code in known:
