@@ -71,7 +71,7 @@ def write_audit(audit, path, *, max_clusters=200):
     """
     page = Page(f"Audit of {count(len(audit.files), 'painting')}")
     page.section("Summary").table(audit.summary())
-    names = _NamesAndLinks(audit.files["path"], path)
+    names = NamesAndLinks(audit.files["path"], path)
     _fill_clusters(page, audit, max_clusters, names)
     for problem, found in audit.table.groupby("problem", sort=False):
         if problem.endswith("duplicate") or problem.startswith("conflicting"):
@@ -82,7 +82,7 @@ def write_audit(audit, path, *, max_clusters=200):
     return page.write(path)
 
 
-class _NamesAndLinks:
+class NamesAndLinks:
     """Names of files relative to their common folder, and links from the page."""
 
     # No absolute paths: the page may be passed on.
