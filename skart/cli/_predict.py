@@ -33,6 +33,11 @@ def predict(
         Path | None,
         "Folder to which the paths in a table refer. Default: that of the table.",
     ) = None,
+    sort: option(
+        Literal["given", "unsure"],
+        "Order of the images: as given, or those first of which the model is least "
+        "sure, by the difference between the two highest probabilities.",
+    ) = "given",
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
     """Predict the movement of images.
@@ -51,6 +56,8 @@ def predict(
 
         skart predict model.skart works.csv --format csv > predictions.csv
 
+        skart predict model.skart scans/ --sort unsure
+
         skart predict model.onnx painting.jpg
     """
     paths, columns = [], {}
@@ -60,13 +67,20 @@ def predict(
             columns |= found
             paths += found
         elif image.is_dir():
-            paths += _list_folder(image)
+            paths += list_folder(image)
         else:
             paths.append(str(image))
     paths = list(dict.fromkeys(paths))
+    # The difference between the two highest probabilities needs two movements.
+    n_ranked = top_k if sort == "given" else max(top_k, 2)
     predictions, failures = predict_images(
-        model, paths, top_k, weights=weights, cache=cache
+        model, paths, n_ranked, weights=weights, cache=cache
     )
+    if sort == "unsure":
+        predictions = {
+            path: ranked[:top_k] for path, ranked in _sort_by_margin(predictions)
+        }
+        paths = [*predictions, *failures]
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
     if format == "json":
@@ -74,7 +88,7 @@ def predict(
     elif format == "csv":
         text = _as_csv(paths, predictions, failures, columns)
     else:
-        text = _as_table(predictions) if predictions else None
+        text = as_table(predictions) if predictions else None
     return text, int(bool(failures))
 
 
@@ -145,7 +159,15 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
     return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 
 
-def _list_folder(folder):
+def _sort_by_margin(predictions):
+    """Return paths and predictions, the smallest difference of the first two first."""
+    return sorted(
+        predictions.items(),
+        key=lambda item: item[1][0][1] - sum(chance for _, chance in item[1][1:2]),
+    )
+
+
+def list_folder(folder):
     """Return the images in a folder, and show what is skipped."""
     from skart.datasets import list_images  # not needed for single files
 
@@ -201,7 +223,7 @@ def _as_csv(paths, predictions, failures, columns):
     return text.getvalue().rstrip()
 
 
-def _as_table(predictions):
+def as_table(predictions):
     width = max(
         len(str(movement)) for ranked in predictions.values() for movement, _ in ranked
     )
