@@ -13,7 +13,6 @@ import tempfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from common import spread
 from paintings import (
     add_collection_options,
     load_paintings,
@@ -165,11 +164,11 @@ def compare(args, paintings):
         "labelled", *totals, "mean difference to random", "seeds better than random"
     )
     for method, curves in found.items():
-        gain = np.mean(np.subtract(curves, found["random"]), axis=1)
+        gain = 100 * np.mean(np.subtract(curves, found["random"]), axis=1)
         print_row(
             method,
             *(f"{100 * x:.1f}" for x in np.mean(curves, axis=0)),
-            spread(100 * gain, "+.1f"),
+            f"{np.median(gain):+.1f} ({gain.min():+.1f} to {gain.max():+.1f})",
             f"{(gain > 0).sum()} of {len(gain)}",
         )
 

@@ -106,8 +106,8 @@ def _read_labels(file, data):
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise FileNotFoundError(
-            f"{name} lists {len(missing)} files that don't exist, first {missing[0]!r}. "
-            f"Relative paths refer to the folder {str(data)!r}."
+            f"{name} lists files that don't exist, {len(missing)} in all, first "
+            f"{missing[0]!r}. Relative paths refer to the folder {str(data)!r}."
         )
     return zip(paths, clean_column(table[columns["movement"]]), strict=True)
 
