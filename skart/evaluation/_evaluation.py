@@ -340,7 +340,7 @@ class Evaluation:
             ``paintings``; ``movements``, their true ones, the most frequent first,
             joined by commas; ``accuracy``; ``mistakes``, their number; and ``mistake``,
             the movement most often predicted in error, None without mistakes. Artists
-            with most mistakes come first.
+            with most mistakes come first; paintings by unknown artists are left out.
 
         Raises
         ------

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from skart.datasets._folder import is_unknown_artist
+
 
 def resample_confusion(true, predicted, n_classes, units, n_resamples, random_state):
     """Yield confusion matrices of bootstrap samples of `units`, such as artists."""
@@ -80,6 +82,7 @@ def find_runner_up(probabilities, predicted):
 def score_artists(y_true, y_pred, artists):
     """Compute accuracy and the most frequent mistake of each artist."""
     frame = pd.DataFrame({"artist": artists, "movement": y_true, "predicted": y_pred})
+    frame = frame[~frame["artist"].map(is_unknown_artist).astype(bool)]
     frame["correct"] = frame["movement"] == frame["predicted"]
     grouped = frame.groupby("artist")
     table = grouped.agg(paintings=("correct", "size"), accuracy=("correct", "mean"))

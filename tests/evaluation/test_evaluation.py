@@ -198,9 +198,9 @@ def test_margin_is_negative_if_another_movement_is_predicted():
 
 def test_per_artist():
     evaluation = Evaluation(
-        ["a", "b", "b", "c", "c", "c", "a"],
-        y_pred=["b", "c", "a", "c", "c", "c", "a"],
-        groups=["X", "X", "X", "Y", "Y", "Y", "Z"],
+        ["a", "b", "b", "c", "c", "c", "a", "a"],
+        y_pred=["b", "c", "a", "c", "c", "c", "a", "b"],
+        groups=["X", "X", "X", "Y", "Y", "Y", "Z", "anonymous"],
     )
     table = evaluation.per_artist()
     assert table.index.name == "artist"
@@ -215,6 +215,8 @@ def test_per_artist():
 
 
 def test_per_artist_without_mistakes_or_artists():
+    unknown = Evaluation([1, 2], y_pred=[1, 1], groups=["unknown", "?"])
+    assert unknown.per_artist().empty
     perfect = Evaluation([1, 2], y_pred=[1, 2], groups=["X", "Y"])
     assert perfect.per_artist()["mistake"].tolist() == [None, None]
     with pytest.raises(ValueError, match="needs artists"):
