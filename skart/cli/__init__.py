@@ -13,6 +13,7 @@ from skart.cli import (  # noqa: F401
     _report,
     _reproduce,
     _similar,
+    _suggest,
     _train,
 )
 from skart.cli._app import app, main

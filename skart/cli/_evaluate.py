@@ -7,6 +7,7 @@ from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
 
 _N_FOLDS = 4
+_N_ARTISTS = 5  # with the most mistakes, in the table
 
 
 @command
@@ -196,6 +197,9 @@ def _as_json(evaluation, method):
     gap = None
     if evaluation.random_folds is not None:
         gap = evaluation.leakage_gap.to_dict()
+    artists = None
+    if evaluation.groups is not None:
+        artists = evaluation.per_artist().reset_index().to_dict("records")
     return as_json(
         {
             "method": method,
@@ -204,6 +208,7 @@ def _as_json(evaluation, method):
             "leakage_gap": gap,
             "movements": evaluation.per_movement().reset_index().to_dict("records"),
             "most_confused": evaluation.most_confused(5).to_dict("records"),
+            "artists": artists,
             "confusion": {
                 "movements": evaluation.classes,
                 "counts": evaluation.confusion.to_numpy(),
@@ -238,6 +243,7 @@ def as_table(evaluation, method):
         lines += ["confused most often", pairs.to_string(index=False, formatters=share)]
     else:
         lines.append("no movement was taken for another")
+    lines += _list_artists(evaluation)
     return "\n".join(lines)
 
 
@@ -252,6 +258,20 @@ def _describe_intervals(evaluation):
         if key in intervals.index
         for low, high in [intervals.loc[key]]
     ]
+
+
+def _list_artists(evaluation):
+    """Return lines on the artists with the most mistakes."""
+    if evaluation.groups is None:
+        return []
+    table = evaluation.per_artist()
+    table = table[table["mistakes"] > 0].head(_N_ARTISTS).reset_index()
+    if table.empty:
+        return []
+    table = table[["artist", "paintings", "mistakes", "mistake"]].rename(
+        columns={"mistake": "taken most often for"}
+    )
+    return ["", "artists with the most mistakes", table.to_string(index=False)]
 
 
 def _with_interval(value, low, high):

@@ -44,6 +44,11 @@ def predict(
         Path | None,
         "Folder to which the paths in a table refer. Default: that of the table.",
     ) = None,
+    sort: option(
+        Literal["given", "unsure"],
+        "Order of the images: as given, or those first of which the model is least "
+        "sure, by the difference between the two highest probabilities.",
+    ) = "given",
     html: option(Path | None, "HTML file for a page of images and predictions.") = None,
     data: option(
         Path | None,
@@ -78,6 +83,8 @@ def predict(
 
         skart predict model.skart works.csv --format csv > predictions.csv
 
+        skart predict model.skart scans/ --sort unsure
+
         skart predict model.onnx painting.jpg
 
         skart predict model.skart scans/ --html scans.html --data paintings/
@@ -94,9 +101,16 @@ def predict(
         return found
 
     paths = list_paths(images, read_table)
+    # The difference between the two highest probabilities needs two movements.
+    n_ranked = top_k if sort == "given" else max(top_k, 2)
     predictions, failures = predict_images(
-        model, paths, top_k, weights=weights, cache=cache
+        model, paths, n_ranked, weights=weights, cache=cache
     )
+    if sort == "unsure":
+        predictions = {
+            path: ranked[:top_k] for path, ranked in _sort_by_margin(predictions)
+        }
+        paths = [*predictions, *failures]
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
     if html is not None:
@@ -116,7 +130,7 @@ def predict(
     elif format == "csv":
         text = _as_csv(paths, predictions, failures, columns)
     else:
-        text = _as_table(predictions) if predictions else None
+        text = as_table(predictions) if predictions else None
     return text, int(bool(failures))
 
 
@@ -194,7 +208,7 @@ def list_paths(images, read_table=None):
         if read_table is not None and image.suffix.lower() in _TABLES:
             paths += read_table(image)
         elif image.is_dir():
-            paths += _list_folder(image)
+            paths += list_folder(image)
         else:
             paths.append(str(image))
     return list(dict.fromkeys(paths))
@@ -267,7 +281,15 @@ def _explain(model, source, predictions, weights, cache):
     return neighbors, captions
 
 
-def _list_folder(folder):
+def _sort_by_margin(predictions):
+    """Return paths and predictions, the smallest difference of the first two first."""
+    return sorted(
+        predictions.items(),
+        key=lambda item: item[1][0][1] - sum(chance for _, chance in item[1][1:2]),
+    )
+
+
+def list_folder(folder):
     """Return the images in a folder, and show what is skipped."""
     from skart.datasets import list_images  # not needed for single files
 
@@ -323,7 +345,7 @@ def _as_csv(paths, predictions, failures, columns):
     return text.getvalue().rstrip()
 
 
-def _as_table(predictions):
+def as_table(predictions):
     width = max(
         len(str(movement)) for ranked in predictions.values() for movement, _ in ranked
     )

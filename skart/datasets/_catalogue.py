@@ -116,7 +116,7 @@ def load_catalogue(
         )
     folder = folder if root is None else Path(root).expanduser()
     given = table[columns["path"]].tolist()
-    paths = [_find_file(folder, str(value)) for value in given]
+    paths = [find_file(folder, str(value)) for value in given]
     missing = [
         f"row {row} ({value!r})"
         for row, (value, path) in enumerate(zip(given, paths, strict=True), start=1)
@@ -137,7 +137,7 @@ def load_catalogue(
     return make_bunch(frame, name, skipped={})
 
 
-def _find_file(folder, text):
+def find_file(folder, text):
     """Return the path in a cell, without blanks around it if there is no such file."""
     given, stripped = (
         str(folder / os.path.expanduser(path)) for path in (text, text.strip())

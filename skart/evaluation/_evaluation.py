@@ -12,8 +12,10 @@ from skart._utils._validation import check_groups
 from skart.evaluation._scores import (
     compute_coverage,
     compute_reliability,
+    find_runner_up,
     resample_confusion,
     score_all,
+    score_artists,
     score_classes,
 )
 
@@ -125,8 +127,7 @@ class Evaluation:
                 )
         if self.probabilities is not None:
             rows = np.arange(len(self.y_pred))
-            columns = np.searchsorted(self.classes, self.y_pred)
-            self.confidence = self.probabilities[rows, columns]
+            self.confidence = self.probabilities[rows, self._codes(self.y_pred)]
 
     @functools.cached_property
     def metrics(self):
@@ -291,6 +292,67 @@ class Evaluation:
         table = table.sort_values("paintings", ascending=False, kind="stable")
         return table.head(n).reset_index(drop=True)
 
+    def least_certain(self, n=20):
+        """Return the paintings that the classifier is least certain of.
+
+        Parameters
+        ----------
+        n : int, default=20
+            Maximum number of paintings.
+
+        Returns
+        -------
+        table : DataFrame, a row for each painting
+            ``position``, that in the evaluation; ``movement`` (true), ``predicted``
+            and its ``confidence``; ``runner_up``, the most probable of the other
+            movements; and ``margin``, the difference between the probabilities of
+            ``predicted`` and ``runner_up``, smallest first.
+
+        Raises
+        ------
+        ValueError
+            If there are no probabilities.
+
+        See Also
+        --------
+        skart.exploration.suggest_paintings : Select paintings to label next.
+        """
+        self._check_probabilities("least_certain")
+        runner_up, margin = find_runner_up(self.probabilities, self._codes(self.y_pred))
+        order = np.argsort(margin, kind="stable")[: max(n, 0)]
+        return pd.DataFrame(
+            {
+                "position": order,
+                "movement": self.y_true[order],
+                "predicted": self.y_pred[order],
+                "confidence": self.confidence[order],
+                "runner_up": self.classes[runner_up[order]],
+                "margin": margin[order],
+            }
+        )
+
+    def per_artist(self):
+        """Compute the accuracy on the paintings of each artist.
+
+        Returns
+        -------
+        table : DataFrame, a row for each artist
+            ``paintings``; ``movements``, their true ones, the most frequent first,
+            joined by commas; ``accuracy``; ``mistakes``, their number; and ``mistake``,
+            the movement most often predicted in error, None without mistakes. Artists
+            with most mistakes come first; paintings by unknown artists are left out.
+
+        Raises
+        ------
+        ValueError
+            If there are no artists.
+        """
+        if self.groups is None:
+            raise ValueError(
+                "per_artist needs artists, and this evaluation has none: pass groups"
+            )
+        return score_artists(self.y_true, self.y_pred, self.groups)
+
     def reliability(self, n_bins=_N_BINS):
         """Compute the accuracy of the paintings in each bin of confidence.
 
@@ -383,14 +445,18 @@ class Evaluation:
                 "CalibratedClassifierCV around this one."
             )
 
+    def _codes(self, movements):
+        """Return the positions of movements in `classes`."""
+        return np.searchsorted(self.classes, movements)
+
     def _resample(self, n_resamples):
         """Yield confusion matrices of bootstrap samples of artists or paintings."""
         units = np.arange(len(self.y_true))
         if self.groups is not None:
             units = pd.factorize(self.groups)[0]
         return resample_confusion(
-            np.searchsorted(self.classes, self.y_true),
-            np.searchsorted(self.classes, self.y_pred),
+            self._codes(self.y_true),
+            self._codes(self.y_pred),
             len(self.classes),
             units,
             n_resamples,

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from skart.datasets._folder import is_unknown_artist
+
 
 def resample_confusion(true, predicted, n_classes, units, n_resamples, random_state):
     """Yield confusion matrices of bootstrap samples of `units`, such as artists."""
@@ -63,3 +65,43 @@ def compute_coverage(correct, confidence):
     )
     # Paintings of equal confidence are above a threshold together or not at all.
     return table.drop_duplicates("threshold", keep="last").reset_index(drop=True)
+
+
+def find_runner_up(probabilities, predicted):
+    """Return the most probable class but the predicted one, and how far it is behind.
+
+    The difference is negative if another class than the most probable is predicted.
+    """
+    rows = np.arange(len(probabilities))
+    others = probabilities.copy()
+    others[rows, predicted] = -np.inf
+    runner_up = others.argmax(axis=1)
+    return runner_up, probabilities[rows, predicted] - probabilities[rows, runner_up]
+
+
+def score_artists(y_true, y_pred, artists):
+    """Compute accuracy and the most frequent mistake of each artist."""
+    frame = pd.DataFrame({"artist": artists, "movement": y_true, "predicted": y_pred})
+    frame = frame[~frame["artist"].map(is_unknown_artist).astype(bool)]
+    frame["correct"] = frame["movement"] == frame["predicted"]
+    grouped = frame.groupby("artist")
+    table = grouped.agg(paintings=("correct", "size"), accuracy=("correct", "mean"))
+    table.insert(1, "movements", grouped["movement"].agg(_join_by_frequency))
+    table["mistakes"] = (~frame["correct"]).groupby(frame["artist"]).sum()
+    wrong = frame[~frame["correct"]].groupby("artist")["predicted"]
+    mistakes = wrong.agg(lambda names: _by_frequency(names)[0])
+    table["mistake"] = mistakes.reindex(table.index).astype(object)
+    table["mistake"] = table["mistake"].where(table["mistakes"] > 0, None)
+    return table.sort_values(
+        ["mistakes", "accuracy"], ascending=[False, True], kind="stable"
+    )
+
+
+def _by_frequency(names):
+    """Return the different names, the most frequent first, equals in their order."""
+    counts = names.value_counts(sort=False).sort_index()
+    return counts.sort_values(ascending=False, kind="stable").index.tolist()
+
+
+def _join_by_frequency(names):
+    return ", ".join(map(str, _by_frequency(names)))

@@ -165,6 +165,64 @@ def test_reliability_equals_scikit_learn(evaluation):
     assert evaluation.metrics["calibration_error"] == pytest.approx(expected)
 
 
+def test_least_certain(collection, evaluation):
+    table = evaluation.least_certain(n=7)
+    ranked = np.sort(evaluation.probabilities, axis=1)
+    margins = ranked[:, -1] - ranked[:, -2]
+    np.testing.assert_allclose(table["margin"], np.sort(margins)[:7])
+    for row in table.to_dict("records"):
+        position = row["position"]
+        assert row["movement"] == collection[1][position]
+        assert row["predicted"] == evaluation.y_pred[position]
+        assert row["confidence"] == evaluation.confidence[position]
+        probabilities = dict(
+            zip(evaluation.classes, evaluation.probabilities[position], strict=True)
+        )
+        assert row["predicted"] != row["runner_up"]
+        assert probabilities[row["runner_up"]] == ranked[position, -2]
+    assert len(evaluation.least_certain(n=1000)) == 300
+
+
+def test_margin_is_negative_if_another_movement_is_predicted():
+    evaluation = Evaluation(
+        ["a", "b"],
+        probabilities=[[0.5, 0.5], [0.75, 0.25]],
+        classes=["a", "b"],
+        y_pred=["a", "b"],
+    )
+    table = evaluation.least_certain()
+    assert table["position"].tolist() == [1, 0]
+    assert table["margin"].tolist() == [-0.5, 0]
+    assert table["runner_up"].tolist() == ["a", "b"]
+
+
+def test_per_artist():
+    evaluation = Evaluation(
+        ["a", "b", "b", "c", "c", "c", "a", "a"],
+        y_pred=["b", "c", "a", "c", "c", "c", "a", "b"],
+        groups=["X", "X", "X", "Y", "Y", "Y", "Z", "anonymous"],
+    )
+    table = evaluation.per_artist()
+    assert table.index.name == "artist"
+    assert list(table.itertuples(name=None)) == [
+        ("X", 3, "b, a", 0.0, 3, "a"),
+        ("Y", 3, "c", 1.0, 0, None),
+        ("Z", 1, "a", 1.0, 0, None),
+    ]
+    assert table.columns.tolist() == [
+        *("paintings", "movements", "accuracy", "mistakes", "mistake")
+    ]
+
+
+def test_per_artist_without_mistakes_or_artists():
+    unknown = Evaluation([1, 2], y_pred=[1, 1], groups=["unknown", "?"])
+    assert unknown.per_artist().empty
+    perfect = Evaluation([1, 2], y_pred=[1, 2], groups=["X", "Y"])
+    assert perfect.per_artist()["mistake"].tolist() == [None, None]
+    with pytest.raises(ValueError, match="needs artists"):
+        Evaluation([1, 2], y_pred=[1, 2]).per_artist()
+
+
 def test_coverage(evaluation):
     table = evaluation.coverage()
     correct = evaluation.y_pred == evaluation.y_true
@@ -378,7 +436,11 @@ def test_classifier_without_probabilities(collection):
     assert (
         evaluation.leakage_gap.index.tolist() == evaluation.metrics.index[:3].tolist()
     )
-    for method in (evaluation.reliability, evaluation.coverage):
+    for method in (
+        evaluation.reliability,
+        evaluation.coverage,
+        evaluation.least_certain,
+    ):
         with pytest.raises(ValueError, match="needs probabilities"):
             method()
 

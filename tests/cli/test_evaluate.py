@@ -1,0 +1,52 @@
+"""What `skart evaluate` says of artists."""
+
+import json
+
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
+
+from skart import HandcraftedFeatures, ImageLoader, save_model
+from skart.cli import app
+
+
+@pytest.fixture
+def evaluate(make_folder, tmp_path):
+    """Run `skart evaluate` on paintings of two movements, and return its output."""
+
+    def run(pattern, *words):
+        names = [pattern.format(name, i % 3, i) for name in "ab" for i in range(6)]
+        root = make_folder(names)
+        paths = sorted(map(str, root.rglob("*.jpg")))
+        labels = [path[len(str(root)) + 1] for path in paths]
+        pipe = make_pipeline(
+            ImageLoader(16), HandcraftedFeatures(["hsv"]), LogisticRegression()
+        )
+        save_model(pipe.fit(paths, labels), tmp_path / "model.skart")
+        words = [tmp_path / "model.skart", root, "--cache", tmp_path / "c", *words]
+        result = CliRunner().invoke(app, ["evaluate", *map(str, words)])
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    return run
+
+
+def test_artists_with_mistakes_are_listed(evaluate):
+    words = ("{0}/{0} artist {1}/{2}.jpg", "--folds", "3")
+    artists = json.loads(evaluate(*words, "--format", "json"))["artists"]
+    assert sorted(row["artist"] for row in artists) == [
+        f"{name} artist {i}" for name in "ab" for i in range(3)
+    ]
+    mistakes = [row["mistakes"] for row in artists]
+    assert mistakes == sorted(mistakes, reverse=True) and mistakes[0] > 0
+    text = evaluate(*words).partition("artists with the most mistakes\n")[2]
+    lines = text.splitlines()
+    assert len(lines) == 1 + min(5, sum(n > 0 for n in mistakes))
+    assert artists[0]["artist"] in lines[1] and "taken most often for" in lines[0]
+
+
+def test_unknown_artists_are_not_listed(evaluate):
+    words = ("{0}/{2}.jpg", "--folds", "3")
+    assert json.loads(evaluate(*words, "--format", "json"))["artists"] is None
+    assert "artists with" not in evaluate(*words)
