@@ -75,6 +75,8 @@ def assess(file, data, n_folds, weights, on_error, cache, seed):
     if n_folds is None:
         new = _find_new_paintings(pipe, notes, collection, file, cache)
     if new is not None:
+        if collection.corrected:
+            say(collection.corrected)
         collection.frame = collection.frame[new].reset_index(drop=True)
         evaluation, method = _test(pipe, notes, collection, seed)
     else:
