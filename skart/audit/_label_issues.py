@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import _num_samples
 
 from skart._utils._validation import (
     Integral,
     Interval,
+    check_groups,
     check_paths,
     validate,
     visible,
@@ -31,8 +30,10 @@ _CONSTRAINTS = {
     "random_state": [Integral],
     "verbose": ["verbose"],
 }
-# Networks are sure of themselves: a single probability of nearly 0 decides nothing.
+# Networks are sure of themselves: no probability of nearly 0 decides alone, and where
+# artists are known, that of the classifier counts by its square root.
 _LEAST_PROBABILITY = 1e-4
+_WEIGHT_BESIDE_ARTISTS = 0.5
 # The movements of an artist are known as if by one more painting, of a movement drawn
 # from the collection.
 _PRIOR_PAINTINGS = 1
@@ -53,18 +54,18 @@ def find_label_issues(
     random_state=0,
     verbose=True,
 ):
-    """Find labels that are probably wrong, by predictions of models that lack them.
+    r"""Find labels that are probably wrong, by predictions of models that lack them.
 
     A label is suspect if a classifier that was not trained on the painting expects
-    another one, and if the artist's other paintings have another one. Both are compared
-    with the label by confident learning [1]_. No label is changed.
+    another one, and if the artist's other paintings have another one. Confident
+    learning [1]_ says which labels contradict both too much. No label is changed.
 
     Parameters
     ----------
     estimator : Evaluation, classifier or Pipeline
-        An evaluation with probabilities, or a classifier to cross-validate by
-        :func:`skart.evaluation.evaluate`, fitted or not. A Pipeline from paths should
-        have a ``cache``, so that features are computed once.
+        An evaluation with probabilities, of which those with random folds are used if
+        there are any; or a classifier to cross-validate, fitted or not. A Pipeline from
+        paths should have a ``cache``, so that features are computed once.
     X : array-like of shape (n_paintings,), default=None
         Paths, or any other input that the estimator takes. With an evaluation, its
         paintings in the same order, or all that were passed to ``evaluate``: only paths
@@ -72,8 +73,8 @@ def find_label_issues(
     y : array-like of shape (n_paintings,), default=None
         Labels, the movements. An evaluation has its own.
     groups : array-like of shape (n_paintings,), default=None
-        Artists. An evaluation has its own. If None, random folds are used, and artists
-        tell nothing.
+        Artists; by default, those of the evaluation. Names for unknown artists, as in
+        :func:`audit_collection`, tell nothing.
     index : PaintingIndex, default=None
         Index of the paintings in X, or in the evaluation, to find neighbours with. If
         None, one is made of the features that a Pipeline computes ahead of its last
@@ -85,7 +86,8 @@ def find_label_issues(
         If True and X holds paths, find near duplicates with other labels by
         :func:`audit_collection`. They don't influence the order.
     cv : int, cross-validation splitter or iterable, default=None
-        Folds, as in :func:`skart.evaluation.evaluate`. Not for an evaluation.
+        Folds, as in :func:`skart.evaluation.evaluate`; but None and an int are random
+        folds, whether or not artists are known. Not for an evaluation.
     params : dict, default=None
         Parameters passed to ``fit``, as in :func:`skart.evaluation.evaluate`. Not for
         an evaluation.
@@ -118,15 +120,13 @@ def find_label_issues(
           near duplicates with other labels;
         - ``reason``: all of this in one line.
 
-        Movements by a single artist are not tested: see
-        :func:`skart.evaluation.evaluate`.
-
     Raises
     ------
     TypeError
-        If an argument is passed with an evaluation that has its own, or y is missing.
+        If an argument is passed with an evaluation that has its own, the classifier has
+        no probabilities, or X or y is missing.
     ValueError
-        If there are no probabilities, lengths differ, or ``evaluate`` raises an error.
+        If the evaluation has no probabilities, or lengths differ.
 
     See Also
     --------
@@ -136,21 +136,23 @@ def find_label_issues(
 
     Notes
     -----
-    Let :math:`p(m)` be the probability of movement :math:`m`: the geometric mean of the
-    out-of-fold probabilities with artists apart and with random folds. The former know
-    nothing of the artist, and are often wrong where an artist's paintings differ from
-    others of the movement; the latter recognise artists. Let :math:`q(m)` be the share
-    of :math:`m` in the collection, and :math:`n(m)` the number of *other* paintings
-    of the movement by the artist. The evidence for :math:`m` is
+    Let :math:`p(m)` be the out-of-fold probability of movement :math:`m`, :math:`q(m)`
+    its share of the collection, and :math:`n(m)` the number of *other* paintings of
+    that movement by the artist. The evidence for :math:`m` is
 
-    .. math:: e(m) \\propto p(m) \\frac{(n(m) + q(m)) / (\\sum n + 1)}{q(m)}
+    .. math:: e(m) \propto \sqrt{p(m)} \; \frac{n(m) + q(m)}{q(m)}
 
-    and the score of a label :math:`m` is :math:`1 - e(m)`. Confident learning counts a
-    label as wrong if another movement has the highest :math:`e` of those that reach
-    their threshold: the mean :math:`e` of the paintings with that label [1]_.
+    or :math:`p(m)` if no artist is known. The score of a label :math:`m` is
+    :math:`1 - e(m)`. Confident learning counts a label as wrong if, of the movements
+    whose :math:`e` reaches their threshold, another one has the highest. The threshold
+    of a movement is the mean of its :math:`e` over the paintings with that label [1]_.
 
-    Random folds are those of ``evaluation.random_folds``, if it has any.
-    ``benchmarks/label_issues.py`` compares the order with others.
+    Folds are random because artists are evidence here. With artists apart, classifiers
+    disagree with many correct labels, of artists who differ from others of their
+    movement; ``benchmarks/label_issues.py`` compares both.
+
+    If all paintings of an artist have the same wrong label, nothing contradicts it:
+    look for such artists in an evaluation with artists apart.
 
     References
     ----------
@@ -168,7 +170,7 @@ def find_label_issues(
     >>> table.loc[table["issue"], "position"].tolist()
     [7]
     """
-    _check_arguments(estimator, y, {"groups": groups, "cv": cv, "params": params})
+    _check_arguments(estimator, X, y, {"cv": cv, "params": params})
     validate(
         "find_label_issues",
         {
@@ -183,31 +185,33 @@ def find_label_issues(
         _CONSTRAINTS,
     )
     if isinstance(estimator, Evaluation):
-        evaluation = estimator
-        paintings = _Paintings.of_evaluation(evaluation, X)
+        evaluation = estimator.random_folds or estimator
+        paintings = _Paintings.of_evaluation(evaluation, X, groups)
     else:
+        groups = check_groups(groups, X)
+        is_random = cv is None or isinstance(cv, Integral)
         evaluation = evaluate(
             estimator,
             X,
             y,
-            groups=groups,
+            groups=None if is_random else groups,
             cv=cv,
+            random_folds=False,
             params=params,
             n_jobs=n_jobs,
             random_state=random_state,
         )
-        paintings = _Paintings.of_all(evaluation, X, y, groups)
+        paintings = _Paintings.of_evaluation(evaluation, X, groups)
         if index is None and n_neighbors:
-            index = _make_index(estimator, X)
+            index = make_index(estimator, X)
     evaluation._check_probabilities("find_label_issues")
 
     table = _rank(evaluation, paintings)
-    rows = paintings.tested
-    found = np.empty((len(rows), 0), int)
+    found = np.empty((len(table), 0), int)
     if index is not None and n_neighbors:
         found = _find_neighbors(index, paintings, n_neighbors)
     nearest = [tuple(near[near >= 0].tolist()) for near in found]
-    copies = [()] * len(rows)
+    copies = [()] * len(table)
     if duplicates and paintings.paths is not None:
         copies = _find_copies(paintings, n_jobs, verbose)
     table["neighbors"] = _objects(map(paintings.positions_of, nearest))
@@ -215,41 +219,35 @@ def find_label_issues(
     table["duplicates"] = _objects(map(paintings.positions_of, copies))
     table["duplicate_movements"] = _objects(map(paintings.labels_of, copies))
     table["reason"] = [
-        _explain(one, paintings, row)
-        for one, row in zip(table.itertuples(), rows, strict=True)
+        _explain(one, None if paintings.artists is None else paintings.artists[row])
+        for row, one in enumerate(table.itertuples())
     ]
     order = np.argsort(table.pop("evidence"), kind="stable")
     return table.iloc[order].drop(columns="artist_suggested").reset_index(drop=True)
 
 
 class _Paintings(NamedTuple):
-    """All paintings of which labels are known, and the rows that were tested."""
+    """Paintings of an evaluation: their labels, artists, positions in X, and paths."""
 
     labels: np.ndarray
     artists: np.ndarray | None
-    tested: np.ndarray
     positions: np.ndarray
     paths: list | None
 
     @classmethod
-    def of_all(cls, evaluation, X, y, artists):
-        """Return the paintings that were cross-validated."""
-        paths = check_paths("X", X) if _are_paths(X) else None
-        positions = np.arange(len(y))
-        artists = None if artists is None else np.asarray(artists)
-        return cls(np.asarray(y), artists, evaluation.tested, positions, paths)
-
-    @classmethod
-    def of_evaluation(cls, evaluation, X):
+    def of_evaluation(cls, evaluation, X, artists):
         """Return the paintings of an evaluation."""
         positions, paths = np.asarray(evaluation.tested), None
         if X is not None:
-            places = _find_rows(evaluation, "X", _num_samples(X))
+            positions = _find_rows(evaluation, "X", len(X))
             if _are_paths(X):
-                paths = [check_paths("X", X)[place] for place in places]
-            positions = places
-        tested = np.arange(len(positions))
-        return cls(evaluation.y_true, evaluation.groups, tested, positions, paths)
+                paths = np.array(check_paths("X", X), dtype=object)[positions]
+        if artists is None:
+            artists = evaluation.groups
+        else:
+            artists = np.asarray(artists)
+            artists = artists[_find_rows(evaluation, "groups", len(artists))]
+        return cls(evaluation.y_true, artists, positions, paths)
 
     def positions_of(self, rows):
         """Return a tuple of the positions of rows."""
@@ -260,8 +258,8 @@ class _Paintings(NamedTuple):
         return tuple(self.labels[list(rows)].tolist())
 
 
-def _check_arguments(estimator, y, others):
-    """Raise an error if arguments don't fit the estimator or evaluation."""
+def _check_arguments(estimator, X, y, others):
+    """Raise TypeError if arguments don't fit the estimator or evaluation."""
     if isinstance(estimator, Evaluation):
         for name, value in ({"y": y} | others).items():
             if value is not None:
@@ -280,7 +278,7 @@ def _check_arguments(estimator, y, others):
             f"find_label_issues needs probabilities, and {type(estimator).__name__} "
             "has no predict_proba. Pass CalibratedClassifierCV around it, for example."
         )
-    if y is None:
+    if X is None or y is None:
         raise TypeError("X and y, paintings and labels, are required with a classifier")
 
 
@@ -298,12 +296,12 @@ def _find_rows(evaluation, name, n):
     if n > np.max(evaluation.tested):
         return np.asarray(evaluation.tested)
     raise ValueError(
-        f"{name} holds {n} paintings, and the evaluation {len(evaluation.y_true)}: pass "
-        "the paintings of the evaluation in their order, or all that were evaluated"
+        f"{name} holds {n} paintings, and the evaluation {len(evaluation.y_true)}: "
+        "pass those of the evaluation in their order, or all that evaluate received"
     )
 
 
-def _make_index(estimator, X):
+def make_index(estimator, X):
     """Return an index of the vectors ahead of a Pipeline's last step, or None."""
     if not isinstance(estimator, Pipeline) or len(estimator) < 2:
         return None
@@ -315,23 +313,24 @@ def _make_index(estimator, X):
 
 
 def _rank(evaluation, paintings):
-    """Return the table of movements, probabilities and scores, a row each tested."""
-    classes, rows = evaluation.classes, np.arange(len(evaluation.y_true))
-    given = np.searchsorted(classes, evaluation.y_true)
-    logs = np.log(_pool(evaluation))
-    ratio, counts = _count_by_artist(paintings, classes)
-    evidence = _normalize(logs + np.log(ratio))
+    """Return the table of labels, probabilities and scores, a row for each painting."""
+    classes, rows = evaluation.classes, np.arange(len(paintings.labels))
+    given = np.searchsorted(classes, paintings.labels)
+    probabilities = np.asarray(evaluation.probabilities, float)
+    frequencies, counts = _count_by_artist(paintings, given, len(classes))
+    weight = 1 if paintings.artists is None else _WEIGHT_BESIDE_ARTISTS
+    logs = weight * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+    evidence = _normalize(logs + np.log(frequencies))
     others = evidence.copy()
     others[rows, given] = -1
     suggested = others.argmax(axis=1)
-    probabilities = np.exp(logs)
     n_others = counts.sum(axis=1)
     agreement = np.full(len(rows), np.nan)
     np.divide(counts[rows, given], n_others, out=agreement, where=n_others > 0)
     return pd.DataFrame(
         {
-            "position": paintings.positions[paintings.tested],
-            "movement": evaluation.y_true,
+            "position": paintings.positions,
+            "movement": paintings.labels,
             "probability": probabilities[rows, given],
             "suggested": classes[suggested],
             "suggested_probability": probabilities[rows, suggested],
@@ -345,44 +344,29 @@ def _rank(evaluation, paintings):
     )
 
 
-def _pool(evaluation):
-    """Return probabilities of movements: geometric means of both evaluations."""
-    logs = [
-        np.log(np.maximum(one.probabilities, _LEAST_PROBABILITY))
-        for one in (evaluation, evaluation.random_folds)
-        if one is not None and one.probabilities is not None
-    ]
-    check_consistent_length(*logs)
-    return _normalize(np.mean(logs, axis=0))
-
-
 def _normalize(logs):
     """Return the exponentials, divided so that rows add up to one."""
     values = np.exp(logs - logs.max(axis=1, keepdims=True))
     return values / values.sum(axis=1, keepdims=True)
 
 
-def _count_by_artist(paintings, classes):
-    """Count an artist's other paintings of each movement, for each tested painting.
+def _count_by_artist(paintings, given, n_classes):
+    """Count the artist's other paintings of each movement, for each painting.
 
-    Also return how much more frequent each movement is with the artist than it is in
-    the collection, which is 1 if the artist is unknown.
+    Also return how much more frequent each movement is among them than it is in the
+    collection, smoothed, up to a factor for each painting.
     """
-    labels = np.searchsorted(classes, paintings.labels)
-    shares = np.maximum(np.bincount(labels, minlength=len(classes)), 1) / len(labels)
-    counts = np.zeros((len(labels), len(classes)), int)
+    shares = np.maximum(np.bincount(given, minlength=n_classes), 1) / len(given)
+    counts = np.zeros((len(given), n_classes), int)
     if paintings.artists is not None:
         artists = pd.Series(paintings.artists, dtype=object)
-        codes, _ = pd.factorize(artists.mask(artists.map(is_unknown_artist)))
+        codes, names = pd.factorize(artists.mask(artists.map(is_unknown_artist)))
         known = codes >= 0
-        by_artist = np.zeros((codes.max() + 1, len(classes)), int)
-        np.add.at(by_artist, (codes[known], labels[known]), 1)
+        by_artist = np.zeros((len(names), n_classes), int)
+        np.add.at(by_artist, (codes[known], given[known]), 1)
         counts[known] = by_artist[codes[known]]
-        counts[known, labels[known]] -= 1
-    counts = counts[paintings.tested]
-    smoothed = counts + _PRIOR_PAINTINGS * shares
-    smoothed /= counts.sum(axis=1, keepdims=True) + _PRIOR_PAINTINGS
-    return smoothed / shares, counts
+        counts[known, given[known]] -= 1
+    return (counts + _PRIOR_PAINTINGS * shares) / shares, counts
 
 
 def _contradict(evidence, given):
@@ -399,33 +383,26 @@ def _contradict(evidence, given):
 
 def _find_neighbors(index, paintings, n_neighbors):
     """Return the rows of the nearest paintings by other artists, -1 for none."""
-    n_known = len(index.features_)
-    places = np.arange(len(paintings.labels))
-    if n_known != len(places):
-        if n_known <= paintings.positions.max():
-            raise ValueError(
-                f"index holds {n_known} paintings, and there are {len(places)} here: "
-                "fit it on the same paintings"
-            )
-        places = paintings.positions
+    n_known, n = len(index.features_), len(paintings.labels)
+    places = np.arange(n) if n_known == n else paintings.positions
+    if n_known <= places.max():
+        raise ValueError(
+            f"index holds {n_known} paintings, and there are {n} here: fit it on the "
+            "same paintings"
+        )
     known = PaintingIndex(metric=index.metric, n_jobs=index.n_jobs)
     known.fit(index.features_[places], paintings.artists)
-    n_neighbors = min(n_neighbors, len(places) - 1)
-    return known.kneighbors(n_neighbors=n_neighbors, return_distance=False)[
-        paintings.tested
-    ]
+    return known.kneighbors(n_neighbors=min(n_neighbors, n - 1), return_distance=False)
 
 
 def _find_copies(paintings, n_jobs, verbose):
     """Return tuples of the rows of near duplicates with other labels."""
-    clusters = audit_collection(paintings.paths, n_jobs=n_jobs, verbose=verbose).files[
-        "cluster"
-    ]
-    members = clusters.groupby(clusters).groups
-    labels, copies = paintings.labels, []
-    for row in paintings.tested:
-        near = members.get(clusters[row], []) if pd.notna(clusters[row]) else []
-        copies.append(tuple(int(one) for one in near if labels[one] != labels[row]))
+    audit = audit_collection(paintings.paths, n_jobs=n_jobs, verbose=verbose)
+    clusters, labels = audit.files["cluster"], paintings.labels
+    copies = [()] * len(labels)
+    for members in clusters.groupby(clusters).groups.values():
+        for row in members:
+            copies[row] = tuple(one for one in members if labels[one] != labels[row])
     return copies
 
 
@@ -434,8 +411,8 @@ def _objects(values):
     return pd.Series(list(values), dtype=object)
 
 
-def _explain(one, paintings, row):
-    """Return the reason why a label is suspect, or not, in one line."""
+def _explain(one, artist):
+    """Return the evidence for and against a label in one line."""
     parts = [
         f"{one.suggested} {one.suggested_probability:.0%}, "
         f"{one.movement} {one.probability:.0%}"
@@ -443,15 +420,15 @@ def _explain(one, paintings, row):
     if one.artist_paintings:
         parts.append(
             f"{one.artist_suggested} of {one.artist_paintings} other paintings by "
-            f"{paintings.artists[row]} are {one.suggested}"
+            f"{artist}: {one.suggested}"
         )
     if one.neighbors:
         n = sum(label == one.suggested for label in one.neighbor_movements)
-        others = "" if paintings.artists is None else " by other artists"
+        others = "" if artist is None else " by other artists"
         parts.append(
-            f"{n} of the {len(one.neighbors)} nearest{others} are {one.suggested}"
+            f"{n} of the {len(one.neighbors)} nearest{others}: {one.suggested}"
         )
     if one.duplicates:
         names = sorted(set(map(str, one.duplicate_movements)))
-        parts.append(f"a near duplicate is labelled {', '.join(names)}")
+        parts.append(f"near duplicate: {', '.join(names)}")
     return visible("; ".join(parts))

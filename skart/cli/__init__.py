@@ -12,6 +12,7 @@ from skart.cli import (  # noqa: F401
     _profile,
     _report,
     _reproduce,
+    _suspects,
     _train,
 )
 from skart.cli._app import app, main

@@ -114,6 +114,11 @@ class Collection:
         return self.frame["movement"].to_numpy()
 
     @property
+    def movements(self):
+        """Movements, sorted, each once."""
+        return sorted(self.frame["movement"].unique().tolist())
+
+    @property
     def groups(self):
         """Artists, an array of str; None if no artist is known."""
         artists = self.frame["artist"].to_numpy(dtype=object)
