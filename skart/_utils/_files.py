@@ -55,3 +55,8 @@ def relative_paths(paths):
     return folder, [
         os.path.relpath(path, folder).replace(os.sep, "/") for path in paths
     ]
+
+
+def escape(value):
+    """Return a value as text that is valid Unicode: other bytes become escapes."""
+    return str(value).encode("utf-8", "backslashreplace").decode()

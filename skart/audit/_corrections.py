@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
-from skart._utils._files import relative_paths
+from skart._utils._files import escape, relative_paths
 from skart._utils._validation import check_paths, suggest
 from skart.datasets._tables import clean_names, read_table
 
@@ -80,7 +80,7 @@ def apply_corrections(corrections, paths, labels):
             f"{', '.join(COLUMNS)}, as the page of suspect labels saves them"
         )
     find = _Finder(paths)
-    by_name = {str(label): label for label in labels}
+    by_name = {escape(label): label for label in labels}
     changed, kept, decided = labels.copy(), np.ones(len(labels), bool), {}
     # Spreadsheets count the line of names as the first.
     for number, row in enumerate(table[list(COLUMNS)].itertuples(index=False), start=2):
@@ -102,7 +102,7 @@ def apply_corrections(corrections, paths, labels):
                 f"{where}: the collection has no movement {corrected!r}, to which "
                 f"{row.path!r} is to be changed.{suggest(corrected, by_name)}"
             )
-        current = str(labels[place])
+        current = escape(labels[place])
         if current not in (given, corrected):
             raise ValueError(
                 f"{where}: {row.path!r} is of {given!r} there and of {current!r} in "
@@ -126,9 +126,9 @@ class _Finder:
     """Find paintings by paths relative to any folder above them."""
 
     def __init__(self, paths):
-        names = [_escape(name) for name in relative_paths(paths)[1]]
+        names = [escape(name) for name in relative_paths(paths)[1]]
         self._places = {name: place for place, name in enumerate(names)}
-        self._paths = [_escape(path.replace(os.sep, "/")) for path in paths]
+        self._paths = [escape(path.replace(os.sep, "/")) for path in paths]
 
     def __call__(self, where, path):
         """Return the position of a painting, or raise ValueError."""
@@ -150,8 +150,3 @@ class _Finder:
             f"{where}: {problem}: {path!r}. Paths are relative to the folder of "
             "the collection."
         )
-
-
-def _escape(path):
-    """Return a path as it is saved: bytes that are no UTF-8 become escapes."""
-    return str(path).encode("utf-8", "backslashreplace").decode()

@@ -218,10 +218,10 @@ def find_label_issues(
     table["neighbor_movements"] = _objects(map(paintings.labels_of, nearest))
     table["duplicates"] = _objects(map(paintings.positions_of, copies))
     table["duplicate_movements"] = _objects(map(paintings.labels_of, copies))
-    table["reason"] = [
+    table["reason"] = _objects(
         _explain(one, None if paintings.artists is None else paintings.artists[row])
         for row, one in enumerate(table.itertuples())
-    ]
+    )
     order = np.argsort(table.pop("evidence"), kind="stable")
     return table.iloc[order].drop(columns="artist_suggested").reset_index(drop=True)
 
@@ -330,9 +330,9 @@ def _rank(evaluation, paintings):
     return pd.DataFrame(
         {
             "position": paintings.positions,
-            "movement": paintings.labels,
+            "movement": _as_column(paintings.labels),
             "probability": probabilities[rows, given],
-            "suggested": classes[suggested],
+            "suggested": _as_column(classes[suggested]),
             "suggested_probability": probabilities[rows, suggested],
             "score": 1 - evidence[rows, given],
             "issue": _contradict(evidence, given),
@@ -406,8 +406,13 @@ def _find_copies(paintings, n_jobs, verbose):
     return copies
 
 
+def _as_column(labels):
+    """Return labels as a Series; the strings of pandas can't hold all file names."""
+    return pd.Series(labels, dtype=object if labels.dtype.kind in "OU" else None)
+
+
 def _objects(values):
-    """Return a Series of tuples."""
+    """Return a Series of tuples or texts."""
     return pd.Series(list(values), dtype=object)
 
 
