@@ -14,6 +14,7 @@ from skart.cli import (  # noqa: F401
     _reproduce,
     _similar,
     _suggest,
+    _suspects,
     _train,
 )
 from skart.cli._app import app, main
