@@ -6,10 +6,11 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from skart._utils._files import relative_paths
 from skart.images._formats import UNREADABLE, explain
 from skart.images._thumbnails import load_thumbnail
 from skart.report._html import Page
-from skart.report._text import count, relative_paths
+from skart.report._text import count
 
 _THUMBNAIL_SIDE = 200  # pixels of the longer side
 _MAX_IMAGES = 20  # of one cluster
