@@ -8,18 +8,19 @@ from importlib.util import find_spec
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 from tqdm.auto import tqdm
 
 _LARGE = 10_000  # paintings; above, openTSNE is faster
 _N_COMPONENTS = 50  # principal components that t-SNE and UMAP work on
 _PERPLEXITY = 30
+_SMALL = 500  # paintings up to which exact gradients are faster
 _FEW = 5  # paintings up to which there are too few neighbours
 _WIDTH_TO_HEIGHT = 4 / 3  # of a grid
 
 
-def choose_layout(layout, n_paintings):
-    """Return the layout for a number of paintings, a key of `_LAYOUTS`."""
+def check_layout(layout, n_paintings):
+    """Return the layout to be used, a key of `_LAYOUTS`; warn if it takes long."""
     if n_paintings <= _FEW:
         return "pca"
     if layout == "umap" and not find_spec("umap"):
@@ -27,26 +28,23 @@ def choose_layout(layout, n_paintings):
             "layout='umap' needs umap-learn: pip install umap-learn, or pass "
             "layout='tsne'"
         )
-    if layout != "auto":
-        return layout
-    if n_paintings > _LARGE and not find_spec("openTSNE"):
+    if layout == "tsne" and n_paintings > _LARGE and not find_spec("openTSNE"):
         warnings.warn(
-            f"{n_paintings:,} paintings are laid out by layout='pca', which separates "
-            "less than t-SNE. For t-SNE, pip install skart[large]; or pass "
-            "layout='tsne', which takes several minutes without it.",
-            stacklevel=4,
+            f"t-SNE of {n_paintings:,} paintings takes minutes. To halve the time, pip "
+            "install skart[large]; layout='pca' takes seconds and separates less.",
+            stacklevel=3,
         )
-        return "pca"
-    return "tsne"
+    return layout
 
 
 def compute_layout(features, layout, random_state, verbose):
     """Return places of paintings, (n, 2), by a key of `_LAYOUTS`."""
-    features = StandardScaler().fit_transform(features)
+    # Of unit length, so that distances are those of PaintingIndex.
+    features = normalize(StandardScaler().fit_transform(features))
+    if np.ptp(features, axis=0).max() < 1e-6:  # they are all alike
+        return np.zeros((len(features), 2), np.float32)
     n_components = min(_N_COMPONENTS, *features.shape)
     reduced = PCA(n_components, random_state=random_state).fit_transform(features)
-    if np.ptp(reduced, axis=0).max() < 1e-6:  # they are all alike
-        return np.zeros((len(features), 2), np.float32)
     embedding = _LAYOUTS[layout](reduced, random_state, verbose)
     return np.ascontiguousarray(embedding, np.float32)
 
@@ -58,11 +56,17 @@ def _place_by_pca(reduced, random_state, verbose):
 
 def _place_by_tsne(reduced, random_state, verbose):
     """Return a t-SNE, by openTSNE if it is installed and there are many paintings."""
-    perplexity = min(_PERPLEXITY, (len(reduced) - 1) / 3)
+    # With more neighbours, small groups would merge.
+    perplexity = min(_PERPLEXITY, max(2, len(reduced) / 6))
     if len(reduced) > _LARGE and find_spec("openTSNE"):
         return _place_by_opentsne(reduced, perplexity, random_state, verbose)
     initial = _scale_start(_place_by_pca(reduced, random_state, verbose))
-    tsne = TSNE(perplexity=perplexity, init=initial, random_state=random_state)
+    tsne = TSNE(
+        perplexity=perplexity,
+        init=initial,
+        method="exact" if len(reduced) <= _SMALL else "barnes_hut",
+        random_state=random_state,
+    )
     with _clock(f"laying out {len(reduced):,} paintings", verbose):
         return tsne.fit_transform(reduced)
 
@@ -122,7 +126,6 @@ def _clock(text, verbose):
 
         def tick():
             while not done.wait(1):
-                bar.update(0)
                 bar.refresh()
 
         thread = threading.Thread(target=tick, daemon=True)

@@ -18,28 +18,27 @@ from skart._utils._validation import (
 )
 from skart.exploration._extraction import EXTRACTOR
 from skart.exploration._index import PaintingIndex
-from skart.exploration._layout import choose_layout, compute_layout, make_grid
+from skart.exploration._layout import check_layout, compute_layout, make_grid
 
 
 class CollectionMap(BaseEstimator):
     """Map of a collection: similar paintings are near each other.
 
-    Features are standardized and scaled to unit length, reduced by PCA to 50 components,
+    Features are standardized, scaled to unit length, reduced by PCA to 50 components
     and laid out in a plane. :meth:`to_html` writes a page that shows the paintings.
 
     Parameters
     ----------
     extractor : transformer or Pipeline, default=None
-        From paintings to features: a :class:`skart.FeatureExtractor`, or a Pipeline such
-        as ``pipe[:-1]``. If None, X holds features, such as the ``features_`` of a
+        From paintings to features: a :class:`skart.FeatureExtractor`, or a Pipeline
+        such as ``pipe[:-1]``. If None, X holds features, such as the ``features_`` of a
         :class:`PaintingIndex`.
-    layout : {"auto", "tsne", "pca", "umap"}, default="auto"
-        How places are computed. "tsne" is t-SNE [1]_ that starts from PCA [2]_: by
-        scikit-learn up to 10,000 paintings, and beyond by openTSNE [3]_ if it is
-        installed. "pca" keeps the first two principal components, which takes seconds
-        and separates less. "umap" is UMAP [4]_ and requires umap-learn. "auto" is t-SNE,
-        or PCA with a warning for more than 10,000 paintings without openTSNE. Up to five
-        paintings are always laid out by PCA.
+    layout : {"tsne", "pca", "umap"}, default="tsne"
+        How places are computed. "tsne" is t-SNE [1]_ that starts from PCA [2]_; for
+        more than 10,000 paintings by openTSNE [3]_ if it is installed, else by
+        scikit-learn. "pca" keeps the first two principal components, which takes
+        seconds and separates less. "umap" is UMAP [4]_ and requires umap-learn. Up to
+        five paintings are always laid out by PCA.
     random_state : int, default=0
         Seed. With the same features, versions and machine, the map is the same.
     verbose : bool, default=True
@@ -68,19 +67,20 @@ class CollectionMap(BaseEstimator):
 
     Notes
     -----
-    Only neighbourhoods have a meaning: distances between groups, and the sizes of groups,
-    mean little in t-SNE and UMAP.
+    Only neighbourhoods have a meaning: distances between groups, and the sizes of
+    groups, mean little in t-SNE and UMAP.
 
     References
     ----------
     .. [1] van der Maaten, Hinton. "Visualizing Data using t-SNE". Journal of Machine
        Learning Research 9, 2008.
-    .. [2] Kobak, Berens. "The art of using t-SNE for single-cell transcriptomics". Nature
-       Communications 10, 2019.
+    .. [2] Kobak, Berens. "The art of using t-SNE for single-cell transcriptomics".
+       Nature Communications 10, 2019.
     .. [3] Poličar, Stražar, Zupan. "openTSNE: A Modular Python Library for t-SNE
-       Dimensionality Reduction and Embedding". Journal of Statistical Software 109, 2024.
-    .. [4] McInnes, Healy, Melville. "UMAP: Uniform Manifold Approximation and Projection
-       for Dimension Reduction". 2018.
+       Dimensionality Reduction and Embedding". Journal of Statistical Software 109,
+       2024.
+    .. [4] McInnes, Healy, Melville. "UMAP: Uniform Manifold Approximation and
+       Projection for Dimension Reduction". 2018.
 
     Examples
     --------
@@ -94,12 +94,12 @@ class CollectionMap(BaseEstimator):
 
     _parameter_constraints = {
         "extractor": EXTRACTOR,
-        "layout": [StrOptions({"auto", "tsne", "pca", "umap"})],
+        "layout": [StrOptions({"tsne", "pca", "umap"})],
         "random_state": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["boolean"],
     }
 
-    def __init__(self, extractor=None, *, layout="auto", random_state=0, verbose=True):
+    def __init__(self, extractor=None, *, layout="tsne", random_state=0, verbose=True):
         self.extractor = extractor
         self.layout = layout
         self.random_state = random_state
@@ -130,7 +130,7 @@ class CollectionMap(BaseEstimator):
         """
         validate_params(self)
         check_consistent_length(X, y, artists)
-        layout = choose_layout(self.layout, len(X))
+        layout = check_layout(self.layout, len(X))
         self.index_ = PaintingIndex(self.extractor).fit(X, artists)
         self.paths_ = None
         if self.extractor is not None and _are_paths(X):
@@ -158,9 +158,9 @@ class CollectionMap(BaseEstimator):
     ):
         """Write a page that shows the paintings as a map, a grid and a table.
 
-        The page is one file that loads nothing and needs no server. In it, paintings are
-        coloured, filtered, searched, and selected with a lasso; a selection is downloaded
-        as CSV. Its paths are relative to the folder that all images have in common.
+        The page is one file that loads nothing and needs no server. In it, paintings
+        are coloured, filtered, searched, and selected with a lasso; a selection is
+        downloaded as CSV, with paths relative to the common folder of all images.
 
         Parameters
         ----------

@@ -110,7 +110,7 @@ def order_names(values):
 
 
 def _make_facet(name, values, like=None):
-    """Return a facet: its names, and the code and colour of each; None without values."""
+    """Return a facet: names, their colours, and a code for each painting, or None."""
     if values is None:
         return None
     # The colours go to the most frequent values, and the list is sorted.

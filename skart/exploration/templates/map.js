@@ -61,14 +61,12 @@ function update() {
 }
 
 function say(number = shown.reduce((sum, one) => sum + one, 0)) {
-  let text = number === n ? count(n) : `${number.toLocaleString("en")} of ${count(n)} shown`;
-  if (selected.size) text += `, ${selected.size.toLocaleString("en")} selected`;
+  const text = number === n ? count(n) : `${number.toLocaleString("en")} of ${count(n)} shown`;
   get("status").textContent = text;
   document.body.dataset.shown = number;
   document.body.dataset.selected = selected.size;
-  for (const button of document.querySelectorAll("[data-needs]")) {
-    button.disabled = !(button.dataset.needs === "selected" ? selected.size : number);
-  }
+  get("selection").hidden = !selected.size;
+  get("selection").firstElementChild.textContent = `${selected.size.toLocaleString("en")} selected`;
 }
 
 // Colours and filters
@@ -98,27 +96,9 @@ function fillFilters() {
     panel.append(element("label", {}, "Colour by", choice));
   }
   for (const facet of facets) panel.append(makeFilter(facet));
-  const action = (text, needs, act) => {
-    const button = element("button", { type: "button" }, text);
-    button.dataset.needs = needs;
-    button.addEventListener("click", act);
-    return button;
-  };
-  panel.append(
-    element(
-      "details",
-      { open: true, id: "selection" },
-      element("summary", {}, "Selection"),
-      element("p", { className: "quiet" }, "Draw around paintings with the lasso, or with Shift held down."),
-      element(
-        "div",
-        { className: "actions" },
-        action("Download CSV", "selected", download),
-        action("Select shown", "shown", () => select(shownOnes())),
-        action("Clear", "selected", () => select([])),
-      ),
-    ),
-  );
+  const choose = element("button", { type: "button", id: "select-shown" }, "Select all shown");
+  choose.addEventListener("click", () => select(shownOnes()));
+  panel.append(element("div", { className: "actions last" }, choose));
   showSwatches();
 }
 

@@ -72,7 +72,10 @@ get("canvas").addEventListener("pointerup", (event) => {
   if (!pointers.delete(event.pointerId) || !press) return;
   const { x, y, moved } = press;
   if (canvas.polygon) select(canvas.enclosed());
-  else if (!moved) pick(canvas.find(x, y));
+  else if (!moved) {
+    pick(canvas.find(x, y));
+    if (canvas.picked !== null) keepInSight(canvas.picked);
+  }
   release();
 });
 
@@ -127,8 +130,9 @@ get("canvas").addEventListener("keydown", (event) => {
 function keepInSight(i) {
   const [x, y] = canvas.place(i);
   const { right = 0, bottom = 0 } = covered();
-  const margin = 60;
-  const inside = x > margin && y > margin && x < canvas.width - right - margin && y < canvas.height - bottom - margin;
+  const margin = 40;
+  const inside =
+    x > margin && y > margin && x < canvas.width - right - margin && y < canvas.height - bottom - margin;
   if (!inside) canvas.show(i, { right, bottom, nearer: false });
 }
 
@@ -230,6 +234,12 @@ get("lasso").addEventListener("click", () => setLasso(!lasso));
 get("zoom-in").addEventListener("click", () => canvas.zoom(1.6, undefined, undefined, true));
 get("zoom-out").addEventListener("click", () => canvas.zoom(1 / 1.6, undefined, undefined, true));
 get("show-all").addEventListener("click", () => canvas.move(canvas.fit(), 400));
+
+get("download").addEventListener("click", download);
+get("clear").addEventListener("click", () => {
+  select([]);
+  if (view !== "table") get("canvas").focus();
+});
 
 fillFilters();
 get("close-filters").addEventListener("click", () => showFilters(false));
