@@ -8,6 +8,7 @@ from skart.cli import (  # noqa: F401
     _evaluate,
     _export,
     _info,
+    _map,
     _predict,
     _profile,
     _report,
