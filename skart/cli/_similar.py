@@ -183,8 +183,8 @@ def _as_csv(paths, neighbors, failures, collection):
 
 def _as_table(paths, neighbors, failures, collection):
     """Return a line for each neighbour, of at most 80 characters."""
+    from skart._utils._files import relative_paths
     from skart._utils._validation import visible
-    from skart.report._text import relative_paths
 
     if not neighbors:
         return None
