@@ -147,6 +147,7 @@ def test_unreadable_images_are_named_and_others_answered(similar, paintings, tmp
     assert done.exit_code == 2 and "--on-error skip" in done.stderr
     done = similar(scans / "good.png", "--format", "json", "--on-error", "skip")
     assert len(json.loads(done.stdout)[0]["neighbors"]) == 8
+    assert "A/0.png': not an image" in done.stderr and done.exit_code == 0
 
 
 def test_unknown_artists(similar, paintings, tmp_path):
