@@ -60,6 +60,8 @@ bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight 
 	$(BIN)/python benchmarks/fine_tuning.py --paintings 32 --cuts mixed9
 	$(BIN)/python benchmarks/memory.py --paintings 300
 	$(BIN)/python benchmarks/growth.py --paintings 500 1000 2000
+	$(BIN)/python benchmarks/neighbors.py --shapes 18000x512 --rounds 3 --drawn-artists 4 \
+		--drawn-per-artist 2
 	$(BIN)/python benchmarks/audit.py --artists 2 --per-artist 6 --sizes 250 500
 
 fuzz: $(VENV)/installed  ## Decode damaged image files for five minutes

@@ -1,4 +1,4 @@
-"""Files: atomic writes, fingerprints and digests."""
+"""Files: atomic writes, fingerprints, digests and relative paths."""
 
 import contextlib
 import hashlib
@@ -43,3 +43,20 @@ def file_digest(path):
     """Return the SHA-256 of the bytes of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def relative_paths(paths):
+    """Return the common folder of paths, and the paths relative to it."""
+    paths = [os.path.abspath(path) for path in paths]
+    try:
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+    except ValueError:  # on several drives
+        return "", paths
+    return folder, [
+        os.path.relpath(path, folder).replace(os.sep, "/") for path in paths
+    ]
+
+
+def escape(value):
+    """Return a value as text that is valid Unicode: other bytes become escapes."""
+    return str(value).encode("utf-8", "backslashreplace").decode()

@@ -29,15 +29,16 @@ def make_environment(package):
     return environment
 
 
-def render_app(package, name, *, title, data, **context):
+def render_app(package, name, *, title, data, scripts=None, **context):
     """Render `name`.html of a package with its script and style, and data as JSON.
 
-    The template extends app.html. Its script finds the data by ``readData()``; no other
-    script runs, and nothing is loaded.
+    The template extends app.html. Its script, by default `name`.js, finds the data by
+    ``readData()``; no other script runs, and nothing is loaded.
     """
+    scripts = [(package, file) for file in scripts or [f"{name}.js"]]
     script = "\n".join(
         (resources.files(source) / "templates" / file).read_text("utf-8")
-        for source, file in (("skart._utils", "app.js"), (package, f"{name}.js"))
+        for source, file in [("skart._utils", "app.js"), *scripts]
     )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
@@ -85,10 +86,10 @@ def encode_text(text):
     return text.encode("utf-8", "backslashreplace")
 
 
-def encode_jpeg(image, quality):
+def encode_jpeg(image, quality, subsampling="4:4:4"):
     """Return a PIL image as JPEG bytes."""
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality, subsampling=0)
+    image.save(file, "JPEG", quality=quality, subsampling=subsampling)
     return file.getvalue()
 
 

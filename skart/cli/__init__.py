@@ -8,11 +8,14 @@ from skart.cli import (  # noqa: F401
     _evaluate,
     _export,
     _info,
+    _map,
     _predict,
     _profile,
     _report,
     _reproduce,
+    _similar,
     _suggest,
+    _suspects,
     _train,
 )
 from skart.cli._app import app, main

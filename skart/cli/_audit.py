@@ -123,8 +123,8 @@ def _write_csv(table, file):
 
 def _as_text(found):
     """Return the numbers of findings, and the most severe findings of each problem."""
+    from skart._utils._files import relative_paths
     from skart._utils._validation import visible
-    from skart.report._text import relative_paths
 
     table, files = found.table, found.files["path"]
     lines = [f"{len(files)} images, {len(table)} findings"]

@@ -22,7 +22,8 @@ class Collection:
 
     Movements of fewer than `least` paintings are left out. `frame` has the columns
     path, movement and artist; `differences` lists the differences from the published
-    Pandora18K, and is None for other collections.
+    Pandora18K, and is None for other collections; `corrected` says how many movements
+    were corrected, and is None without corrections.
     """
 
     def __init__(
@@ -57,11 +58,25 @@ class Collection:
         frame["movement"] = bunch.labels
         # Unknown artists count as one, so that they are never kept apart.
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
+        self.corrected = None
+        if source.corrections is not None:
+            frame = self._correct(frame, source.corrections)
         if on_error == "skip":
             frame = frame[find_readable(frame["path"])]
         self.frame = frame.reset_index(drop=True)
         self.left_out = []
         self.drop_small(least)
+
+    def _correct(self, frame, file):
+        """Return the frame with the movements of a file of corrections."""
+        from skart.audit import apply_corrections
+
+        labels, kept = apply_corrections(file, frame["path"], frame["movement"])
+        n_changed = int((labels != frame["movement"].to_numpy())[kept].sum())
+        self.corrected = (
+            f"corrections: {n_changed} changed, {int((~kept).sum())} left out"
+        )
+        return frame.assign(movement=labels)[kept]
 
     def drop_small(self, least=LEAST_PAINTINGS):
         """Leave out the movements of fewer than `least` paintings."""
@@ -99,6 +114,11 @@ class Collection:
         return self.frame["movement"].to_numpy()
 
     @property
+    def movements(self):
+        """Movements, sorted, each once."""
+        return sorted(self.frame["movement"].unique().tolist())
+
+    @property
     def groups(self):
         """Artists, an array of str; None if no artist is known."""
         artists = self.frame["artist"].to_numpy(dtype=object)
@@ -114,6 +134,8 @@ class Collection:
     def remarks(self):
         """Return lines on the files and movements that are left out."""
         remarks = [f"skipped: {n} {reason}" for reason, n in self.skipped.items()]
+        if self.corrected:
+            remarks.append(self.corrected)
         if self.empty:
             names = ", ".join(map(visible, self.empty))
             remarks.append(f"movements without images: {names}")

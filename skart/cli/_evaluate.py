@@ -55,11 +55,12 @@ def evaluate(
     return write(evaluation, assessed.method)
 
 
-def assess(file, data, n_folds, weights, on_error, cache, seed):
+def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):
     """Test a model on paintings it has not seen, or cross-validate its pipeline.
 
-    Return a Bunch: `evaluation`, `collection` (of the paintings in it, in the same
-    order), `method` (a description), `pipe` and `notes` (of the model file).
+    With ``apart=False``, folds are random even if artists are known. Return a Bunch:
+    `evaluation`, `collection` (of the paintings in it, in the same order), `method` (a
+    description), `pipe` and `notes` (of the model file).
     """
     from sklearn.utils import Bunch
 
@@ -76,6 +77,8 @@ def assess(file, data, n_folds, weights, on_error, cache, seed):
     if n_folds is None:
         new = _find_new_paintings(pipe, notes, collection, file, cache)
     if new is not None:
+        if collection.corrected:
+            say(collection.corrected)
         collection.frame = collection.frame[new].reset_index(drop=True)
         evaluation, method = _test(pipe, notes, collection, seed)
     else:
@@ -88,7 +91,9 @@ def assess(file, data, n_folds, weights, on_error, cache, seed):
                 "too, name them by --artist-column or --artists."
             )
         n_folds = n_folds or _N_FOLDS
-        evaluation, method = _cross_validate(pipe, collection, n_folds, seed)
+        evaluation, method = cross_validate(
+            pipe, collection, n_folds, seed, apart=apart
+        )
         if notes.get("search"):
             method += "; its parameters were searched for on some of these paintings"
     return Bunch(
@@ -150,8 +155,11 @@ def _test(pipe, notes, collection, seed):
     return evaluation, method
 
 
-def _cross_validate(pipe, collection, n_folds, seed):
-    """Return the evaluation of new fits of the pipeline, and the method."""
+def cross_validate(pipe, collection, n_folds, seed, *, apart=True):
+    """Return the evaluation of new fits of the pipeline, and the method.
+
+    The paintings that are not tested are removed from the collection.
+    """
     from skart.classifiers._base import BaseKerasClassifier
     from skart.cli._collection import validation_share
     from skart.evaluation import evaluate
@@ -177,13 +185,15 @@ def _cross_validate(pipe, collection, n_folds, seed):
         pipe,
         collection.paths,
         collection.labels,
-        groups=groups,
+        groups=groups if apart else None,
         cv=n_folds,
         params=params,
         random_state=seed,
     )
     collection.frame = collection.frame.iloc[evaluation.tested].reset_index(drop=True)
     n_folds = len(set(evaluation.folds))
+    if not apart:
+        return evaluation, f"cross-validated with {n_folds} random folds"
     if groups is not None:
         return evaluation, f"cross-validated with {n_folds} folds, artists kept apart"
     return evaluation, (

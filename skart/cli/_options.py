@@ -42,6 +42,10 @@ class Source:
         Path | None,
         "Folder to which the paths in a table refer. Default: that of the table.",
     ) = None
+    corrections: option(
+        Path | None,
+        "CSV file of corrected movements, as the page of `skart suspects` saves it.",
+    ) = None
 
     def __str__(self):
         return str(self.path)

@@ -1,6 +1,7 @@
 """``skart predict``: the movements of images."""
 
 import csv
+import dataclasses
 import io
 import os
 import warnings
@@ -9,11 +10,21 @@ from pathlib import Path
 from typing import Literal
 
 from skart.cli import _options as options
-from skart.cli._app import argument, as_json, command, option, say
+from skart.cli._app import argument, as_json, check_out, command, option, say
 
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
 _FEW = 32
+_TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
+
+
+_N_NEIGHBORS = 6  # training paintings beside a prediction
+
+
+def _of_data(name):
+    """Return an option of `Source` that is for --data."""
+    (field,) = (x for x in dataclasses.fields(options.Source) if x.name == name)
+    return field.type
 
 
 @command
@@ -38,6 +49,18 @@ def predict(
         "Order of the images: as given, or those first of which the model is least "
         "sure, by the difference between the two highest probabilities.",
     ) = "given",
+    html: option(Path | None, "HTML file for a page of images and predictions.") = None,
+    data: option(
+        Path | None,
+        "The folder or table that the model was trained on. For each image, the page "
+        "then shows the nearest paintings of the predicted movement.",
+        metavar="DIR",
+    ) = None,
+    part: _of_data("part") = None,
+    artists: _of_data("artists") = None,
+    movement_column: _of_data("movement_column") = None,
+    artist_column: _of_data("artist_column") = None,
+    force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
     """Predict the movement of images.
@@ -45,6 +68,10 @@ def predict(
     FILE is a model by `skart train` or a file by `skart export`. Images that can't be
     read are listed, the others are predicted, and the exit status is 1. The CSV format
     keeps the columns of a table.
+
+    With --html and --data, the predictions are explained by examples: training
+    paintings of the predicted movement that are nearest to the image. Those by its own
+    artist are left out if the image is one of them.
 
     Examples
     --------
@@ -59,18 +86,21 @@ def predict(
         skart predict model.skart scans/ --sort unsure
 
         skart predict model.onnx painting.jpg
+
+        skart predict model.skart scans/ --html scans.html --data paintings/
     """
-    paths, columns = [], {}
-    for image in (image.expanduser() for image in images):
-        if image.suffix.lower() in (".csv", ".tsv", ".xlsx", ".parquet"):
-            found = _read_table(image, path_column, root)
-            columns |= found
-            paths += found
-        elif image.is_dir():
-            paths += list_folder(image)
-        else:
-            paths.append(str(image))
-    paths = list(dict.fromkeys(paths))
+    if html is not None:
+        check_out(html, force=force, suffix=".html", option="--html")
+    elif data is not None:
+        raise ValueError("--data is for the page of --html: pass both, or neither")
+    columns = {}
+
+    def read_table(file):
+        found = _read_table(file, path_column, root)
+        columns.update(found)
+        return found
+
+    paths = list_paths(images, read_table)
     # The difference between the two highest probabilities needs two movements.
     n_ranked = top_k if sort == "given" else max(top_k, 2)
     predictions, failures = predict_images(
@@ -83,6 +113,18 @@ def predict(
         paths = [*predictions, *failures]
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
+    if html is not None:
+        source = data and options.Source(
+            data,
+            part=part,
+            artists=artists,
+            path_column=path_column if data.is_file() else None,
+            movement_column=movement_column,
+            artist_column=artist_column,
+            root=root if data.is_file() else None,
+        )
+        _write_page(html, model, source, predictions, failures, weights, cache)
+        say(f"saved {html}")
     if format == "json":
         text = _as_json(paths, predictions, failures)
     elif format == "csv":
@@ -157,6 +199,86 @@ def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
             "step in sklearn.calibration.CalibratedClassifierCV and fit it again."
         )
     return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
+
+
+def list_paths(images, read_table=None):
+    """Return the image files in a list of files, folders and tables."""
+    paths = []
+    for image in (image.expanduser() for image in images):
+        if read_table is not None and image.suffix.lower() in _TABLES:
+            paths += read_table(image)
+        elif image.is_dir():
+            paths += list_folder(image)
+        else:
+            paths.append(str(image))
+    return list(dict.fromkeys(paths))
+
+
+def _write_page(html, model, source, predictions, failures, weights, cache):
+    """Write a page of predictions, with training paintings if there is a `Source`."""
+    from skart.report._neighbors import write_neighbors
+
+    neighbors, captions = dict.fromkeys(predictions, []), {}
+    if source is not None and predictions:
+        neighbors, captions = _explain(model, source, predictions, weights, cache)
+    write_neighbors(
+        html,
+        neighbors,
+        title="Predicted movements",
+        subtitle=f"by {model.name}",
+        captions=captions,
+        predictions=predictions,
+        failures=failures,
+    )
+
+
+def _explain(model, source, predictions, weights, cache):
+    """Return the training paintings nearest to each image, and their captions."""
+    import numpy as np
+
+    from skart.cli._collection import Collection, make_extractor
+    from skart.cli._similar import extract_features, list_neighbors
+    from skart.exploration import PaintingIndex
+    from skart.persistence import model_info
+    from skart.persistence._exported import load_exported
+    from skart.persistence._parts import digest_paintings
+
+    if load_exported(model) is not None:
+        raise ValueError(
+            f"--data needs a model of skart train, and {str(model)!r} is an exported "
+            "one, which returns no features. Leave --data out, or pass the model"
+        )
+    collection = Collection(source, least=1)
+    known = (model_info(model)["notes"] or {}).get("digests")
+    if known is None:
+        say(
+            "The model file doesn't list the paintings it was trained on, so all "
+            "paintings of --data are compared."
+        )
+    else:
+        trained = np.isin(digest_paintings(collection.paths, cache), known)
+        if not trained.any():
+            raise ValueError(
+                f"--data {source}: the model was trained on none of these "
+                f"{len(trained)} paintings. Name the paintings it was trained on."
+            )
+        collection.frame = collection.frame[trained].reset_index(drop=True)
+    extractor = make_extractor(model, weights, cache, say, on_error="blank")
+    index = PaintingIndex().fit(
+        extract_features(extractor, collection.paths)[0], collection.groups
+    )
+    movements = np.array([ranked[0][0] for ranked in predictions.values()])
+    found = index.kneighbors(
+        extract_features(extractor, list(predictions))[0],
+        _N_NEIGHBORS,
+        among=collection.labels == movements[:, None],
+    )
+    others = ", by other artists" if collection.artists_known else ""
+    neighbors, captions = {}, {}
+    for path, movement, *rows in zip(predictions, movements, *found, strict=True):
+        neighbors[path] = list_neighbors(*rows, collection)
+        captions[path] = f"The nearest training paintings of {movement}{others}"
+    return neighbors, captions
 
 
 def _sort_by_margin(predictions):

@@ -1,2 +1,3 @@
 from ._index import PaintingIndex as PaintingIndex
+from ._map import CollectionMap as CollectionMap
 from ._suggestions import suggest_paintings as suggest_paintings

@@ -1,6 +1,8 @@
 from ._confidence import CoverageDisplay as CoverageDisplay
 from ._confidence import ReliabilityDisplay as ReliabilityDisplay
+from ._map import MapDisplay as MapDisplay
 from ._mistakes import MistakesDisplay as MistakesDisplay
+from ._neighbors import NeighborsDisplay as NeighborsDisplay
 from ._paintings import ImageSizeDisplay as ImageSizeDisplay
 from ._paintings import SamplesDisplay as SamplesDisplay
 from ._predictions import ConfusionDisplay as ConfusionDisplay

@@ -154,7 +154,7 @@ class MistakesDisplay:
             self.axes_[0].text(0, 0.5, "no mistakes")
         for place, image in enumerate(self.images):
             ax_ = self.axes_[place]
-            ax_.imshow(_trim(image))
+            ax_.imshow(trim_padding(image))
             ax_.set_anchor("NW")
             lines = [f"{self.y_pred[place]}?", f"is {self.y_true[place]}"]
             if self.confidence is not None:
@@ -172,7 +172,7 @@ def select_mistakes(y_true, y_pred, confidence=None):
     return wrong[np.argsort(-np.asarray(confidence)[wrong], kind="stable")]
 
 
-def _trim(image):
+def trim_padding(image):
     """Crop the black padding of an image, unless all of it is black."""
     seen = image.any(axis=2)
     rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))

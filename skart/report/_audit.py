@@ -6,10 +6,11 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from skart._utils._files import relative_paths
 from skart.images._formats import UNREADABLE, explain
 from skart.images._thumbnails import load_thumbnail
 from skart.report._html import Page
-from skart.report._text import count, relative_paths
+from skart.report._text import count
 
 _THUMBNAIL_SIDE = 200  # pixels of the longer side
 _MAX_IMAGES = 20  # of one cluster
@@ -71,7 +72,7 @@ def write_audit(audit, path, *, max_clusters=200):
     """
     page = Page(f"Audit of {count(len(audit.files), 'painting')}")
     page.section("Summary").table(audit.summary())
-    names = _NamesAndLinks(audit.files["path"], path)
+    names = NamesAndLinks(audit.files["path"], path)
     _fill_clusters(page, audit, max_clusters, names)
     for problem, found in audit.table.groupby("problem", sort=False):
         if problem.endswith("duplicate") or problem.startswith("conflicting"):
@@ -82,7 +83,7 @@ def write_audit(audit, path, *, max_clusters=200):
     return page.write(path)
 
 
-class _NamesAndLinks:
+class NamesAndLinks:
     """Names of files relative to their common folder, and links from the page."""
 
     # No absolute paths: the page may be passed on.

@@ -140,6 +140,11 @@ class Section:
         ]
         self._add("gallery", thumbnails=shown, caption=caption)
 
+    def portrait(self, image, *, lines, link=None, bars=None):
+        """Add one thumbnail, and beside it shares by name, a dict, as bars."""
+        uri = None if image is None else jpeg_uri(image)
+        self._add("portrait", uri=uri, lines=lines, link=link, bars=bars or {})
+
     def download(self, name, frame, *, text):
         """Add a table as CSV files in the page, each with its SHA-256."""
         # Browsers limit the length of links: large tables are split into parts.

@@ -5,10 +5,11 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from skart._utils._files import relative_paths
 from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
 from skart.plotting._mistakes import select_mistakes
-from skart.report._text import count, relative_paths
+from skart.report._text import count
 
 _MAX_FILES_SHOWN = 1000
 _N_MISTAKES = 12

@@ -1,7 +1,5 @@
 """Sentences of the report, and its model card."""
 
-import os
-
 import pandas as pd
 
 
@@ -15,18 +13,6 @@ def with_interval(value, low, high):
     if pd.isna(value):
         return "–"
     return f"{value:.1%} ({100 * low:.1f}–{100 * high:.1f})"
-
-
-def relative_paths(paths):
-    """Return the common folder of paths, and the paths relative to it."""
-    paths = [os.path.abspath(path) for path in paths]
-    try:
-        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
-    except ValueError:  # on several drives
-        return "", paths
-    return folder, [
-        os.path.relpath(path, folder).replace(os.sep, "/") for path in paths
-    ]
 
 
 def summarize(evaluation, intervals, scores):

@@ -1,0 +1,439 @@
+"""Labels that are probably wrong: confident learning, with what artists tell."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from skart._utils._validation import (
+    Integral,
+    Interval,
+    check_groups,
+    check_paths,
+    validate,
+    visible,
+)
+from skart.audit._audit import audit_collection
+from skart.datasets._folder import is_unknown_artist
+from skart.evaluation import Evaluation, evaluate
+from skart.exploration import PaintingIndex
+from skart.features._stored import StoredFeatures
+
+_CONSTRAINTS = {
+    "index": [PaintingIndex, None],
+    "n_neighbors": [Interval(Integral, 0, None, closed="left")],
+    "duplicates": ["boolean"],
+    "params": [dict, None],
+    "n_jobs": [Integral, None],
+    "random_state": [Integral],
+    "verbose": ["verbose"],
+}
+# Networks are sure of themselves: no probability of nearly 0 decides alone, and where
+# artists are known, that of the classifier counts by its square root.
+_LEAST_PROBABILITY = 1e-4
+_WEIGHT_BESIDE_ARTISTS = 0.5
+# The movements of an artist are known as if by one more painting, of a movement drawn
+# from the collection.
+_PRIOR_PAINTINGS = 1
+
+
+def find_label_issues(
+    estimator,
+    X=None,
+    y=None,
+    groups=None,
+    *,
+    index=None,
+    n_neighbors=5,
+    duplicates=True,
+    cv=None,
+    params=None,
+    n_jobs=None,
+    random_state=0,
+    verbose=True,
+):
+    r"""Find labels that are probably wrong, by predictions of models that lack them.
+
+    A label is suspect if a classifier that was not trained on the painting expects
+    another one, and if the artist's other paintings have another one. Confident
+    learning [1]_ says which labels contradict both too much. No label is changed.
+
+    Parameters
+    ----------
+    estimator : Evaluation, classifier or Pipeline
+        An evaluation with probabilities, of which those with random folds are used if
+        there are any; or a classifier to cross-validate, fitted or not. A Pipeline from
+        paths should have a ``cache``, so that features are computed once.
+    X : array-like of shape (n_paintings,), default=None
+        Paths, or any other input that the estimator takes. With an evaluation, its
+        paintings in the same order, or all that were passed to ``evaluate``: only paths
+        are used, to find duplicates, and X may be None.
+    y : array-like of shape (n_paintings,), default=None
+        Labels, the movements. An evaluation has its own.
+    groups : array-like of shape (n_paintings,), default=None
+        Artists; by default, those of the evaluation. Names for unknown artists, as in
+        :func:`audit_collection`, tell nothing.
+    index : PaintingIndex, default=None
+        Index of the paintings in X, or in the evaluation, to find neighbours with. If
+        None, one is made of the features that a Pipeline computes ahead of its last
+        step, if they are vectors; of an evaluation, there are no neighbours then.
+    n_neighbors : int, default=5
+        Number of nearest paintings by other artists to report; 0 for none. They don't
+        influence the order.
+    duplicates : bool, default=True
+        If True and X holds paths, find near duplicates with other labels by
+        :func:`audit_collection`. They don't influence the order.
+    cv : int, cross-validation splitter or iterable, default=None
+        Folds, as in :func:`skart.evaluation.evaluate`; but None and an int are random
+        folds, whether or not artists are known. Not for an evaluation.
+    params : dict, default=None
+        Parameters passed to ``fit``, as in :func:`skart.evaluation.evaluate`. Not for
+        an evaluation.
+    n_jobs : int, default=None
+        Number of folds that are fitted in parallel, and of threads that find
+        duplicates.
+    random_state : int, default=0
+        Seed of the folds.
+    verbose : bool, default=True
+        If True, show a progress bar if the search for duplicates takes more than a
+        second.
+
+    Returns
+    -------
+    table : DataFrame, a row for each tested painting, the most suspect first
+        Its columns are
+
+        - ``position``: index of the painting in X; without X, in what was evaluated;
+        - ``movement``, ``probability``: the label, and its probability by classifiers
+          that were not trained on the painting;
+        - ``suggested``, ``suggested_probability``: the most likely other movement;
+        - ``score``: how suspect the label is, from 0 to 1. It orders paintings, and is
+          no calibrated probability;
+        - ``issue``: whether confident learning counts the label as wrong;
+        - ``artist_paintings``: number of other paintings by the artist;
+        - ``artist_agreement``: share of these that have the same label, or nan;
+        - ``neighbors``, ``neighbor_movements``: tuples of the positions and labels of
+          the nearest paintings by other artists, the nearest first;
+        - ``duplicates``, ``duplicate_movements``: tuples of the positions and labels of
+          near duplicates with other labels;
+        - ``reason``: all of this in one line.
+
+    Raises
+    ------
+    TypeError
+        If an argument is passed with an evaluation that has its own, the classifier has
+        no probabilities, or X or y is missing.
+    ValueError
+        If the evaluation has no probabilities, or lengths differ.
+
+    See Also
+    --------
+    audit_collection : Find damaged files, duplicates and conflicting labels.
+    skart.report.write_suspects : Write a page to decide on each suspect label.
+    skart.exploration.PaintingIndex : Find nearest paintings.
+
+    Notes
+    -----
+    Let :math:`p(m)` be the out-of-fold probability of movement :math:`m`, :math:`q(m)`
+    its share of the collection, and :math:`n(m)` the number of *other* paintings of
+    that movement by the artist. The evidence for :math:`m` is
+
+    .. math:: e(m) \propto \sqrt{p(m)} \; \frac{n(m) + q(m)}{q(m)}
+
+    or :math:`p(m)` if no artist is known. The score of a label :math:`m` is
+    :math:`1 - e(m)`. Confident learning counts a label as wrong if, of the movements
+    whose :math:`e` reaches their threshold, another one has the highest. The threshold
+    of a movement is the mean of its :math:`e` over the paintings with that label [1]_.
+
+    Folds are random because artists are evidence here. With artists apart, classifiers
+    disagree with many correct labels, of artists who differ from others of their
+    movement; ``benchmarks/label_issues.py`` compares both.
+
+    If all paintings of an artist have the same wrong label, nothing contradicts it:
+    look for such artists in an evaluation with artists apart.
+
+    References
+    ----------
+    .. [1] Northcutt, Jiang, Chuang. "Confident Learning: Estimating Uncertainty in
+       Dataset Labels". Journal of Artificial Intelligence Research 70, 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skart.audit import find_label_issues
+    >>> X, y = make_blobs(200, 8, centers=3, random_state=0)
+    >>> y[7] = (y[7] + 1) % 3
+    >>> table = find_label_issues(GaussianNB(), X, y)
+    >>> table.loc[table["issue"], "position"].tolist()
+    [7]
+    """
+    _check_arguments(estimator, X, y, {"cv": cv, "params": params})
+    validate(
+        "find_label_issues",
+        {
+            "index": index,
+            "n_neighbors": n_neighbors,
+            "duplicates": duplicates,
+            "params": params,
+            "n_jobs": n_jobs,
+            "random_state": random_state,
+            "verbose": verbose,
+        },
+        _CONSTRAINTS,
+    )
+    if isinstance(estimator, Evaluation):
+        evaluation = estimator.random_folds or estimator
+        paintings = _Paintings.of_evaluation(evaluation, X, groups)
+    else:
+        groups = check_groups(groups, X)
+        is_random = cv is None or isinstance(cv, Integral)
+        evaluation = evaluate(
+            estimator,
+            X,
+            y,
+            groups=None if is_random else groups,
+            cv=cv,
+            random_folds=False,
+            params=params,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+        paintings = _Paintings.of_evaluation(evaluation, X, groups)
+        if index is None and n_neighbors:
+            index = make_index(estimator, X)
+    evaluation._check_probabilities("find_label_issues")
+
+    table = _rank(evaluation, paintings)
+    found = np.empty((len(table), 0), int)
+    if index is not None and n_neighbors:
+        found = _find_neighbors(index, paintings, n_neighbors)
+    nearest = [tuple(near[near >= 0].tolist()) for near in found]
+    copies = [()] * len(table)
+    if duplicates and paintings.paths is not None:
+        copies = _find_copies(paintings, n_jobs, verbose)
+    table["neighbors"] = _objects(map(paintings.positions_of, nearest))
+    table["neighbor_movements"] = _objects(map(paintings.labels_of, nearest))
+    table["duplicates"] = _objects(map(paintings.positions_of, copies))
+    table["duplicate_movements"] = _objects(map(paintings.labels_of, copies))
+    table["reason"] = _objects(
+        _explain(one, None if paintings.artists is None else paintings.artists[row])
+        for row, one in enumerate(table.itertuples())
+    )
+    order = np.argsort(table.pop("evidence"), kind="stable")
+    return table.iloc[order].drop(columns="artist_suggested").reset_index(drop=True)
+
+
+class _Paintings(NamedTuple):
+    """Paintings of an evaluation: their labels, artists, positions in X, and paths."""
+
+    labels: np.ndarray
+    artists: np.ndarray | None
+    positions: np.ndarray
+    paths: list | None
+
+    @classmethod
+    def of_evaluation(cls, evaluation, X, artists):
+        """Return the paintings of an evaluation."""
+        positions, paths = np.asarray(evaluation.tested), None
+        if X is not None:
+            positions = _find_rows(evaluation, "X", len(X))
+            if _are_paths(X):
+                paths = np.array(check_paths("X", X), dtype=object)[positions]
+        if artists is None:
+            artists = evaluation.groups
+        else:
+            artists = np.asarray(artists)
+            artists = artists[_find_rows(evaluation, "groups", len(artists))]
+        return cls(evaluation.y_true, artists, positions, paths)
+
+    def positions_of(self, rows):
+        """Return a tuple of the positions of rows."""
+        return tuple(self.positions[list(rows)].tolist())
+
+    def labels_of(self, rows):
+        """Return a tuple of the labels of rows."""
+        return tuple(self.labels[list(rows)].tolist())
+
+
+def _check_arguments(estimator, X, y, others):
+    """Raise TypeError if arguments don't fit the estimator or evaluation."""
+    if isinstance(estimator, Evaluation):
+        for name, value in ({"y": y} | others).items():
+            if value is not None:
+                raise TypeError(
+                    f"{name} can't be passed with an Evaluation, which has its own: "
+                    "leave it out, or pass a classifier"
+                )
+        return
+    if not hasattr(estimator, "fit"):
+        raise TypeError(
+            "estimator must be an Evaluation or a classifier; got a "
+            f"{type(estimator).__name__}"
+        )
+    if not hasattr(estimator, "predict_proba"):
+        raise TypeError(
+            f"find_label_issues needs probabilities, and {type(estimator).__name__} "
+            "has no predict_proba. Pass CalibratedClassifierCV around it, for example."
+        )
+    if X is None or y is None:
+        raise TypeError("X and y, paintings and labels, are required with a classifier")
+
+
+def _are_paths(X):
+    """Return whether X holds paths."""
+    return len(getattr(X, "shape", (0,))) == 1 and all(
+        isinstance(path, (str, os.PathLike)) for path in X
+    )
+
+
+def _find_rows(evaluation, name, n):
+    """Return the rows of the tested paintings in an array of n paintings."""
+    if n == len(evaluation.y_true):
+        return np.arange(n)
+    if n > np.max(evaluation.tested):
+        return np.asarray(evaluation.tested)
+    raise ValueError(
+        f"{name} holds {n} paintings, and the evaluation {len(evaluation.y_true)}: "
+        "pass those of the evaluation in their order, or all that evaluate received"
+    )
+
+
+def make_index(estimator, X):
+    """Return an index of the vectors ahead of a Pipeline's last step, or None."""
+    if not isinstance(estimator, Pipeline) or len(estimator) < 2:
+        return None
+    steps = estimator[:-1]
+    returns_vectors = any(isinstance(step, StoredFeatures) for _, step in steps.steps)
+    if not returns_vectors and len(getattr(X, "shape", ())) != 2:
+        return None
+    return PaintingIndex(steps).fit(X)
+
+
+def _rank(evaluation, paintings):
+    """Return the table of labels, probabilities and scores, a row for each painting."""
+    classes, rows = evaluation.classes, np.arange(len(paintings.labels))
+    given = np.searchsorted(classes, paintings.labels)
+    probabilities = np.asarray(evaluation.probabilities, float)
+    frequencies, counts = _count_by_artist(paintings, given, len(classes))
+    weight = 1 if paintings.artists is None else _WEIGHT_BESIDE_ARTISTS
+    logs = weight * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+    evidence = _normalize(logs + np.log(frequencies))
+    others = evidence.copy()
+    others[rows, given] = -1
+    suggested = others.argmax(axis=1)
+    n_others = counts.sum(axis=1)
+    agreement = np.full(len(rows), np.nan)
+    np.divide(counts[rows, given], n_others, out=agreement, where=n_others > 0)
+    return pd.DataFrame(
+        {
+            "position": paintings.positions,
+            "movement": _as_column(paintings.labels),
+            "probability": probabilities[rows, given],
+            "suggested": _as_column(classes[suggested]),
+            "suggested_probability": probabilities[rows, suggested],
+            "score": 1 - evidence[rows, given],
+            "issue": _contradict(evidence, given),
+            "artist_paintings": n_others,
+            "artist_agreement": agreement,
+            "artist_suggested": counts[rows, suggested],
+            "evidence": evidence[rows, given],  # which orders where 1 - x rounds to 1
+        }
+    )
+
+
+def _normalize(logs):
+    """Return the exponentials, divided so that rows add up to one."""
+    values = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def _count_by_artist(paintings, given, n_classes):
+    """Count the artist's other paintings of each movement, for each painting.
+
+    Also return how much more frequent each movement is among them than it is in the
+    collection, smoothed, up to a factor for each painting.
+    """
+    shares = np.maximum(np.bincount(given, minlength=n_classes), 1) / len(given)
+    counts = np.zeros((len(given), n_classes), int)
+    if paintings.artists is not None:
+        artists = pd.Series(paintings.artists, dtype=object)
+        codes, names = pd.factorize(artists.mask(artists.map(is_unknown_artist)))
+        known = codes >= 0
+        by_artist = np.zeros((len(names), n_classes), int)
+        np.add.at(by_artist, (codes[known], given[known]), 1)
+        counts[known] = by_artist[codes[known]]
+        counts[known, given[known]] -= 1
+    return (counts + _PRIOR_PAINTINGS * shares) / shares, counts
+
+
+def _contradict(evidence, given):
+    """Return whether confident learning counts each label as wrong."""
+    thresholds = np.array(
+        [
+            evidence[given == code, code].mean() if (given == code).any() else np.inf
+            for code in range(evidence.shape[1])
+        ]
+    )
+    reached = np.where(evidence >= thresholds, evidence, -1)
+    return (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != given)
+
+
+def _find_neighbors(index, paintings, n_neighbors):
+    """Return the rows of the nearest paintings by other artists, -1 for none."""
+    n_known, n = len(index.features_), len(paintings.labels)
+    places = np.arange(n) if n_known == n else paintings.positions
+    if n_known <= places.max():
+        raise ValueError(
+            f"index holds {n_known} paintings, and there are {n} here: fit it on the "
+            "same paintings"
+        )
+    known = PaintingIndex(metric=index.metric, verbose=index.verbose)
+    known.fit(index.features_[places], paintings.artists)
+    return known.kneighbors(n_neighbors=min(n_neighbors, n - 1), return_distance=False)
+
+
+def _find_copies(paintings, n_jobs, verbose):
+    """Return tuples of the rows of near duplicates with other labels."""
+    audit = audit_collection(paintings.paths, n_jobs=n_jobs, verbose=verbose)
+    clusters, labels = audit.files["cluster"], paintings.labels
+    copies = [()] * len(labels)
+    for members in clusters.groupby(clusters).groups.values():
+        for row in members:
+            copies[row] = tuple(one for one in members if labels[one] != labels[row])
+    return copies
+
+
+def _as_column(labels):
+    """Return labels as a Series; the strings of pandas can't hold all file names."""
+    return pd.Series(labels, dtype=object if labels.dtype.kind in "OU" else None)
+
+
+def _objects(values):
+    """Return a Series of tuples or texts."""
+    return pd.Series(list(values), dtype=object)
+
+
+def _explain(one, artist):
+    """Return the evidence for and against a label in one line."""
+    parts = [
+        f"{one.suggested} {one.suggested_probability:.0%}, "
+        f"{one.movement} {one.probability:.0%}"
+    ]
+    if one.artist_paintings:
+        parts.append(
+            f"{one.artist_suggested} of {one.artist_paintings} other paintings by "
+            f"{artist}: {one.suggested}"
+        )
+    if one.neighbors:
+        n = sum(label == one.suggested for label in one.neighbor_movements)
+        others = "" if artist is None else " by other artists"
+        parts.append(
+            f"{n} of the {len(one.neighbors)} nearest{others}: {one.suggested}"
+        )
+    if one.duplicates:
+        names = sorted(set(map(str, one.duplicate_movements)))
+        parts.append(f"near duplicate: {', '.join(names)}")
+    return visible("; ".join(parts))

@@ -1,0 +1,99 @@
+"""``skart map``: a page that shows the whole collection."""
+
+from pathlib import Path
+from typing import Literal
+
+from skart.cli import _options as options
+from skart.cli._app import check_out, command, option, say
+
+
+@command
+@options.reads_collection
+def map(
+    data: options.Data,
+    out: option(Path, "HTML file for the page."),
+    model: option(
+        Path | None,
+        "Model file written by `skart train`: the map is that of its features, and "
+        "shows which paintings it takes for another movement, by models that were not "
+        "trained on them.",
+        metavar="FILE",
+    ) = None,
+    layout: option(
+        Literal["tsne", "pca", "umap"],
+        "How similar paintings are brought together: tsne; pca, which takes seconds "
+        "and separates less; or umap, if umap-learn is installed.",
+    ) = "tsne",
+    title: option(str | None, "Title of the page.") = None,
+    weights: options.Weights = None,
+    on_error: options.OnError = "raise",
+    cache: options.Cache = options.CACHE,
+    seed: options.Seed = 0,
+    force: options.Force = False,
+):
+    """Write a page that shows a collection: similar paintings are near each other.
+
+    The page is one file that opens without a network. In it, paintings are coloured and
+    filtered by movement and artist, searched, and selected with a lasso; a selection is
+    downloaded as CSV. A folder that is not laid out by movement is shown without
+    movements.
+
+    Examples
+    --------
+        skart map paintings/ --out map.html
+
+        skart map paintings/ --model model.skart --out map.html
+
+        skart map catalogue.csv --artist-column painter --layout pca --out map.html
+    """
+    check_out(out, force=force)
+
+    from skart.cli._collection import make_extractor
+    from skart.exploration import CollectionMap
+
+    predicted = confidence = None
+    if model is not None:
+        from skart.cli._evaluate import assess
+
+        assessed = assess(model, data, None, weights, on_error, cache, seed)
+        say(f"{len(assessed.evaluation.y_true)} paintings, {assessed.method}")
+        predicted = assessed.evaluation.y_pred
+        confidence = assessed.evaluation.confidence
+        paths, movements, artists = _columns(assessed.collection)
+    else:
+        paths, movements, artists = _read(data, on_error)
+    on_error = options.of_loader(on_error)
+    extractor = make_extractor(model, weights, cache, say, on_error=on_error)
+    fitted = CollectionMap(extractor, layout=layout, random_state=seed)
+    fitted.fit(paths, movements, artists=artists)
+    title = title or data.path.absolute().stem
+    fitted.to_html(out, predicted=predicted, confidence=confidence, title=title)
+    megabytes = out.stat().st_size / 1e6
+    say(f"saved {out}: {len(paths)} paintings, {megabytes:.1f} MB")
+
+
+def _read(data, on_error):
+    """Return paths, movements and artists; the latter are None if they are unknown."""
+    from skart.cli._collection import Collection
+    from skart.datasets import list_images
+    from skart.images import find_readable
+
+    try:
+        collection = Collection(data, least=1, skip_empty=True, on_error=on_error)
+    except ValueError as error:
+        if not data.path.expanduser().is_dir() or data.part is not None:
+            raise
+        paths = list_images(data.path)
+        say(f"shown without movements and artists: {error}")
+        if on_error == "skip":
+            readable = find_readable(paths)
+            paths = [path for path, kept in zip(paths, readable, strict=True) if kept]
+        return paths, None, None
+    for remark in collection.remarks():
+        say(remark)
+    return _columns(collection)
+
+
+def _columns(collection):
+    """Return paths, movements and artists of a collection."""
+    return collection.paths, collection.labels, collection.groups

@@ -1,0 +1,175 @@
+"""``skart suspects``: labels that are probably wrong."""
+
+from pathlib import Path
+
+from skart._utils._files import atomic_write
+from skart.cli import _options as options
+from skart.cli._app import as_json, check_out, command, option, say
+from skart.cli._evaluate import assess, cross_validate
+
+_N_FOLDS = 4
+_LEAST_SHOWN = 20  # without --number
+_LISTS = "neighbors", "neighbor_movements", "duplicates", "duplicate_movements"
+
+
+@command
+@options.reads_collection
+def suspects(
+    data: options.Data,
+    model: option(
+        Path | None,
+        "Model file by `skart train`. Default: a head on the features of a pretrained "
+        "network, as `skart train` trains it.",
+    ) = None,
+    n: option(
+        int | None,
+        "Number of paintings, the most suspect first. Default: 20, or as many as have "
+        "labels that contradict the evidence by confident learning.",
+        "--number",
+        "-n",
+        min=1,
+    ) = None,
+    csv: option(Path | None, "CSV file for the table.") = None,
+    html: option(
+        Path | None,
+        "HTML file for a page to look at each painting and to decide on its label.",
+    ) = None,
+    title: option(str | None, "Title of the page.") = None,
+    weights: options.ModelWeights = None,
+    on_error: options.OnError = "raise",
+    cache: options.Cache = options.CACHE,
+    seed: options.Seed = 0,
+    force: options.Force = False,
+    format: options.Format = "table",
+):
+    """Find labels that are probably wrong, and decide on them in a page.
+
+    A label is suspect if a model that was not trained on the painting expects another
+    one, and if the artist's other paintings have another one. No file is changed: the
+    page saves decisions as a CSV file, which `skart train` and other commands take by
+    --corrections.
+
+    Examples
+    --------
+        skart suspects paintings/ --html suspects.html
+
+        skart train paintings/ --corrections corrections.csv
+
+        skart suspects paintings/ --model model.skart -n 20 --csv suspects.csv
+    """
+    files = {"--csv": csv, "--html": html}
+    files = {name: file for name, file in files.items() if file is not None}
+    for name, file in files.items():
+        check_out(file, force=force, option=name)
+    if csv is not None and csv == html:
+        raise ValueError("--csv and --html name the same file. Name different files.")
+
+    from skart.audit import find_label_issues
+    from skart.audit._label_issues import make_index
+
+    evaluation, collection, pipe = _evaluate(
+        data, model, weights, on_error, cache, seed
+    )
+    paths, artists = collection.paths, collection.groups
+    table = find_label_issues(
+        evaluation,
+        paths,
+        groups=artists,
+        index=make_index(pipe, paths),
+        n_jobs=-1,
+    )
+    n_issues = int(table["issue"].sum())
+    chosen = table.head(n or max(_LEAST_SHOWN, n_issues))
+    named = chosen.drop(columns="position")
+    names = _name_files(collection)
+    named.insert(0, "path", names[chosen["position"]])
+    if artists is not None:
+        named.insert(1, "artist", artists[chosen["position"]])
+    for column in ("neighbors", "duplicates"):
+        named[column] = [names[list(places)].tolist() for places in named[column]]
+    if html is not None:
+        from skart.report import write_suspects
+
+        write_suspects(
+            chosen,
+            paths,
+            html,
+            artists=artists,
+            movements=collection.movements,
+            title=title or f"Labels to check in {Path(collection.name).name}",
+        )
+        say(f"saved {html}")
+    if csv is not None:
+        _write_csv(named, csv)
+    if format == "json":
+        return as_json(named.to_dict("records"))
+    return _as_text(named, len(table), n_issues)
+
+
+def _evaluate(data, model, weights, on_error, cache, seed):
+    """Return an evaluation, its paintings as a Collection, and the pipeline."""
+    if model is not None:
+        assessed = assess(
+            model, data, None, weights, on_error, cache, seed, apart=False
+        )
+        return assessed.evaluation, assessed.collection, assessed.pipe
+    if weights is not None:
+        raise ValueError(
+            "--weights is for the network of --model: pass both, or leave it out"
+        )
+
+    from skart.cli._collection import choose_backbone, load_collection
+    from skart.model_selection import make_transfer_pipeline
+
+    backbone, weights = choose_backbone(None, None, say)
+    collection = load_collection(data, say, on_error)
+    pipe = make_transfer_pipeline(
+        backbone=backbone,
+        weights=weights,
+        cache=cache,
+        on_error=options.of_loader(on_error),
+        random_state=seed,
+    )
+    most = collection.summary()["paintings"].max()
+    n_folds = min(_N_FOLDS, most)
+    evaluation, _ = cross_validate(pipe, collection, n_folds, seed, apart=False)
+    return evaluation, collection, pipe
+
+
+def _name_files(collection):
+    """Return paths relative to their folder, which no output names otherwise."""
+    import numpy as np
+
+    from skart._utils._files import relative_paths
+
+    return np.array(relative_paths(collection.paths)[1], dtype=object)
+
+
+def _write_csv(table, file):
+    """Write a table as a CSV file, atomically."""
+    table = table.copy()
+    for column in _LISTS:
+        table[column] = [" | ".join(map(str, values)) for values in table[column]]
+    with atomic_write(file) as part:
+        table.to_csv(part, index=False, errors="backslashreplace")
+    say(f"saved {file}")
+
+
+def _as_text(table, n_tested, n_issues):
+    """Return the suspect paintings as text."""
+    from skart._utils._validation import visible
+
+    lines = [
+        f"{n_tested} paintings, {n_issues} labels that contradict the evidence (!), "
+        "the most suspect first"
+    ]
+    for one in table.itertuples():
+        lines += [
+            "",
+            visible(
+                f"{'!' if one.issue else ' '} {one.path}: {one.movement}, suggested "
+                f"{one.suggested}"
+            ),
+            f"  score {one.score:.3f}; {one.reason}",
+        ]
+    return "\n".join([*lines, "", "to decide on them: pass --html suspects.html"])

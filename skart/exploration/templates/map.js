@@ -1,0 +1,291 @@
+// The page of a map: views, filters, search, selection, details and table.
+
+const data = readData();
+const n = data.x.length;
+const PER_PAGE = 100;
+const get = (id) => document.getElementById(id);
+const count = (number) => `${number.toLocaleString("en")} ${number === 1 ? "painting" : "paintings"}`;
+
+// Facets: what paintings are coloured and filtered by. Codes are -1 if unknown.
+const facets = data.facets.map((facet) => ({ ...facet, chosen: new Set() }));
+const shown = new Uint8Array(n).fill(1);
+const selected = new Set();
+let colouring = facets[0] ?? null;
+let query = "";
+let view = "map";
+let page = 0;
+
+const canvas = new Canvas(get("canvas"), data, {
+  isShown: (i) => shown[i] === 1,
+  isSelected: (i) => selected.has(i),
+  frameOf: (i) => (colouring ? (colouring.colours[colouring.codes[i]] ?? "#8a857d") : null),
+});
+canvas.ready.then(() => {
+  document.body.dataset.ready = "";
+  if (canvas.picked !== null) fillDetails();
+});
+
+// Return what is known of a painting, pairs of a name and a text.
+function facts(i) {
+  const known = [["file", data.path[i]]];
+  for (const facet of facets) {
+    if (facet.codes[i] >= 0) known.push([facet.name, facet.values[facet.codes[i]]]);
+  }
+  for (const [name, values] of data.columns) {
+    if (values[i] !== null) known.push([name, values[i]]);
+  }
+  return known;
+}
+
+// What is searched in: all texts of a painting, in lower case.
+const texts = [];
+function textOf(i) {
+  texts[i] ??= [data.name[i], ...facts(i).map((fact) => fact[1])].join("\n").toLowerCase();
+  return texts[i];
+}
+
+function update() {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  let number = 0;
+  for (let i = 0; i < n; i++) {
+    const fits =
+      facets.every(({ chosen, codes }) => !chosen.size || chosen.has(codes[i])) &&
+      (!words.length || words.every((word) => textOf(i).includes(word)));
+    shown[i] = fits ? 1 : 0;
+    number += shown[i];
+  }
+  page = 0;
+  say(number);
+  if (view === "table") fillTable();
+  canvas.draw();
+}
+
+function say(number = shown.reduce((sum, one) => sum + one, 0)) {
+  const text = number === n ? count(n) : `${number.toLocaleString("en")} of ${count(n)} shown`;
+  get("status").textContent = text;
+  document.body.dataset.shown = number;
+  document.body.dataset.selected = selected.size;
+  get("selection").hidden = !selected.size;
+  get("selection").firstElementChild.textContent = `${selected.size.toLocaleString("en")} selected`;
+}
+
+// Colours and filters
+
+function swatch(colour) {
+  const made = element("span", { className: "swatch" });
+  if (colour) made.style.background = colour;
+  return made;
+}
+
+function fillFilters() {
+  const panel = get("filters");
+  panel.append(
+    element("button", { type: "button", className: "close", id: "close-filters", ariaLabel: "Close filters" }, "×"),
+  );
+  if (facets.length) {
+    const choice = element("select", { id: "colours" });
+    for (const [k, facet] of facets.entries()) {
+      choice.append(element("option", { value: k }, facet.name));
+    }
+    choice.append(element("option", { value: -1 }, "nothing"));
+    choice.addEventListener("change", () => {
+      colouring = facets[choice.value] ?? null;
+      showSwatches();
+      canvas.draw();
+    });
+    panel.append(element("label", {}, "Colour by", choice));
+  }
+  for (const facet of facets) panel.append(makeFilter(facet));
+  const choose = element("button", { type: "button", id: "select-shown" }, "Select all shown");
+  choose.addEventListener("click", () => select(shownOnes()));
+  panel.append(element("div", { className: "actions last" }, choose));
+  showSwatches();
+}
+
+function makeFilter(facet) {
+  const list = element("ul");
+  const numbers = new Map();
+  for (const code of facet.codes) numbers.set(code, (numbers.get(code) ?? 0) + 1);
+  const codes = facet.values.map((_, code) => code).filter((code) => numbers.has(code));
+  for (const code of numbers.has(-1) ? [...codes, -1] : codes) {
+    const box = element("input", { type: "checkbox" });
+    box.addEventListener("change", () => {
+      if (box.checked) facet.chosen.add(code);
+      else facet.chosen.delete(code);
+      clear.hidden = !facet.chosen.size;
+      update();
+    });
+    const label = element(
+      "label",
+      {},
+      box,
+      swatch(),
+      element("bdi", { className: "name" }, facet.values[code] ?? "unknown"),
+      element("span", { className: "number" }, numbers.get(code).toLocaleString("en")),
+    );
+    label.dataset.colour = facet.colours[code] ?? "#8a857d";
+    list.append(element("li", {}, label));
+  }
+  const clear = element("button", { type: "button", hidden: true }, "Show all");
+  clear.addEventListener("click", () => {
+    for (const box of list.querySelectorAll("input")) box.checked = false;
+    facet.chosen.clear();
+    clear.hidden = true;
+    update();
+  });
+  facet.list = list;
+  const made = element("details", { open: list.children.length <= 30 }, element("summary", {}, facet.name));
+  if (list.children.length > 15) {
+    const find = element("input", { type: "search", placeholder: "Find", ariaLabel: `Find in ${facet.name}` });
+    find.addEventListener("input", () => {
+      const wanted = find.value.toLowerCase();
+      for (const item of list.children) item.hidden = !item.textContent.toLowerCase().includes(wanted);
+    });
+    made.append(find);
+  }
+  made.append(list, element("div", { className: "actions" }, clear));
+  return made;
+}
+
+// The list of the facet that colours is the legend.
+function showSwatches() {
+  for (const facet of facets) {
+    for (const label of facet.list.querySelectorAll("label")) {
+      const patch = label.querySelector(".swatch");
+      patch.hidden = facet !== colouring;
+      patch.style.background = label.dataset.colour;
+    }
+  }
+}
+
+// Selection
+
+function shownOnes() {
+  return [...shown.keys()].filter((i) => shown[i]);
+}
+
+function select(rows) {
+  selected.clear();
+  for (const i of rows) selected.add(i);
+  say();
+  canvas.draw();
+  if (canvas.picked !== null) fillDetails();
+}
+
+function download() {
+  const names = facets.map((facet) => facet.name);
+  const rows = [["path", ...names, ...data.columns.map(([name]) => name)]];
+  for (const i of [...selected].sort((a, b) => a - b)) {
+    rows.push([
+      data.path[i],
+      ...facets.map((facet) => facet.values[facet.codes[i]]),
+      ...data.columns.map(([, values]) => values[i]),
+    ]);
+  }
+  downloadCsv("selection.csv", rows);
+}
+
+// One painting
+
+function verdict(i) {
+  const result = facets.find((facet) => facet.name === "result");
+  return result && result.codes[i] >= 0 ? result.values[result.codes[i]] : null;
+}
+
+function fillDetails() {
+  const i = canvas.picked;
+  const list = element("dl");
+  for (const [name, text] of facts(i)) {
+    const value = element("dd", { className: name === "file" ? "file" : "" }, element("bdi", {}, text));
+    if (name === "result") value.firstChild.className = text;
+    list.append(element("div", {}, element("dt", {}, name), value));
+  }
+  const close = element("button", { type: "button", className: "close", ariaLabel: "Close" }, "×");
+  close.addEventListener("click", () => pick(null));
+  const choose = element("button", { type: "button" }, selected.has(i) ? "Remove from selection" : "Add to selection");
+  choose.addEventListener("click", () => toggle(i));
+  const panel = get("details");
+  panel.replaceChildren(
+    close,
+    canvas.picture(i, { role: "img", ariaLabel: data.name[i] }),
+    element("h2", { tabIndex: -1 }, element("bdi", {}, data.name[i])),
+    list,
+    element("div", { className: "actions" }, choose),
+  );
+  const near = data.neighbors[i];
+  if (near.length) {
+    const box = element("div", { className: "neighbors" });
+    for (const j of near) {
+      const button = element("button", { type: "button" }, canvas.picture(j, { ariaHidden: "true" }));
+      button.append(...caption(j));
+      button.addEventListener("click", () => {
+        pick(j, { focus: true });
+        if (view !== "table") canvas.show(j, covered());
+      });
+      button.dataset.painting = j;
+      box.append(button);
+    }
+    panel.append(element("h3", {}, data.neighborsTitle), box);
+  }
+  panel.hidden = false;
+}
+
+// Return the lines on a painting that stand below a small picture.
+function caption(i) {
+  const lines = [element("bdi", { className: "name" }, data.name[i])];
+  const known = facets.filter((facet) => ["movement", "artist"].includes(facet.name) && facet.codes[i] >= 0);
+  const text = known.map((facet) => facet.values[facet.codes[i]]).reverse().join(", ");
+  if (text) lines.push(element("bdi", { className: "name quiet" }, text));
+  return lines;
+}
+
+function pick(i, { focus = false } = {}) {
+  const panel = get("details");
+  const within = panel.contains(document.activeElement);
+  canvas.picked = i;
+  document.body.dataset.picked = i ?? "";
+  hideTip();
+  if (i === null) {
+    panel.hidden = true;
+    if (within) (view === "table" ? get("table").querySelector("button") : get("canvas")).focus();
+  } else {
+    fillDetails();
+    panel.scrollTop = 0;
+    if (focus) panel.querySelector("h2").focus();
+    get("announcement").textContent = [data.name[i], ...facts(i).slice(1, 3).map((fact) => fact[1])].join(", ");
+  }
+  canvas.draw();
+}
+
+function toggle(i) {
+  const rows = new Set(selected);
+  if (!rows.delete(i)) rows.add(i);
+  select(rows);
+}
+
+// Return how much of the stage the details cover.
+function covered() {
+  const panel = get("details");
+  if (panel.hidden || getComputedStyle(panel).position !== "absolute") return {};
+  const wide = panel.offsetWidth < get("stage").clientWidth * 0.85;
+  return wide ? { right: panel.offsetWidth } : { bottom: panel.offsetHeight };
+}
+
+function showTip(i, x, y) {
+  const tip = get("tip");
+  if (tip.dataset.painting !== String(i)) {
+    tip.dataset.painting = i;
+    tip.replaceChildren(canvas.picture(i), ...caption(i));
+    const result = verdict(i);
+    if (result) tip.append(element("span", { className: result }, result));
+  }
+  tip.hidden = false;
+  const { offsetWidth: width, offsetHeight: height } = tip;
+  const left = x + 18 + width > canvas.width ? x - 18 - width : x + 18;
+  const top = Math.min(Math.max(y - height / 2, 8), canvas.height - height - 8);
+  tip.style.transform = `translate(${Math.round(Math.max(left, 8))}px, ${Math.round(Math.max(top, 8))}px)`;
+}
+
+function hideTip() {
+  get("tip").hidden = true;
+}

@@ -1,0 +1,235 @@
+"""Nearest paintings and explained predictions by the commands."""
+
+import csv
+import io
+import json
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+from helpers import Elements
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
+
+from skart import HandcraftedFeatures, ImageLoader, save_model
+from skart.cli import app
+from skart.datasets import load_image_folder
+from skart.exploration import PaintingIndex
+from skart.persistence._parts import digest_paintings
+
+NAMES = [
+    f"{movement}/{artist}/{i}.png"
+    for movement, artists in (("Cubism", "AB"), ("Rococo", "CD"))
+    for artist in artists
+    for i in range(3)
+]
+DESCRIPTORS = ("color_layout", "hsv")
+
+
+def run(*arguments):
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        runner = CliRunner(env={"COLUMNS": "100"})
+        done = runner.invoke(app, [str(x) for x in arguments])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+@pytest.fixture
+def paintings(make_folder):
+    return load_image_folder(make_folder(NAMES))
+
+
+@pytest.fixture
+def model(paintings, tmp_path):
+    """A model file without a network; it was trained on all paintings but the last."""
+    cache = tmp_path / "cache"
+    features = HandcraftedFeatures(DESCRIPTORS, cache=cache, verbose=False)
+    pipe = make_pipeline(ImageLoader(24), features, LogisticRegression())
+    pipe.fit(paintings.paths[:-1], paintings.labels[:-1])
+    digests = digest_paintings(paintings.paths[:-1], cache)
+    save_model(pipe, tmp_path / "model.skart", notes={"digests": digests})
+    return tmp_path / "model.skart"
+
+
+@pytest.fixture
+def similar(paintings, model, tmp_path):
+    """Return a function that runs `skart similar` on the paintings."""
+
+    def similar(*arguments):
+        options = ("--model", model, "--cache", tmp_path / "cache")
+        return run("similar", tmp_path / "folder", *arguments, *options)
+
+    return similar
+
+
+@pytest.fixture
+def index(paintings):
+    features = HandcraftedFeatures(DESCRIPTORS, verbose=False)
+    extractor = make_pipeline(ImageLoader(24), features)
+    return PaintingIndex(extractor).fit(paintings.paths, paintings.artists)
+
+
+def test_neighbours_are_those_of_the_index(similar, index, paintings):
+    done = similar(*paintings.paths[[0, 7]], "-n", 4, "--format", "json")
+    assert done.exit_code == 0, done.output
+    distances, indices = index.kneighbors(paintings.paths[[0, 7]], 4)
+    for row, answer in enumerate(json.loads(done.stdout)):
+        assert answer["path"] == paintings.paths[[0, 7][row]]
+        found = answer["neighbors"]
+        assert [x["path"] for x in found] == [*paintings.paths[indices[row]]]
+        assert [x["movement"] for x in found] == [*paintings.labels[indices[row]]]
+        assert [x["artist"] for x in found] == [*paintings.artists[indices[row]]]
+        expected = 1 - distances[row]
+        np.testing.assert_allclose([x["similarity"] for x in found], expected, 1e-5)
+
+
+def test_artists_of_images(similar, index, paintings, tmp_path):
+    new = shutil.copy(paintings.paths[0], tmp_path / "new.png")
+    (answer,) = json.loads(similar(new, "-n", 20, "--format", "json").stdout)
+    assert {x["artist"] for x in answer["neighbors"]} == {*"BCD"}
+    done = similar(new, "-n", 20, "--format", "json", "--any-artist")
+    (answer,) = json.loads(done.stdout)
+    assert len(answer["neighbors"]) == 11
+    done = similar(new, "-n", 20, "--format", "json", "--artist", "C")
+    (answer,) = json.loads(done.stdout)
+    assert {x["artist"] for x in answer["neighbors"]} == {*"BD"}
+    done = similar(new, "--artist", "E")
+    assert done.exit_code == 2
+    assert "--artist E: no painting" in done.stderr and "A, B, C, D" in done.stderr
+    done = similar(new, "--artist", "C", "--any-artist")
+    assert done.exit_code == 2 and "pass one of them" in done.stderr
+
+
+def test_table_fits_a_terminal(similar, paintings, tmp_path):
+    long = tmp_path / "folder/Cubism" / ("Artist " * 9).strip() / f"{'title ' * 20}.png"
+    long.parent.mkdir()
+    shutil.copy(paintings.paths[0], long)
+    done = similar(paintings.paths[0], paintings.paths[7], "-n", 3)
+    lines = done.stdout.splitlines()
+    assert lines[0] == paintings.paths[0] and lines[4] == paintings.paths[7]
+    assert max(map(len, lines[1:4] + lines[5:8])) <= 80
+    # The copy by another artist is the painting itself.
+    assert "1.000" not in done.stdout
+    assert all(float(line.split()[0]) < 1 for line in lines[5:8])
+    assert lines[-1] == f"Files are in {tmp_path / 'folder'}"
+
+
+def test_csv_has_a_row_for_each_neighbour(similar, paintings):
+    done = similar(paintings.paths[0], "-n", 2, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["rank"] for row in rows] == ["1", "2"]
+    assert {row["image"] for row in rows} == {paintings.paths[0]}
+    assert float(rows[0]["similarity"]) >= float(rows[1]["similarity"])
+    assert all(row["artist"] in "BCD" for row in rows)
+
+
+def test_unreadable_images_are_named_and_others_answered(similar, paintings, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    shutil.copy(paintings.paths[3], scans / "good.png")
+    (scans / "bad.png").write_bytes(b"no image")
+    html = tmp_path / "page.html"
+    done = similar(scans, "--format", "json", "--html", html)
+    assert done.exit_code == 1
+    assert "bad.png' can't be read: not an image" in done.stderr
+    bad, good = json.loads(done.stdout)
+    assert bad["error"].startswith("not an image") and len(good["neighbors"]) == 9
+    page = Elements(html.read_text())
+    assert len(page.all("img")) == 10
+    assert page.table("")[1][0] == "bad.png"
+    # Of the collection, they are an error, or left out.
+    (tmp_path / "folder/Cubism/A/0.png").write_bytes(b"no image")
+    done = similar(scans / "good.png", "--format", "json")
+    assert done.exit_code == 2 and "--on-error skip" in done.stderr
+    done = similar(scans / "good.png", "--format", "json", "--on-error", "skip")
+    assert len(json.loads(done.stdout)[0]["neighbors"]) == 8
+
+
+def test_unknown_artists(similar, paintings, tmp_path):
+    flat = tmp_path / "flat"
+    for path, label in zip(paintings.paths, paintings.labels, strict=True):
+        (flat / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, flat / label / path.replace("/", "_"))
+    options = ("--cache", tmp_path / "cache", "--model", tmp_path / "model.skart")
+    html = tmp_path / "page.html"
+    done = run("similar", flat, paintings.paths[0], *options, "--html", html)
+    assert done.exit_code == 0 and len(done.stdout.splitlines()) == 1 + 11 + 2
+    assert "by other artists" not in html.read_text()
+    done = run("similar", flat, paintings.paths[0], *options, "--artist", "A")
+    assert done.exit_code == 2 and "are not known" in done.stderr
+
+
+def test_files_are_replaced_only_by_force(similar, paintings, tmp_path):
+    html = tmp_path / "page.html"
+    html.write_text("mine")
+    done = similar(paintings.paths[0], "--html", html)
+    assert done.exit_code == 2 and "Pass --force" in done.stderr
+    assert html.read_text() == "mine"
+    assert similar(paintings.paths[0], "--html", html, "--force").exit_code == 0
+    page = Elements(html.read_text())
+    assert len(page.all("img")) == 10 and not page.all("script")
+    assert not any(str(tmp_path) in str(tag) for tag in page.tags)
+    done = similar(paintings.paths[0], "--html", tmp_path / "page.htm")
+    assert done.exit_code == 2 and "must end in .html" in done.stderr
+
+
+def test_predictions_are_explained_by_training_paintings(
+    model, index, paintings, tmp_path
+):
+    html = tmp_path / "page.html"
+    options = ("--cache", tmp_path / "cache", "--html", html, "--force")
+    image = paintings.paths[-1]
+    done = run("predict", model, image, *options, "--format", "json")
+    assert done.exit_code == 0, done.output
+    (answer,) = json.loads(done.stdout)
+    page = Elements(html.read_text())
+    assert len(page.all("img")) == 1
+    for one in answer["predictions"]:
+        assert f"{one['movement']}{one['probability']:.0%}\n" in page.text
+    best = answer["predictions"][0]
+
+    folder = tmp_path / "folder"
+    assert run("predict", model, image, *options, "--data", folder).exit_code == 0
+    page = Elements(html.read_text())
+    assert len(page.all("img")) == 6
+    caption = f"nearest training paintings of {best['movement']}, by other artists"
+    assert caption in page.text
+    among = (paintings.labels == best["movement"]) & (paintings.paths != image)
+    # The image is not one of the training paintings, so its artist is not known.
+    _, (indices,) = index.kneighbors([image], 6, among=among, other_artists=False)
+    found = indices[indices >= 0]
+    links = [tag["href"] for tag in page.all("a") if tag["href"].startswith("folder")]
+    expected = [str(x).replace(f"{tmp_path}/", "") for x in paintings.paths[found]]
+    assert links[1:] == expected
+
+
+def test_a_training_painting_is_not_explained_by_its_own_artist(
+    model, paintings, tmp_path
+):
+    html = tmp_path / "page.html"
+    options = ("--cache", tmp_path / "cache", "--html", html)
+    folder = tmp_path / "folder"
+    run("predict", model, paintings.paths[0], *options, "--data", folder)
+    links = [tag["href"] for tag in Elements(html.read_text()).all("a")]
+    links = [link for link in links if link.startswith("folder/")]
+    assert links[0] == "folder/Cubism/A/0.png"
+    assert len(links) > 1 and not any("/A/" in link for link in links[1:])
+
+
+def test_data_must_hold_training_paintings(model, paintings, tmp_path):
+    options = ("--cache", tmp_path / "cache", "--data")
+    html = ("--html", tmp_path / "page.html")
+    done = run("predict", model, paintings.paths[0], *options, tmp_path / "folder")
+    assert done.exit_code == 2 and "pass both, or neither" in done.stderr
+    for path in paintings.paths:
+        with open(path, "ab") as file:
+            file.write(b"changed")
+    done = run(
+        "predict", model, paintings.paths[0], *options, tmp_path / "folder", *html
+    )
+    assert done.exit_code == 2
+    assert "trained on none of these 12 paintings" in done.stderr
