@@ -209,9 +209,8 @@ def test_labels_from_the_page_are_learned(suggest, open_page, tmp_path):
     assert window.locator("#save").is_disabled()
     assert cards.nth(0).locator("h2").inner_text() == found[0]["path"]
     # One by its prediction, one by hand, and one that can't be told.
-    cards.nth(0).get_by_role(
-        "button", name=found[0]["predictions"][0]["movement"]
-    ).click()
+    predicted = found[0]["predictions"][0]["movement"]
+    cards.nth(0).get_by_role("button", name=predicted).click()
     cards.nth(1).get_by_label("Movement").fill(' Op "Art", late')
     cards.nth(1).get_by_label("Artist").fill("Riley")
     assert window.inner_text("#count") == "2 of 3 done"
