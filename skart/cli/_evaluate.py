@@ -279,7 +279,7 @@ def _list_artists(evaluation):
     if table.empty:
         return []
     table = table[["artist", "paintings", "mistakes", "mistake"]].rename(
-        columns={"mistake": "taken most often for"}
+        columns={"mistake": "often taken for"}
     )
     return ["", "artists with the most mistakes", table.to_string(index=False)]
 

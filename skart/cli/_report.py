@@ -23,9 +23,10 @@ def report(
 ):
     """Evaluate a model as `skart evaluate` does, and write an HTML page.
 
-    The page is one file that needs no network. It shows the paintings, results with
-    artists kept apart and with random folds, confusions, calibration, the most
-    confident mistakes, a model card, all parameters and versions, and a manifest of the
+    The page is one file that needs no network. It shows the paintings and their map,
+    results with artists kept apart and with random folds, confusions, artists,
+    calibration, the most confident mistakes beside paintings that may explain them,
+    labels to check, a model card, all parameters and versions, and a manifest of the
     files.
 
     Examples
@@ -52,5 +53,16 @@ def report(
         periods=periods_of(assessed.evaluation.classes),
         skipped=collection.skipped,
         description=f"{name}: {assessed.method}.",
+        index=_make_index(assessed.pipe, collection),
     )
     return f"saved {out}"
+
+
+def _make_index(pipe, collection):
+    """Return an index of the model's features, or None if it has none."""
+    from skart.exploration import PaintingIndex
+    from skart.features._stored import StoredFeatures
+
+    if not any(isinstance(step, StoredFeatures) for _, step in pipe.steps):
+        return None
+    return PaintingIndex(pipe[:-1]).fit(collection.paths, collection.groups)

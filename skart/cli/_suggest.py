@@ -10,7 +10,6 @@ from typing import Literal
 from skart.cli import _options as options
 from skart.cli._app import argument, as_json, check_out, command, option, say
 
-_COLUMNS = ("path", "movement", "artist", "predicted", "confidence", "runner_up")
 _N_RANKED = 3
 
 
@@ -32,7 +31,9 @@ def suggest(
     weights: options.ModelWeights = None,
     cache: options.Cache = options.CACHE,
     seed: options.Seed = 0,
-    html: option(Path | None, "HTML page with the paintings.") = None,
+    html: option(
+        Path | None, "HTML page on which to label the paintings, offline."
+    ) = None,
     force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
@@ -45,7 +46,8 @@ def suggest(
 
     The CSV format has the columns path, movement and artist to fill in, and what the
     model predicts. A table that is filled in is passed as --labelled in the next
-    round. Paintings whose movement is left blank are not suggested again.
+    round. Paintings whose movement is left blank are not suggested again. With --html,
+    they are labelled on a page, which saves such a table.
 
     Examples
     --------
@@ -82,7 +84,15 @@ def suggest(
         known, unlabelled, n, model=model, weights=weights, cache=cache, seed=seed
     )
     if html is not None:
-        _write_page(html, suggested, data)
+        from skart.report._suggestions import write_suggestions
+
+        write_suggestions(
+            html,
+            {path: _relative(path, data) for path in suggested},
+            suggested,
+            title="Paintings to label next",
+            movements=set(known.values()),
+        )
         say(f"saved {html}")
     write = {"table": _as_table, "csv": _as_csv, "json": _as_json}[format]
     return write(suggested, data)
@@ -178,9 +188,11 @@ def _as_table(suggested, data):
 
 
 def _as_csv(suggested, data):
+    from skart.report._suggestions import COLUMNS
+
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(_COLUMNS)
+    table.writerow(COLUMNS)
     for path, ranked in suggested.items():
         predicted = ["", "", ""]
         if ranked:
@@ -203,28 +215,3 @@ def _as_json(suggested, data):
             for path, ranked in suggested.items()
         ]
     )
-
-
-def _write_page(file, suggested, data):
-    """Write a page with the images of the paintings and what is predicted."""
-    from skart.images._thumbnails import load_thumbnails
-    from skart.report._html import Page
-    from skart.report._text import count
-
-    page = Page(
-        "Paintings to label next", f"{count(len(suggested), 'painting')} of {data.name}"
-    )
-    items = [
-        {
-            "image": image,
-            "lines": [
-                _relative(path, data),
-                *(f"{movement} {chance:.0%}" for movement, chance in ranked),
-            ],
-        }
-        for (path, ranked), image in zip(
-            suggested.items(), load_thumbnails([*suggested], 240), strict=True
-        )
-    ]
-    page.section("The most useful first").gallery(items)
-    page.write(file)

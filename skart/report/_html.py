@@ -130,15 +130,11 @@ class Section:
 
     def gallery(self, items, *, caption=""):
         """Add thumbnails, each a dict of `image`, `lines` and an optional `link`."""
-        shown = [
-            {
-                "uri": None if item["image"] is None else jpeg_uri(item["image"]),
-                "lines": item["lines"],
-                "link": item.get("link"),
-            }
-            for item in items
-        ]
-        self._add("gallery", thumbnails=shown, caption=caption)
+        self._add("gallery", thumbnails=_encode_items(items), caption=caption)
+
+    def comparison(self, item, others):
+        """Add a thumbnail and, beside it, smaller ones, as in `gallery`."""
+        self._add("comparison", thumbnails=_encode_items([item, *others]))
 
     def portrait(self, image, *, lines, link=None, bars=None):
         """Add one thumbnail, and beside it shares by name, a dict, as bars."""
@@ -163,6 +159,18 @@ class Section:
     def _add(self, kind, **content):
         """Add a block."""
         self.blocks.append({"kind": kind, **content})
+
+
+def _encode_items(items):
+    """Return items of a gallery with the data of their images."""
+    return [
+        {
+            "uri": None if item["image"] is None else jpeg_uri(item["image"]),
+            "lines": item["lines"],
+            "link": item.get("link"),
+        }
+        for item in items
+    ]
 
 
 def _make_breakable(value):

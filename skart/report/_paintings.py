@@ -9,6 +9,7 @@ from skart._utils._files import relative_paths
 from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
 from skart.plotting._mistakes import select_mistakes
+from skart.report._exploration import fill_neighbors
 from skart.report._text import count
 
 _MAX_FILES_SHOWN = 1000
@@ -69,8 +70,8 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
         )
 
 
-def fill_mistakes(section, evaluation, files):
-    """Add the mistakes with the highest confidence."""
+def fill_mistakes(section, evaluation, files, index=None, *, verbose=True):
+    """Add the mistakes with the highest confidence, with neighbours if possible."""
     wrong = select_mistakes(evaluation.y_true, evaluation.y_pred, evaluation.confidence)
     if not len(wrong):
         section.text("The classifier made no mistakes.")
@@ -80,12 +81,32 @@ def fill_mistakes(section, evaluation, files):
         f"The classifier made {count(len(wrong), 'mistake')} in "
         f"{count(len(evaluation.y_true), 'painting')}."
     )
+    failures = None
+    if index is None:
+        failures = _add_mistakes(section, evaluation, files, rows)
+    else:
+        fill_neighbors(section, evaluation, files, rows, index, verbose=verbose)
+    table = _make_manifest(evaluation, files).iloc[rows].reset_index(drop=True)
+    table = table.drop(columns=["bytes", "SHA-256"]).rename(columns={"path": "file"})
+    if failures:
+        paths = files["path"].to_numpy(object)[rows]
+        table["shown black, because"] = [failures.get(path) for path in paths]
+    section.table(
+        table,
+        caption="Files of these mistakes, in the same order",
+        formats={"confidence": ".1%"},
+        code=("file",),
+    )
+
+
+def _add_mistakes(section, evaluation, files, rows):
+    """Add a figure of mistakes; return the failures by path."""
     images = ImageLoader(200, resize="pad", on_error="blank").transform(
         files["path"].to_numpy(object)[rows]
     )
     confidence = evaluation.confidence
     with warnings.catch_warnings():
-        # The table below lists them.
+        # The table of files lists them.
         warnings.filterwarnings("ignore", ".* images can't be read")
         display = MistakesDisplay(
             images=np.asarray(images),
@@ -99,18 +120,7 @@ def fill_mistakes(section, evaluation, files):
         alt=f"{which}: {count(len(rows), 'painting')}",
         caption=f"{which}: predicted and true movement.",
     )
-    table = _make_manifest(evaluation, files).iloc[rows].reset_index(drop=True)
-    table = table.drop(columns=["bytes", "SHA-256"]).rename(columns={"path": "file"})
-    if images.failures:
-        table["shown black, because"] = [
-            images.failures.get(path) for path in images.paths
-        ]
-    section.table(
-        table,
-        caption="Files of these mistakes, in the same order",
-        formats={"confidence": ".1%"},
-        code=("file",),
-    )
+    return images.failures
 
 
 def fill_files(section, evaluation, files):

@@ -5,10 +5,12 @@ import platform
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._pages import check_target
 from skart._utils._versions import list_versions
 from skart.images._headers import survey_files
+from skart.report._exploration import fill_map, fill_suspects
 from skart.report._html import FIGURE_STYLE, Page
 from skart.report._paintings import fill_files, fill_mistakes, fill_paintings
 from skart.report._provenance import describe_steps, list_parameters
@@ -29,13 +31,16 @@ def write_report(
     periods=None,
     skipped=None,
     notes=None,
+    index=None,
     verbose=True,
 ):
     """Write an evaluation and its paintings as a self-contained HTML page.
 
     The page holds a summary, a description of the paintings, metrics with confidence
-    intervals, the calibration, the mistakes with the highest confidence, the training,
-    a model card [1]_, parameters and versions, and all files with their SHA-256. It
+    intervals, the accuracy by artist, the calibration, the mistakes with the highest
+    confidence, labels to check, the training, a model card [1]_, parameters and
+    versions, and all files with their SHA-256. With an index, each mistake stands
+    beside the paintings that may explain it, and a map shows the collection. The page
     loads nothing else: no script, no other file, nothing from the network.
 
     Parameters
@@ -67,6 +72,9 @@ def write_report(
         :func:`skart.datasets.load_image_folder`.
     notes : str, default=None
         Notes for the model card.
+    index : PaintingIndex, default=None
+        Index fitted on the same paintings in the same order. Its features are used,
+        and none are computed.
     verbose : bool, default=True
         If True, show a progress bar while files are read, if it takes more than a
         second.
@@ -79,7 +87,8 @@ def write_report(
     Raises
     ------
     ValueError
-        If paths and evaluation differ in length, or ``periods`` lacks a movement.
+        If paths and evaluation or index differ in length, or ``periods`` lacks a
+        movement.
     TypeError
         If ``paths`` holds other objects than paths.
     OSError
@@ -88,6 +97,7 @@ def write_report(
     See Also
     --------
     skart.evaluation.evaluate : Cross-validate a classifier.
+    skart.exploration.PaintingIndex : Find nearest paintings.
 
     References
     ----------
@@ -116,6 +126,14 @@ def write_report(
             f"same order; got {len(paths)}. Pass paths[evaluation.tested]."
         )
     # Raise errors before all files are read.
+    if index is not None:
+        check_is_fitted(index)
+        if len(index.features_) != n_paintings:
+            raise ValueError(
+                f"index must be fitted on the {n_paintings} paintings of the "
+                f"evaluation, in the same order; got {len(index.features_)}. Fit it on "
+                "paths[evaluation.tested]."
+            )
     if periods is not None:
         evaluation.chronology(periods)
     check_target(file)
@@ -139,7 +157,12 @@ def write_report(
             page.section("Results"), evaluation, intervals, scores, periods=periods
         )
         fill_confidence(page.section("Confidence"), evaluation, intervals)
-        fill_mistakes(page.section("Mistakes"), evaluation, files)
+        fill_mistakes(
+            page.section("Mistakes"), evaluation, files, index, verbose=verbose
+        )
+        if evaluation.probabilities is not None:
+            section = page.section("Labels to check")
+            fill_suspects(section, evaluation, files, index, verbose=verbose)
         if history is not None or search is not None:
             fill_training(page.section("Training"), history=history, search=search)
         fill_paintings(
@@ -149,6 +172,9 @@ def write_report(
             skipped=skipped,
             description=description,
         )
+        if index is not None:
+            section = page.section("The map")
+            fill_map(section, evaluation, files, index, verbose=verbose)
     page.section("Model card").facts(
         make_model_card(evaluation, intervals, files, steps, notes)
     )

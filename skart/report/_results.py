@@ -12,6 +12,7 @@ from skart.plotting import (
 )
 from skart.report._text import count, describe_confidence, with_interval
 
+_MAX_ARTISTS = 20
 _METRICS = {
     "accuracy": ("accuracy", "share of the paintings that are classified correctly"),
     "balanced_accuracy": (
@@ -73,6 +74,8 @@ def fill_results(section, evaluation, intervals, scores, *, periods=None):
             caption="Most confused movements",
             formats={"share of the movement": ".1%"},
         )
+    if evaluation.groups is not None:
+        _add_artists(section, evaluation.per_artist())
     if periods is not None and len(confused):
         section.table(
             evaluation.chronology(periods).rename(
@@ -123,6 +126,24 @@ def fill_training(section, *, history=None, search=None):
             f"{np.nanmax(scores):.3f} over its folds. This score is optimistic, "
             "because the candidate was selected by it.",
         )
+
+
+def _add_artists(section, table):
+    """Add the accuracy on the paintings of each artist."""
+    if table.empty:
+        return
+    shown = table[:_MAX_ARTISTS]
+    others = ""
+    if len(shown) < len(table):
+        others = f", the {len(shown)} with the most mistakes of {len(table):,}"
+    section.table(
+        shown.rename(columns={"mistake": "often taken for"}),
+        caption=f"Artists{others}. Movements: those of the artist's paintings, the "
+        "most frequent first",
+        formats={"accuracy": ".1%"},
+    )
+    if others:
+        section.download("artists.csv", table.reset_index(), text="All artists:")
 
 
 def _tabulate_metrics(evaluation, intervals):

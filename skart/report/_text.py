@@ -209,3 +209,14 @@ def _list_limitations(evaluation, files):
             f"Of {count(mistakes.sum(), 'mistake')}, {confident:,} "
             f"{'has' if confident == 1 else 'have'} a confidence of 90% or more."
         )
+
+
+def describe_mistake(evaluation, row):
+    """Return the predicted and the true movement of a painting as lines."""
+    predicted = f"{evaluation.y_pred[row]}?"
+    if evaluation.confidence is not None:
+        predicted += f" {evaluation.confidence[row]:.0%}"
+    lines = [predicted, f"is {evaluation.y_true[row]}"]
+    if evaluation.groups is not None:
+        lines.append(f"by {evaluation.groups[row]}")
+    return lines

@@ -1,4 +1,4 @@
-"""What `skart evaluate` says of artists."""
+"""What `skart evaluate` says of artists, and what `skart report` adds."""
 
 import json
 
@@ -43,10 +43,20 @@ def test_artists_with_mistakes_are_listed(evaluate):
     text = evaluate(*words).partition("artists with the most mistakes\n")[2]
     lines = text.splitlines()
     assert len(lines) == 1 + min(5, sum(n > 0 for n in mistakes))
-    assert artists[0]["artist"] in lines[1] and "taken most often for" in lines[0]
+    assert artists[0]["artist"] in lines[1] and "often taken for" in lines[0]
 
 
 def test_unknown_artists_are_not_listed(evaluate):
     words = ("{0}/{2}.jpg", "--folds", "3")
     assert json.loads(evaluate(*words, "--format", "json"))["artists"] is None
     assert "artists with" not in evaluate(*words)
+
+
+def test_report_shows_nearest_paintings_of_the_models_features(evaluate, tmp_path):
+    evaluate("{0}/{0} artist {1}/{2}.jpg", "--folds", "3")
+    words = [tmp_path / "model.skart", tmp_path / "folder", "--cache", tmp_path / "c"]
+    words += ["--out", tmp_path / "page.html", "--folds", "3"]
+    result = CliRunner().invoke(app, ["report", *map(str, words)])
+    assert result.exit_code == 0, result.stderr
+    html = (tmp_path / "page.html").read_text("utf-8")
+    assert 'class="comparison"' in html and "Map of 12 paintings" in html

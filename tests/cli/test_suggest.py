@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers import save_image
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -152,7 +153,7 @@ def test_formats_and_page(suggest, tmp_path):
         assert sum(x["probability"] for x in one["predictions"]) == pytest.approx(1)
     html = page.read_text("utf-8")
     assert html.count("data:image/jpeg") == 4
-    assert all(path in html for path in paths)
+    assert all(path in html for path in paths) and str(tmp_path) not in html
     assert "already" in suggest(*words, "--html", page).stderr
 
 
@@ -192,3 +193,69 @@ def test_predict_sorts_by_certainty(model, scans, tmp_path):
     assert [row["path"] for row in rows][:-1] == paths
     lines = predict("table", "--sort", "unsure", "--top-k", 1).splitlines()
     assert lines[::2] == paths
+
+
+@pytest.mark.slow
+def test_labels_from_the_page_are_learned(suggest, open_page, tmp_path):
+    rows = read_rows(suggest("-n", 3, "--format", "csv"))
+    first = write_rows(tmp_path / "1.csv", rows, color_of)
+    page = tmp_path / "next.html"
+    found = json.loads(
+        suggest("-n", 3, "--labelled", first, "--format", "json", "--html", page).stdout
+    )
+    window = open_page(page)
+    cards = window.locator("article")
+    assert window.inner_text("#count") == "0 of 3 done"
+    assert window.locator("#save").is_disabled()
+    assert cards.nth(0).locator("h2").inner_text() == found[0]["path"]
+    # One by its prediction, one by hand, and one that can't be told.
+    predicted = found[0]["predictions"][0]["movement"]
+    cards.nth(0).get_by_role("button", name=predicted).click()
+    cards.nth(1).get_by_label("Movement").fill(' Op "Art", late')
+    cards.nth(1).get_by_label("Artist").fill("Riley")
+    assert window.inner_text("#count") == "2 of 3 done"
+    window.reload()  # labels are kept
+    assert window.inner_text("#count") == "2 of 3 done"
+    cards.nth(2).get_by_role("button", name="tell").click()
+    assert cards.nth(2).get_by_label("Movement").is_disabled()
+    with window.expect_download() as download:
+        window.get_by_role("button", name="Download labels").click()
+    assert download.value.suggested_filename == "next.csv"
+    second = tmp_path / "2.csv"
+    download.value.save_as(second)
+    with open(second, encoding="utf-8-sig", newline="") as file:
+        saved = list(csv.DictReader(file))
+    assert list(saved[0]) == list(rows[0])
+    assert [row["path"] for row in saved] == [one["path"] for one in found]
+    assert [row["movement"] for row in saved] == [
+        predicted,
+        'Op "Art", late',
+        "",
+    ]
+    assert [row["artist"] for row in saved] == ["", "Riley", ""]
+    result = suggest("--labelled", first, "--labelled", second)
+    assert "labelled: 5 paintings of 4 movements" in result.stderr
+    assert "left out, listed without a movement: 1" in result.stderr
+
+
+@pytest.mark.slow
+def test_page_shows_hostile_names_and_fits_a_phone(open_page, tmp_path):
+    from skart.report._suggestions import write_suggestions
+
+    name = "</script><b>\"'&,\u202e\n\x07\udcff" + "x" * 80
+    save_image(tmp_path / "a.png", (300, 200))
+    page = write_suggestions(
+        tmp_path / "page.html",
+        {str(tmp_path / "a.png"): name, str(tmp_path / "gone.png"): "gone.png"},
+        {str(tmp_path / "a.png"): [(name, 0.5)], str(tmp_path / "gone.png"): []},
+        title=name,
+        movements=[name],
+        verbose=False,
+    )
+    window = open_page(page, width=390, height=800)
+    assert window.evaluate("document.documentElement.scrollWidth") == 390
+    assert window.locator("b").count() == 0
+    assert "can’t be read" in window.locator("article").nth(1).inner_text()
+    window.keyboard.press("Tab")
+    window.keyboard.press("Enter")  # the prediction of the first painting
+    assert window.inner_text("#count") == "1 of 2 done"

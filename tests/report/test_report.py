@@ -92,7 +92,7 @@ def test_order_of_the_sections(page):
     links = [a["href"] for a in page.all("a") if a["href"].startswith("#")]
     assert links == [f"#{h2['id']}" for h2 in page.all("h2")]
     titles = (
-        "Summary|Results|Confidence|Mistakes|The paintings|Model card|"
+        "Summary|Results|Confidence|Mistakes|Labels to check|The paintings|Model card|"
         "Parameters and versions|Files"
     ).split("|")
     places = [page.text.rindex(f"\n{title}\n") for title in titles]

@@ -1,0 +1,136 @@
+const data = readData();
+const paintings = data.paintings;
+const labels = new Map(); // by path: {movement, artist, skipped}
+const cards = [];
+
+const byId = (id) => document.getElementById(id);
+const labelOf = (painting) =>
+  labels.get(painting.path) ?? { movement: "", artist: "", skipped: false };
+const isDone = (painting) => {
+  const label = labelOf(painting);
+  return label.skipped || label.movement.trim() !== "";
+};
+let unsaved = false;
+
+// Storage may be forbidden, or hold what another page has written.
+function restore() {
+  let kept;
+  try {
+    kept = JSON.parse(localStorage.getItem(data.key)) || {};
+  } catch {
+    return;
+  }
+  for (const painting of paintings) {
+    const found = kept[painting.path];
+    if (!found || typeof found.movement !== "string" || typeof found.artist !== "string") continue;
+    labels.set(painting.path, found);
+  }
+}
+
+function store() {
+  unsaved = true;
+  try {
+    localStorage.setItem(data.key, JSON.stringify(Object.fromEntries(labels)));
+    unsaved = false;
+  } catch {
+    // The labels are lost with the page, which asks before it is closed.
+  }
+}
+
+function change(painting, entries) {
+  labels.set(painting.path, { ...labelOf(painting), ...entries });
+  store();
+  update();
+}
+
+// Offer the names that are known or have been entered.
+function fillList(id, known, role) {
+  const entered = paintings.map((painting) => labelOf(painting)[role].trim()).filter(Boolean);
+  const names = [...new Set([...known, ...entered])].sort((a, b) => a.localeCompare(b));
+  byId(id).replaceChildren(...names.map((value) => element("option", { value })));
+}
+
+function update() {
+  paintings.forEach((painting, place) => {
+    const label = labelOf(painting);
+    const { card, guesses, movement, artist, skip } = cards[place];
+    card.dataset.state = label.skipped ? "skipped" : isDone(painting) ? "labelled" : "open";
+    if (movement.value !== label.movement) movement.value = label.movement;
+    if (artist.value !== label.artist) artist.value = label.artist;
+    movement.disabled = artist.disabled = label.skipped;
+    for (const [name, button] of guesses) {
+      button.disabled = label.skipped;
+      const chosen = !label.skipped && label.movement.trim() === name;
+      button.setAttribute("aria-pressed", String(chosen));
+    }
+    skip.setAttribute("aria-pressed", String(label.skipped));
+  });
+  fillList("movements", data.movements, "movement");
+  fillList("artists", data.artists, "artist");
+  const done = paintings.filter(isDone).length;
+  byId("bar").max = paintings.length;
+  byId("bar").value = done;
+  byId("count").textContent = `${done} of ${paintings.length} done`;
+  byId("save").disabled = done === 0;
+  byId("save").classList.toggle("done", done === paintings.length);
+}
+
+function makeCard(painting, place) {
+  const guesses = painting.predictions.map(([name, share]) => [
+    name,
+    element("button", { type: "button", onclick: () => change(painting, { movement: name }) },
+      element("bdi", {}, name), element("span", {}, `${Math.round(100 * share)} %`)),
+  ]);
+  const input = (role, list) => {
+    const made = element("input", { type: "text", autocomplete: "off", name: role });
+    made.setAttribute("list", list);
+    made.oninput = () => change(painting, { [role]: made.value });
+    return made;
+  };
+  const movement = input("movement", "movements");
+  const artist = input("artist", "artists");
+  const skip = element(
+    "button",
+    {
+      type: "button",
+      className: "skip",
+      onclick: () => change(painting, { skipped: !labelOf(painting).skipped }),
+    },
+    "Can’t tell",
+  );
+  const card = element(
+    "article",
+    { "aria-labelledby": `path-${place}` },
+    painting.image
+      ? element("img", { src: painting.image, alt: "" })
+      : element("p", { className: "missing" }, "This file can’t be read."),
+    element("h2", { id: `path-${place}` }, element("bdi", {}, painting.path)),
+    element("div", { className: "guesses", role: "group", "aria-label": "Predicted" },
+      ...guesses.map(([, button]) => button)),
+    element("label", {}, "Movement", movement),
+    element("label", {}, "Artist", artist),
+    skip,
+  );
+  cards.push({ card, guesses, movement, artist, skip });
+  return card;
+}
+
+// What is not done yet is left out, and suggested again.
+function save() {
+  const rows = paintings.filter(isDone).map((painting) => {
+    const label = labelOf(painting);
+    const [first, second] = painting.predictions;
+    const names = label.skipped ? ["", ""] : [label.movement.trim(), label.artist.trim()];
+    return [painting.path, ...names, first?.[0], first?.[1], second?.[0]];
+  });
+  downloadCsv(data.file, [data.columns, ...rows]);
+  unsaved = false;
+}
+
+restore();
+byId("cards").append(...paintings.map(makeCard));
+byId("save").onclick = save;
+window.addEventListener("beforeunload", (event) => {
+  if (unsaved) event.preventDefault();
+});
+update();
