@@ -31,9 +31,10 @@ _CONSTRAINTS = {
     "verbose": ["verbose"],
 }
 # Networks are sure of themselves: no probability of nearly 0 decides alone, and where
-# artists are known, that of the classifier counts by its square root.
+# artists are known, those of the classifier count by a power of less than 1. It is
+# lower with artists apart, where classifiers are wrong more often.
 _LEAST_PROBABILITY = 1e-4
-_WEIGHT_BESIDE_ARTISTS = 0.5
+_POWER, _POWER_APART = 0.5, 0.25
 # The movements of an artist are known as if by one more painting, of a movement drawn
 # from the collection.
 _PRIOR_PAINTINGS = 1
@@ -142,7 +143,8 @@ def find_label_issues(
 
     .. math:: e(m) \propto \sqrt{p(m)} \; \frac{n(m) + q(m)}{q(m)}
 
-    or :math:`p(m)` if no artist is known. The score of a label :math:`m` is
+    or :math:`p(m)` if no artist is known; of folds that keep artists apart, the fourth
+    root counts instead of the square root. The score of a label :math:`m` is
     :math:`1 - e(m)`. Confident learning counts a label as wrong if, of the movements
     whose :math:`e` reaches their threshold, another one has the highest. The threshold
     of a movement is the mean of its :math:`e` over the paintings with that label [1]_.
@@ -318,8 +320,10 @@ def _rank(evaluation, paintings):
     given = np.searchsorted(classes, paintings.labels)
     probabilities = np.asarray(evaluation.probabilities, float)
     frequencies, counts = _count_by_artist(paintings, given, len(classes))
-    weight = 1 if paintings.artists is None else _WEIGHT_BESIDE_ARTISTS
-    logs = weight * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+    power = 1
+    if paintings.artists is not None:
+        power = _POWER_APART if evaluation.artists_apart else _POWER
+    logs = power * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
     evidence = _normalize(logs + np.log(frequencies))
     others = evidence.copy()
     others[rows, given] = -1
