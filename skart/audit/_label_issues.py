@@ -1,6 +1,7 @@
 """Labels that are probably wrong: confident learning, with what artists tell."""
 
 import os
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -440,4 +441,5 @@ def _explain(one, artist):
     if one.duplicates:
         names = sorted(set(map(str, one.duplicate_movements)))
         parts.append(f"near duplicate: {', '.join(names)}")
-    return visible("; ".join(parts))
+    # Marks of the direction of writing in a name would turn all that follows.
+    return re.sub(r"[\u202a-\u202e\u2066-\u2069]", "", visible("; ".join(parts)))

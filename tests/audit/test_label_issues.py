@@ -160,7 +160,7 @@ def test_two_movements_and_hostile_names(tmp_path):
     table = find_label_issues(evaluation)
     assert table["movement"][0] == "a\n</script>"
     assert all(len(reason.splitlines()) == 1 for reason in table["reason"])
-    assert "x\\ty" in table["reason"][0]
+    assert "x\\ty" in table["reason"][0] and "\u202e" not in table["reason"][0]
 
 
 def test_classes_that_no_painting_has():
