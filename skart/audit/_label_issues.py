@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length
 
 from skart._utils._validation import (
     Integral,
     Interval,
-    check_groups,
     check_paths,
     validate,
     visible,
@@ -75,8 +75,8 @@ def find_label_issues(
     y : array-like of shape (n_paintings,), default=None
         Labels, the movements. An evaluation has its own.
     groups : array-like of shape (n_paintings,), default=None
-        Artists; by default, those of the evaluation. Names for unknown artists, as in
-        :func:`audit_collection`, tell nothing.
+        Artists; by default, those of the evaluation. Missing values, and names for
+        unknown artists as in :func:`audit_collection`, tell nothing.
     index : PaintingIndex, default=None
         Index of the paintings in X, or in the evaluation, to find neighbours with. If
         None, one is made of the features that a Pipeline computes ahead of its last
@@ -128,7 +128,7 @@ def find_label_issues(
         If an argument is passed with an evaluation that has its own, the classifier has
         no probabilities, or X or y is missing.
     ValueError
-        If the evaluation has no probabilities, or lengths differ.
+        If the evaluation has no probabilities or a single movement, or lengths differ.
 
     See Also
     --------
@@ -191,7 +191,7 @@ def find_label_issues(
         evaluation = estimator.random_folds or estimator
         paintings = _Paintings.of_evaluation(evaluation, X, groups)
     else:
-        groups = check_groups(groups, X)
+        check_consistent_length(X, y, groups)
         is_random = cv is None or isinstance(cv, Integral)
         evaluation = evaluate(
             estimator,
@@ -208,6 +208,11 @@ def find_label_issues(
         if index is None and n_neighbors:
             index = make_index(estimator, X)
     evaluation._check_probabilities("find_label_issues")
+    if len(evaluation.classes) < 2:
+        raise ValueError(
+            "labels can only be compared where there are two or more movements; the "
+            f"evaluation has {evaluation.classes.tolist()}"
+        )
 
     table = _rank(evaluation, paintings)
     found = np.empty((len(table), 0), int)
@@ -248,7 +253,7 @@ class _Paintings(NamedTuple):
         if artists is None:
             artists = evaluation.groups
         else:
-            artists = np.asarray(artists)
+            artists = np.asarray(artists, dtype=object)
             artists = artists[_find_rows(evaluation, "groups", len(artists))]
         return cls(evaluation.y_true, artists, positions, paths)
 
