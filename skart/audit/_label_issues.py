@@ -400,9 +400,9 @@ def _find_neighbors(index, paintings, n_neighbors):
             f"index holds {n_known} paintings, and there are {n} here: fit it on the "
             "same paintings"
         )
-    known = PaintingIndex(metric=index.metric, n_jobs=index.n_jobs)
+    known = PaintingIndex(metric=index.metric)
     known.fit(index.features_[places], paintings.artists)
-    return known.kneighbors(n_neighbors=min(n_neighbors, n - 1), return_distance=False)
+    return known.kneighbors(n_neighbors=n_neighbors, return_distance=False)
 
 
 def _find_copies(paintings, n_jobs, verbose):
