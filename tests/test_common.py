@@ -24,6 +24,7 @@ from skart import (
     HybridCNNClassifier,
     ImageLoader,
 )
+from skart.exploration import PaintingIndex
 
 # Estimators of 2-D features: scikit-learn's own checks, all of them.
 FAILURES = {
@@ -36,12 +37,15 @@ FAILURES = {
             "it takes `**routed` for the name of a parameter; "
             "test_parameters_are_not_validated_before_fit checks all others"
         ),
-    }
+    },
+    "PaintingIndex": {
+        "check_fit_score_takes_y": "beside X, it takes artists and no y",
+    },
 }
 
 
 @parametrize_with_checks(
-    [DenseHeadClassifier()],
+    [DenseHeadClassifier(), PaintingIndex()],
     expected_failed_checks=lambda estimator: FAILURES[type(estimator).__name__],
 )
 def test_scikit_learn_checks(estimator, check):

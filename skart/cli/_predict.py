@@ -1,7 +1,6 @@
 """``skart predict``: the movements of images."""
 
 import csv
-import dataclasses
 import io
 import os
 import warnings
@@ -16,15 +15,12 @@ from skart.cli._app import argument, as_json, check_out, command, option, say
 # The features of more images are worth storing, which exported models don't do.
 _FEW = 32
 _TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
-
-
 _N_NEIGHBORS = 6  # training paintings beside a prediction
 
 
 def _of_data(name):
-    """Return an option of `Source` that is for --data."""
-    (field,) = (x for x in dataclasses.fields(options.Source) if x.name == name)
-    return field.type
+    """Return an option of `Source`, here of --data."""
+    return options.Source.__annotations__[name]
 
 
 @command

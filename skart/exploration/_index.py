@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
@@ -14,9 +13,9 @@ from skart.datasets._folder import is_unknown_artist
 from skart.exploration._extraction import EXTRACTOR, extract, fit_extractor
 
 _BLOCK = 2**25  # distances at a time: 128 MB of float32
-# Cosine distance up to which features are equal but for rounding. Other pictures, and
-# the same one in another size or compression, are farther apart.
-_ROUNDING = 1e-6
+# Cosine distance up to which features are equal but for rounding, which reaches 3e-6 in
+# float32. Those of different paintings are at least 1e-3 apart.
+_ROUNDING = 1e-5
 
 
 class PaintingIndex(BaseEstimator):
@@ -55,10 +54,10 @@ class PaintingIndex(BaseEstimator):
     Notes
     -----
     The search compares each query with all paintings: results are exact, and any
-    painting can be excluded. Approximate and other exact indices were not faster for
-    100,000 paintings, see the benchmarks. Features are not standardized: on drawn
-    paintings, standardized features find neighbours of the same movement more often,
-    on photographs of real art they don't.
+    painting can be excluded. For up to 400,000 paintings, the exact index of FAISS is
+    not faster. Features are not standardized: of drawn paintings, standardized features
+    find more neighbours of the same movement, of real art they don't. See the
+    benchmarks for both.
 
     Examples
     --------
@@ -109,8 +108,7 @@ class PaintingIndex(BaseEstimator):
         self._codes = np.full(len(self.features_), -1)
         if artists is not None:
             self._codes = _encode_artists(self.artists_)
-        norms = np.linalg.norm(self.features_, axis=1)
-        self._norms = np.where(norms > 0, norms, 1)
+        self._lengths = _compute_lengths(self.features_)
         return self
 
     def kneighbors(
@@ -242,8 +240,9 @@ class PaintingIndex(BaseEstimator):
         """Return the distances of queries to the fitted paintings."""
         if self.metric == "euclidean":
             return euclidean_distances(features, self.features_)
-        distances = normalize(features) @ self.features_.T
-        distances /= self._norms
+        unit = features / _compute_lengths(features)[:, None]
+        distances = unit @ self.features_.T
+        distances /= self._lengths
         np.subtract(1, distances, out=distances)
         return np.maximum(distances, 0, out=distances)
 
@@ -252,11 +251,11 @@ class PaintingIndex(BaseEstimator):
         if self.metric == "cosine":
             return distances <= _ROUNDING
         # The distance of vectors of this length whose cosine distance is `_ROUNDING`.
-        lengths = np.linalg.norm(features, axis=1, keepdims=True)
-        return distances <= np.sqrt(2 * _ROUNDING) * lengths
+        lengths = _compute_lengths(features)
+        return distances <= np.sqrt(2 * _ROUNDING) * lengths[:, None]
 
     def _exclude_artists(self, distances, itself, codes):
-        """Exclude paintings by the artists that queries have or are recognized by."""
+        """Exclude paintings by the artists of queries, passed or recognized."""
         rows, columns = itself
         known = {*enumerate(codes), *zip(rows, self._codes[columns], strict=True)}
         for row, code in known:
@@ -273,6 +272,13 @@ def _encode_artists(artists):
     """Return a code for each artist, -1 for unknown ones."""
     names = pd.Series(artists, dtype=object)
     return pd.factorize(names.mask(names.isna() | names.map(is_unknown_artist)))[0]
+
+
+def _compute_lengths(features):
+    """Return the lengths of vectors, 1 for those of zeros."""
+    # In float64: sums of float32 would add to the rounding of distances.
+    squares = np.einsum("ij,ij->i", features, features, dtype=np.float64)
+    return np.sqrt(np.where(squares > 0, squares, 1)).astype(features.dtype)
 
 
 def _find_smallest(distances, n):
