@@ -1,4 +1,4 @@
-"""Sections on single paintings and their features: labels to check, paintings that look alike, the map."""
+"""Sections on single paintings and on the map, from predictions and features."""
 
 import numpy as np
 
