@@ -63,6 +63,8 @@ bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight 
 	$(BIN)/python benchmarks/neighbors.py --shapes 18000x512 --rounds 3 --drawn-artists 4 \
 		--drawn-per-artist 2
 	$(BIN)/python benchmarks/audit.py --artists 2 --per-artist 6 --sizes 250 500
+	$(BIN)/python benchmarks/label_issues.py --drawn-artists 3 --drawn-per-artist 3 --folds 4 --seeds 1 \
+		--shares 0.1
 
 fuzz: $(VENV)/installed  ## Decode damaged image files for five minutes
 	$(BIN)/python tests/fuzz_decoder.py --seconds 300 $(ARGS)

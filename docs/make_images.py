@@ -18,9 +18,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 
-from skart import ImageLoader, make_transfer_pipeline
+from skart import FeatureExtractor, ImageLoader, make_transfer_pipeline
 from skart.datasets import load_image_folder, make_paintings
 from skart.evaluation import evaluate
+from skart.exploration import CollectionMap
 from skart.model_selection import head_search_space
 from skart.networks import make_augmentation
 from skart.plotting import (
@@ -28,6 +29,7 @@ from skart.plotting import (
     CoverageDisplay,
     HistoryDisplay,
     ImageSizeDisplay,
+    MapDisplay,
     MistakesDisplay,
     ReliabilityDisplay,
     SamplesDisplay,
@@ -137,6 +139,15 @@ def draw_results(paintings, folder):
     save("history.png", HistoryDisplay.from_estimator(pipe), dpi=70)
 
 
+def draw_map(paintings, folder):
+    """Draw the map of a collection."""
+    extractor = FeatureExtractor("EfficientNetLite0", cache=folder, verbose=False)
+    features = extractor.fit_transform(ImageLoader(96).fit_transform(paintings.paths))
+    fitted = CollectionMap(verbose=False).fit(features)
+    display = MapDisplay.from_map(fitted, thumbnails=True, paths=paintings.paths)
+    save("map.jpg", display)
+
+
 def main():
     """Make all of them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -148,6 +159,7 @@ def main():
         save("sizes.png", ImageSizeDisplay.from_paths(paintings.paths), dpi=60)
         draw_images(paintings.paths)
         draw_results(paintings, f"{folder}/store")
+        draw_map(paintings, f"{folder}/store")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """Labels that are probably wrong: confident learning, with what artists tell."""
 
 import os
+import re
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length
 
 from skart._utils._validation import (
     Integral,
     Interval,
-    check_groups,
     check_paths,
     validate,
     visible,
@@ -31,9 +32,10 @@ _CONSTRAINTS = {
     "verbose": ["verbose"],
 }
 # Networks are sure of themselves: no probability of nearly 0 decides alone, and where
-# artists are known, that of the classifier counts by its square root.
+# artists are known, those of the classifier count by a power of less than 1. It is
+# lower with artists apart, where classifiers are wrong more often.
 _LEAST_PROBABILITY = 1e-4
-_WEIGHT_BESIDE_ARTISTS = 0.5
+_POWER, _POWER_APART = 0.5, 0.25
 # The movements of an artist are known as if by one more painting, of a movement drawn
 # from the collection.
 _PRIOR_PAINTINGS = 1
@@ -73,8 +75,8 @@ def find_label_issues(
     y : array-like of shape (n_paintings,), default=None
         Labels, the movements. An evaluation has its own.
     groups : array-like of shape (n_paintings,), default=None
-        Artists; by default, those of the evaluation. Names for unknown artists, as in
-        :func:`audit_collection`, tell nothing.
+        Artists; by default, those of the evaluation. Missing values, and names for
+        unknown artists as in :func:`audit_collection`, tell nothing.
     index : PaintingIndex, default=None
         Index of the paintings in X, or in the evaluation, to find neighbours with. If
         None, one is made of the features that a Pipeline computes ahead of its last
@@ -126,7 +128,7 @@ def find_label_issues(
         If an argument is passed with an evaluation that has its own, the classifier has
         no probabilities, or X or y is missing.
     ValueError
-        If the evaluation has no probabilities, or lengths differ.
+        If the evaluation has no probabilities or a single movement, or lengths differ.
 
     See Also
     --------
@@ -142,7 +144,8 @@ def find_label_issues(
 
     .. math:: e(m) \propto \sqrt{p(m)} \; \frac{n(m) + q(m)}{q(m)}
 
-    or :math:`p(m)` if no artist is known. The score of a label :math:`m` is
+    or :math:`p(m)` if no artist is known; of folds that keep artists apart, the fourth
+    root counts instead of the square root. The score of a label :math:`m` is
     :math:`1 - e(m)`. Confident learning counts a label as wrong if, of the movements
     whose :math:`e` reaches their threshold, another one has the highest. The threshold
     of a movement is the mean of its :math:`e` over the paintings with that label [1]_.
@@ -188,7 +191,7 @@ def find_label_issues(
         evaluation = estimator.random_folds or estimator
         paintings = _Paintings.of_evaluation(evaluation, X, groups)
     else:
-        groups = check_groups(groups, X)
+        check_consistent_length(X, y, groups)
         is_random = cv is None or isinstance(cv, Integral)
         evaluation = evaluate(
             estimator,
@@ -205,6 +208,11 @@ def find_label_issues(
         if index is None and n_neighbors:
             index = make_index(estimator, X)
     evaluation._check_probabilities("find_label_issues")
+    if len(evaluation.classes) < 2:
+        raise ValueError(
+            "labels can only be compared where there are two or more movements; the "
+            f"evaluation has {evaluation.classes.tolist()}"
+        )
 
     table = _rank(evaluation, paintings)
     found = np.empty((len(table), 0), int)
@@ -245,7 +253,7 @@ class _Paintings(NamedTuple):
         if artists is None:
             artists = evaluation.groups
         else:
-            artists = np.asarray(artists)
+            artists = np.asarray(artists, dtype=object)
             artists = artists[_find_rows(evaluation, "groups", len(artists))]
         return cls(evaluation.y_true, artists, positions, paths)
 
@@ -318,8 +326,10 @@ def _rank(evaluation, paintings):
     given = np.searchsorted(classes, paintings.labels)
     probabilities = np.asarray(evaluation.probabilities, float)
     frequencies, counts = _count_by_artist(paintings, given, len(classes))
-    weight = 1 if paintings.artists is None else _WEIGHT_BESIDE_ARTISTS
-    logs = weight * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+    power = 1
+    if paintings.artists is not None:
+        power = _POWER_APART if evaluation.artists_apart else _POWER
+    logs = power * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
     evidence = _normalize(logs + np.log(frequencies))
     others = evidence.copy()
     others[rows, given] = -1
@@ -390,9 +400,9 @@ def _find_neighbors(index, paintings, n_neighbors):
             f"index holds {n_known} paintings, and there are {n} here: fit it on the "
             "same paintings"
         )
-    known = PaintingIndex(metric=index.metric, verbose=index.verbose)
+    known = PaintingIndex(metric=index.metric)
     known.fit(index.features_[places], paintings.artists)
-    return known.kneighbors(n_neighbors=min(n_neighbors, n - 1), return_distance=False)
+    return known.kneighbors(n_neighbors=n_neighbors, return_distance=False)
 
 
 def _find_copies(paintings, n_jobs, verbose):
@@ -436,4 +446,5 @@ def _explain(one, artist):
     if one.duplicates:
         names = sorted(set(map(str, one.duplicate_movements)))
         parts.append(f"near duplicate: {', '.join(names)}")
-    return visible("; ".join(parts))
+    # Marks of the direction of writing in a name would turn all that follows.
+    return re.sub(r"[\u202a-\u202e\u2066-\u2069]", "", visible("; ".join(parts)))

@@ -37,7 +37,11 @@ def similar(
         metavar="FILE",
     ) = None,
     weights: options.Weights = None,
-    on_error: options.OnError = "raise",
+    on_error: option(
+        Literal["raise", "skip"],
+        "If images of the collection can't be decoded: list them and stop (raise), or "
+        "leave them out (skip).",
+    ) = "raise",
     cache: options.Cache = options.CACHE,
     force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
@@ -69,17 +73,21 @@ def similar(
     from skart.cli._collection import Collection, make_extractor
     from skart.cli._predict import list_paths
     from skart.exploration import PaintingIndex
+    from skart.images._formats import format_failures
 
-    collection = Collection(data, least=1, on_error=on_error)
+    collection = Collection(data, least=1)
     for remark in collection.remarks():
         say(remark)
     if artist is not None:
         _check_artist(artist, collection)
     paths = list_paths(images)
-    extractor = make_extractor(
-        model, weights, cache, say, on_error=options.of_loader(on_error)
-    )
-    features, _ = extract_features(extractor, collection.paths)
+    blank = "raise" if on_error == "raise" else "blank"
+    extractor = make_extractor(model, weights, cache, say, on_error=blank)
+    features, failures = extract_features(extractor, collection.paths)
+    if failures:
+        say(f"left out, since they can't be read:\n{format_failures(failures)}")
+        kept = ~collection.frame["path"].isin(failures).to_numpy()
+        collection.frame, features = collection.frame[kept], features[kept]
     index = PaintingIndex().fit(features, collection.groups)
     extractor[0].set_params(on_error="blank")
     features, failures = extract_features(extractor, paths)
@@ -183,8 +191,8 @@ def _as_csv(paths, neighbors, failures, collection):
 
 def _as_table(paths, neighbors, failures, collection):
     """Return a line for each neighbour, of at most 80 characters."""
+    from skart._utils._files import relative_paths
     from skart._utils._validation import visible
-    from skart.report._text import relative_paths
 
     if not neighbors:
         return None

@@ -28,7 +28,9 @@ def check_layout(layout, n_paintings):
             "layout='umap' needs umap-learn: pip install umap-learn, or pass "
             "layout='tsne'"
         )
-    if layout == "tsne" and n_paintings > _LARGE and not find_spec("openTSNE"):
+    if layout == "tsne" and n_paintings > _LARGE:
+        if find_spec("openTSNE"):
+            return "opentsne"
         warnings.warn(
             f"t-SNE of {n_paintings:,} paintings takes minutes. To halve the time, pip "
             "install skart[large]; layout='pca' takes seconds and separates less.",
@@ -55,14 +57,10 @@ def _place_by_pca(reduced, random_state, verbose):
 
 
 def _place_by_tsne(reduced, random_state, verbose):
-    """Return a t-SNE, by openTSNE if it is installed and there are many paintings."""
-    # With more neighbours, small groups would merge.
-    perplexity = min(_PERPLEXITY, max(2, len(reduced) / 6))
-    if len(reduced) > _LARGE and find_spec("openTSNE"):
-        return _place_by_opentsne(reduced, perplexity, random_state, verbose)
+    """Return a t-SNE by scikit-learn."""
     initial = _scale_start(_place_by_pca(reduced, random_state, verbose))
     tsne = TSNE(
-        perplexity=perplexity,
+        perplexity=_choose_perplexity(len(reduced)),
         init=initial,
         method="exact" if len(reduced) <= _SMALL else "barnes_hut",
         random_state=random_state,
@@ -71,7 +69,7 @@ def _place_by_tsne(reduced, random_state, verbose):
         return tsne.fit_transform(reduced)
 
 
-def _place_by_opentsne(reduced, perplexity, random_state, verbose):
+def _place_by_opentsne(reduced, random_state, verbose):
     """Return a t-SNE by openTSNE."""
     from openTSNE import TSNE
 
@@ -83,7 +81,7 @@ def _place_by_opentsne(reduced, perplexity, random_state, verbose):
         disable=not verbose,
     ) as bar:
         tsne = TSNE(
-            perplexity=perplexity,
+            perplexity=_choose_perplexity(len(reduced)),
             early_exaggeration_iter=n_iterations[0],
             n_iter=n_iterations[1],
             initialization=_scale_start(_place_by_pca(reduced, None, None)),
@@ -105,6 +103,11 @@ def _place_by_umap(reduced, random_state, verbose):
         return UMAP(n_neighbors, random_state=random_state).fit_transform(reduced)
 
 
+def _choose_perplexity(n):
+    """Return the number of neighbours: small groups would merge with more."""
+    return min(_PERPLEXITY, max(2, n / 6))
+
+
 def _scale_start(places):
     """Scale places for a start of t-SNE: so small that they can still move freely."""
     return (places / places[:, 0].std() * 1e-4).astype(np.float32)
@@ -113,6 +116,7 @@ def _scale_start(places):
 _LAYOUTS = {
     "pca": _place_by_pca,
     "tsne": _place_by_tsne,
+    "opentsne": _place_by_opentsne,
     "umap": _place_by_umap,
 }
 

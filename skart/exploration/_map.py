@@ -53,8 +53,8 @@ class CollectionMap(BaseEstimator):
         are near as well.
     index_ : PaintingIndex
         Features and nearest paintings.
-    layout_ : {"tsne", "pca", "umap"}
-        Layout that was used.
+    layout_ : {"tsne", "opentsne", "pca", "umap"}
+        Layout that was used; "opentsne" is t-SNE by openTSNE.
     paths_ : list of str or None
         Paths of the paintings; None if X holds features or images.
     movements_, artists_ : ndarray of shape (n_paintings,) or None

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from skart._utils._files import relative_paths
 from skart.images._thumbnails import load_thumbnails
 from skart.report._audit import NamesAndLinks
 from skart.report._html import Page
-from skart.report._text import count, relative_paths
+from skart.report._text import count
 
 _SIDE = 200  # pixels of the longer side of a thumbnail
 _MAX_IMAGES = 200

@@ -77,6 +77,8 @@ def test_unknown_artists_are_no_evidence(collection):
     assert (unknown["artist_paintings"] == 0).all()
     assert unknown["artist_agreement"].isna().all()
     assert not unknown["reason"].str.contains("other paintings by").any()
+    missing = find_label_issues(GaussianNB(), X, y, [None] * 160)
+    pd.testing.assert_frame_equal(missing, unknown)
 
 
 def test_evaluation_gives_what_its_estimator_gives(collection):
@@ -160,7 +162,7 @@ def test_two_movements_and_hostile_names(tmp_path):
     table = find_label_issues(evaluation)
     assert table["movement"][0] == "a\n</script>"
     assert all(len(reason.splitlines()) == 1 for reason in table["reason"])
-    assert "x\\ty" in table["reason"][0]
+    assert "x\\ty" in table["reason"][0] and "\u202e" not in table["reason"][0]
 
 
 def test_classes_that_no_painting_has():
@@ -176,6 +178,8 @@ def test_errors_name_what_is_wrong(collection):
     evaluation = Evaluation(y, y_pred=y)
     with pytest.raises(ValueError, match="find_label_issues needs probabilities"):
         find_label_issues(evaluation)
+    with pytest.raises(ValueError, match="two or more movements; .* \\['a'\\]"):
+        find_label_issues(Evaluation(["a"], probabilities=[[1]], classes=["a"]))
     with pytest.raises(TypeError, match="RidgeClassifier has no predict_proba"):
         find_label_issues(RidgeClassifier(), X, y)
     with pytest.raises(TypeError, match="must be an Evaluation or a classifier"):

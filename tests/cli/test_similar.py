@@ -3,12 +3,13 @@
 import csv
 import io
 import json
+import os
 import shutil
 import warnings
 
 import numpy as np
 import pytest
-from helpers import Elements
+from helpers import Elements, finish, start
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
@@ -147,6 +148,7 @@ def test_unreadable_images_are_named_and_others_answered(similar, paintings, tmp
     assert done.exit_code == 2 and "--on-error skip" in done.stderr
     done = similar(scans / "good.png", "--format", "json", "--on-error", "skip")
     assert len(json.loads(done.stdout)[0]["neighbors"]) == 8
+    assert "A/0.png': not an image" in done.stderr and done.exit_code == 0
 
 
 def test_unknown_artists(similar, paintings, tmp_path):
@@ -233,3 +235,31 @@ def test_data_must_hold_training_paintings(model, paintings, tmp_path):
     )
     assert done.exit_code == 2
     assert "trained on none of these 12 paintings" in done.stderr
+
+
+@pytest.mark.slow
+def test_page_of_hostile_names_in_a_browser(model, paintings, tmp_path, open_page):
+    artist = tmp_path / 'folder/"<b>Art&amp;/<img src=x onerror=alert(1)> \u202eabc'
+    artist.mkdir(parents=True)
+    for i, name in enumerate(("a" * 90, "$x$\x07", os.fsdecode(b"\xff\xfe"))):
+        shutil.copy(paintings.paths[i], artist / f"{name}.png")
+    html = tmp_path / "page.html"
+    arguments = [
+        *("similar", tmp_path / "folder", *artist.iterdir(), paintings.paths[7]),
+        *("-n", "20", "--html", html, "--model", model, "--cache", tmp_path / "cache"),
+    ]
+    # In a process of its own, which prints names that are no Unicode.
+    script = "from skart.cli import main; main()"
+    lines = finish(start(script, *arguments)).splitlines()
+    assert "\\udcff" in lines[0] + lines[10] + lines[20]
+    for width in (1280, 390):
+        page = open_page(html, width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.locator("h2").count() == 4
+        assert page.locator("img").count() == len(Elements(page.content()).all("img"))
+        loaded = "Array.from(document.images, x => x.naturalWidth > 0)"
+        assert all(page.evaluate(loaded))
+        texts = page.locator(".gallery figcaption").all_inner_texts()
+        assert any("<img src=x onerror=alert(1)>" in text for text in texts)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") in ("A", "NAV")

@@ -134,7 +134,7 @@ function makeFilter(facet) {
     update();
   });
   facet.list = list;
-  const made = element("details", { open: list.children.length <= 30 }, element("summary", {}, facet.name));
+  const made = element("details", { open: facet.name !== "predicted" && list.children.length <= 30 }, element("summary", {}, facet.name));
   if (list.children.length > 15) {
     const find = element("input", { type: "search", placeholder: "Find", ariaLabel: `Find in ${facet.name}` });
     find.addEventListener("input", () => {

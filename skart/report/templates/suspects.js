@@ -126,6 +126,7 @@ function show(place, said = "") {
     byId(id).style.setProperty("--share", share);
   }
   byId("reason").textContent = painting.reason;
+  byId("issue").hidden = !painting.issue;
   byId("decided").textContent = made ? `Decided: ${describe(made)}` : "";
   for (const button of byId("decide").querySelectorAll("button")) {
     const isChange = button.id === "change" && made?.corrected === painting.suggested;

@@ -1,0 +1,99 @@
+import json
+import re
+import warnings
+
+import pytest
+from helpers import save_image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from typer.testing import CliRunner
+
+import skart
+from skart import HandcraftedFeatures, ImageLoader
+from skart.cli import app
+from skart.datasets import load_image_folder
+
+
+@pytest.fixture(scope="module")
+def paintings(tmp_path_factory):
+    """A folder of 24 paintings by six artists in two movements."""
+    folder = tmp_path_factory.mktemp("map") / "collection"
+    for i in range(24):
+        artist = f"artist {i % 6}"
+        movement = "Cubism" if i % 6 < 3 else "Fauvism"
+        save_image(folder / movement / artist / f"{i:02}.png", (60, 40), i)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(paintings, tmp_path_factory):
+    """A model file with features that need no network."""
+    folder = tmp_path_factory.mktemp("model")
+    pipe = Pipeline(
+        [
+            ("load", ImageLoader(40)),
+            ("features", HandcraftedFeatures("hsv", cache=folder / "cache")),
+            ("head", LogisticRegression()),
+        ]
+    )
+    bunch = load_image_folder(paintings)
+    skart.save_model(pipe.fit(bunch.paths, bunch.labels), folder / "model.skart")
+    return folder / "model.skart"
+
+
+def run(*arguments):
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        done = CliRunner().invoke(app, ["map", *map(str, arguments)])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def read_data(page):
+    text = page.read_text("utf-8")
+    return json.loads(re.search(r'<script id="data".*?>(.*?)</script>', text)[1])
+
+
+def test_map_with_a_model_shows_right_and_wrong(paintings, model, tmp_path):
+    out = tmp_path / "map.html"
+    arguments = (paintings, "--model", model, "--out", out, "--cache", tmp_path / "c")
+    done = run(*arguments)
+    assert done.exit_code == 0, done.stderr
+    assert "cross-validated" in done.stderr and "artists kept apart" in done.stderr
+    assert f"saved {out}: 24 paintings" in done.stderr
+    data = read_data(out)
+    assert [facet["name"] for facet in data["facets"]] == [
+        *("movement", "artist", "predicted", "result")
+    ]
+    assert data["columns"][0][0] == "confidence"
+    artists = data["facets"][1]["codes"]
+    for i, near in enumerate(data["neighbors"]):
+        assert len(near) == 4 and all(artists[j] != artists[i] for j in near)
+    assert "<title>collection</title>" in out.read_text("utf-8")
+    again = run(*arguments)
+    assert again.exit_code == 2 and "Pass --force to replace it" in again.stderr
+    assert run(*arguments, "--force", "--title", "Mine").exit_code == 0
+    assert "<title>Mine</title>" in out.read_text("utf-8")
+
+
+@pytest.mark.slow  # a network
+def test_map_of_a_folder_without_movements(tmp_path):
+    for i in range(7):
+        save_image(tmp_path / "flat" / f"{i}.png", (60, 40), i)
+    (tmp_path / "flat" / "8.png").write_bytes(b"no image")
+    arguments = (
+        tmp_path / "flat",
+        "--out",
+        tmp_path / "map.html",
+        "--weights",
+        "random",
+    )
+    arguments += ("--layout", "pca", "--cache", tmp_path / "c")
+    done = run(*arguments)
+    assert done.exit_code == 2 and "8.png" in done.stderr
+    done = run(*arguments, "--on-error", "skip")
+    assert done.exit_code == 0, done.stderr
+    assert "shown without movements and artists" in done.stderr
+    data = read_data(tmp_path / "map.html")
+    assert data["facets"] == [] and len(data["x"]) == 7
