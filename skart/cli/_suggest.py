@@ -22,6 +22,8 @@ def suggest(
         "path and movement; relative paths refer to DIR. May be given several times.",
     ) = None,
     n: option(int, "Number of paintings.", "-n", min=1) = 20,
+    path_column: option(str | None, "Column of the paths in a table.") = None,
+    movement_column: option(str | None, "Column of the movements in a table.") = None,
     model: option(
         Path | None,
         "Model file of `skart train` whose features are used. Default: those of a "
@@ -70,7 +72,8 @@ def suggest(
     paths = list_folder(data)
     labels = {}
     for file in labelled or ():
-        for path, movement in _read_labels(file.expanduser(), data):
+        table = _read_labels(file.expanduser(), data, path_column, movement_column)
+        for path, movement in table:
             if movement is not None or path not in labels:
                 labels[path] = movement
     known = {path: name for path, name in labels.items() if name is not None}
@@ -98,7 +101,7 @@ def suggest(
     return write(suggested, data)
 
 
-def _read_labels(file, data):
+def _read_labels(file, data, path_column, movement_column):
     """Return the paths and movements of a table, None where it is blank."""
     from skart.datasets._catalogue import find_file
     from skart.datasets._tables import (
@@ -110,7 +113,7 @@ def _read_labels(file, data):
 
     name = repr(str(file))
     table = clean_names(read_table(file), name)
-    columns = find_columns(table, name, path=None, movement=None)
+    columns = find_columns(table, name, path=path_column, movement=movement_column)
     table = table[table[columns["path"]].notna()]
     paths = [find_file(data, str(path)) for path in table[columns["path"]]]
     missing = [path for path in paths if not os.path.isfile(path)]

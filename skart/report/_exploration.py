@@ -1,4 +1,4 @@
-"""Sections from features: labels to check, paintings that look alike, the map."""
+"""Sections on single paintings and on the map, from predictions and features."""
 
 import numpy as np
 
@@ -21,16 +21,19 @@ def fill_suspects(section, evaluation, files, index, *, verbose):
         evaluation, paths, index=index, duplicates=False, verbose=verbose
     )
     suspects = table[table["issue"]]
+    has_artists = evaluation.groups is not None
     if suspects.empty:
+        others = ", or the artist's other paintings support the label"
         section.text(
             "No label is suspect: where a prediction contradicts a label, it is too "
-            "uncertain, or the artist's other paintings support the label."
+            f"uncertain{others if has_artists else ''}."
         )
         return
+    others = " and by other paintings of the artist"
     section.text(
         f"{count(len(suspects), 'label')} of {count(len(table), 'painting')} may be "
         "wrong, to judge by predictions of models that were not trained on the "
-        "painting and by other paintings of the artist. Only a person can tell: skart "
+        f"painting{others if has_artists else ''}. Only a person can tell: skart "
         "suspects writes a page to decide on each of them."
     )
     shown = suspects.head(_N_SUSPECTS)
@@ -85,14 +88,14 @@ def _describe_neighbors(evaluation):
         paintings += " by other artists"
     if evaluation.folds is not None:
         paintings += " that the classifier was trained on"
-    return (
-        "The mistakes with the highest confidence. Beside each, the most similar "
-        f"{paintings}, by their features."
-    )
+    which = "Those with the highest confidence are shown. "
+    if evaluation.confidence is None:
+        which = ""
+    return f"{which}Beside each, the most similar {paintings}, by their features."
 
 
 def fill_map(section, evaluation, files, index, *, verbose):
-    """Add the map of the paintings, as paintings and as points."""
+    """Add the map of the collection, as points and as paintings."""
     collection_map = CollectionMap(verbose=verbose).fit(
         index.features_, evaluation.y_true, artists=evaluation.groups
     )

@@ -166,6 +166,12 @@ def test_errors_name_options(suggest, scans, tmp_path):
     assert f"refer to the folder {str(scans)!r}" in " ".join(result.stderr.split())
     names = sorted(path.relative_to(scans) for path in scans.rglob("*.png"))
     table.write_text("path;movement\n" + "".join(f"{name};x\n" for name in names))
+    other = tmp_path / "other.csv"
+    other.write_text("Scan,Epoch\nred3.png,Dada\ngreen4.png,Dada\nblue5.png,Pop\n")
+    assert "pass --path-column" in suggest("--labelled", other).stderr
+    words = ("--path-column", "Scan", "--movement-column", "Epoch")
+    result = suggest("--labelled", other, *words)
+    assert "labelled: 3 paintings of 2 movements" in result.stderr
     assert "all images" in suggest("--labelled", table).stderr
     result = CliRunner().invoke(app, ["suggest", str(table)])
     assert result.exit_code == 2 and "must be a folder" in result.stderr

@@ -146,6 +146,7 @@ def test_mistakes_on_a_test_set_without_artists(collection, tmp_path):
     file = write_report(tmp_path / "r.html", evaluation, paths[1::2], **options)
     text = section(file.read_text("utf-8"), "Mistakes")
     assert "trained on" not in text and "other artists" not in text
+    assert "artist" not in section(file.read_text("utf-8"), "Labels to check")
     n_mistakes = (evaluation.y_pred != y[1::2]).sum()
     assert text.count('class="comparison"') == n_mistakes > 0
     _, *neighbors = captions(text.split('<div class="comparison">')[1])
