@@ -160,8 +160,8 @@ def _as_text(table, n_tested, n_issues):
     from skart._utils._validation import visible
 
     lines = [
-        f"{n_tested} paintings, {n_issues} labels that contradict the evidence (!), "
-        "the most suspect first"
+        f"{n_tested} paintings, the most suspect labels first; labels that contradict "
+        f"the evidence (!): {n_issues}"
     ]
     for one in table.itertuples():
         lines += [
