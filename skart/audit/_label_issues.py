@@ -31,9 +31,9 @@ _CONSTRAINTS = {
     "random_state": [Integral],
     "verbose": ["verbose"],
 }
-# Networks are sure of themselves: no probability of nearly 0 decides alone, and where
-# artists are known, those of the classifier count by a power of less than 1. It is
-# lower with artists apart, where classifiers are wrong more often.
+# Networks are sure of themselves. Where artists are known, the probabilities of a
+# classifier count by a power of less than 1, and none of nearly 0 decides alone. The
+# power is lower with artists apart, where classifiers are wrong more often.
 _LEAST_PROBABILITY = 1e-4
 _POWER, _POWER_APART = 0.5, 0.25
 # The movements of an artist are known as if by one more painting, of a movement drawn
@@ -328,10 +328,11 @@ def _rank(evaluation, paintings):
     given = np.searchsorted(classes, paintings.labels)
     probabilities = np.asarray(evaluation.probabilities, float)
     frequencies, counts = _count_by_artist(paintings, given, len(classes))
-    power = 1
+    power, least = 1, np.finfo(float).tiny
     if paintings.artists is not None:
         power = _POWER_APART if evaluation.artists_apart else _POWER
-    logs = power * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+        least = _LEAST_PROBABILITY
+    logs = power * np.log(np.maximum(probabilities, least))
     evidence = _normalize(logs + np.log(frequencies))
     others = evidence.copy()
     others[rows, given] = -1
