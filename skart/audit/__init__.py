@@ -1,4 +1,4 @@
-"""Audit of a collection: broken files, duplicates, conflicting labels."""
+"""Audit of a collection: broken files, duplicates, labels that are probably wrong."""
 
 import lazy_loader as lazy
 

@@ -31,9 +31,9 @@ _CONSTRAINTS = {
     "random_state": [Integral],
     "verbose": ["verbose"],
 }
-# Networks are sure of themselves: no probability of nearly 0 decides alone, and where
-# artists are known, those of the classifier count by a power of less than 1. It is
-# lower with artists apart, where classifiers are wrong more often.
+# Networks are sure of themselves. Where artists are known, the probabilities of a
+# classifier count by a power of less than 1, and none of nearly 0 decides alone. The
+# power is lower with artists apart, where classifiers are wrong more often.
 _LEAST_PROBABILITY = 1e-4
 _POWER, _POWER_APART = 0.5, 0.25
 # The movements of an artist are known as if by one more painting, of a movement drawn
@@ -56,17 +56,18 @@ def find_label_issues(
     random_state=0,
     verbose=True,
 ):
-    r"""Find labels that are probably wrong, by predictions of models that lack them.
+    r"""Find labels that are probably wrong.
 
-    A label is suspect if a classifier that was not trained on the painting expects
-    another one, and if the artist's other paintings have another one. Confident
-    learning [1]_ says which labels contradict both too much. No label is changed.
+    A label is suspect if a classifier that was not trained on the painting predicts
+    another one, and if the artist's other paintings have another one. All paintings
+    are ranked by both; confident learning [1]_ decides which labels count as wrong. No
+    label is changed.
 
     Parameters
     ----------
     estimator : Evaluation, classifier or Pipeline
-        An evaluation with probabilities, of which those with random folds are used if
-        there are any; or a classifier to cross-validate, fitted or not. A Pipeline from
+        An evaluation with probabilities (its ``random_folds`` is used, if there is
+        one), or a classifier to cross-validate, fitted or not. A Pipeline that takes
         paths should have a ``cache``, so that features are computed once.
     X : array-like of shape (n_paintings,), default=None
         Paths, or any other input that the estimator takes. With an evaluation, its
@@ -75,12 +76,12 @@ def find_label_issues(
     y : array-like of shape (n_paintings,), default=None
         Labels, the movements. An evaluation has its own.
     groups : array-like of shape (n_paintings,), default=None
-        Artists; by default, those of the evaluation. Missing values, and names for
-        unknown artists as in :func:`audit_collection`, tell nothing.
+        Artists; by default, those of the evaluation. Missing values, and the names for
+        unknown artists that :func:`audit_collection` lists, are ignored.
     index : PaintingIndex, default=None
-        Index of the paintings in X, or in the evaluation, to find neighbours with. If
-        None, one is made of the features that a Pipeline computes ahead of its last
-        step, if they are vectors; of an evaluation, there are no neighbours then.
+        Index of the paintings in X, or of those in the evaluation, in which neighbours
+        are searched. If None, and the estimator is a Pipeline whose last step takes
+        vectors, an index of these is made; otherwise, no neighbours are reported.
     n_neighbors : int, default=5
         Number of nearest paintings by other artists to report; 0 for none. They don't
         influence the order.
@@ -88,8 +89,8 @@ def find_label_issues(
         If True and X holds paths, find near duplicates with other labels by
         :func:`audit_collection`. They don't influence the order.
     cv : int, cross-validation splitter or iterable, default=None
-        Folds, as in :func:`skart.evaluation.evaluate`; but None and an int are random
-        folds, whether or not artists are known. Not for an evaluation.
+        Folds, as in :func:`skart.evaluation.evaluate`, except that None and an int
+        stand for random folds even if artists are known. Not for an evaluation.
     params : dict, default=None
         Parameters passed to ``fit``, as in :func:`skart.evaluation.evaluate`. Not for
         an evaluation.
@@ -111,8 +112,8 @@ def find_label_issues(
         - ``movement``, ``probability``: the label, and its probability by classifiers
           that were not trained on the painting;
         - ``suggested``, ``suggested_probability``: the most likely other movement;
-        - ``score``: how suspect the label is, from 0 to 1. It orders paintings, and is
-          no calibrated probability;
+        - ``score``: how suspect the label is, from 0 to 1. It is for ranking; it is not
+          a calibrated probability;
         - ``issue``: whether confident learning counts the label as wrong;
         - ``artist_paintings``: number of other paintings by the artist;
         - ``artist_agreement``: share of these that have the same label, or nan;
@@ -144,18 +145,19 @@ def find_label_issues(
 
     .. math:: e(m) \propto \sqrt{p(m)} \; \frac{n(m) + q(m)}{q(m)}
 
-    or :math:`p(m)` if no artist is known; of folds that keep artists apart, the fourth
-    root counts instead of the square root. The score of a label :math:`m` is
-    :math:`1 - e(m)`. Confident learning counts a label as wrong if, of the movements
-    whose :math:`e` reaches their threshold, another one has the highest. The threshold
-    of a movement is the mean of its :math:`e` over the paintings with that label [1]_.
+    normalized to a sum of 1; without artists, it is :math:`p(m)`. If folds keep artists
+    apart, the fourth root replaces the square root. The score of a label :math:`m` is
+    :math:`1 - e(m)`. Confident learning counts a label as wrong if, among the movements
+    whose :math:`e` reaches their threshold, another one has the highest :math:`e`. The
+    threshold of a movement is the mean of its :math:`e` over the paintings with that
+    label [1]_.
 
-    Folds are random because artists are evidence here. With artists apart, classifiers
-    disagree with many correct labels, of artists who differ from others of their
-    movement; ``benchmarks/label_issues.py`` compares both.
+    Folds are random because artists are part of the evidence. With artists apart,
+    classifiers contradict many correct labels: those of artists who differ from others
+    of their movement. ``benchmarks/label_issues.py`` compares both.
 
-    If all paintings of an artist have the same wrong label, nothing contradicts it:
-    look for such artists in an evaluation with artists apart.
+    If all paintings of an artist have the same wrong label, it is not found. Look for
+    such artists in an evaluation with artists apart.
 
     References
     ----------
@@ -326,10 +328,11 @@ def _rank(evaluation, paintings):
     given = np.searchsorted(classes, paintings.labels)
     probabilities = np.asarray(evaluation.probabilities, float)
     frequencies, counts = _count_by_artist(paintings, given, len(classes))
-    power = 1
+    power, least = 1, np.finfo(float).tiny
     if paintings.artists is not None:
         power = _POWER_APART if evaluation.artists_apart else _POWER
-    logs = power * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+        least = _LEAST_PROBABILITY
+    logs = power * np.log(np.maximum(probabilities, least))
     evidence = _normalize(logs + np.log(frequencies))
     others = evidence.copy()
     others[rows, given] = -1

@@ -59,7 +59,7 @@ class Collection:
         # Unknown artists count as one, so that they are never kept apart.
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
         self.corrected = None
-        if source.corrections is not None:
+        if source.corrections:
             frame = self._correct(frame, source.corrections)
         if on_error == "skip":
             frame = frame[find_readable(frame["path"])]
@@ -67,15 +67,17 @@ class Collection:
         self.left_out = []
         self.drop_small(least)
 
-    def _correct(self, frame, file):
-        """Return the frame with the movements of a file of corrections."""
+    def _correct(self, frame, files):
+        """Return the frame with the movements of files of corrections."""
         from skart.audit import apply_corrections
 
-        labels, kept = apply_corrections(file, frame["path"], frame["movement"])
-        n_changed = int((labels != frame["movement"].to_numpy())[kept].sum())
-        self.corrected = (
-            f"corrections: {n_changed} changed, {int((~kept).sum())} left out"
-        )
+        given = labels = frame["movement"].to_numpy()
+        kept = True
+        for file in files:  # each was made after those before it
+            labels, not_excluded = apply_corrections(file, frame["path"], labels)
+            kept &= not_excluded
+        n_changed, n_excluded = (labels != given)[kept].sum(), (~kept).sum()
+        self.corrected = f"corrections: {n_changed} changed, {n_excluded} left out"
         return frame.assign(movement=labels)[kept]
 
     def drop_small(self, least=LEAST_PAINTINGS):

@@ -43,8 +43,9 @@ class Source:
         "Folder to which the paths in a table refer. Default: that of the table.",
     ) = None
     corrections: option(
-        Path | None,
-        "CSV file of corrected movements, as the page of `skart suspects` saves it.",
+        list[Path] | None,
+        "CSV file of corrected movements, as the page of `skart suspects` saves it. "
+        "Several are applied in their order.",
     ) = None
 
     def __str__(self):
@@ -66,8 +67,9 @@ class Source:
         arguments = [str(self.path)]
         for field in dataclasses.fields(self)[1:]:
             value = getattr(self, field.name)
-            if value is not None:
-                arguments += [f"--{field.name.replace('_', '-')}", str(value)]
+            for one in value if isinstance(value, list) else [value]:
+                if one is not None:
+                    arguments += [f"--{field.name.replace('_', '-')}", str(one)]
         return arguments
 
 

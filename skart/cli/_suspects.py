@@ -23,8 +23,8 @@ def suspects(
     ) = None,
     n: option(
         int | None,
-        "Number of paintings, the most suspect first. Default: 20, or as many as have "
-        "labels that contradict the evidence by confident learning.",
+        "Number of paintings, the most suspect first. Default: 20, or all whose labels "
+        "contradict the evidence, if they are more.",
         "--number",
         "-n",
         min=1,
@@ -42,7 +42,7 @@ def suspects(
     force: options.Force = False,
     format: options.Format = "table",
 ):
-    """Find labels that are probably wrong, and decide on them in a page.
+    """Find labels that are probably wrong, and decide on them on a page.
 
     A label is suspect if a model that was not trained on the painting expects another
     one, and if the artist's other paintings have another one. No file is changed: the
@@ -160,8 +160,8 @@ def _as_text(table, n_tested, n_issues):
     from skart._utils._validation import visible
 
     lines = [
-        f"{n_tested} paintings, {n_issues} labels that contradict the evidence (!), "
-        "the most suspect first"
+        f"{n_tested} paintings, the most suspect labels first; labels that contradict "
+        f"the evidence (!): {n_issues}"
     ]
     for one in table.itertuples():
         lines += [

@@ -71,6 +71,16 @@ def test_artists_are_evidence(collection):
     assert text in first["reason"]
 
 
+def test_without_artists_the_lowest_probability_is_first():
+    p = np.array([1e-9, 1e-12, 0, 0.3, 1e-7])
+    evaluation = Evaluation(
+        ["a"] * 5, probabilities=np.column_stack([p, 1 - p]), classes=["a", "b"]
+    )
+    table = find_label_issues(evaluation)
+    assert table["position"].tolist() == [2, 1, 0, 4, 3]
+    np.testing.assert_allclose(table["score"], 1 - np.sort(p), atol=1e-15)
+
+
 def test_unknown_artists_are_no_evidence(collection):
     X, y, _, _ = collection
     unknown = find_label_issues(GaussianNB(), X, y, ["unknown"] * 160)

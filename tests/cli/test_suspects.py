@@ -62,7 +62,8 @@ def test_table_json_and_csv_name_the_suspect(folder, model, tmp_path):
     arguments = ("suspects", folder, "--model", model, "--cache", tmp_path / "store")
     csv = tmp_path / "s.csv"
     result = run(*arguments, "-n", 2, "--csv", csv)
-    assert "24 paintings, 1 labels that contradict the evidence (!)" in result.stdout
+    assert "24 paintings, the most suspect" in result.stdout
+    assert "labels that contradict the evidence (!): 1" in result.stdout
     assert "! Dada/Cubism 1/3.png: Dada, suggested Cubism" in result.stdout
     assert "3 of 3 other paintings by Cubism 1: Cubism" in result.stdout
     table = pd.read_csv(csv)
@@ -87,7 +88,7 @@ def test_corrections_of_the_page_are_applied(folder, model, tmp_path):
         "Fauvism/Fauvism 0/0.png,Fauvism,exclude,\r\n"
         "Fauvism/Fauvism 0/2.png,Fauvism,keep,\r\n"
     )
-    collection = Collection(Source(folder, corrections=corrections))
+    collection = Collection(Source(folder, corrections=[corrections]))
     assert collection.summary()["paintings"].to_dict() == {
         "Cubism": 8,
         "Dada": 8,
@@ -99,7 +100,24 @@ def test_corrections_of_the_page_are_applied(folder, model, tmp_path):
     assert "corrections: 1 changed, 1 left out" in result.stderr
     result = run("suspects", folder, "--model", model, *options)
     assert "corrections: 1 changed, 1 left out" in result.stderr
-    assert "23 paintings, 0 labels that contradict" in result.stdout
+    assert "23 paintings, the most suspect" in result.stdout
+    assert "contradict the evidence (!): 0" in result.stdout
+
+
+def test_later_corrections_are_made_on_earlier_ones(folder, tmp_path):
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    titles = "path,movement,decision,corrected\n"
+    first.write_text(f"{titles}Dada/Cubism 1/3.png,Dada,change,Fauvism\n")
+    second.write_text(f"{titles}Dada/Cubism 1/3.png,Fauvism,change,Cubism\n")
+    source = Source(folder, corrections=[first, second])
+    collection = Collection(source)
+    assert collection.summary()["paintings"].tolist() == [8, 8, 8]
+    assert collection.remarks() == ["corrections: 1 changed, 0 left out"]
+    words = source.as_arguments()
+    assert words[1:] == ["--corrections", str(first), "--corrections", str(second)]
+    result = run("profile", *words)
+    assert "corrections: 1 changed, 0 left out" in result.stdout
+    run("profile", folder, "--corrections", second, "--corrections", first, status=2)
 
 
 def test_errors_of_corrections_name_row_and_file(folder, tmp_path):
