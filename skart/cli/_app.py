@@ -125,7 +125,7 @@ def cli_errors():
         except BrokenPipeError:  # the reader has stopped: `skart predict ... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
-        except (ValueError, OSError, TypeError) as error:
+        except (ValueError, OSError, TypeError, ImportError) as error:
             if interrupts.was_interrupted():  # TensorFlow may have replaced it
                 raise typer.Exit(130) from None
             say(f"skart: {in_options(error)}")
@@ -144,7 +144,7 @@ def in_options(message):
     for pattern, advice in _IN_OPTIONS.items():
         message = re.sub(pattern, advice, message)
     return re.sub(
-        r"\b(backbone|cache|dtype|layer|on_error|size|weights)=('[^']*'|[\w.]+)",
+        r"\b(backbone|cache|dtype|layer|layout|on_error|size|weights)=('[^']*'|[\w.]+)",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
         message,
     )

@@ -205,7 +205,7 @@ class CollectionMap(BaseEstimator):
             {"thumbnail_size": thumbnail_size, "n_neighbors": n_neighbors},
             {
                 "thumbnail_size": [Interval(Integral, 16, 512, closed="both"), None],
-                "n_neighbors": [Interval(Integral, 0, 50, closed="both")],
+                "n_neighbors": [Interval(Integral, 1, 50, closed="both")],
             },
         )
         from skart.exploration._map_page import render_map

@@ -46,7 +46,8 @@ def render_map(
         columns.insert(0, ("confidence", [f"{share:.0%}" for share in confidence]))
     artists = map.artists_
     if artists is not None:
-        artists = [None if is_unknown_artist(name) else name for name in artists]
+        unknown = [pd.isna(name) or is_unknown_artist(name) for name in artists]
+        artists = np.where(unknown, None, artists)
     facets = [
         _make_facet("movement", map.movements_),
         _make_facet("artist", artists),

@@ -297,6 +297,46 @@ def test_phone(written, open_page, scheme):
     assert (paper == "rgb(252, 251, 248)") == (scheme == "light")
 
 
+def test_fingers_zoom_and_draw_a_lasso(written, open_page):
+    page = open_page(written[0], width=390, height=800, has_touch=True)
+    page.wait_for_selector("body[data-ready]", state="attached")
+    box = page.locator("#canvas").bounding_box()
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        places = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+            for x, y in points
+        ]
+        for finger, place in enumerate(places):
+            place["id"] = finger
+        session.send(
+            "Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": places}
+        )
+        page.wait_for_timeout(100)
+
+    def shot():
+        return page.evaluate("document.getElementById('canvas').toDataURL()")
+
+    whole = shot()
+    touch("Start", (0.4, 0.5), (0.6, 0.5))
+    touch("Move", (0.2, 0.5), (0.8, 0.5))
+    touch("End")
+    assert shot() != whole
+    assert "picked" not in state(page)
+    page.tap("#show-all")
+    page.wait_for_timeout(600)
+    assert shot() == whole
+    page.tap("#lasso")
+    touch("Start", (0.01, 0.01))
+    for point in ((0.5, 0.01), (0.5, 0.99), (0.01, 0.99)):
+        touch("Move", point)
+    touch("End")
+    expected = range(20) if written[2] else range(20, 40)
+    rows = download(page)
+    assert [row["path"] for row in rows] == [f"painting {i:02}.png" for i in expected]
+
+
 def test_hostile_names(open_page, tmp_path):
     names = [f"{name.replace('/', '∕')[:120]}{i}.png" for i, name in enumerate(HOSTILE)]
     page_file, fitted, _ = write_map(

@@ -18,6 +18,7 @@ let page = 0;
 const canvas = new Canvas(get("canvas"), data, {
   isShown: (i) => shown[i] === 1,
   isSelected: (i) => selected.has(i),
+  hasSelection: () => selected.size > 0,
   frameOf: (i) => (colouring ? (colouring.colours[colouring.codes[i]] ?? "#8a857d") : null),
 });
 canvas.ready.then(() => {

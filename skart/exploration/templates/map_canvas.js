@@ -1,12 +1,13 @@
 // The canvas of the map: all paintings from sheets of thumbnails, panned and zoomed.
 
 const SMALL = 16; // pixels of the thumbnails for far zoom
-const GAP = 0.08; // share of a cell of the grid
+const GAP = 0.15; // share of a cell of the grid
 const DOT = 5; // pixels of the longer side below which a painting is a dot
 
 class Canvas {
   // `data`: x, y, column, row, width, height and colour of each painting; side, sheets.
-  // `look`: functions isShown(i), isSelected(i) and frameOf(i), a colour or null.
+  // `look`: functions isShown(i), isSelected(i), hasSelection(), and frameOf(i), a colour
+  // or null.
   constructor(canvas, data, look) {
     Object.assign(this, { canvas, data, look });
     this.n = data.x.length;
@@ -136,12 +137,14 @@ class Canvas {
     const above = [];
     context.globalAlpha = 0.1;
     for (let i = 0; i < this.n; i++) if (!look.isShown(i)) this.paintOne(i, size, null);
-    context.globalAlpha = 1;
+    const faint = look.hasSelection();
+    context.globalAlpha = faint ? 0.35 : 1;
     for (let i = 0; i < this.n; i++) {
       if (!look.isShown(i)) continue;
       if (look.isSelected(i)) above.push(i);
-      else this.paintOne(i, size, look.frameOf(i));
+      else this.paintOne(i, size, faint ? null : look.frameOf(i));
     }
+    context.globalAlpha = 1;
     for (const i of above) this.paintOne(i, size, accent, 2);
     if (this.picked !== null) this.paintOne(this.picked, Math.max(size * 1.15, 28), ink, 3);
     if (this.polygon) {
