@@ -20,7 +20,7 @@ _WIDTH_TO_HEIGHT = 4 / 3  # of a grid
 
 
 def check_layout(layout, n_paintings):
-    """Return the layout to be used, a key of `_LAYOUTS`; warn if it takes long."""
+    """Return the layout to be used, a key of `_LAYOUTS`; warn if another is faster."""
     if n_paintings <= _FEW:
         return "pca"
     if layout == "umap" and not find_spec("umap"):
@@ -32,8 +32,9 @@ def check_layout(layout, n_paintings):
         if find_spec("openTSNE"):
             return "opentsne"
         warnings.warn(
-            f"t-SNE of {n_paintings:,} paintings takes minutes. To halve the time, pip "
-            "install skart[large]; layout='pca' takes seconds and separates less.",
+            f"t-SNE of {n_paintings:,} paintings takes about half the time by "
+            "openTSNE: pip install skart[large]. layout='pca' takes seconds and "
+            "separates less.",
             stacklevel=3,
         )
     return layout
