@@ -180,3 +180,17 @@ def test_sheets_are_of_a_size_that_phones_decode(image_paths, tmp_path):
     page = fitted.to_html(tmp_path / "map.html", paths=paths, thumbnail_size=256)
     data = read_data(page)
     assert data["sheetSide"] == 2048 and len(data["sheets"]) == 2
+
+
+@pytest.mark.slow
+def test_large_collections_are_laid_out_by_opentsne():
+    pytest.importorskip("openTSNE")
+    generator = np.random.default_rng(0)
+    codes = np.arange(10_001) % 9
+    centres = generator.normal(scale=9, size=(9, 6))
+    X = centres[codes] + generator.normal(size=(10_001, 6))
+    first, again = (CollectionMap(verbose=False).fit(X) for _ in range(2))
+    assert first.layout_ == "opentsne"
+    np.testing.assert_array_equal(first.embedding_, again.embedding_)
+    assert purity(first.embedding_, codes) > 0.99
+    assert purity(first.grid_.astype(float), codes) > 0.9
