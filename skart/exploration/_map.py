@@ -131,7 +131,8 @@ class CollectionMap(BaseEstimator):
         validate_params(self)
         check_consistent_length(X, y, artists)
         layout = check_layout(self.layout, len(X))
-        self.index_ = PaintingIndex(self.extractor).fit(X, artists)
+        self.index_ = PaintingIndex(self.extractor, verbose=self.verbose)
+        self.index_.fit(X, artists)
         self.paths_ = None
         if self.extractor is not None and _are_paths(X):
             self.paths_ = check_paths("X", X)
