@@ -65,6 +65,9 @@ bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight 
 	$(BIN)/python benchmarks/audit.py --artists 2 --per-artist 6 --sizes 250 500
 	$(BIN)/python benchmarks/label_issues.py --drawn-artists 3 --drawn-per-artist 3 --folds 4 --seeds 1 \
 		--shares 0.1
+	$(BIN)/python benchmarks/suggestions.py --drawn-artists 4 --drawn-per-artist 3 --seeds 2 --rounds 3 \
+		--per-round 10
+	$(BIN)/python benchmarks/collection_map.py --sizes 1000 --layouts pca tsne --pages
 
 fuzz: $(VENV)/installed  ## Decode damaged image files for five minutes
 	$(BIN)/python tests/fuzz_decoder.py --seconds 300 $(ARGS)

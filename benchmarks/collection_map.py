@@ -139,7 +139,9 @@ def main():
         "--pages", type=int, nargs="*", default=[500, 2000, 10_000, 18_000]
     )
     args = parser.parse_args()
-    packages = ("numpy", "scikit-learn", "openTSNE", "pillow", "playwright")
+    packages = ["numpy", "scikit-learn", "pillow"]
+    packages += ["openTSNE"] if "opentsne" in args.layouts else []
+    packages += ["playwright"] if args.pages else []
     print(describe_machine(*packages), "\n", flush=True)
     if args.sizes:
         measure_layouts(args.sizes, args.layouts)
