@@ -74,7 +74,7 @@ def find_label_issues(
         paintings in the same order, or all that were passed to ``evaluate``: only paths
         are used, to find duplicates, and X may be None.
     y : array-like of shape (n_paintings,), default=None
-        Labels, the movements. An evaluation has its own.
+        Labels, the movements. Those of an evaluation must be the same, or None.
     groups : array-like of shape (n_paintings,), default=None
         Artists; by default, those of the evaluation. Missing values, and the names for
         unknown artists that :func:`audit_collection` lists, are ignored.
@@ -271,11 +271,18 @@ class _Paintings(NamedTuple):
 def _check_arguments(estimator, X, y, others):
     """Raise TypeError if arguments don't fit the estimator or evaluation."""
     if isinstance(estimator, Evaluation):
-        for name, value in ({"y": y} | others).items():
+        for name, value in others.items():
             if value is not None:
                 raise TypeError(
                     f"{name} can't be passed with an Evaluation, which has its own: "
                     "leave it out, or pass a classifier"
+                )
+        if y is not None:
+            rows = _find_rows(estimator, "y", len(y))
+            if not np.array_equal(np.asarray(y)[rows], estimator.y_true):
+                raise ValueError(
+                    "y differs from the labels of the Evaluation: leave it out, or "
+                    "evaluate again"
                 )
         return
     if not hasattr(estimator, "fit"):

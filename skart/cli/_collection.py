@@ -4,11 +4,20 @@ import os
 
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import Bunch
 
 from skart._utils._validation import visible
-from skart.datasets import load_catalogue, load_pandora18k
+from skart.datasets import list_images, load_catalogue, load_pandora18k
+from skart.datasets._catalogue import find_file
 from skart.datasets._folder import find_artist_in_names, read_folder
 from skart.datasets._pandora18k import is_pandora18k
+from skart.datasets._tables import (
+    clean_column,
+    clean_names,
+    find_columns,
+    find_usual,
+    read_table,
+)
 from skart.evaluation._cross_validation import keep_artists_apart
 from skart.images import find_readable
 from skart.networks import available_backbone
@@ -23,32 +32,36 @@ class Collection:
     Movements of fewer than `least` paintings are left out. `frame` has the columns
     path, movement and artist; `differences` lists the differences from the published
     Pandora18K, and is None for other collections; `corrected` says how many movements
-    were corrected, and is None without corrections.
+    were corrected, and is None without corrections; `metadata` has the other columns of
+    a table.
+
+    If `labelled` is False, paintings that are not laid out by movement are read without
+    movements: `movements_known` is False then.
     """
 
     def __init__(
-        self, source, *, least=LEAST_PAINTINGS, skip_empty=False, on_error="raise"
+        self,
+        source,
+        *,
+        least=LEAST_PAINTINGS,
+        skip_empty=False,
+        on_error="raise",
+        labelled=True,
     ):
         data = source.path.expanduser()
         self.name = str(data)
         source.check(is_table=data.is_file())
-        if data.is_file():
-            bunch = load_catalogue(
-                data,
-                path=source.path_column,
-                movement=source.movement_column,
-                artist=source.artist_column,
-                root=source.root,
-            )
-        elif source.part is source.artists is None and is_pandora18k(data):
-            bunch = load_pandora18k(data, on_mismatch="ignore")
-        else:
-            bunch = read_folder(
-                data, part=source.part, artists=source.artists, skip_empty=skip_empty
-            )
-        self._hint = (
-            None if bunch.artists is not None else _hint_at_artists(data, bunch)
-        )
+        self.movements_known, self._reason = True, None
+        try:
+            bunch = _read(source, data, skip_empty)
+        except ValueError as error:
+            if labelled or source.part or source.movement_column or source.corrections:
+                raise
+            bunch = _read_unlabelled(source, data, error)
+            self.movements_known, self._reason = False, error
+        self._hint = None
+        if bunch.artists is None and self.movements_known:
+            self._hint = _hint_at_artists(data, bunch)
         self.differences = bunch.get("differences")
         self.skipped = bunch.skipped
         self.empty = bunch.get("empty", [])
@@ -58,6 +71,10 @@ class Collection:
         frame["movement"] = bunch.labels
         # Unknown artists count as one, so that they are never kept apart.
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
+        self._metadata = None
+        if data.is_file():
+            others = bunch.frame.set_index("path").drop(columns=["movement", "artist"])
+            self._metadata = others[~others.index.duplicated()]
         self.corrected = None
         if source.corrections:
             frame = self._correct(frame, source.corrections)
@@ -65,7 +82,8 @@ class Collection:
             frame = frame[find_readable(frame["path"])]
         self.frame = frame.reset_index(drop=True)
         self.left_out = []
-        self.drop_small(least)
+        if self.movements_known:
+            self.drop_small(least)
 
     def _correct(self, frame, files):
         """Return the frame with the movements of files of corrections."""
@@ -121,6 +139,13 @@ class Collection:
         return sorted(self.frame["movement"].unique().tolist())
 
     @property
+    def metadata(self):
+        """Other columns of a table, a row for each painting; None for folders."""
+        if self._metadata is None:
+            return None
+        return self._metadata.loc[self.frame["path"]].reset_index(drop=True)
+
+    @property
     def groups(self):
         """Artists, an array of str; None if no artist is known."""
         artists = self.frame["artist"].to_numpy(dtype=object)
@@ -136,6 +161,8 @@ class Collection:
     def remarks(self):
         """Return lines on the files and movements that are left out."""
         remarks = [f"skipped: {n} {reason}" for reason, n in self.skipped.items()]
+        if self._reason:
+            remarks.append(f"read without movements: {self._reason}")
         if self.corrected:
             remarks.append(self.corrected)
         if self.empty:
@@ -151,10 +178,70 @@ class Collection:
         return remarks
 
 
+def _read(source, data, skip_empty):
+    """Return the Bunch of a folder, a table or Pandora18K."""
+    if data.is_file():
+        return load_catalogue(
+            data,
+            path=source.path_column,
+            movement=source.movement_column,
+            artist=source.artist_column,
+            root=source.root,
+        )
+    if source.part is source.artists is None and is_pandora18k(data):
+        return load_pandora18k(data, on_mismatch="ignore")
+    return read_folder(
+        data, part=source.part, artists=source.artists, skip_empty=skip_empty
+    )
+
+
+def _read_unlabelled(source, data, error):
+    """Return a Bunch of paintings without movements; raise `error` if it has some."""
+    if not data.is_file():
+        frame = pd.DataFrame({"path": pd.Series(list_images(data), dtype=object)})
+        return _make_unlabelled(frame, None)
+    name = repr(str(data))
+    table = clean_names(read_table(data), name)
+    columns = find_columns(
+        table, name, path=source.path_column, artist=source.artist_column
+    )
+    given = table[columns["path"]]
+    if find_usual(table, "movement") is not None or given.isna().any():
+        raise error
+    folder = data.parent if source.root is None else source.root.expanduser()
+    paths = pd.Series([find_file(folder, str(path)) for path in given], dtype=object)
+    missing = paths[~paths.map(os.path.isfile)]
+    if len(missing):
+        raise FileNotFoundError(
+            f"{name} lists {len(missing)} files that don't exist, first "
+            f"{missing.iloc[0]!r}. If paths refer to another folder, name it as root."
+        )
+    artists = None
+    if columns["artist"] is not None:
+        artists = clean_column(table[columns["artist"]]).fillna("unknown").to_numpy(str)
+    table = table.drop(columns=[name for name in columns.values() if name])
+    return _make_unlabelled(table.assign(path=paths), artists)
+
+
+def _make_unlabelled(frame, artists):
+    """Return a Bunch of the paintings of a frame."""
+    frame = frame.assign(movement=None, artist=artists)
+    return Bunch(
+        paths=frame["path"].to_numpy(object),
+        labels=None,
+        artists=artists,
+        frame=frame,
+        skipped={},
+    )
+
+
 def _hint_at_artists(data, bunch):
     """Return where the unknown artists may be, or None."""
     if data.is_file():
-        columns = bunch.frame.columns.difference(["path", "movement", "artist"])
+        # Those that `skart suggest` writes hold no artists.
+        columns = bunch.frame.columns.difference(
+            ["path", "movement", "artist", "predicted", "confidence", "runner_up"]
+        )
         if len(columns):
             return (
                 f": if a column has them ({', '.join(columns)}), pass --artist-column"

@@ -35,8 +35,8 @@ def map(
 
     The page is one file that opens without a network. In it, paintings are coloured and
     filtered by movement and artist, searched, and selected with a lasso; a selection is
-    downloaded as CSV. A folder that is not laid out by movement is shown without
-    movements.
+    downloaded as CSV. A folder that is not laid out by movement, or a table without a
+    column of movements, is shown without movements.
 
     Examples
     --------
@@ -46,9 +46,9 @@ def map(
 
         skart map catalogue.csv --artist-column painter --layout pca --out map.html
     """
-    check_out(out, force=force)
+    check_out(out, force=force, suffix=".html")
 
-    from skart.cli._collection import make_extractor
+    from skart.cli._collection import Collection, make_extractor
     from skart.exploration import CollectionMap
 
     predicted = confidence = None
@@ -59,41 +59,26 @@ def map(
         say(f"{len(assessed.evaluation.y_true)} paintings, {assessed.method}")
         predicted = assessed.evaluation.y_pred
         confidence = assessed.evaluation.confidence
-        paths, movements, artists = _columns(assessed.collection)
+        collection = assessed.collection
     else:
-        paths, movements, artists = _read(data, on_error)
+        collection = Collection(
+            data, least=1, skip_empty=True, on_error=on_error, labelled=False
+        )
+        for remark in collection.remarks():
+            say(remark)
     on_error = options.of_loader(on_error)
     extractor = make_extractor(model, weights, cache, say, on_error=on_error)
     fitted = CollectionMap(extractor, layout=layout, random_state=seed)
-    fitted.fit(paths, movements, artists=artists)
+    movements = collection.labels if collection.movements_known else None
+    fitted.fit(collection.paths, movements, artists=collection.groups)
     title = title or data.path.absolute().stem
-    fitted.to_html(out, predicted=predicted, confidence=confidence, title=title)
+    fitted.to_html(
+        out,
+        predicted=predicted,
+        confidence=confidence,
+        metadata=collection.metadata,
+        title=title,
+    )
     megabytes = out.stat().st_size / 1e6
-    say(f"saved {out}: {len(paths)} paintings, {megabytes:.1f} MB")
-
-
-def _read(data, on_error):
-    """Return paths, movements and artists; the latter are None if they are unknown."""
-    from skart.cli._collection import Collection
-    from skart.datasets import list_images
-    from skart.images import find_readable
-
-    try:
-        collection = Collection(data, least=1, skip_empty=True, on_error=on_error)
-    except ValueError as error:
-        if not data.path.expanduser().is_dir() or data.part is not None:
-            raise
-        paths = list_images(data.path)
-        say(f"shown without movements and artists: {error}")
-        if on_error == "skip":
-            readable = find_readable(paths)
-            paths = [path for path, kept in zip(paths, readable, strict=True) if kept]
-        return paths, None, None
-    for remark in collection.remarks():
-        say(remark)
-    return _columns(collection)
-
-
-def _columns(collection):
-    """Return paths, movements and artists of a collection."""
-    return collection.paths, collection.labels, collection.groups
+    n_paintings = len(collection.frame)
+    say(f"saved {out}: {n_paintings} paintings, {megabytes:.1f} MB")

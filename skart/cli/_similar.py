@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 import warnings
 from pathlib import Path
 from typing import Literal
@@ -75,7 +76,7 @@ def similar(
     from skart.exploration import PaintingIndex
     from skart.images._formats import format_failures
 
-    collection = Collection(data, least=1)
+    collection = Collection(data, least=1, skip_empty=True, labelled=False)
     for remark in collection.remarks():
         say(remark)
     if artist is not None:
@@ -139,7 +140,7 @@ def list_neighbors(distances, indices, collection):
     return [
         {
             "path": row.path,
-            "movement": row.movement,
+            "movement": row.movement if collection.movements_known else None,
             "artist": row.artist if known else None,
             "similarity": 1 - distance.item(),
         }
@@ -166,9 +167,9 @@ def _check_artist(artist, collection):
 
 def _as_json(paths, neighbors, failures, collection):
     rows = [
-        {"path": path, "error": failures[path]}
+        {"image": path, "error": failures[path]}
         if path in failures
-        else {"path": path, "neighbors": neighbors[path]}
+        else {"image": path, "neighbors": neighbors[path]}
         for path in paths
     ]
     return as_json(rows)
@@ -190,7 +191,7 @@ def _as_csv(paths, neighbors, failures, collection):
 
 
 def _as_table(paths, neighbors, failures, collection):
-    """Return a line for each neighbour, of at most 80 characters."""
+    """Return a line for each neighbour, of at most 80 characters on a terminal."""
     from skart._utils._files import relative_paths
     from skart._utils._validation import visible
 
@@ -199,7 +200,8 @@ def _as_table(paths, neighbors, failures, collection):
     folder, names = relative_paths(collection.paths)
     names = dict(zip(collection.paths, names, strict=True))
     found = [one for rows in neighbors.values() for one in rows]
-    columns = ["movement", "artist"] if collection.artists_known else ["movement"]
+    columns = ["movement"] if collection.movements_known else []
+    columns += ["artist"] if collection.artists_known else []
     widths = {
         column: min(20, max((len(visible(one[column])) for one in found), default=0))
         for column in columns
@@ -212,7 +214,9 @@ def _as_table(paths, neighbors, failures, collection):
             cells = [
                 f"{_cut(one[name], widths[name]):{widths[name]}}" for name in widths
             ]
-            name = _cut(names[one["path"]], rest, from_left=True)
+            name = visible(names[one["path"]])
+            if sys.stdout.isatty():
+                name = _cut(name, rest, from_left=True)
             lines.append("  ".join([f"  {one['similarity']:.3f}", *cells, name]))
         if not rows:
             lines.append("  no other painting is left to compare it with")

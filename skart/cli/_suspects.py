@@ -1,6 +1,7 @@
 """``skart suspects``: labels that are probably wrong."""
 
 from pathlib import Path
+from typing import Literal
 
 from skart._utils._files import atomic_write
 from skart.cli import _options as options
@@ -29,7 +30,7 @@ def suspects(
         "-n",
         min=1,
     ) = None,
-    csv: option(Path | None, "CSV file for the table.") = None,
+    csv: option(Path | None, "CSV file for the table, as by --format csv.") = None,
     html: option(
         Path | None,
         "HTML file for a page to look at each painting and to decide on its label.",
@@ -40,7 +41,7 @@ def suspects(
     cache: options.Cache = options.CACHE,
     seed: options.Seed = 0,
     force: options.Force = False,
-    format: options.Format = "table",
+    format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
     """Find labels that are probably wrong, and decide on them on a page.
 
@@ -100,10 +101,17 @@ def suspects(
         )
         say(f"saved {html}")
     if csv is not None:
-        _write_csv(named, csv)
+        with atomic_write(csv) as part:
+            part.write_text(_as_csv(named) + "\n", "utf-8", "backslashreplace")
+        say(f"saved {csv}")
+    if format == "csv":
+        return _as_csv(named)
     if format == "json":
         return as_json(named.to_dict("records"))
-    return _as_text(named, len(table), n_issues)
+    text = _as_text(named, len(table), n_issues)
+    if html is None:
+        text += "\n\nto decide on them: pass --html suspects.html"
+    return text
 
 
 def _evaluate(data, model, weights, on_error, cache, seed):
@@ -145,14 +153,12 @@ def _name_files(collection):
     return np.array(relative_paths(collection.paths)[1], dtype=object)
 
 
-def _write_csv(table, file):
-    """Write a table as a CSV file, atomically."""
+def _as_csv(table):
+    """Return the table as CSV text."""
     table = table.copy()
     for column in _LISTS:
         table[column] = [" | ".join(map(str, values)) for values in table[column]]
-    with atomic_write(file) as part:
-        table.to_csv(part, index=False, errors="backslashreplace")
-    say(f"saved {file}")
+    return table.to_csv(index=False).rstrip("\n")
 
 
 def _as_text(table, n_tested, n_issues):
@@ -160,8 +166,9 @@ def _as_text(table, n_tested, n_issues):
     from skart._utils._validation import visible
 
     lines = [
-        f"{n_tested} paintings, the most suspect labels first; labels that contradict "
-        f"the evidence (!): {n_issues}"
+        f"{n_tested} paintings, the most suspect labels first",
+        f"! wrong by confident learning, which is cautious: {n_issues}; look at the "
+        "others, too",
     ]
     for one in table.itertuples():
         lines += [
@@ -172,4 +179,4 @@ def _as_text(table, n_tested, n_issues):
             ),
             f"  score {one.score:.3f}; {one.reason}",
         ]
-    return "\n".join([*lines, "", "to decide on them: pass --html suspects.html"])
+    return "\n".join(lines)

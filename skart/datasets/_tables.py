@@ -85,7 +85,7 @@ def find_columns(table, name, **wanted):
     found = {}
     for role, column in wanted.items():
         if column is None:
-            column = _find_usual(table, role)
+            column = find_usual(table, role)
             if column is None and role != "artist":
                 raise ValueError(
                     f"{name} has no column that looks like the {role}. Its columns are "
@@ -102,7 +102,7 @@ def find_columns(table, name, **wanted):
     return found
 
 
-def _find_usual(table, role):
+def find_usual(table, role):
     """Return the first column with a usual name of a role, or None."""
     by_key = {}
     for column in table.columns:

@@ -10,6 +10,7 @@ from skart.plotting import MapDisplay
 from skart.report._text import count, describe_mistake
 
 _N_SUSPECTS = 12
+_LEAST_SCORE = 0.9  # of labels that confident learning does not count as wrong
 _N_NEIGHBORS = 4
 _SIDE = 200  # pixels of the longer side of a thumbnail
 
@@ -20,7 +21,7 @@ def fill_suspects(section, evaluation, files, index, *, verbose):
     table = find_label_issues(
         evaluation, paths, index=index, duplicates=False, verbose=verbose
     )
-    suspects = table[table["issue"]]
+    suspects = table[table["issue"] | (table["score"] >= _LEAST_SCORE)]
     has_artists = evaluation.groups is not None
     if suspects.empty:
         others = ", or the artist's other paintings support the label"

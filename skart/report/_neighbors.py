@@ -63,7 +63,7 @@ def write_neighbors(
 
 def _describe(neighbor):
     """Return the lines below a painting."""
-    lines = [Path(neighbor["path"]).name, str(neighbor["movement"])]
-    if neighbor["artist"] is not None:
-        lines.append(str(neighbor["artist"]))
-    return [*lines, f"similarity {neighbor['similarity']:.2f}"]
+    known = [neighbor[name] for name in ("movement", "artist")]
+    lines = [str(name) for name in known if name is not None]
+    name = Path(neighbor["path"]).name
+    return [name, *lines, f"similarity {neighbor['similarity']:.2f}"]

@@ -175,6 +175,13 @@ def test_two_movements_and_hostile_names(tmp_path):
     assert "x\\ty" in table["reason"][0] and "\u202e" not in table["reason"][0]
 
 
+def test_labels_of_an_evaluation_may_be_passed_again():
+    labels = ["a", "b"] * 4
+    evaluation = Evaluation(labels, probabilities=[[0.3, 0.7]] * 8, classes=["a", "b"])
+    table = find_label_issues(evaluation, y=labels)
+    pd.testing.assert_frame_equal(table, find_label_issues(evaluation))
+
+
 def test_classes_that_no_painting_has():
     evaluation = Evaluation(
         ["a", "b"], probabilities=[[0.1, 0.2, 0.7]] * 2, classes=["a", "b", "c"]
@@ -196,8 +203,10 @@ def test_errors_name_what_is_wrong(collection):
         find_label_issues(X, y)
     with pytest.raises(TypeError, match="X and y, paintings and labels, are required"):
         find_label_issues(GaussianNB(), X)
-    with pytest.raises(TypeError, match="y can't be passed with an Evaluation"):
-        find_label_issues(evaluation, X, y)
+    with pytest.raises(TypeError, match="cv can't be passed with an Evaluation"):
+        find_label_issues(evaluation, X, cv=3)
+    with pytest.raises(ValueError, match="y differs from the labels of the Evalu"):
+        find_label_issues(evaluation, X, y[::-1])
     with pytest.raises(ValueError, match="n_neighbors"):
         find_label_issues(GaussianNB(), X, y, n_neighbors=-1)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

@@ -77,6 +77,21 @@ def test_map_with_a_model_shows_right_and_wrong(paintings, model, tmp_path):
     assert "<title>Mine</title>" in out.read_text("utf-8")
 
 
+def test_map_shows_other_columns_of_a_table(paintings, model, tmp_path):
+    bunch, table = load_image_folder(paintings), tmp_path / "works.csv"
+    frame = bunch.frame.assign(
+        year=range(1900, 1924), title=[f"No. {i}" for i in range(24)]
+    )
+    frame.to_csv(table, index=False)
+    out = tmp_path / "map.html"
+    done = run(table, "--model", model, "--out", out, "--cache", tmp_path / "c")
+    assert done.exit_code == 0, done.stderr
+    text = out.read_text("utf-8")
+    assert "No. 7" in text and "1907" in text
+    wrong = run(paintings, "--out", tmp_path / "map.txt")
+    assert wrong.exit_code == 2 and "must end in .html" in wrong.stderr
+
+
 @pytest.mark.slow  # a network
 def test_map_of_a_folder_without_movements(tmp_path):
     for i in range(7):
@@ -94,6 +109,6 @@ def test_map_of_a_folder_without_movements(tmp_path):
     assert done.exit_code == 2 and "8.png" in done.stderr
     done = run(*arguments, "--on-error", "skip")
     assert done.exit_code == 0, done.stderr
-    assert "shown without movements and artists" in done.stderr
+    assert "read without movements" in done.stderr
     data = read_data(tmp_path / "map.html")
     assert data["facets"] == [] and len(data["x"]) == 7

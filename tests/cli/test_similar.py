@@ -79,7 +79,7 @@ def test_neighbours_are_those_of_the_index(similar, index, paintings):
     assert done.exit_code == 0, done.output
     distances, indices = index.kneighbors(paintings.paths[[0, 7]], 4)
     for row, answer in enumerate(json.loads(done.stdout)):
-        assert answer["path"] == paintings.paths[[0, 7][row]]
+        assert answer["image"] == paintings.paths[[0, 7][row]]
         found = answer["neighbors"]
         assert [x["path"] for x in found] == [*paintings.paths[indices[row]]]
         assert [x["movement"] for x in found] == [*paintings.labels[indices[row]]]
@@ -105,17 +105,17 @@ def test_artists_of_images(similar, index, paintings, tmp_path):
     assert done.exit_code == 2 and "pass one of them" in done.stderr
 
 
-def test_table_fits_a_terminal(similar, paintings, tmp_path):
+def test_table_keeps_names_of_files_whole_in_a_pipe(similar, paintings, tmp_path):
     long = tmp_path / "folder/Cubism" / ("Artist " * 9).strip() / f"{'title ' * 20}.png"
     long.parent.mkdir()
     shutil.copy(paintings.paths[0], long)
-    done = similar(paintings.paths[0], paintings.paths[7], "-n", 3)
+    done = similar(paintings.paths[0], paintings.paths[7], "-n", 12)
     lines = done.stdout.splitlines()
-    assert lines[0] == paintings.paths[0] and lines[4] == paintings.paths[7]
-    assert max(map(len, lines[1:4] + lines[5:8])) <= 80
+    assert lines[0] == paintings.paths[0] and paintings.paths[7] in lines
+    assert any(line.endswith(long.name) for line in lines)
+    assert all("Artist Artist Artis…" in line for line in lines if long.name in line)
     # The copy by another artist is the painting itself.
     assert "1.000" not in done.stdout
-    assert all(float(line.split()[0]) < 1 for line in lines[5:8])
     assert lines[-1] == f"Files are in {tmp_path / 'folder'}"
 
 
@@ -149,6 +149,34 @@ def test_unreadable_images_are_named_and_others_answered(similar, paintings, tmp
     done = similar(scans / "good.png", "--format", "json", "--on-error", "skip")
     assert len(json.loads(done.stdout)[0]["neighbors"]) == 8
     assert "A/0.png': not an image" in done.stderr and done.exit_code == 0
+
+
+def test_one_movement_or_none(paintings, model, tmp_path):
+    options = ("--cache", tmp_path / "cache", "--model", tmp_path / "model.skart")
+    image, flat = paintings.paths[0], tmp_path / "one" / "Cubism"
+    flat.mkdir(parents=True)
+    for number, path in enumerate(paintings.paths[:4]):
+        shutil.copy(path, flat / f"{number}.png")
+    for folder in (flat.parent, flat):
+        done = run("similar", folder, image, *options, "--format", "json")
+        assert done.exit_code == 0, done.stderr
+        assert "read without movements" in done.stderr
+        (answer,) = json.loads(done.stdout)
+        assert answer["image"] == image and len(answer["neighbors"]) == 3
+        assert {one["movement"] for one in answer["neighbors"]} == {None}
+    table = tmp_path / "works.csv"
+    names = [str(path.relative_to(tmp_path)) for path in sorted(flat.iterdir())]
+    rows = [f"{name},{artist}" for name, artist in zip(names, "ABAB", strict=True)]
+    table.write_text("\n".join(["path,artist", *rows]))
+    done = run("similar", table, image, *options, "--format", "json")
+    artists = [x["artist"] for x in json.loads(done.stdout)[0]["neighbors"]]
+    assert artists == ["B", "B"]
+    table.write_text("\n".join(["path,style", *(f"{name},Cubism" for name in names)]))
+    done = run("similar", table, image, *options)
+    assert done.exit_code == 2 and "one movement only" in done.stderr
+    table.write_text("path\nlost.png")
+    done = run("similar", table, image, *options)
+    assert done.exit_code == 2 and "--root" in done.stderr and "lost.png" in done.stderr
 
 
 def test_unknown_artists(similar, paintings, tmp_path):

@@ -63,13 +63,15 @@ def test_table_json_and_csv_name_the_suspect(folder, model, tmp_path):
     csv = tmp_path / "s.csv"
     result = run(*arguments, "-n", 2, "--csv", csv)
     assert "24 paintings, the most suspect" in result.stdout
-    assert "labels that contradict the evidence (!): 1" in result.stdout
+    assert "! wrong by confident learning, which is cautious: 1" in result.stdout
+    assert "to decide on them: pass --html" in result.stdout
     assert "! Dada/Cubism 1/3.png: Dada, suggested Cubism" in result.stdout
     assert "3 of 3 other paintings by Cubism 1: Cubism" in result.stdout
     table = pd.read_csv(csv)
     assert len(table) == 2 and table["path"][0] == "Dada/Cubism 1/3.png"
     assert table["artist"][0] == "Cubism 1" and table["issue"].tolist() == [True, False]
     assert str(folder) not in csv.read_text()
+    assert run(*arguments, "-n", 2, "--format", "csv").stdout == csv.read_text()
     found = json.loads(run(*arguments, "--format", "json").stdout)
     assert len(found) == 20 and found[0]["suggested"] == "Cubism"
     assert len(found[0]["neighbors"]) == 5
@@ -101,7 +103,7 @@ def test_corrections_of_the_page_are_applied(folder, model, tmp_path):
     result = run("suspects", folder, "--model", model, *options)
     assert "corrections: 1 changed, 1 left out" in result.stderr
     assert "23 paintings, the most suspect" in result.stdout
-    assert "contradict the evidence (!): 0" in result.stdout
+    assert "which is cautious: 0" in result.stdout
 
 
 def test_later_corrections_are_made_on_earlier_ones(folder, tmp_path):
