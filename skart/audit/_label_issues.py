@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: confident learning, with what artists tell."""
+"""Labels that are probably wrong, by confident learning and by artists."""
 
 import os
 import re

@@ -43,7 +43,9 @@ def render_map(
     if (given := dict(columns).get("title")) is not None:
         names = [name or file for name, file in zip(given, names, strict=True)]
     if confidence is not None:
-        columns.insert(0, ("confidence", [f"{share:.0%}" for share in confidence]))
+        shares = [None if pd.isna(share) else f"{share:.0%}" for share in confidence]
+        others = [column for column in columns if column[0] != "confidence"]
+        columns = [("confidence", shares), *others]
     artists = map.artists_
     if artists is not None:
         unknown = [pd.isna(name) or is_unknown_artist(name) for name in artists]
@@ -143,12 +145,18 @@ def _compare(predicted, movements):
 def _list_columns(frame):
     """Return names and texts of the columns of a DataFrame; None for missing values."""
     return [
-        (
-            _as_text(name),
-            [None if pd.isna(x) else _as_text(x) for x in frame.iloc[:, place]],
-        )
+        (_as_text(name), [_as_cell(value) for value in frame.iloc[:, place]])
         for place, name in enumerate(frame.columns)
     ]
+
+
+def _as_cell(value):
+    """Return a value as text, None if it is missing; lists are texts, too."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    # A column of years is one of floats if some are missing.
+    is_whole = isinstance(value, float) and value.is_integer()
+    return _as_text(int(value) if is_whole else value)
 
 
 def _as_text(value):

@@ -115,13 +115,22 @@ def test_page_of_paintings(image_paths, toy_backbone, tmp_path):
         tmp_path / "new" / "map.html",
         predicted=predicted,
         confidence=np.linspace(0, 1, 12),
-        metadata=pd.DataFrame({"title": [f"No. {i}" for i in range(12)]}),
+        metadata=pd.DataFrame(
+            {
+                "title": [f"No. {i}" for i in range(12)],
+                "year": [1900 + i if i else None for i in range(12)],
+                "tags": [["sea", i] for i in range(12)],
+            },
+            index=range(5, 17),
+        ),
         n_neighbors=3,
     )
     data = read_data(page)
     assert "<title>12 paintings</title>" in page.read_text("utf-8")
     assert data["path"] == [path.rsplit("/")[-1] for path in image_paths]
     assert data["name"][4] == "No. 4"
+    columns = dict(data["columns"])
+    assert columns["year"][:2] == [None, "1901"] and "sea" in columns["tags"][3]
     assert data["columns"][0][0] == "confidence" and data["columns"][0][1][11] == "100%"
     movement, artist, guess, result = data["facets"]
     assert movement["values"] == ["Cubism", "Fauvism"]

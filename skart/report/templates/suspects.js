@@ -118,7 +118,7 @@ function show(place, said = "") {
   byId("place").textContent = `Painting ${place + 1} of ${paintings.length}`;
   for (const [id, name] of [["movement", painting.movement], ["keep-name", painting.movement],
     ["suggested", painting.suggested], ["change-name", painting.suggested]]) {
-    byId(id).textContent = name;
+    byId(id).textContent = breakable(name);
   }
   for (const [id, share] of [["probability", painting.probability],
     ["suggested-probability", painting.suggestedProbability]]) {
