@@ -86,10 +86,7 @@ def apply_corrections(corrections, paths, labels):
     for number, row in enumerate(table[list(COLUMNS)].itertuples(index=False), start=2):
         where = f"{name}, row {number}"
         place = find(where, row.path)
-        given, corrected = (
-            None if pd.isna(label) else str(label)
-            for label in (row.movement, row.corrected)
-        )
+        given, corrected = map(_as_text, (row.movement, row.corrected))
         if row.decision not in DECISIONS:
             raise ValueError(
                 f"{where}: decision must be one of {', '.join(DECISIONS)}; got "
@@ -120,6 +117,15 @@ def apply_corrections(corrections, paths, labels):
         elif row.decision == "change":
             changed[place] = by_name[corrected]
     return changed, kept
+
+
+def _as_text(label):
+    """Return a label as text, None if it is missing."""
+    if pd.isna(label):
+        return None
+    # A column of whole numbers is one of floats if some are missing.
+    is_whole = isinstance(label, float) and label.is_integer()
+    return str(int(label) if is_whole else label)
 
 
 class _Finder:

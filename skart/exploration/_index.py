@@ -248,11 +248,17 @@ class PaintingIndex(BaseEstimator):
 
     def _are_equal(self, features, distances):
         """Return whether queries and fitted paintings differ by rounding only."""
-        if self.metric == "cosine":
-            return distances <= _ROUNDING
-        # The distance of vectors of this length whose cosine distance is `_ROUNDING`.
         lengths = _compute_lengths(features)
-        return distances <= np.sqrt(2 * _ROUNDING) * lengths[:, None]
+        # The distance of vectors of length 1 whose cosine distance is `_ROUNDING`.
+        tolerance = np.sqrt(2 * _ROUNDING)
+        if self.metric == "euclidean":
+            return distances <= tolerance * lengths[:, None]
+        equal = distances <= _ROUNDING
+        rows, columns = np.nonzero(equal)
+        equal[rows, columns] = np.isclose(
+            lengths[rows], self._lengths[columns], rtol=tolerance
+        )
+        return equal
 
     def _exclude_artists(self, distances, itself, codes):
         """Exclude paintings by the artists of queries, passed or recognized."""

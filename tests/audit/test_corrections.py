@@ -48,6 +48,10 @@ def test_numbers_stay_numbers(tmp_path):
     rows.to_csv(tmp_path / "c.csv", index=False)
     labels, _ = apply_corrections(tmp_path / "c.csv", ["a.jpg", "b.jpg"], [1, 2])
     assert labels.tolist() == [2, 2]
+    rows = table(("a.jpg", 1, "change", 2), ("b.jpg", 2, "keep", None))
+    assert rows["corrected"].dtype == float
+    labels, _ = apply_corrections(rows, ["a.jpg", "b.jpg"], [1, 2])
+    assert labels.tolist() == [2, 2]
 
 
 def test_names_that_are_no_unicode():

@@ -86,6 +86,12 @@ def test_rounding_hides_no_painting():
         assert not (found == np.arange(300)).any()
 
 
+def test_features_of_the_same_direction_are_not_the_same_painting():
+    index = PaintingIndex().fit([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], ["a", "b", "c"])
+    assert sorted(index.kneighbors([[5.0, 5.0]], 3)[1][0]) == [0, 1, 2]
+    assert sorted(index.kneighbors([[2.0, 2.0]], 3)[1][0]) == [-1, 0, 2]
+
+
 def test_artists_of_new_paintings(paintings, index):
     features, artists, _ = paintings
     new = features[:4] + 0.02
