@@ -29,7 +29,9 @@ def write_neighbors(
     paths = list(dict.fromkeys(paths))
     thumbnails = dict(zip(paths, load_thumbnails(paths, _SIDE), strict=True))
     links = NamesAndLinks(paths, path)
-    _, names = relative_paths(neighbors) if neighbors else ("", [])
+    names = [Path(image).name for image in neighbors]
+    if len(set(names)) < len(names):
+        _, names = relative_paths(neighbors)
     for image, name in zip(shown, names, strict=False):
         section = page.section(name)
         section.portrait(
