@@ -1,4 +1,4 @@
-"""Features of paintings, by an extractor or as they are."""
+"""Features of paintings: computed by an extractor, or given."""
 
 import numpy as np
 from sklearn.base import clone, is_classifier

@@ -55,8 +55,8 @@ class PaintingIndex(BaseEstimator):
     -----
     The search compares each query with all paintings: results are exact, and any
     painting can be excluded. For up to 400,000 paintings, the exact index of FAISS is
-    not faster. Features are not standardized: of drawn paintings, standardized features
-    find more neighbours of the same movement, of real art they don't. See the
+    not faster. Features are not standardized: standardizing finds more neighbours of
+    the same movement for drawn paintings, but not for real art. See the
     benchmarks for both.
 
     Examples
@@ -93,7 +93,7 @@ class PaintingIndex(BaseEstimator):
             None, features of shape (n_paintings, n_features).
         artists : array-like of shape (n_paintings,), default=None
             Artists. Unknown ones may be missing values or names such as "unknown" and
-            "anonymous"; each of them counts as another artist.
+            "anonymous"; each is treated as a different person.
 
         Returns
         -------
@@ -123,8 +123,8 @@ class PaintingIndex(BaseEstimator):
     ):
         """Return the nearest paintings, the nearest first.
 
-        A painting of X whose features are those of a fitted painting is recognized: it
-        is not its own neighbour, and its artist is known.
+        A query with the same features as a fitted painting is treated as that painting:
+        it is left out of its own neighbours, and its artist is used.
 
         Parameters
         ----------

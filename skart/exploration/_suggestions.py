@@ -26,8 +26,8 @@ def suggest_paintings(
     Parameters
     ----------
     features : array-like of shape (n_unlabelled, n_features)
-        Features of the unlabelled paintings. Their directions are compared, as by
-        :class:`PaintingIndex`.
+        Features of the unlabelled paintings. Only the direction of each vector counts,
+        as with the cosine metric of :class:`PaintingIndex`.
     probabilities : array-like of shape (n_unlabelled, n_classes), default=None
         Probabilities of their movements, by a classifier trained on the labelled
         paintings. The weight of a painting is ``(1 - margin) ** 2``; the margin is the
