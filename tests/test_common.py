@@ -24,7 +24,7 @@ from skart import (
     HybridCNNClassifier,
     ImageLoader,
 )
-from skart.exploration import PaintingIndex
+from skart.exploration import NoveltyDetector, PaintingIndex
 
 # Estimators of 2-D features: scikit-learn's own checks, all of them.
 FAILURES = {
@@ -45,8 +45,8 @@ FAILURES = {
 
 
 @parametrize_with_checks(
-    [DenseHeadClassifier(), PaintingIndex()],
-    expected_failed_checks=lambda estimator: FAILURES[type(estimator).__name__],
+    [DenseHeadClassifier(), NoveltyDetector(), PaintingIndex()],
+    expected_failed_checks=lambda estimator: FAILURES.get(type(estimator).__name__),
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

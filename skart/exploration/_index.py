@@ -107,7 +107,7 @@ class PaintingIndex(BaseEstimator):
         self.artists_ = None if artists is None else _as_objects(artists)
         self._codes = np.full(len(self.features_), -1)
         if artists is not None:
-            self._codes = _encode_artists(self.artists_)
+            self._codes = encode_artists(self.artists_)
         self._lengths = _compute_lengths(self.features_)
         return self
 
@@ -274,7 +274,7 @@ def _as_objects(artists):
     return np.asarray(pd.Series(artists, dtype=object))
 
 
-def _encode_artists(artists):
+def encode_artists(artists):
     """Return a code for each artist, -1 for unknown ones."""
     names = pd.Series(artists, dtype=object)
     return pd.factorize(names.mask(names.isna() | names.map(is_unknown_artist)))[0]
