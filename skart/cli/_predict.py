@@ -46,10 +46,20 @@ def predict(
         "sure, by the difference between the two highest probabilities.",
     ) = "given",
     html: option(Path | None, "HTML file for a page of images and predictions.") = None,
+    unknown: option(
+        float | None,
+        "Mark images as none of the movements if they are less like the known "
+        "paintings than this share of these, such as 0.05. They are compared by their "
+        "features with --data, and otherwise by their highest probability.",
+        metavar="SHARE",
+        min=0,
+        max=0.5,
+    ) = None,
     data: option(
         Path | None,
         "The folder or table that the model was trained on. For each image, the page "
-        "then shows the nearest paintings of the predicted movement.",
+        "then shows the nearest paintings of the predicted movement, and --unknown "
+        "compares features.",
         metavar="DIR",
     ) = None,
     part: _of_data("part") = None,
@@ -69,6 +79,10 @@ def predict(
     paintings of the predicted movement that are nearest to the image. Those by its own
     artist are left out if the image is one of them.
 
+    With --unknown, images that are unlike the known paintings are marked: "none of
+    these". Typicality is the share of known paintings that are at most as typical as
+    the image; it is at most SHARE for the marked images.
+
     Examples
     --------
         skart predict model.skart painting.jpg
@@ -84,11 +98,16 @@ def predict(
         skart predict model.onnx painting.jpg
 
         skart predict model.skart scans/ --html scans.html --data paintings/
+
+        skart predict model.skart scans/ --unknown 0.05 --data paintings/
     """
     if html is not None:
         check_out(html, force=force, suffix=".html", option="--html")
-    elif data is not None:
-        raise ValueError("--data is for the page of --html: pass both, or neither")
+    elif data is not None and unknown is None:
+        raise ValueError(
+            "--data is for --html and --unknown: pass one of them, too, or leave --data "
+            "out"
+        )
     columns = {}
 
     def read_table(file):
@@ -109,8 +128,9 @@ def predict(
         paths = [*predictions, *failures]
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
-    if html is not None:
-        source = data and options.Source(
+    training, marks = None, {}
+    if data is not None and predictions:
+        source = options.Source(
             data,
             part=part,
             artists=artists,
@@ -119,14 +139,20 @@ def predict(
             artist_column=artist_column,
             root=root if data.is_file() else None,
         )
-        _write_page(html, model, source, predictions, failures, weights, cache)
+        training = _load_training(model, source, list(predictions), weights, cache)
+    if unknown is not None:
+        from skart.cli._unknown import mark_unknown
+
+        marks = mark_unknown(unknown, model, predictions, training)
+    if html is not None:
+        _write_page(html, model, training, predictions, failures, marks)
         say(f"saved {html}")
     if format == "json":
-        text = _as_json(paths, predictions, failures)
+        text = _as_json(paths, predictions, failures, marks)
     elif format == "csv":
-        text = _as_csv(paths, predictions, failures, columns)
+        text = _as_csv(paths, predictions, failures, columns, marks)
     else:
-        text = as_table(predictions) if predictions else None
+        text = as_table(predictions, marks) if predictions else None
     return text, int(bool(failures))
 
 
@@ -210,13 +236,14 @@ def list_paths(images, read_table=None):
     return list(dict.fromkeys(paths))
 
 
-def _write_page(html, model, source, predictions, failures, weights, cache):
-    """Write a page of predictions, with training paintings if there is a `Source`."""
+def _write_page(html, model, training, predictions, failures, marks):
+    """Write a page of predictions, with training paintings if they are given."""
+    from skart.cli._unknown import as_text
     from skart.report._neighbors import write_neighbors
 
     neighbors, captions = dict.fromkeys(predictions, []), {}
-    if source is not None and predictions:
-        neighbors, captions = _explain(model, source, predictions, weights, cache)
+    if training is not None:
+        neighbors, captions = _explain(predictions, *training)
     write_neighbors(
         html,
         neighbors,
@@ -224,17 +251,17 @@ def _write_page(html, model, source, predictions, failures, weights, cache):
         subtitle=f"by {model.name}",
         captions=captions,
         predictions=predictions,
+        remarks={path: as_text(mark) for path, mark in marks.items()},
         failures=failures,
     )
 
 
-def _explain(model, source, predictions, weights, cache):
-    """Return the training paintings nearest to each image, and their captions."""
+def _load_training(model, source, images, weights, cache):
+    """Return the paintings a model was trained on, their features and the images'."""
     import numpy as np
 
     from skart.cli._collection import Collection, make_extractor
-    from skart.cli._similar import extract_features, list_neighbors
-    from skart.exploration import PaintingIndex
+    from skart.cli._similar import extract_features
     from skart.persistence import model_info
     from skart.persistence._exported import load_exported
     from skart.persistence._parts import digest_paintings
@@ -260,12 +287,21 @@ def _explain(model, source, predictions, weights, cache):
             )
         collection.frame = collection.frame[trained].reset_index(drop=True)
     extractor = make_extractor(model, weights, cache, say, on_error="blank")
-    index = PaintingIndex().fit(
-        extract_features(extractor, collection.paths)[0], collection.groups
-    )
+    features = extract_features(extractor, collection.paths)[0]
+    return collection, features, extract_features(extractor, images)[0]
+
+
+def _explain(predictions, collection, features, queries):
+    """Return the training paintings nearest to each image, and their captions."""
+    import numpy as np
+
+    from skart.cli._similar import list_neighbors
+    from skart.exploration import PaintingIndex
+
+    index = PaintingIndex().fit(features, collection.groups)
     movements = np.array([ranked[0][0] for ranked in predictions.values()])
     found = index.kneighbors(
-        extract_features(extractor, list(predictions))[0],
+        queries,
         _N_NEIGHBORS,
         among=collection.labels == movements[:, None],
     )
@@ -309,7 +345,7 @@ def _read_table(file, path_column, root):
     return dict(zip(paths, rows, strict=True))
 
 
-def _as_json(paths, predictions, failures):
+def _as_json(paths, predictions, failures, marks):
     rows = []
     for path in paths:
         if path in failures:
@@ -319,35 +355,44 @@ def _as_json(paths, predictions, failures):
                 {"movement": movement, "probability": probability}
                 for movement, probability in predictions[path]
             ]
-            rows.append({"path": path, "predictions": ranked})
+            rows.append({"path": path, "predictions": ranked} | marks.get(path, {}))
     return as_json(rows)
 
 
-def _as_csv(paths, predictions, failures, columns):
+def _as_csv(paths, predictions, failures, columns, marks):
     """Return a row for each prediction and each failure, with columns of a table."""
+    marked = list(next(iter(marks.values()), {}))
     more = list(dict.fromkeys(name for row in columns.values() for name in row))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    names = ["path", "rank", "movement", "probability", "error"]
+    names = ["path", "rank", "movement", "probability", *marked, "error"]
     others = [f"{name} (table)" if name in names else name for name in more]
     table.writerow([*names, *others])
     for path in paths:
         others = [columns.get(path, {}).get(name, "") for name in more]
         if path in failures:
-            table.writerow([path, "", "", "", failures[path], *others])
+            empty = [""] * (3 + len(marked))
+            table.writerow([path, *empty, failures[path], *others])
             continue
+        mark = marks.get(path, {}).values()
         for rank, (movement, probability) in enumerate(predictions[path], start=1):
-            table.writerow([path, rank, movement, f"{probability:.6g}", "", *others])
+            cells = [path, rank, movement, f"{probability:.6g}", *mark]
+            table.writerow([*cells, "", *others])
     return text.getvalue().rstrip()
 
 
-def as_table(predictions):
+def as_table(predictions, marks=None):
+    """Return a line for each image and each of its movements."""
+    from skart.cli._unknown import as_text
+
     width = max(
         len(str(movement)) for ranked in predictions.values() for movement, _ in ranked
     )
     lines = []
     for path, ranked in predictions.items():
         lines.append(path if path.isprintable() else repr(path))
+        text = as_text((marks or {}).get(path, {}))
+        lines += [f"  {text}"] if text else []
         lines += [
             f"  {movement:{width}}  {probability:4.0%}"
             for movement, probability in ranked

@@ -15,7 +15,7 @@ from skart.exploration._extraction import EXTRACTOR, extract, fit_extractor
 from skart.exploration._index import encode_artists
 
 _N_FOLDS = 5
-_LEAST_VARIANCE = 1e-9  # of standardized features, if all paintings are equal
+_LEAST_VARIANCE = 1e-9  # of scaled features, if all paintings are equal
 
 
 class NoveltyDetector(OutlierMixin, BaseEstimator):
@@ -65,8 +65,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     Notes
     -----
     The score is the negative Mahalanobis distance to the nearest mean of a movement,
-    with one covariance for all of them [1]_, of standardized features, shrunk as by
-    Ledoit and Wolf [2]_.
+    with one covariance for all of them [1]_, shrunk as by Ledoit and Wolf [2]_ after
+    features are scaled by their deviation within movements.
 
     The threshold comes from the training paintings: each is scored by one of five
     detectors, fitted on the paintings by other artists. Paintings by artists that the
@@ -217,7 +217,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
 def _encode_movements(y):
     """Return a code for each movement."""
-    codes = pd.factorize(pd.Series(np.asarray(y).tolist(), dtype=object), sort=False)[0]
+    codes = pd.factorize(pd.Series(list(y), dtype=object))[0]
     missing = np.flatnonzero(codes < 0)
     if len(missing):
         raise ValueError(
@@ -249,7 +249,9 @@ def _score_apart(features, movements, artists):
     scores = np.full(n, np.nan)
     for fold in range(min(_N_FOLDS, n_persons)):
         test = folds[persons] == fold
-        score = _score(features[test], *_fit_distance(features[~test], movements[~test]))
+        score = _score(
+            features[test], *_fit_distance(features[~test], movements[~test])
+        )
         known = np.isin(movements[test], movements[~test])
         scores[test] = np.where(known, score, np.nan)
     if np.isnan(scores).all():
@@ -265,9 +267,9 @@ def _fit_distance(features, movements):
     present, codes = np.unique(movements, return_inverse=True)
     means = [features[codes == code].mean(axis=0) for code in range(len(present))]
     means = np.array(means)
-    scale = StandardScaler().fit(features).scale_
-    residuals = (features - means[codes]) / scale
-    covariance, _ = ledoit_wolf(residuals, assume_centered=True)
+    residuals = features - means[codes]
+    scale = StandardScaler().fit(residuals).scale_
+    covariance, _ = ledoit_wolf(residuals / scale, assume_centered=True)
     covariance.flat[:: len(covariance) + 1] += _LEAST_VARIANCE
     root = np.linalg.cholesky(covariance)
     return means, solve_triangular(root, np.diag(1 / scale), lower=True).T

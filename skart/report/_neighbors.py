@@ -15,13 +15,21 @@ _MAX_IMAGES = 200
 
 
 def write_neighbors(
-    path, neighbors, *, title, captions, subtitle="", predictions=None, failures=None
+    path,
+    neighbors,
+    *,
+    title,
+    captions,
+    subtitle="",
+    predictions=None,
+    remarks=None,
+    failures=None,
 ):
     """Write a page with a section for each image, and return its path.
 
     All are dicts by image: `neighbors` of lists of dicts, as `list_neighbors` makes
     them, `captions` of their headings, `predictions` of pairs of movement and
-    probability, `failures` of reasons.
+    probability, `remarks` of lines or None, `failures` of reasons.
     """
     page = Page(title, subtitle)
     shown = list(neighbors)[:_MAX_IMAGES]
@@ -34,6 +42,8 @@ def write_neighbors(
         _, names = relative_paths(neighbors)
     for image, name in zip(shown, names, strict=False):
         section = page.section(name)
+        if remarks and remarks[image]:
+            section.text(remarks[image])
         section.portrait(
             thumbnails[image],
             lines=["The image"],

@@ -254,7 +254,7 @@ def test_data_must_hold_training_paintings(model, paintings, tmp_path):
     options = ("--cache", tmp_path / "cache", "--data")
     html = ("--html", tmp_path / "page.html")
     done = run("predict", model, paintings.paths[0], *options, tmp_path / "folder")
-    assert done.exit_code == 2 and "pass both, or neither" in done.stderr
+    assert done.exit_code == 2 and "--data is for --html and --unknown" in done.stderr
     for path in paintings.paths:
         with open(path, "ab") as file:
             file.write(b"changed")

@@ -1,0 +1,80 @@
+"""Images that are none of the movements, for `skart predict --unknown`."""
+
+import numpy as np
+
+from skart.cli._app import say
+
+
+def mark_unknown(share, model, predictions, training):
+    """Return a dict of marks by image: whether it is unknown, and its typicality.
+
+    `training` is what `load_training` of `_predict` returns, or None: then the highest
+    probabilities are compared instead of features.
+    """
+    if not predictions:
+        return {}
+    if training is None:
+        known = _read_confidence(model)
+        scores = [ranked[0][1] for ranked in predictions.values()]
+    else:
+        known, scores = _score_by_distance(*training)
+    least = 1 / (len(known) + 1)
+    if share < least:
+        raise ValueError(
+            f"--unknown {share:g}: with {len(known)} known paintings, the smallest "
+            f"share is {least:.2g}. Pass a larger one."
+        )
+    # The share of paintings, this one among them, that are at most as typical.
+    n_below = np.searchsorted(np.sort(known), scores, side="right")
+    typicality = (1 + n_below) * least
+    return {
+        path: {"none_of_these": bool(value <= share), "typicality": value.item()}
+        for path, value in zip(predictions, typicality, strict=True)
+    }
+
+
+def as_text(mark):
+    """Return a mark as a line of text, or None if the image is like the paintings."""
+    if not mark.get("none_of_these"):
+        return None
+    return f"None of these: typicality {100 * mark['typicality']:.2g}%"
+
+
+def _read_confidence(model):
+    """Return the highest probabilities of known paintings that a model file notes."""
+    from skart.persistence import model_info
+    from skart.persistence._exported import load_exported
+
+    needed = "--unknown needs the probabilities of paintings by new artists, which"
+    if load_exported(model) is not None:
+        raise ValueError(
+            f"{needed} {str(model)!r}, an exported model, doesn't hold. Pass the model "
+            "of skart train that was exported."
+        )
+    notes = model_info(model)["notes"] or {}
+    known = (notes.get("calibration") or {}).get("confidence")
+    if not known:
+        raise ValueError(
+            f"{needed} {str(model)!r} doesn't hold. Train it again by skart train, or "
+            "pass --data with the paintings it was trained on."
+        )
+    return np.asarray(known, float)
+
+
+def _score_by_distance(collection, features, queries):
+    """Return the scores of training paintings and of images by a NoveltyDetector."""
+    from skart.exploration import NoveltyDetector
+
+    artists = collection.groups
+    if artists is None or collection.frame["artist"].nunique() < 2:
+        artists = None
+        say(
+            "The artists are not known, so more paintings by new artists may be refused "
+            "than --unknown states."
+        )
+    # Paintings of a movement by a single artist can't be compared with the others.
+    several = artists is None or collection.artists_apart
+    detector = NoveltyDetector()
+    detector.fit(features, collection.labels if several else None, artists)
+    known = detector.scores_
+    return known[~np.isnan(known)], detector.score_samples(queries)
