@@ -105,8 +105,8 @@ def predict(
         check_out(html, force=force, suffix=".html", option="--html")
     elif data is not None and unknown is None:
         raise ValueError(
-            "--data is for --html and --unknown: pass one of them, too, or leave --data "
-            "out"
+            "--data is for --html and --unknown: pass one of them, too, or leave "
+            "--data out"
         )
     columns = {}
 

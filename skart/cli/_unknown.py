@@ -69,8 +69,8 @@ def _score_by_distance(collection, features, queries):
     if artists is None or collection.frame["artist"].nunique() < 2:
         artists = None
         say(
-            "The artists are not known, so more paintings by new artists may be refused "
-            "than --unknown states."
+            "The artists are not known, so more paintings by new artists may be "
+            "refused than --unknown states."
         )
     # Paintings of a movement by a single artist can't be compared with the others.
     several = artists is None or collection.artists_apart

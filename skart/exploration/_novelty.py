@@ -45,9 +45,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         paintings of its artist. The lowest are the most unusual paintings. Those of
         movements by a single artist are nan.
     means_ : ndarray of shape (n_movements, n_features)
-        Mean features of each movement.
+        Mean of the square roots of features, for each movement.
     whitening_ : ndarray of shape (n_features, n_features)
-        Matrix that turns differences of features into vectors whose length is the
+        Matrix that turns differences of square roots into vectors whose length is the
         distance.
     extractor_ : transformer or None
         Fitted extractor.
@@ -66,7 +66,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     -----
     The score is the negative Mahalanobis distance to the nearest mean of a movement,
     with one covariance for all of them [1]_, shrunk as by Ledoit and Wolf [2]_ after
-    features are scaled by their deviation within movements.
+    features are scaled by their deviation within movements. Square roots of the
+    features are compared, with the sign of the feature: a few large values decide less.
 
     The threshold comes from the training paintings: each is scored by one of five
     detectors, fitted on the paintings by other artists. Paintings by artists that the
@@ -135,6 +136,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         # The features themselves have names if X is a DataFrame.
         given = X if self.extractor_ is None else features
         features = validate_data(self, given, dtype=np.float64)
+        features = _compress(features)
         movements = np.zeros(len(features), int)
         if y is not None:
             movements = _encode_movements(y)
@@ -164,7 +166,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         features = X if self.extractor_ is None else extract(self.extractor_, X)
         features = validate_data(self, features, dtype=np.float64, reset=False)
-        return _score(features, self.means_, self.whitening_)
+        return _score(_compress(features), self.means_, self.whitening_)
 
     def decision_function(self, X):
         """Compute the scores of images minus the threshold.
@@ -215,6 +217,11 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self.fit(X, y, artists).predict(X)
 
 
+def _compress(features):
+    """Return the square roots of features, with their signs."""
+    return np.sign(features) * np.sqrt(np.abs(features))
+
+
 def _encode_movements(y):
     """Return a code for each movement."""
     codes = pd.factorize(pd.Series(list(y), dtype=object))[0]
@@ -256,8 +263,8 @@ def _score_apart(features, movements, artists):
         scores[test] = np.where(known, score, np.nan)
     if np.isnan(scores).all():
         raise ValueError(
-            "the threshold needs a movement by two or more artists, and each is by one. "
-            "Pass y=None, so that all paintings count as one movement."
+            "the threshold needs a movement by two or more artists, and each is by "
+            "one. Pass y=None, so that all paintings count as one movement."
         )
     return scores
 
