@@ -67,6 +67,7 @@ bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight 
 		--shares 0.1
 	$(BIN)/python benchmarks/suggestions.py --drawn-artists 4 --drawn-per-artist 3 --seeds 2 --rounds 3 \
 		--per-round 10
+	$(BIN)/python benchmarks/unknown.py --drawn-artists 4 --drawn-per-artist 3 --folds 4 --seeds 1
 	$(BIN)/python benchmarks/collection_map.py --sizes 1000 --layouts pca tsne --pages
 
 fuzz: $(VENV)/installed  ## Decode damaged image files for five minutes

@@ -10,6 +10,13 @@ from typing import Literal
 
 from skart.cli import _options as options
 from skart.cli._app import argument, as_json, check_out, command, option, say
+from skart.cli._unknown import (
+    MARKS,
+    as_text,
+    mark_unknown,
+    read_confidence,
+    score_by_distance,
+)
 
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
@@ -108,6 +115,7 @@ def predict(
             "--data is for --html and --unknown: pass one of them, too, or leave "
             "--data out"
         )
+    known = read_confidence(model) if unknown is not None and data is None else None
     columns = {}
 
     def read_table(file):
@@ -128,7 +136,7 @@ def predict(
         paths = [*predictions, *failures]
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
-    training, marks = None, {}
+    training, marks = None, None if unknown is None else {}
     if data is not None and predictions:
         source = options.Source(
             data,
@@ -140,10 +148,11 @@ def predict(
             root=root if data.is_file() else None,
         )
         training = _load_training(model, source, list(predictions), weights, cache)
-    if unknown is not None:
-        from skart.cli._unknown import mark_unknown
-
-        marks = mark_unknown(unknown, model, predictions, training)
+    if unknown is not None and predictions:
+        scores = [ranked[0][1] for ranked in predictions.values()]
+        if training is not None:
+            known, scores = score_by_distance(*training)
+        marks = mark_unknown(unknown, predictions, known, scores)
     if html is not None:
         _write_page(html, model, training, predictions, failures, marks)
         say(f"saved {html}")
@@ -238,7 +247,6 @@ def list_paths(images, read_table=None):
 
 def _write_page(html, model, training, predictions, failures, marks):
     """Write a page of predictions, with training paintings if they are given."""
-    from skart.cli._unknown import as_text
     from skart.report._neighbors import write_neighbors
 
     neighbors, captions = dict.fromkeys(predictions, []), {}
@@ -251,7 +259,7 @@ def _write_page(html, model, training, predictions, failures, marks):
         subtitle=f"by {model.name}",
         captions=captions,
         predictions=predictions,
-        remarks={path: as_text(mark) for path, mark in marks.items()},
+        remarks={path: as_text(mark) for path, mark in (marks or {}).items()},
         failures=failures,
     )
 
@@ -355,13 +363,15 @@ def _as_json(paths, predictions, failures, marks):
                 {"movement": movement, "probability": probability}
                 for movement, probability in predictions[path]
             ]
-            rows.append({"path": path, "predictions": ranked} | marks.get(path, {}))
+            rows.append(
+                {"path": path, "predictions": ranked} | (marks or {}).get(path, {})
+            )
     return as_json(rows)
 
 
 def _as_csv(paths, predictions, failures, columns, marks):
     """Return a row for each prediction and each failure, with columns of a table."""
-    marked = list(next(iter(marks.values()), {}))
+    marked = [] if marks is None else MARKS
     more = list(dict.fromkeys(name for row in columns.values() for name in row))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -374,7 +384,7 @@ def _as_csv(paths, predictions, failures, columns, marks):
             empty = [""] * (3 + len(marked))
             table.writerow([path, *empty, failures[path], *others])
             continue
-        mark = marks.get(path, {}).values()
+        mark = marks[path].values() if marks else ()
         for rank, (movement, probability) in enumerate(predictions[path], start=1):
             cells = [path, rank, movement, f"{probability:.6g}", *mark]
             table.writerow([*cells, "", *others])
@@ -383,8 +393,6 @@ def _as_csv(paths, predictions, failures, columns, marks):
 
 def as_table(predictions, marks=None):
     """Return a line for each image and each of its movements."""
-    from skart.cli._unknown import as_text
-
     width = max(
         len(str(movement)) for ranked in predictions.values() for movement, _ in ranked
     )

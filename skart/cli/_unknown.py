@@ -1,23 +1,14 @@
 """Images that are none of the movements, for `skart predict --unknown`."""
 
-import numpy as np
-
 from skart.cli._app import say
 
+MARKS = "none_of_these", "typicality"
 
-def mark_unknown(share, model, predictions, training):
-    """Return a dict of marks by image: whether it is unknown, and its typicality.
 
-    `training` is what `load_training` of `_predict` returns, or None: then the highest
-    probabilities are compared instead of features.
-    """
-    if not predictions:
-        return {}
-    if training is None:
-        known = _read_confidence(model)
-        scores = [ranked[0][1] for ranked in predictions.values()]
-    else:
-        known, scores = _score_by_distance(*training)
+def mark_unknown(share, predictions, known, scores):
+    """Return a dict of marks by image: whether it is unknown, and its typicality."""
+    import numpy as np
+
     least = 1 / (len(known) + 1)
     if share < least:
         raise ValueError(
@@ -28,7 +19,7 @@ def mark_unknown(share, model, predictions, training):
     n_below = np.searchsorted(np.sort(known), scores, side="right")
     typicality = (1 + n_below) * least
     return {
-        path: {"none_of_these": bool(value <= share), "typicality": value.item()}
+        path: dict(zip(MARKS, (bool(value <= share), value.item()), strict=True))
         for path, value in zip(predictions, typicality, strict=True)
     }
 
@@ -40,8 +31,10 @@ def as_text(mark):
     return f"None of these: typicality {100 * mark['typicality']:.2g}%"
 
 
-def _read_confidence(model):
+def read_confidence(model):
     """Return the highest probabilities of known paintings that a model file notes."""
+    import numpy as np
+
     from skart.persistence import model_info
     from skart.persistence._exported import load_exported
 
@@ -61,8 +54,10 @@ def _read_confidence(model):
     return np.asarray(known, float)
 
 
-def _score_by_distance(collection, features, queries):
+def score_by_distance(collection, features, queries):
     """Return the scores of training paintings and of images by a NoveltyDetector."""
+    import numpy as np
+
     from skart.exploration import NoveltyDetector
 
     artists = collection.groups
