@@ -2,9 +2,9 @@
 None of these
 =============
 
-A classifier assigns one of its movements to any image, a photograph or a page of text as
-well. ``NoveltyDetector`` refuses images that are unlike all training paintings, and
-states which share of paintings it refuses in error.
+A classifier assigns one of its movements to any image, even to a photograph.
+``NoveltyDetector`` refuses images that are unlike all training paintings. You choose
+the share of paintings that may be refused in error.
 """
 
 # %%

@@ -28,7 +28,8 @@ def as_text(mark):
     """Return a mark as a line of text, or None if the image is like the paintings."""
     if not mark.get("none_of_these"):
         return None
-    return f"None of these: typicality {100 * mark['typicality']:.2g}%"
+    share = f"{100 * mark['typicality']:.2g}%"
+    return f"None of these: {share} of the known paintings are as unusual"
 
 
 def read_confidence(model):
