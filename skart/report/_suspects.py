@@ -1,7 +1,5 @@
 """The page of suspect labels: a decision on each painting, saved as a CSV file."""
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 
@@ -115,7 +113,6 @@ def write_suspects(
         }
 
     data = {
-        "key": _make_key(names),
         "movements": [escape(movement) for movement in movements],
         "paintings": [
             describe(one.position, one.movement)
@@ -164,8 +161,3 @@ def _load(paths, positions, side, verbose):
         position: None if image is None else jpeg_uri(np.asarray(image))
         for position, image in zip(positions, images, strict=True)
     }
-
-
-def _make_key(names):
-    """Return a name under which a browser keeps decisions on these paintings."""
-    return "skart-" + hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]

@@ -1,9 +1,7 @@
 // The page of a map: views, filters, search, selection, details and table.
 
-const data = readData();
 const n = data.x.length;
 const PER_PAGE = 100;
-const get = (id) => document.getElementById(id);
 const count = (number) => `${number.toLocaleString("en")} ${number === 1 ? "painting" : "paintings"}`;
 
 // Facets: what paintings are coloured and filtered by. Codes are -1 if unknown.
@@ -15,7 +13,7 @@ let query = "";
 let view = "map";
 let page = 0;
 
-const canvas = new Canvas(get("canvas"), data, {
+const canvas = new Canvas(byId("canvas"), data, {
   isShown: (i) => shown[i] === 1,
   isSelected: (i) => selected.has(i),
   hasSelection: () => selected.size > 0,
@@ -63,11 +61,11 @@ function update() {
 
 function say(number = shown.reduce((sum, one) => sum + one, 0)) {
   const text = number === n ? count(n) : `${number.toLocaleString("en")} of ${count(n)} shown`;
-  get("status").textContent = text;
+  byId("status").textContent = text;
   document.body.dataset.shown = number;
   document.body.dataset.selected = selected.size;
-  get("selection").hidden = !selected.size;
-  get("selection").firstElementChild.textContent = `${selected.size.toLocaleString("en")} selected`;
+  byId("selection").hidden = !selected.size;
+  byId("selection").firstElementChild.textContent = `${selected.size.toLocaleString("en")} selected`;
 }
 
 // Colours and filters
@@ -79,9 +77,9 @@ function swatch(colour) {
 }
 
 function fillFilters() {
-  const panel = get("filters");
+  const panel = byId("filters");
   panel.append(
-    element("button", { type: "button", className: "close", id: "close-filters", ariaLabel: "Close filters" }, "×"),
+    element("button", { type: "button", className: "close", id: "close-filters", "aria-label": "Close filters" }, "×"),
   );
   if (facets.length) {
     const choice = element("select", { id: "colours" });
@@ -137,7 +135,7 @@ function makeFilter(facet) {
   facet.list = list;
   const made = element("details", { open: facet.name !== "predicted" && list.children.length <= 30 }, element("summary", {}, facet.name));
   if (list.children.length > 15) {
-    const find = element("input", { type: "search", placeholder: "Find", ariaLabel: `Find in ${facet.name}` });
+    const find = element("input", { type: "search", placeholder: "Find", "aria-label": `Find in ${facet.name}` });
     find.addEventListener("input", () => {
       const wanted = find.value.toLowerCase();
       for (const item of list.children) item.hidden = !item.textContent.toLowerCase().includes(wanted);
@@ -201,14 +199,14 @@ function fillDetails() {
     if (name === "result") value.firstChild.className = text;
     list.append(element("div", {}, element("dt", {}, name), value));
   }
-  const close = element("button", { type: "button", className: "close", ariaLabel: "Close" }, "×");
+  const close = element("button", { type: "button", className: "close", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => pick(null));
   const choose = element("button", { type: "button" }, selected.has(i) ? "Remove from selection" : "Add to selection");
   choose.addEventListener("click", () => toggle(i));
-  const panel = get("details");
+  const panel = byId("details");
   panel.replaceChildren(
     close,
-    canvas.picture(i, { role: "img", ariaLabel: data.name[i] }),
+    canvas.picture(i, { role: "img", "aria-label": data.name[i] }),
     element("h2", { tabIndex: -1 }, element("bdi", {}, data.name[i])),
     list,
     element("div", { className: "actions" }, choose),
@@ -217,7 +215,7 @@ function fillDetails() {
   if (near.length) {
     const box = element("div", { className: "neighbors" });
     for (const j of near) {
-      const button = element("button", { type: "button" }, canvas.picture(j, { ariaHidden: "true" }));
+      const button = element("button", { type: "button" }, canvas.picture(j, { "aria-hidden": "true" }));
       button.append(...caption(j));
       button.addEventListener("click", () => {
         pick(j, { focus: true });
@@ -241,19 +239,19 @@ function caption(i) {
 }
 
 function pick(i, { focus = false } = {}) {
-  const panel = get("details");
+  const panel = byId("details");
   const within = panel.contains(document.activeElement);
   canvas.picked = i;
   document.body.dataset.picked = i ?? "";
   hideTip();
   if (i === null) {
     panel.hidden = true;
-    if (within) (view === "table" ? get("table").querySelector("button") : get("canvas")).focus();
+    if (within) (view === "table" ? byId("table").querySelector("button") : byId("canvas")).focus();
   } else {
     fillDetails();
     panel.scrollTop = 0;
     if (focus) panel.querySelector("h2").focus();
-    get("announcement").textContent = [data.name[i], ...facts(i).slice(1, 3).map((fact) => fact[1])].join(", ");
+    byId("announcement").textContent = [data.name[i], ...facts(i).slice(1, 3).map((fact) => fact[1])].join(", ");
   }
   canvas.draw();
 }
@@ -266,14 +264,14 @@ function toggle(i) {
 
 // Return how much of the stage the details cover.
 function covered() {
-  const panel = get("details");
+  const panel = byId("details");
   if (panel.hidden || getComputedStyle(panel).position !== "absolute") return {};
-  const wide = panel.offsetWidth < get("stage").clientWidth * 0.85;
+  const wide = panel.offsetWidth < byId("stage").clientWidth * 0.85;
   return wide ? { right: panel.offsetWidth } : { bottom: panel.offsetHeight };
 }
 
 function showTip(i, x, y) {
-  const tip = get("tip");
+  const tip = byId("tip");
   if (tip.dataset.painting !== String(i)) {
     tip.dataset.painting = i;
     tip.replaceChildren(canvas.picture(i), ...caption(i));
@@ -288,5 +286,5 @@ function showTip(i, x, y) {
 }
 
 function hideTip() {
-  get("tip").hidden = true;
+  byId("tip").hidden = true;
 }
