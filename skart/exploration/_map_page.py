@@ -43,7 +43,7 @@ def render_map(
     if (given := dict(columns).get("title")) is not None:
         names = [name or file for name, file in zip(given, names, strict=True)]
     if confidence is not None:
-        shares = [None if pd.isna(share) else f"{share:.0%}" for share in confidence]
+        shares = [None if pd.isna(one) else round(float(one), 4) for one in confidence]
         others = [column for column in columns if column[0] != "confidence"]
         columns = [("confidence", shares), *others]
     artists = map.artists_

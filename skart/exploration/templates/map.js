@@ -31,7 +31,8 @@ function facts(i) {
     if (facet.codes[i] >= 0) known.push([facet.name, facet.values[facet.codes[i]]]);
   }
   for (const [name, values] of data.columns) {
-    if (values[i] !== null) known.push([name, values[i]]);
+    if (typeof values[i] === "number") known.push([name, percent(values[i])]);
+    else if (values[i] !== null) known.push([name, values[i]]);
   }
   return known;
 }
@@ -78,26 +79,30 @@ function swatch(colour) {
 
 function fillFilters() {
   const panel = byId("filters");
+  const choose = element("button", { type: "button", id: "select-shown" }, "Select all shown");
+  choose.addEventListener("click", () => select(shownOnes()));
+  if (!facets.length) {
+    panel.hidden = byId("open-filters").hidden = true;
+    document.querySelector(".heading").after(choose);
+    return;
+  }
   panel.append(
     element("button", { type: "button", className: "close", id: "close-filters", "aria-label": "Close filters" }, "×"),
   );
-  if (facets.length) {
-    const choice = element("select", { id: "colours" });
-    for (const [k, facet] of facets.entries()) {
-      choice.append(element("option", { value: k }, facet.name));
-    }
-    choice.append(element("option", { value: -1 }, "nothing"));
-    choice.addEventListener("change", () => {
-      colouring = facets[choice.value] ?? null;
-      showSwatches();
-      canvas.draw();
-    });
-    panel.append(element("label", {}, "Colour by", choice));
+  const choice = element("select", { id: "colours" });
+  for (const [k, facet] of facets.entries()) {
+    choice.append(element("option", { value: k }, facet.name));
   }
+  choice.append(element("option", { value: -1 }, "nothing"));
+  choice.addEventListener("change", () => {
+    colouring = facets[choice.value] ?? null;
+    showSwatches();
+    canvas.draw();
+  });
+  panel.append(element("label", {}, "Colour by", choice));
   for (const facet of facets) panel.append(makeFilter(facet));
-  const choose = element("button", { type: "button", id: "select-shown" }, "Select all shown");
-  choose.addEventListener("click", () => select(shownOnes()));
   panel.append(element("div", { className: "actions last" }, choose));
+  byId("close-filters").addEventListener("click", () => showFilters(false));
   showSwatches();
 }
 
@@ -129,6 +134,7 @@ function makeFilter(facet) {
   clear.addEventListener("click", () => {
     for (const box of list.querySelectorAll("input")) box.checked = false;
     facet.chosen.clear();
+    made.querySelector("summary").focus(); // before the button, which has it, is hidden
     clear.hidden = true;
     update();
   });
@@ -167,8 +173,22 @@ function select(rows) {
   selected.clear();
   for (const i of rows) selected.add(i);
   say();
+  byId("announcement").textContent = `${count(selected.size)} selected`;
+  nameChoice();
   canvas.draw();
-  if (canvas.picked !== null) fillDetails();
+}
+
+// Say what the button of the details does.
+function nameChoice() {
+  const button = byId("details").querySelector(".actions button");
+  if (button) button.textContent = selected.has(canvas.picked) ? "Remove from selection" : "Add to selection";
+}
+
+// Focus what the view shows: the painting in the table, if it is there.
+function focusView(i = null) {
+  const table = byId("table");
+  const row = table.querySelector(`[data-painting="${i}"]`) ?? table.querySelector("button");
+  (view === "table" ? row : byId("canvas")).focus();
 }
 
 function download() {
@@ -201,7 +221,7 @@ function fillDetails() {
   }
   const close = element("button", { type: "button", className: "close", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => pick(null));
-  const choose = element("button", { type: "button" }, selected.has(i) ? "Remove from selection" : "Add to selection");
+  const choose = element("button", { type: "button" });
   choose.addEventListener("click", () => toggle(i));
   const panel = byId("details");
   panel.replaceChildren(
@@ -211,6 +231,7 @@ function fillDetails() {
     list,
     element("div", { className: "actions" }, choose),
   );
+  nameChoice();
   const near = data.neighbors[i];
   if (near.length) {
     const box = element("div", { className: "neighbors" });
@@ -241,12 +262,13 @@ function caption(i) {
 function pick(i, { focus = false } = {}) {
   const panel = byId("details");
   const within = panel.contains(document.activeElement);
+  const before = canvas.picked;
   canvas.picked = i;
   document.body.dataset.picked = i ?? "";
   hideTip();
   if (i === null) {
     panel.hidden = true;
-    if (within) (view === "table" ? byId("table").querySelector("button") : byId("canvas")).focus();
+    if (within) focusView(before);
   } else {
     fillDetails();
     panel.scrollTop = 0;

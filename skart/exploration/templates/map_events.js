@@ -108,6 +108,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 byId("canvas").addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  hideTip();
   const arrow = ARROWS[event.key];
   if (arrow && canvas.picked === null) canvas.pan(-80 * arrow[0], -80 * arrow[1]);
   else if (arrow) {
@@ -137,12 +138,14 @@ function keepInSight(i) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  if (canvas.polygon) release();
+  // In a search field, Escape clears the text first.
+  if (event.key !== "Escape" || (event.target.type === "search" && event.target.value)) return;
+  if (!byId("tip").hidden) hideTip();
+  else if (canvas.polygon) release();
   else if (byId("filters").classList.contains("open")) showFilters(false);
   else if (canvas.picked !== null) pick(null);
   else if (lasso) setLasso(false);
-  else if (event.target !== byId("search")) select([]); // there, it clears the text
+  else if (selected.size) select([]);
 });
 
 // Views
@@ -177,6 +180,7 @@ function fillTable() {
   for (const i of rows.slice(start, start + PER_PAGE)) {
     const button = element("button", { type: "button" }, element("bdi", {}, data.name[i]));
     button.addEventListener("click", () => pick(i, { focus: true }));
+    button.dataset.painting = i;
     const row = element("tr", {}, element("th", { scope: "row" }, button));
     const known = new Map(facts(i));
     for (const name of names) {
@@ -238,10 +242,9 @@ byId("show-all").addEventListener("click", () => canvas.move(canvas.fit(), 400))
 byId("download").addEventListener("click", download);
 byId("clear").addEventListener("click", () => {
   select([]);
-  if (view !== "table") byId("canvas").focus();
+  focusView();
 });
 
 fillFilters();
-byId("close-filters").addEventListener("click", () => showFilters(false));
 setView("map");
 say();
