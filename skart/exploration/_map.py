@@ -153,7 +153,7 @@ class CollectionMap(BaseEstimator):
         predicted=None,
         confidence=None,
         metadata=None,
-        title=None,
+        title="Map of paintings",
         thumbnail_size=None,
         n_neighbors=4,
     ):
@@ -178,8 +178,8 @@ class CollectionMap(BaseEstimator):
         metadata : DataFrame of n_paintings rows, default=None
             More to show, a row for each painting in the order of X. A column "title"
             names the paintings in place of their files.
-        title : str, default=None
-            Title. If None, the number of paintings.
+        title : str, default="Map of paintings"
+            Title.
         thumbnail_size : int, default=None
             Longer side of the thumbnails in pixels. If None, from 256 for up to 400
             paintings to 48 for more than 12,000, so that the file stays below 10 MB for

@@ -84,7 +84,7 @@ def render_map(
     return render_app(
         "skart.exploration",
         "map",
-        title=f"{n:,} painting{'' if n == 1 else 's'}" if title is None else title,
+        title=title,
         data=data,
         scripts=["map_canvas.js", "map.js", "map_events.js"],
     )

@@ -126,7 +126,7 @@ def test_page_of_paintings(image_paths, toy_backbone, tmp_path):
         n_neighbors=3,
     )
     data = read_data(page)
-    assert "<title>12 paintings</title>" in page.read_text("utf-8")
+    assert "<title>Map of paintings</title>" in page.read_text("utf-8")
     assert data["path"] == [path.rsplit("/")[-1] for path in image_paths]
     assert data["name"][4] == "No. 4"
     columns = dict(data["columns"])
