@@ -245,6 +245,16 @@ def test_keyboard_alone(page):
     assert shot() == whole
 
 
+def test_search_does_not_depend_on_accents(open_page, tmp_path):
+    names = ["Ce\u0301zanne.png", "Cernan.png"]
+    page = open_page(
+        write_map(tmp_path, names=names, movements=MOVEMENTS[:2], artists=None)[0]
+    )
+    for text in ("cezanne", "C\u00e9zanne", "Ce\u0301z"):
+        page.fill("#search", text)
+        assert state(page)["shown"] == "1"
+
+
 def test_escape_clears_a_search_before_it_clears_the_selection(page):
     page.click("#select-shown")
     page.fill("#search", "ann")

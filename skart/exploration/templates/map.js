@@ -37,15 +37,21 @@ function facts(i) {
   return known;
 }
 
-// What is searched in: all texts of a painting, in lower case.
+// Return a text as it is searched: without case and accents, which file names of some
+// systems hold as characters of their own.
+function fold(text) {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+}
+
+// What is searched in: all texts of a painting.
 const texts = [];
 function textOf(i) {
-  texts[i] ??= [data.name[i], ...facts(i).map((fact) => fact[1])].join("\n").toLowerCase();
+  texts[i] ??= fold([data.name[i], ...facts(i).map((fact) => fact[1])].join("\n"));
   return texts[i];
 }
 
 function update() {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = fold(query).split(/\s+/).filter(Boolean);
   let number = 0;
   for (let i = 0; i < n; i++) {
     const fits =
@@ -143,8 +149,8 @@ function makeFilter(facet) {
   if (list.children.length > 15) {
     const find = element("input", { type: "search", placeholder: "Find", "aria-label": `Find in ${facet.name}` });
     find.addEventListener("input", () => {
-      const wanted = find.value.toLowerCase();
-      for (const item of list.children) item.hidden = !item.textContent.toLowerCase().includes(wanted);
+      const wanted = fold(find.value);
+      for (const item of list.children) item.hidden = !fold(item.querySelector(".name").textContent).includes(wanted);
     });
     made.append(find);
   }

@@ -108,7 +108,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 byId("canvas").addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  hideTip();
+  if (event.key !== "Escape") hideTip();
   const arrow = ARROWS[event.key];
   if (arrow && canvas.picked === null) canvas.pan(-80 * arrow[0], -80 * arrow[1]);
   else if (arrow) {
