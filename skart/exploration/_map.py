@@ -179,7 +179,7 @@ class CollectionMap(BaseEstimator):
             More to show, a row for each painting in the order of X. A column "title"
             names the paintings in place of their files.
         title : str, default="Map of paintings"
-            Title.
+            Title of the page.
         thumbnail_size : int, default=None
             Longer side of the thumbnails in pixels. If None, from 256 for up to 400
             paintings to 48 for more than 12,000, so that the file stays below 10 MB for

@@ -28,7 +28,8 @@ def write_suspects(
     painting is excluded, by mouse, touch or single keys. The page saves the decisions
     as ``corrections.csv``, which :func:`skart.audit.apply_corrections` and commands
     with ``--corrections`` take. It is one file that loads nothing. Where the browser
-    allows it, decisions are also kept in the browser until the page is opened again.
+    allows it, decisions are also kept there until the page is opened again; a page
+    with other results starts without any.
 
     Parameters
     ----------
