@@ -411,7 +411,7 @@ def _find_neighbors(index, paintings, n_neighbors):
             "same paintings"
         )
     known = PaintingIndex(metric=index.metric)
-    known.fit(index.features_[places], paintings.artists)
+    known.fit(index.features_[places], artists=paintings.artists)
     return known.kneighbors(n_neighbors=n_neighbors, return_distance=False)
 
 

@@ -65,4 +65,4 @@ def _make_index(pipe, collection):
 
     if not any(isinstance(step, StoredFeatures) for _, step in pipe.steps):
         return None
-    return PaintingIndex(pipe[:-1]).fit(collection.paths, collection.groups)
+    return PaintingIndex(pipe[:-1]).fit(collection.paths, artists=collection.groups)

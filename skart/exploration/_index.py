@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.utils import check_consistent_length, gen_batches
+from sklearn.utils import check_consistent_length, column_or_1d, gen_batches
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -28,7 +28,8 @@ class PaintingIndex(BaseEstimator):
     ----------
     extractor : transformer or Pipeline, default=None
         From paintings to features: a :class:`~skart.FeatureExtractor`, or a Pipeline
-        such as ``pipe[:-1]``. If None, X holds features.
+        such as ``pipe[:-1]``. If it is fitted, it is used as it is; otherwise, `fit`
+        fits a clone. If None, X holds features.
     metric : {"cosine", "euclidean"}, default="cosine"
         Distance of features. A cosine distance is between 0 and 2, and 1 minus the
         distance is the similarity.
@@ -39,7 +40,7 @@ class PaintingIndex(BaseEstimator):
     ----------
     features_ : ndarray of shape (n_paintings, n_features)
         Features of the paintings.
-    artists_ : ndarray of shape (n_paintings,) or None
+    artists_ : ndarray of object, shape (n_paintings,), or None
         Artists; None if they were not passed.
     extractor_ : transformer or None
         Fitted extractor.
@@ -64,7 +65,7 @@ class PaintingIndex(BaseEstimator):
     >>> from skart.exploration import PaintingIndex
     >>> features = [[1.0, 0.0], [1.0, 0.1], [1.0, 0.3], [0.0, 1.0]]
     >>> artists = ["Monet", "Monet", "Sisley", "Malevich"]
-    >>> index = PaintingIndex().fit(features, artists)
+    >>> index = PaintingIndex().fit(features, artists=artists)
     >>> distances, indices = index.kneighbors(n_neighbors=1)
     >>> indices.ravel()
     array([2, 2, 1, 2])
@@ -83,7 +84,7 @@ class PaintingIndex(BaseEstimator):
         self.metric = metric
         self.verbose = verbose
 
-    def fit(self, X, artists=None):
+    def fit(self, X, y=None, *, artists=None):
         """Compute the features of the paintings, or read them from the store.
 
         Parameters
@@ -91,6 +92,8 @@ class PaintingIndex(BaseEstimator):
         X : array-like
             Paintings as the extractor takes them: paths or images. If `extractor` is
             None, features of shape (n_paintings, n_features).
+        y : array-like of shape (n_paintings,), default=None
+            Movements, for supervised steps of an extractor that is not fitted.
         artists : array-like of shape (n_paintings,), default=None
             Artists. Unknown ones may be missing values or names such as "unknown" and
             "anonymous"; each is treated as a different person.
@@ -99,12 +102,17 @@ class PaintingIndex(BaseEstimator):
         -------
         self : PaintingIndex
             Fitted index.
+
+        Raises
+        ------
+        ValueError
+            If the features are not a finite 2-D array, or lengths differ.
         """
         validate_params(self)
-        self.extractor_, self.features_ = fit_extractor(self.extractor, X)
-        check_consistent_length(self.features_, artists)
+        self.extractor_, self.features_ = fit_extractor(self.extractor, X, y)
+        check_consistent_length(self.features_, y, artists)
         self.n_features_in_ = self.features_.shape[1]
-        self.artists_ = None if artists is None else _as_objects(artists)
+        self.artists_ = as_objects(artists)
         self._codes = np.full(len(self.features_), -1)
         if artists is not None:
             self._codes = _encode_artists(self.artists_)
@@ -156,8 +164,9 @@ class PaintingIndex(BaseEstimator):
         Raises
         ------
         ValueError
-            If `artists` is passed and `fit` got none, or if the number of features or
-            the shape of `among` is another than that of the fitted paintings.
+            If `artists` is passed and the index was fitted without artists, or if the
+            number of features or the shape of `among` does not match the fitted
+            paintings.
         """
         check_is_fitted(self)
         n_neighbors = check_count("n_neighbors", n_neighbors)
@@ -211,10 +220,10 @@ class PaintingIndex(BaseEstimator):
             return np.full(n_queries, -1)
         if self.artists_ is None:
             raise ValueError(
-                "artists can't be told from those of the fitted paintings: pass the "
-                "artists to fit, too"
+                "artists can't be compared, because the index was fitted without "
+                "artists: pass artists to fit as well"
             )
-        artists = _as_objects(artists)
+        artists = as_objects(artists)
         if len(artists) != n_queries:
             raise ValueError(
                 f"artists must have one entry for each of {n_queries} queries; got "
@@ -263,15 +272,16 @@ class PaintingIndex(BaseEstimator):
     def _exclude_artists(self, distances, itself, codes):
         """Exclude paintings by the artists of queries, passed or recognized."""
         rows, columns = itself
-        known = {*enumerate(codes), *zip(rows, self._codes[columns], strict=True)}
-        for row, code in known:
-            if code >= 0:
-                distances[row, self._codes == code] = np.inf
+        excluded = np.zeros((len(distances), self._codes.max() + 2), bool)
+        excluded[rows, self._codes[columns]] = True
+        excluded[np.arange(len(distances)), codes] = True
+        excluded[:, -1] = False  # of unknown artists, whose code is -1
+        distances[excluded[:, self._codes]] = np.inf
 
 
-def _as_objects(artists):
-    """Return artists as an array of objects."""
-    return np.asarray(pd.Series(artists, dtype=object))
+def as_objects(values):
+    """Return names as a 1-D array of objects, or None."""
+    return None if values is None else column_or_1d(values, dtype=object)
 
 
 def _encode_artists(artists):

@@ -1,8 +1,5 @@
 """The map of a collection."""
 
-import os
-
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
@@ -16,8 +13,8 @@ from skart._utils._validation import (
     validate,
     validate_params,
 )
-from skart.exploration._extraction import EXTRACTOR
-from skart.exploration._index import PaintingIndex
+from skart.exploration._extraction import EXTRACTOR, are_paths
+from skart.exploration._index import PaintingIndex, as_objects
 from skart.exploration._layout import check_layout, compute_layout, make_grid
 
 
@@ -31,7 +28,8 @@ class CollectionMap(BaseEstimator):
     ----------
     extractor : transformer or Pipeline, default=None
         From paintings to features: a :class:`skart.FeatureExtractor`, or a Pipeline
-        such as ``pipe[:-1]``. If None, X holds features, such as the ``features_`` of a
+        such as ``pipe[:-1]``. If it is fitted, it is used as it is; otherwise, `fit`
+        fits a clone. If None, X holds features, such as the ``features_`` of a
         :class:`PaintingIndex`.
     layout : {"tsne", "pca", "umap"}, default="tsne"
         How places are computed. "tsne" is t-SNE [1]_ that starts from PCA [2]_; for
@@ -132,12 +130,12 @@ class CollectionMap(BaseEstimator):
         check_consistent_length(X, y, artists)
         layout = check_layout(self.layout, len(X))
         self.index_ = PaintingIndex(self.extractor, verbose=self.verbose)
-        self.index_.fit(X, artists)
+        self.index_.fit(X, y, artists=artists)
         self.paths_ = None
-        if self.extractor is not None and _are_paths(X):
+        if self.extractor is not None and are_paths(X):
             self.paths_ = check_paths("X", X)
-        self.movements_ = _as_objects(y)
-        self.artists_ = _as_objects(artists)
+        self.movements_ = as_objects(y)
+        self.artists_ = self.index_.artists_
         self.layout_ = layout
         self.embedding_ = compute_layout(
             self.index_.features_, layout, self.random_state, self.verbose
@@ -222,7 +220,7 @@ class CollectionMap(BaseEstimator):
         html = render_map(
             self,
             paths,
-            predicted=_as_objects(predicted),
+            predicted=as_objects(predicted),
             confidence=confidence,
             metadata=metadata,
             title=title,
@@ -230,15 +228,3 @@ class CollectionMap(BaseEstimator):
             n_neighbors=n_neighbors,
         )
         return write_page(target, html)
-
-
-def _are_paths(X):
-    """Return whether all elements of X are paths."""
-    return getattr(X, "ndim", 1) == 1 and all(
-        isinstance(x, (str, os.PathLike)) for x in X
-    )
-
-
-def _as_objects(values):
-    """Return values as a 1-D array of objects, or None."""
-    return None if values is None else np.asarray(values, dtype=object)

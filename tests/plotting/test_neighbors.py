@@ -28,7 +28,7 @@ def titles(display):
 
 
 def test_neighbours_of_queries(paths):
-    index = PaintingIndex().fit(FEATURES, ARTISTS)
+    index = PaintingIndex().fit(FEATURES, artists=ARTISTS)
     display = NeighborsDisplay.from_index(
         index,
         FEATURES[:2],
@@ -70,7 +70,7 @@ def test_paths_of_an_index_with_an_extractor(paths, toy_backbone):
     from skart import FeatureExtractor
 
     extractor = FeatureExtractor(toy_backbone, weights=None, verbose=False)
-    index = PaintingIndex(extractor).fit(paths, ARTISTS)
+    index = PaintingIndex(extractor).fit(paths, artists=ARTISTS)
     display = NeighborsDisplay.from_index(index, paths[:1], paths, n_neighbors=1)
     assert display.indices[0, 0] in (2, 3)
     assert display.queries.shape == (1, 200, 200, 3)
