@@ -45,9 +45,9 @@ class Evaluation:
         Index of the fold in which each painting was tested; None for a test set.
     random_folds : Evaluation, default=None
         Evaluation of the same classifier with random folds.
-    tested : array-like of int, shape (n_paintings,), default=None
-        Position of each painting among those passed to :func:`evaluate`. If None, all
-        were tested.
+    tested : array-like of bool, shape (n_passed,), default=None
+        Mask of the paintings among those passed to :func:`evaluate`. If None, all were
+        tested.
     fold_scores : DataFrame, default=None
         Additional scores, one row per fold.
     random_state : int, default=0
@@ -63,7 +63,9 @@ class Evaluation:
         Probability of the predicted movement.
     classes : ndarray of shape (n_classes,)
         Movements, sorted.
-    groups, folds, random_folds, tested, fold_scores
+    tested : ndarray of int, shape (n_paintings,)
+        Position of each painting among those passed to :func:`evaluate`.
+    groups, folds, random_folds, fold_scores
         See Parameters.
 
     See Also
@@ -99,7 +101,8 @@ class Evaluation:
         self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)
         self.random_folds = random_folds
-        self.tested = np.arange(len(self.y_true)) if tested is None else tested
+        tested = np.ones(len(self.y_true), bool) if tested is None else tested
+        self.tested, self._n_passed = np.flatnonzero(tested), len(tested)
         self.fold_scores = fold_scores
         self._random_state = random_state
         if probabilities is None and y_pred is None:
@@ -115,7 +118,7 @@ class Evaluation:
             if y_pred is None:
                 y_pred = self.classes[self.probabilities.argmax(axis=1)]
             self.y_pred = np.asarray(y_pred)
-        check_consistent_length(self.y_true, self.y_pred, folds)
+        check_consistent_length(self.y_true, self.y_pred, folds, self.tested)
         if len(np.unique(self.classes)) < len(self.classes):
             raise ValueError(f"classes hold one twice: {self.classes.tolist()}")
         for name in ("y_true", "y_pred"):

@@ -115,7 +115,7 @@ class PaintingIndex(BaseEstimator):
         self.artists_ = as_objects(artists)
         self._codes = np.full(len(self.features_), -1)
         if artists is not None:
-            self._codes = _encode_artists(self.artists_)
+            self._codes = pd.factorize(hide_unknown(artists))[0]
         self._lengths = _compute_lengths(self.features_)
         return self
 
@@ -284,10 +284,11 @@ def as_objects(values):
     return None if values is None else column_or_1d(values, dtype=object)
 
 
-def _encode_artists(artists):
-    """Return a code for each artist, -1 for unknown ones."""
-    names = pd.Series(artists, dtype=object)
-    return pd.factorize(names.mask(names.isna() | names.map(is_unknown_artist)))[0]
+def hide_unknown(artists):
+    """Return artists as an array of objects, None for unknown ones."""
+    artists = as_objects(artists)
+    unknown = [pd.isna(name) or is_unknown_artist(name) for name in artists]
+    return np.where(unknown, None, artists)
 
 
 def _compute_lengths(features):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from skart._utils._files import relative_paths
 from skart._utils._pages import encode_jpeg, encode_text, render_app
-from skart.datasets._folder import is_unknown_artist
+from skart.exploration._index import hide_unknown
 from skart.images._thumbnails import load_thumbnails
 
 # Most paintings, and longer side of their thumbnails: multiples of 16, so that no block
@@ -48,8 +48,7 @@ def render_map(
         columns = [("confidence", shares), *others]
     artists = map.artists_
     if artists is not None:
-        unknown = [pd.isna(name) or is_unknown_artist(name) for name in artists]
-        artists = np.where(unknown, None, artists)
+        artists = hide_unknown(artists)
     facets = [
         _make_facet("movement", map.movements_),
         _make_facet("artist", artists),
