@@ -1,5 +1,6 @@
 """The map of a collection."""
 
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
@@ -170,7 +171,8 @@ class CollectionMap(BaseEstimator):
             Unreadable ones are shown grey.
         predicted : array-like of shape (n_paintings,), default=None
             Predicted movements, out of fold or by a model that has not seen the
-            paintings. If given, paintings can be filtered by right and wrong.
+            paintings. If movements are known, paintings can be filtered by right and
+            wrong.
         confidence : array-like of shape (n_paintings,), default=None
             Probabilities of the predicted movements.
         metadata : DataFrame of n_paintings rows, default=None
@@ -179,9 +181,9 @@ class CollectionMap(BaseEstimator):
         title : str, default=None
             Title. If None, the number of paintings.
         thumbnail_size : int, default=None
-            Longer side of the thumbnails in pixels. If None, from 256 for up to 400
-            paintings to 48 for more than 12,000, so that the file stays below 10 MB for
-            2,000 paintings and below 40 MB for 20,000.
+            Longer side of the thumbnails in pixels, rounded up to a multiple of 16. If
+            None, from 256 for up to 400 paintings to 48 for more than 12,000, so that
+            the file stays below 10 MB for 2,000 paintings and below 40 MB for 20,000.
         n_neighbors : int, default=4
             Number of nearest paintings to show with each painting; by other artists, if
             artists are given.
@@ -194,15 +196,23 @@ class CollectionMap(BaseEstimator):
         Raises
         ------
         ValueError
-            If the images are unknown, or the lengths differ.
+            If a parameter is invalid, if the map was fitted on features or images and
+            no paths are passed, or if lengths differ.
         OSError
             If the page cannot be written.
         """
         check_is_fitted(self)
         validate(
             "to_html",
-            {"thumbnail_size": thumbnail_size, "n_neighbors": n_neighbors},
             {
+                "metadata": metadata,
+                "title": title,
+                "thumbnail_size": thumbnail_size,
+                "n_neighbors": n_neighbors,
+            },
+            {
+                "metadata": [pd.DataFrame, None],
+                "title": [str, None],
                 "thumbnail_size": [Interval(Integral, 16, 512, closed="both"), None],
                 "n_neighbors": [Interval(Integral, 1, 50, closed="both")],
             },

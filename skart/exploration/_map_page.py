@@ -111,19 +111,28 @@ def order_names(values):
     return pd.Series(values, dtype=object).dropna().value_counts().index.tolist()
 
 
+def sort_names(names):
+    """Return names in order: numbers by value, names of several types as text."""
+    try:
+        return sorted(names)
+    except TypeError:
+        return sorted(names, key=str)
+
+
 def _make_facet(name, values, like=None):
     """Return a facet: names, their colours, and a code for each painting, or None."""
     if values is None:
         return None
     # The colours go to the most frequent values, and the list is sorted.
-    order = order_names(values if like is None else like)
-    order += [value for value in order_names(values) if value not in set(order)]
+    order = order_names(values)
+    if like is not None:
+        order = list(dict.fromkeys([*order_names(like), *order]))
     colours = (
         _RESULTS
         if name == "result"
         else dict(zip(order, make_palette(len(order)), strict=True))
     )
-    names = sorted(set(order), key=str)
+    names = sort_names(order)
     codes = {value: code for code, value in enumerate(names)}
     return {
         "name": name,

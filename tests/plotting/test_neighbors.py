@@ -46,6 +46,8 @@ def test_neighbours_of_queries(paths):
     assert titles(display)[0] == ["00.jpg", "Cubism\nB\n0.96", "Rococo\n\\$C\\$\n0.00"]
     assert len(display.axes_[0, 1].images) == 1
     display.figure_.canvas.draw()
+    display.labels = [[None, np.nan]] * 2
+    assert titles(display.plot())[0][1:] == ["B\n0.96", "\\$C\\$\n0.00"]
 
 
 def test_options_of_the_index_and_titles(paths):
@@ -90,7 +92,7 @@ def test_given_axes_are_used(paths):
 
 def test_bad_input_is_named(paths, tmp_path):
     index = PaintingIndex().fit(FEATURES)
-    with pytest.raises(ValueError, match="pass query_paths"):
+    with pytest.raises(ValueError, match="X doesn't hold paths: pass .* query_paths"):
         NeighborsDisplay.from_index(index, FEATURES[:1], paths)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         NeighborsDisplay.from_index(index, FEATURES, paths[:3], query_paths=paths)
