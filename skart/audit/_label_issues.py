@@ -21,6 +21,7 @@ from skart.evaluation import Evaluation, evaluate
 from skart.exploration import PaintingIndex
 from skart.exploration._extraction import are_paths
 from skart.exploration._index import hide_unknown
+from skart.features import FeatureExtractor
 from skart.features._stored import StoredFeatures
 
 _CONSTRAINTS = {
@@ -316,7 +317,8 @@ def _find_rows(evaluation, name, n):
         return evaluation.tested
     raise ValueError(
         f"{name} holds {n} paintings, and the evaluation {len(evaluation.y_true)}: "
-        "pass those of the evaluation in their order, or all that evaluate received"
+        "use those of the evaluation in their order, or all that were passed to "
+        "evaluate"
     )
 
 
@@ -325,9 +327,11 @@ def make_index(estimator, X, y=None, *, verbose=True):
     if not isinstance(estimator, Pipeline) or len(estimator) < 2:
         return None
     steps = estimator[:-1]
-    returns_vectors = any(isinstance(step, StoredFeatures) for _, step in steps.steps)
-    if not returns_vectors and len(getattr(X, "shape", ())) != 2:
+    takes_features = any(isinstance(step, StoredFeatures) for _, step in steps.steps)
+    if not takes_features and len(getattr(X, "shape", ())) != 2:
         return None
+    if isinstance(steps[-1], FeatureExtractor) and steps[-1].pooling is None:
+        return None  # maps
     return PaintingIndex(steps, verbose=verbose).fit(X, y)
 
 

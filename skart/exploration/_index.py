@@ -137,7 +137,8 @@ class PaintingIndex(BaseEstimator):
         Parameters
         ----------
         X : array-like, default=None
-            Paintings, as `fit` takes them. If None, the fitted paintings.
+            Paintings, in the form that was passed to `fit`. If None, the fitted
+            paintings.
         n_neighbors : int, default=5
             Number of neighbours. If fewer are left, the rest of a row has the index -1
             and the distance inf.

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from helpers import save_image
 from sklearn.datasets import make_blobs
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import StratifiedGroupKFold
@@ -12,6 +13,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skart import FeatureExtractor, ImageLoader
 from skart.audit import find_label_issues
 from skart.evaluation import Evaluation, evaluate
 from skart.exploration import PaintingIndex
@@ -163,6 +165,16 @@ def test_neighbors_are_by_other_artists(collection):
         find_label_issues(pipe, X, y, index=few)
     with pytest.raises(NotFittedError):
         find_label_issues(pipe, X, y, index=PaintingIndex())
+
+
+def test_maps_have_no_neighbors(image_paths, toy_backbone):
+    loader, y = ImageLoader(48), ["a", "b"] * 6
+    options = {"weights": None, "verbose": False}
+    for pooling, n in (("avg", 5), (None, 0)):
+        extractor = FeatureExtractor(toy_backbone, pooling=pooling, **options)
+        pipe = make_pipeline(loader, extractor, DummyClassifier())
+        table = find_label_issues(pipe, image_paths, y, duplicates=False)
+        assert {*table["neighbors"].map(len)} == {n}
 
 
 def test_near_duplicates_with_other_labels(tmp_path):
