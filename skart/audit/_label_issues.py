@@ -33,13 +33,12 @@ _CONSTRAINTS = {
     "random_state": [Integral],
     "verbose": ["verbose"],
 }
-# Networks are sure of themselves. Where artists are known, the probabilities of a
-# classifier count by a power of less than 1, and none of nearly 0 decides alone. The
+# Networks are overconfident. Where artists are known, probabilities are raised to a
+# power of less than 1 and are not lower than a limit, so that none decides alone. The
 # power is lower with artists apart, where classifiers are wrong more often.
 _LEAST_PROBABILITY = 1e-4
 _POWER, _POWER_APART = 0.5, 0.25
-# The movements of an artist are known as if by one more painting, of a movement drawn
-# from the collection.
+# Weight of the collection's movements among those of an artist, in paintings.
 _PRIOR_PAINTINGS = 1
 
 
@@ -61,9 +60,9 @@ def find_label_issues(
     r"""Find labels that are probably wrong.
 
     A label is suspect if a classifier that was not trained on the painting predicts
-    another one, and if the artist's other paintings have another one. All paintings
-    are ranked by both; confident learning [1]_ decides which labels count as wrong. No
-    label is changed.
+    another one, and if the artist's other paintings have another one. All paintings are
+    ranked by both; confident learning [1]_ decides which labels count as wrong. Labels
+    are not changed.
 
     Parameters
     ----------
@@ -163,7 +162,7 @@ def find_label_issues(
     classifiers contradict many correct labels: those of artists who differ from others
     of their movement. ``benchmarks/label_issues.py`` compares both.
 
-    If all paintings of an artist have the same wrong label, it is not found. Look for
+    Wrong labels are not found if all paintings of an artist have the same one. Look for
     such artists in an evaluation with artists apart.
 
     References
@@ -317,7 +316,7 @@ def _find_rows(evaluation, name, n):
         return evaluation.tested
     raise ValueError(
         f"{name} holds {n} paintings, and the evaluation {len(evaluation.y_true)}: "
-        "use those of the evaluation in their order, or all that were passed to "
+        "pass those of the evaluation in their order, or all that were passed to "
         "evaluate"
     )
 

@@ -306,7 +306,7 @@ class Evaluation:
         Returns
         -------
         table : DataFrame, a row for each painting
-            ``position``, that in the evaluation; ``movement`` (true), ``predicted``
+            ``position``, the row in the evaluation; ``movement`` (true), ``predicted``
             and its ``confidence``; ``runner_up``, the most probable of the other
             movements; and ``margin``, the difference between the probabilities of
             ``predicted`` and ``runner_up``, smallest first.
@@ -342,8 +342,8 @@ class Evaluation:
         table : DataFrame, a row for each artist
             ``paintings``; ``movements``, their true ones, the most frequent first,
             joined by commas; ``accuracy``; ``mistakes``, their number; and ``mistake``,
-            the movement most often predicted in error, None without mistakes. Artists
-            with most mistakes come first; paintings by unknown artists are left out.
+            the movement most often predicted in error, None without mistakes. The
+            artists with the most mistakes come first; unknown artists are left out.
 
         Raises
         ------

@@ -13,7 +13,7 @@ from skart._utils._validation import HasMethods
 from skart.features import FeatureExtractor
 from skart.images import ImageLoader
 
-# Of the parameter `extractor`.
+# Constraints of the parameter `extractor`.
 EXTRACTOR = [HasMethods(["fit_transform", "transform"]), None]
 
 

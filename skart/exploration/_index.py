@@ -19,17 +19,17 @@ _ROUNDING = 1e-5
 
 
 class PaintingIndex(BaseEstimator):
-    """Nearest paintings, by default of other artists only.
+    """Index of nearest paintings, by default of those by other artists.
 
-    The paintings most similar to a painting are mostly by its own artist. Those by
-    other artists show what it shares with a movement.
+    The paintings most similar to a painting are often by the same artist. Similar ones
+    by other artists show what the painting shares with a movement.
 
     Parameters
     ----------
     extractor : transformer or Pipeline, default=None
-        From paintings to features: a :class:`~skart.FeatureExtractor`, or a Pipeline
-        such as ``pipe[:-1]``. If it is fitted, it is used as it is; otherwise, `fit`
-        fits a clone. If None, X holds features.
+        Computes features: a :class:`~skart.FeatureExtractor`, or a Pipeline such as
+        ``pipe[:-1]``. If it is fitted, it is used as it is; otherwise, `fit` fits a
+        clone. If None, X holds features.
     metric : {"cosine", "euclidean"}, default="cosine"
         Distance of features. A cosine distance is between 0 and 2, and 1 minus the
         distance is the similarity.
@@ -140,16 +140,16 @@ class PaintingIndex(BaseEstimator):
             Paintings, in the form that was passed to `fit`. If None, the fitted
             paintings.
         n_neighbors : int, default=5
-            Number of neighbours. If fewer are left, the rest of a row has the index -1
-            and the distance inf.
+            Number of neighbours. If there are fewer, the row is filled with the index
+            -1 and the distance inf.
         other_artists : bool, default=True
             If True, exclude paintings by the artist of a query. Paintings of unknown
             artists are not excluded.
         return_distance : bool, default=True
             If True, return the distances as well.
         artists : array-like of shape (n_queries,), default=None
-            Artists of X, None or "unknown" for those that are not known. If None, only
-            recognized paintings have an artist.
+            Artists of X; unknown ones may be None or "unknown". If None, only the
+            artists of fitted paintings are known.
         among : array-like of bool, shape (n_paintings,) or (n_queries, n_paintings), \
                 default=None
             Fitted paintings that may be neighbours, for all queries or for each. If

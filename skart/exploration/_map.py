@@ -28,9 +28,9 @@ class CollectionMap(BaseEstimator):
     Parameters
     ----------
     extractor : transformer or Pipeline, default=None
-        From paintings to features: a :class:`skart.FeatureExtractor`, or a Pipeline
-        such as ``pipe[:-1]``. If it is fitted, it is used as it is; otherwise, `fit`
-        fits a clone. If None, X holds features, such as the ``features_`` of a
+        Computes features: a :class:`skart.FeatureExtractor`, or a Pipeline such as
+        ``pipe[:-1]``. If it is fitted, it is used as it is; otherwise, `fit` fits a
+        clone. If None, X holds features, such as the ``features_`` of a
         :class:`PaintingIndex`.
     layout : {"tsne", "pca", "umap"}, default="tsne"
         How places are computed. "tsne" is t-SNE [1]_ that starts from PCA [2]_; for
@@ -46,7 +46,7 @@ class CollectionMap(BaseEstimator):
     Attributes
     ----------
     embedding_ : ndarray of shape (n_paintings, 2)
-        Places.
+        Places of the paintings in the plane.
     grid_ : ndarray of int, shape (n_paintings, 2)
         Column and row of each painting in a grid without gaps, in which near paintings
         are near as well.
@@ -95,7 +95,7 @@ class CollectionMap(BaseEstimator):
         "extractor": EXTRACTOR,
         "layout": [StrOptions({"tsne", "pca", "umap"})],
         "random_state": [Interval(Integral, 0, None, closed="left")],
-        "verbose": ["boolean"],
+        "verbose": ["verbose"],
     }
 
     def __init__(self, extractor=None, *, layout="tsne", random_state=0, verbose=True):

@@ -13,15 +13,15 @@ from skart._utils._pages import encode_jpeg, encode_text, render_app
 from skart.exploration._index import hide_unknown
 from skart.images._thumbnails import load_thumbnails
 
-# Most paintings, and longer side of their thumbnails: multiples of 16, so that no block
-# of JPEG, of 8 x 8 pixels at half the resolution of colours, lies on two thumbnails.
+# Largest number of paintings for each longer side of thumbnails. Sides are multiples of
+# 16: no block of JPEG, 16 x 16 pixels for colours, lies on two thumbnails.
 _SIDES = ((400, 256), (1000, 160), (2000, 112), (5000, 80), (12_000, 64))
 _LEAST_SIDE = 48
 _SHEET = 2048  # largest side of a sheet in pixels: phones decode it
 _QUALITY = 80
 _GREY = "#8a857d"
 _RESULTS = {"right": "#3b7ea1", "wrong": "#d1622b"}
-# Told apart on light and on dark ground.
+# Distinguishable on light and dark backgrounds.
 _COLOURS = (
     *("#3f78a3", "#c8702f", "#6d8f4e", "#a8455a", "#c2a13a", "#7a62a8", "#3d9991"),
     *("#c27fa0", "#8d6a48", "#6f9fd0"),
@@ -123,7 +123,7 @@ def _make_facet(name, values, like=None):
     """Return a facet: names, their colours, and a code for each painting, or None."""
     if values is None:
         return None
-    # The colours go to the most frequent values, and the list is sorted.
+    # The first colours are for the most frequent values.
     order = order_names(values)
     if like is not None:
         order = list(dict.fromkeys([*order_names(like), *order]))
