@@ -101,7 +101,9 @@ class Evaluation:
         self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)
         self.random_folds = random_folds
-        tested = np.ones(len(self.y_true), bool) if tested is None else tested
+        tested = np.full(len(self.y_true), True) if tested is None else tested
+        if np.asarray(tested).dtype != bool:
+            raise ValueError(f"tested must be a mask of bool; got {tested!r}")
         self.tested, self._n_passed = np.flatnonzero(tested), len(tested)
         self.fold_scores = fold_scores
         self._random_state = random_state

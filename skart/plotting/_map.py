@@ -163,6 +163,8 @@ class MapDisplay:
         if rest.any():
             n_more = len(order) - len(named)
             text = f"{n_more} more" if n_more else "unknown"
+            if n_more and labels.isna().any():
+                text += " or unknown"
             self.ax_.scatter(*places[rest].T, color=_OTHER, label=text, **options)
         colours = dict(zip(named, make_palette(len(named)), strict=True))
         for name in sort_names(named):
