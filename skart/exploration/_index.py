@@ -193,7 +193,7 @@ class PaintingIndex(BaseEstimator):
                 else:
                     itself = np.nonzero(self._are_equal(features[part], block))
                 block[itself] = np.inf
-                if other_artists:
+                if other_artists and self.artists_ is not None:
                     self._exclude_artists(block, itself, codes[part])
                 if among is not None:
                     block[~among[part]] = np.inf
