@@ -261,7 +261,7 @@ def _explain(model, source, predictions, weights, cache):
         collection.frame = collection.frame[trained].reset_index(drop=True)
     extractor = make_extractor(model, weights, cache, say, on_error="blank")
     index = PaintingIndex().fit(
-        extract_features(extractor, collection.paths)[0], collection.groups
+        extract_features(extractor, collection.paths)[0], artists=collection.groups
     )
     movements = np.array([ranked[0][0] for ranked in predictions.values()])
     found = index.kneighbors(

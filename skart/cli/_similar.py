@@ -89,7 +89,7 @@ def similar(
         say(f"left out, since they can't be read:\n{format_failures(failures)}")
         kept = ~collection.frame["path"].isin(failures).to_numpy()
         collection.frame, features = collection.frame[kept], features[kept]
-    index = PaintingIndex().fit(features, collection.groups)
+    index = PaintingIndex().fit(features, artists=collection.groups)
     extractor[0].set_params(on_error="blank")
     features, failures = extract_features(extractor, paths)
     for path, reason in failures.items():

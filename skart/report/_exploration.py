@@ -59,7 +59,9 @@ def fill_suspects(section, evaluation, files, index, *, verbose):
 def fill_neighbors(section, evaluation, files, rows, index, *, verbose):
     """Add mistakes, each beside paintings of the predicted movement that are near."""
     # Neighbours of features, which an index of paths would compute anew.
-    vectors = PaintingIndex(metric=index.metric).fit(index.features_, evaluation.groups)
+    vectors = PaintingIndex(metric=index.metric).fit(
+        index.features_, artists=evaluation.groups
+    )
     among = evaluation.y_true == evaluation.y_pred[rows][:, None]
     if evaluation.folds is not None:
         among &= evaluation.folds != evaluation.folds[rows][:, None]

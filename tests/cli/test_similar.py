@@ -71,7 +71,7 @@ def similar(paintings, model, tmp_path):
 def index(paintings):
     features = HandcraftedFeatures(DESCRIPTORS, verbose=False)
     extractor = make_pipeline(ImageLoader(24), features)
-    return PaintingIndex(extractor).fit(paintings.paths, paintings.artists)
+    return PaintingIndex(extractor).fit(paintings.paths, artists=paintings.artists)
 
 
 def test_neighbours_are_those_of_the_index(similar, index, paintings):

@@ -169,6 +169,21 @@ def test_page_needs_paths(image_paths, tmp_path):
         fitted.to_html(tmp_path / "map.html", paths=image_paths, thumbnail_size=4)
 
 
+def test_numbers_as_movements_are_in_order(image_paths, tmp_path):
+    movements = pd.DataFrame({"movement": np.arange(12)[::-1]})
+    fitted = CollectionMap(verbose=False).fit(np.eye(12), movements)
+    page = fitted.to_html(
+        tmp_path / "map.html", paths=image_paths, predicted=np.arange(1, 13)
+    )
+    movement, predicted, result = read_data(page)["facets"]
+    assert movement["values"] == [str(code) for code in range(12)]
+    assert movement["codes"] == [*range(11, -1, -1)]
+    assert predicted["values"] == [str(code) for code in range(13)]
+    assert result["codes"].count(0) == 1  # right, in the middle
+    with pytest.raises(ValueError, match="'metadata' parameter"):
+        fitted.to_html(tmp_path / "map.html", metadata={"year": [1900] * 12})
+
+
 def test_thumbnails_are_small_and_unreadable_files_grey(image_paths, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")
