@@ -167,6 +167,21 @@ def as_json(result):
     return json.dumps(result, indent=2, ensure_ascii=False)
 
 
+def list_skipped(skipped, folder):
+    """Return lines on skipped files, which are a dict by reason; two are named."""
+    return [
+        f"skipped, {reason}: {_join(os.path.relpath(file, folder) for file in files)}"
+        for reason, files in skipped.items()
+    ]
+
+
+def _join(names, most=2):
+    """Return the first names as text, and the number of the others."""
+    names = list(names)
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
 def _printable(text):
     """Return text with control characters escaped: file names may hold any."""
     return re.sub(

@@ -1,12 +1,14 @@
 """Paintings, folds and weights of several commands."""
 
 import os
+from collections import defaultdict
 
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import Bunch
 
 from skart._utils._validation import visible
+from skart.cli._app import list_skipped
 from skart.datasets import list_images, load_catalogue, load_pandora18k
 from skart.datasets._catalogue import find_file
 from skart.datasets._folder import find_artist_in_names, read_folder
@@ -21,6 +23,7 @@ from skart.datasets._tables import (
 from skart.evaluation._cross_validation import keep_artists_apart
 from skart.images import find_readable
 from skart.networks import available_backbone
+from skart.report._text import count
 
 # A movement needs paintings to train on, to validate with and to test on.
 LEAST_PAINTINGS = 4
@@ -75,6 +78,9 @@ class Collection:
         if data.is_file():
             others = bunch.frame.set_index("path").drop(columns=["movement", "artist"])
             self._metadata = others[~others.index.duplicated()]
+        # Copies of a row would be in training and test folds.
+        repeated = frame.duplicated(["path", "movement"])
+        frame, self._n_repeated = frame[~repeated], int(repeated.sum())
         self.corrected = None
         if source.corrections:
             frame = self._correct(frame, source.corrections)
@@ -160,9 +166,12 @@ class Collection:
 
     def remarks(self):
         """Return lines on the files and movements that are left out."""
-        remarks = [f"skipped: {n} {reason}" for reason, n in self.skipped.items()]
+        remarks = list_skipped(self.skipped, self.name)
         if self._reason:
             remarks.append(f"read without movements: {self._reason}")
+        if self._n_repeated:
+            rows = count(self._n_repeated, "row")
+            remarks.append(f"left out, the same path and movement again: {rows}")
         if self.corrected:
             remarks.append(self.corrected)
         if self.empty:
@@ -198,8 +207,9 @@ def _read(source, data, skip_empty):
 def _read_unlabelled(source, data, error):
     """Return a Bunch of paintings without movements; raise `error` if it has some."""
     if not data.is_file():
-        frame = pd.DataFrame({"path": pd.Series(list_images(data), dtype=object)})
-        return _make_unlabelled(frame, None)
+        skipped = defaultdict(list)
+        paths = pd.Series(list_images(data, skipped), dtype=object)
+        return _make_unlabelled(pd.DataFrame({"path": paths}), None, skipped)
     name = repr(str(data))
     table = clean_names(read_table(data), name)
     columns = find_columns(
@@ -220,10 +230,10 @@ def _read_unlabelled(source, data, error):
     if columns["artist"] is not None:
         artists = clean_column(table[columns["artist"]]).fillna("unknown").to_numpy(str)
     table = table.drop(columns=[name for name in columns.values() if name])
-    return _make_unlabelled(table.assign(path=paths), artists)
+    return _make_unlabelled(table.assign(path=paths), artists, {})
 
 
-def _make_unlabelled(frame, artists):
+def _make_unlabelled(frame, artists, skipped):
     """Return a Bunch of the paintings of a frame."""
     frame = frame.assign(movement=None, artist=artists)
     return Bunch(
@@ -231,7 +241,7 @@ def _make_unlabelled(frame, artists):
         labels=None,
         artists=artists,
         frame=frame,
-        skipped={},
+        skipped=skipped,
     )
 
 

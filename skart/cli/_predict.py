@@ -4,12 +4,20 @@ import csv
 import io
 import os
 import warnings
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
 from skart.cli import _options as options
-from skart.cli._app import argument, as_json, check_out, command, option, say
+from skart.cli._app import (
+    argument,
+    as_json,
+    check_out,
+    command,
+    list_skipped,
+    option,
+    say,
+)
 
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
@@ -289,10 +297,10 @@ def list_folder(folder):
     """Return the images in a folder, and show what is skipped."""
     from skart.datasets import list_images  # not needed for single files
 
-    skipped = Counter()
+    skipped = defaultdict(list)
     paths = list_images(folder, skipped)
-    for reason, n in skipped.items():
-        say(f"skipped: {n} {reason}")
+    for line in list_skipped(skipped, folder):
+        say(line)
     return paths
 
 

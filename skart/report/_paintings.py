@@ -49,7 +49,8 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
         formats={"by the most frequent artist": ".0%"},
     )
     if skipped:
-        table = pd.Series(skipped, name="files").rename_axis("reason").to_frame()
+        numbers = {reason: len(files) for reason, files in skipped.items()}
+        table = pd.Series(numbers, name="files").rename_axis("reason").to_frame()
         section.table(table, caption="Skipped files")
     if len(readable):
         _add_sizes(section, readable["width"], readable["height"], longer)
