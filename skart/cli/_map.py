@@ -50,6 +50,7 @@ def map(
 
     from skart.cli._collection import Collection, make_extractor
     from skart.exploration import CollectionMap
+    from skart.report._text import count
 
     predicted = confidence = None
     if model is not None:
@@ -79,6 +80,5 @@ def map(
         metadata=collection.metadata,
         title=title,
     )
-    megabytes = out.stat().st_size / 1e6
-    n_paintings = len(collection.frame)
-    say(f"saved {out}: {n_paintings} paintings, {megabytes:.1f} MB")
+    n_paintings = count(len(collection.frame), "painting")
+    say(f"saved {out}: {n_paintings}, {out.stat().st_size / 1e6:.1f} MB")

@@ -67,6 +67,7 @@ def suspects(
 
     from skart.audit import find_label_issues
     from skart.audit._label_issues import make_index
+    from skart.datasets._folder import known_artists
 
     evaluation, collection, pipe = _evaluate(
         data, model, weights, on_error, cache, seed
@@ -85,7 +86,7 @@ def suspects(
     names = _name_files(collection)
     named.insert(0, "path", names[chosen["position"]])
     if artists is not None:
-        named.insert(1, "artist", artists[chosen["position"]])
+        named.insert(1, "artist", known_artists(artists[chosen["position"]]))
     for column in ("neighbors", "duplicates"):
         named[column] = [names[list(places)].tolist() for places in named[column]]
     if html is not None:

@@ -258,6 +258,13 @@ def make_bunch(frame, name, hint="", **more):
     )
 
 
+def known_artists(artists):
+    """Return artists as an array of objects, None where they are unknown."""
+    artists = pd.Series(artists, dtype=object)
+    unknown = artists.isna() | artists.map(is_unknown_artist).astype(bool)
+    return np.where(unknown, None, artists)
+
+
 def is_unknown_artist(name):
     """Return whether a name stands for no artist, such as "anonymous"."""
     name = str(name).casefold().strip(" .()[]")
