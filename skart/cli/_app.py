@@ -63,7 +63,19 @@ def main():
     for stream in (sys.stdout, sys.stderr):  # file names may be invalid Unicode
         stream.reconfigure(errors="backslashreplace")
     with interrupts.ending_in_order():
-        app()
+        try:
+            app()
+        except SystemExit as end:
+            if end.code == 2:
+                _hint_at_dashes(sys.argv[1:])
+            raise
+
+
+def _hint_at_dashes(arguments):
+    """Print how to pass a file whose name was read as an option."""
+    for name in arguments:
+        if name.startswith("-") and os.path.exists(name):
+            say(f"skart: {name!r} is also a file: if you mean it, pass ./{name}")
 
 
 def _hide_native_output():

@@ -97,6 +97,15 @@ def predict(
         check_out(html, force=force, suffix=".html", option="--html")
     elif data is not None:
         raise ValueError("--data is for the page of --html: pass both, or neither")
+    reading = {
+        "--part": part,
+        "--artists": artists,
+        "--movement-column": movement_column,
+        "--artist-column": artist_column,
+    }
+    for name, value in reading.items():
+        if value is not None and data is None:
+            raise ValueError(f"{name} is for --data: pass both, or neither")
     columns = {}
 
     def read_table(file):
@@ -253,6 +262,8 @@ def _explain(model, source, predictions, weights, cache):
             "one, which returns no features. Leave --data out, or pass the model"
         )
     collection = Collection(source, least=1)
+    for remark in collection.remarks():
+        say(remark)
     known = (model_info(model)["notes"] or {}).get("digests")
     if known is None:
         say(
@@ -313,6 +324,11 @@ def _read_table(file, path_column, root):
     table = table[table[column].notna()]
     folder = file.parent if root is None else root.expanduser()
     paths = [str(folder / os.path.expanduser(path)) for path in table[column]]
+    if paths and not any(map(os.path.exists, paths)):
+        raise FileNotFoundError(
+            f"none of the files in {str(file)!r} exists, the first is {paths[0]!r}. If "
+            "paths refer to another folder, pass --root."
+        )
     rows = table.drop(columns=column).astype(object).fillna("").to_dict("records")
     return dict(zip(paths, rows, strict=True))
 

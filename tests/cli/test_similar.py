@@ -191,6 +191,15 @@ def test_unknown_artists(similar, paintings, tmp_path):
     assert done.exit_code == 2 and "are not known" in done.stderr
 
 
+def test_file_whose_name_begins_with_a_dash(model, paintings, tmp_path):
+    shutil.copy(paintings.paths[0], tmp_path / "-x.png")
+    script = "from skart.cli import main; main()"
+    process = start(script, "predict", model, "-x.png", cwd=tmp_path)
+    _, stderr = process.communicate()
+    assert process.returncode == 2 and "No such option: -x" in stderr
+    assert "'-x.png' is also a file: if you mean it, pass ./-x.png" in stderr
+
+
 def test_files_are_replaced_only_by_force(similar, paintings, tmp_path):
     html = tmp_path / "page.html"
     html.write_text("mine")
@@ -253,6 +262,8 @@ def test_data_must_hold_training_paintings(model, paintings, tmp_path):
     html = ("--html", tmp_path / "page.html")
     done = run("predict", model, paintings.paths[0], *options, tmp_path / "folder")
     assert done.exit_code == 2 and "pass both, or neither" in done.stderr
+    done = run("predict", model, paintings.paths[0], "--artists", "names")
+    assert done.exit_code == 2 and "--artists is for --data" in done.stderr
     for path in paintings.paths:
         with open(path, "ab") as file:
             file.write(b"changed")
