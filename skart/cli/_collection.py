@@ -329,7 +329,10 @@ def make_extractor(model, weights, cache, say, *, on_error="raise"):
         pipe = load_pipeline(model, weights=weights, on_error=on_error, cache=cache)
         if any(isinstance(step, StoredFeatures) for _, step in pipe.steps):
             return pipe[:-1]
-        say(f"{model} has no step of features: those of a pretrained network are used")
+        say(
+            f"{model} is no head on stored features, so features of a pretrained "
+            "network are used"
+        )
         weights = None
     backbone, weights = choose_backbone(None, weights, say)
     features = FeatureExtractor(backbone, weights=weights, layer="style", cache=cache)

@@ -234,6 +234,8 @@ def _as_json(evaluation, method):
 
 def as_table(evaluation, method):
     """Return metrics, scores of each movement and confusions as text."""
+    from skart.report._text import count
+
     figures = evaluation.metrics.to_frame()
     if evaluation.random_folds is not None:
         figures = evaluation.leakage_gap
@@ -243,7 +245,7 @@ def as_table(evaluation, method):
         columns = (scores[name], scores[f"{name}_low"], scores[f"{name}_high"])
         table[f"{name} %"] = list(map(_with_interval, *columns))
     lines = [
-        *textwrap.wrap(f"{len(evaluation.y_true)} paintings, {method}", 80),
+        *textwrap.wrap(f"{count(len(evaluation.y_true), 'painting')}, {method}", 80),
         "",
         figures.to_string(float_format="{:.3f}".format, na_rep="-"),
         *_describe_intervals(evaluation),

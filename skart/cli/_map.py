@@ -57,7 +57,8 @@ def map(
         from skart.cli._evaluate import assess
 
         assessed = assess(model, data, None, weights, on_error, cache, seed)
-        say(f"{len(assessed.evaluation.y_true)} paintings, {assessed.method}")
+        n_paintings = count(len(assessed.evaluation.y_true), "painting")
+        say(f"{n_paintings}, {assessed.method}")
         predicted = assessed.evaluation.y_pred
         confidence = assessed.evaluation.confidence
         collection = assessed.collection

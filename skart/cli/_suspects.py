@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from skart._utils._files import atomic_write
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
 from skart.cli._evaluate import assess, cross_validate
 
 _N_FOLDS = 4
-_LEAST_SHOWN = 20  # without --number
+_LEAST_SHOWN = 20  # without -n
 _LISTS = "neighbors", "neighbor_movements", "duplicates", "duplicate_movements"
 
 
@@ -26,11 +25,9 @@ def suspects(
         int | None,
         "Number of paintings, the most suspect first. Default: 20, or all whose labels "
         "contradict the evidence, if they are more.",
-        "--number",
         "-n",
         min=1,
     ) = None,
-    csv: option(Path | None, "CSV file for the table, as by --format csv.") = None,
     html: option(
         Path | None,
         "HTML file for a page to look at each painting and to decide on its label.",
@@ -56,18 +53,15 @@ def suspects(
 
         skart train paintings/ --corrections corrections.csv
 
-        skart suspects paintings/ --model model.skart -n 20 --csv suspects.csv
+        skart suspects paintings/ --model model.skart --format csv > suspects.csv
     """
-    files = {"--csv": csv, "--html": html}
-    files = {name: file for name, file in files.items() if file is not None}
-    for name, file in files.items():
-        check_out(file, force=force, option=name)
-    if csv is not None and csv == html:
-        raise ValueError("--csv and --html name the same file. Name different files.")
+    if html is not None:
+        check_out(html, force=force, suffix=".html", option="--html")
 
     from skart.audit import find_label_issues
     from skart.audit._label_issues import make_index
     from skart.datasets._folder import known_artists
+    from skart.report._text import count
 
     evaluation, collection, pipe = _evaluate(
         data, model, weights, on_error, cache, seed
@@ -101,15 +95,11 @@ def suspects(
             title=title or f"Labels to check in {Path(collection.name).name}",
         )
         say(f"saved {html}")
-    if csv is not None:
-        with atomic_write(csv) as part:
-            part.write_text(_as_csv(named) + "\n", "utf-8", "backslashreplace")
-        say(f"saved {csv}")
     if format == "csv":
         return _as_csv(named)
     if format == "json":
         return as_json(named.to_dict("records"))
-    text = _as_text(named, len(table), n_issues)
+    text = _as_text(named, count(len(table), "painting"), n_issues)
     if html is None:
         text += "\n\nto decide on them: pass --html suspects.html"
     return text
@@ -167,7 +157,7 @@ def _as_text(table, n_tested, n_issues):
     from skart._utils._validation import visible
 
     lines = [
-        f"{n_tested} paintings, the most suspect labels first",
+        f"{n_tested}, the most suspect labels first",
         f"! wrong by confident learning, which is cautious: {n_issues}; look at the "
         "others, too",
     ]
