@@ -11,7 +11,11 @@ from skart._utils._validation import visible
 from skart.cli._app import list_skipped
 from skart.datasets import list_images, load_catalogue, load_pandora18k
 from skart.datasets._catalogue import find_file
-from skart.datasets._folder import find_artist_in_names, read_folder
+from skart.datasets._folder import (
+    IMAGE_EXTENSIONS,
+    find_artist_in_names,
+    read_folder,
+)
 from skart.datasets._pandora18k import is_pandora18k
 from skart.datasets._tables import (
     clean_column,
@@ -38,8 +42,8 @@ class Collection:
     were corrected, and is None without corrections; `metadata` has the other columns of
     a table.
 
-    If `labelled` is False, paintings that are not laid out by movement are read without
-    movements: `movements_known` is False then.
+    If `labelled` is False, a folder may hold one movement, and paintings that are not
+    laid out by movement are read without movements: `movements_known` is False then.
     """
 
     def __init__(
@@ -54,9 +58,14 @@ class Collection:
         data = source.path.expanduser()
         self.name = str(data)
         source.check(is_table=data.is_file())
+        if data.is_file() and data.suffix.lower() in IMAGE_EXTENSIONS:
+            raise ValueError(
+                f"{self.name!r} is an image: pass a folder of paintings, or a table of "
+                "them"
+            )
         self.movements_known, self._reason = True, None
         try:
-            bunch = _read(source, data, skip_empty)
+            bunch = _read(source, data, skip_empty, least=2 if labelled else 1)
         except ValueError as error:
             if labelled or source.part or source.movement_column or source.corrections:
                 raise
@@ -86,9 +95,11 @@ class Collection:
             frame = self._correct(frame, source.corrections)
         if on_error == "skip":
             frame = frame[find_readable(frame["path"])]
+            if frame.empty:
+                raise ValueError(f"no image in {self.name!r} can be read")
         self.frame = frame.reset_index(drop=True)
         self.left_out = []
-        if self.movements_known:
+        if labelled:
             self.drop_small(least)
 
     def _correct(self, frame, files):
@@ -187,7 +198,7 @@ class Collection:
         return remarks
 
 
-def _read(source, data, skip_empty):
+def _read(source, data, skip_empty, least):
     """Return the Bunch of a folder, a table or Pandora18K."""
     if data.is_file():
         return load_catalogue(
@@ -200,7 +211,11 @@ def _read(source, data, skip_empty):
     if source.part is source.artists is None and is_pandora18k(data):
         return load_pandora18k(data, on_mismatch="ignore")
     return read_folder(
-        data, part=source.part, artists=source.artists, skip_empty=skip_empty
+        data,
+        part=source.part,
+        artists=source.artists,
+        skip_empty=skip_empty,
+        least=least,
     )
 
 

@@ -83,6 +83,8 @@ def similar(
     if failures:
         say(f"left out, since they can't be read:\n{format_failures(failures)}")
         kept = ~collection.frame["path"].isin(failures).to_numpy()
+        if not kept.any():
+            raise ValueError(f"no image in {collection.name!r} can be read")
         collection.frame, features = collection.frame[kept], features[kept]
     index = PaintingIndex().fit(features, collection.groups)
     features, failures = extract_features(extractor, paths)

@@ -131,8 +131,11 @@ def load_image_folder(root, *, part=None, artists=None):
     return paintings
 
 
-def read_folder(root, *, part=None, artists=None, skip_empty=False):
-    """Load a folder; if `skip_empty`, list movements without images in `empty`."""
+def read_folder(root, *, part=None, artists=None, skip_empty=False, least=2):
+    """Load a folder of at least `least` movements.
+
+    If `skip_empty`, movements without images are listed in `empty`.
+    """
     root = Path(root).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"there is no folder {str(root)!r}. {_LAYOUT}")
@@ -176,7 +179,8 @@ def read_folder(root, *, part=None, artists=None, skip_empty=False):
     elif part == "all":
         frame["part"] = [folders[0] for _, folders in found if len(folders) > n_levels]
         more["parts"] = frame["part"].to_numpy(dtype=str)
-    return make_bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
+    more["skipped"] = dict(skipped)
+    return make_bunch(frame, repr(str(root)), f" {_LAYOUT}", least, **more)
 
 
 def find_artist_in_names(paintings):
@@ -226,7 +230,7 @@ def list_images(root, skipped=None):
     return paths
 
 
-def make_bunch(frame, name, hint="", **more):
+def make_bunch(frame, name, hint="", least=2, **more):
     """Return the Bunch of a frame that was read from `name`, with `more` entries."""
     if frame.empty:
         raise ValueError(f"{name} has no paintings")
@@ -237,7 +241,7 @@ def make_bunch(frame, name, hint="", **more):
     if labels.dtype.kind not in "iub":
         labels = labels.astype(str)
     target_names = np.unique(labels).tolist()
-    if len(target_names) < 2:
+    if len(target_names) < least:
         raise ValueError(
             f"{name} has one movement only, {target_names[0]!r}; at least two are "
             f"required.{hint}"

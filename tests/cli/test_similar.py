@@ -155,13 +155,15 @@ def test_one_movement_or_none(paintings, model, tmp_path):
     flat.mkdir(parents=True)
     for number, path in enumerate(paintings.paths[:4]):
         shutil.copy(path, flat / f"{number}.png")
-    for folder in (flat.parent, flat):
+    for folder, movement in ((flat.parent, "Cubism"), (flat, None)):
         done = run("similar", folder, image, *options, "--format", "json")
         assert done.exit_code == 0, done.stderr
-        assert "read without movements" in done.stderr
+        assert ("read without movements" in done.stderr) == (movement is None)
         (answer,) = json.loads(done.stdout)
         assert answer["image"] == image and len(answer["neighbors"]) == 3
-        assert {one["movement"] for one in answer["neighbors"]} == {None}
+        assert {one["movement"] for one in answer["neighbors"]} == {movement}
+    done = run("similar", image, flat, *options)
+    assert done.exit_code == 2 and "is an image: pass a folder" in done.stderr
     table = tmp_path / "works.csv"
     names = [str(path.relative_to(tmp_path)) for path in sorted(flat.iterdir())]
     rows = [f"{name},{artist}" for name, artist in zip(names, "ABAB", strict=True)]
