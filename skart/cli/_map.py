@@ -25,7 +25,7 @@ def map(
         "and separates less; or umap, if umap-learn is installed.",
     ) = "tsne",
     title: option(str | None, "Title of the page.") = None,
-    weights: options.Weights = None,
+    weights: options.FeatureWeights = None,
     on_error: options.OnError = "raise",
     cache: options.Cache = options.CACHE,
     seed: options.Seed = 0,

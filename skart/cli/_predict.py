@@ -50,8 +50,8 @@ def predict(
     ) = None,
     sort: option(
         Literal["given", "unsure"],
-        "Order of the images: as given, or those first of which the model is least "
-        "sure, by the difference between the two highest probabilities.",
+        "Order of the images: as given, or the least certain predictions first, those "
+        "with the smallest difference between the two highest probabilities.",
     ) = "given",
     html: option(Path | None, "HTML file for a page of images and predictions.") = None,
     data: option(
@@ -74,8 +74,8 @@ def predict(
     keeps the columns of a table.
 
     With --html and --data, the predictions are explained by examples: training
-    paintings of the predicted movement that are nearest to the image. Those by its own
-    artist are left out if the image is one of them.
+    paintings of the predicted movement that are nearest to the image. If the image is a
+    training painting itself, those by its artist are left out.
 
     Examples
     --------

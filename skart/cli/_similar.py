@@ -37,7 +37,7 @@ def similar(
         "features of a pretrained network.",
         metavar="FILE",
     ) = None,
-    weights: options.Weights = None,
+    weights: options.FeatureWeights = None,
     cache: options.Cache = options.CACHE,
     force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",

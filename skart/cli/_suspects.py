@@ -23,8 +23,8 @@ def suspects(
     ) = None,
     n: option(
         int | None,
-        "Number of paintings, the most suspect first. Default: 20, or all whose labels "
-        "contradict the evidence, if they are more.",
+        "Number of paintings, the most suspect first. Default: 20, or all that are "
+        "marked as wrong, if these are more.",
         "-n",
         min=1,
     ) = None,
@@ -42,10 +42,10 @@ def suspects(
 ):
     """Find labels that are probably wrong, and decide on them on a page.
 
-    A label is suspect if a model that was not trained on the painting expects another
-    one, and if the artist's other paintings have another one. No file is changed: the
-    page saves decisions as a CSV file, which `skart train` and other commands take by
-    --corrections.
+    A label is suspect if a model that was not trained on the painting predicts another
+    one, and more so if the artist's other paintings have that one. No file is changed:
+    the page saves decisions as a CSV file, which `skart train` and other commands take
+    by --corrections.
 
     Examples
     --------
