@@ -64,6 +64,7 @@ def predict(
     artists: _of_data("artists") = None,
     movement_column: _of_data("movement_column") = None,
     artist_column: _of_data("artist_column") = None,
+    corrections: _of_data("corrections") = None,
     force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
@@ -102,6 +103,7 @@ def predict(
         "--artists": artists,
         "--movement-column": movement_column,
         "--artist-column": artist_column,
+        "--corrections": corrections,
     }
     for name, value in reading.items():
         if value is not None and data is None:
@@ -135,6 +137,7 @@ def predict(
             movement_column=movement_column,
             artist_column=artist_column,
             root=root if data.is_file() else None,
+            corrections=corrections,
         )
         _write_page(html, model, source, predictions, failures, weights, cache)
         say(f"saved {html}")

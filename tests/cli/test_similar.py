@@ -259,6 +259,21 @@ def test_a_training_painting_is_not_explained_by_its_own_artist(
     assert len(links) > 1 and not any("/A/" in link for link in links[1:])
 
 
+def test_explanations_are_of_corrected_movements(model, paintings, tmp_path):
+    html, file = tmp_path / "page.html", tmp_path / "corrections.csv"
+    rows = [f"Rococo/{x}/{i}.png,Rococo,exclude,\n" for x in "CD" for i in (1, 2)]
+    file.write_text("path,movement,decision,corrected\n" + "".join(rows))
+    data = ("--data", tmp_path / "folder", "--corrections", file, "--html", html)
+    done = run("predict", model, paintings.paths[-1], *data, "--cache", tmp_path / "c")
+    assert done.exit_code == 0 and "0 changed, 4 left out" in done.stderr
+    links = {tag["href"] for tag in Elements(html.read_text()).all("a")}
+    assert links & {f"folder/{name}" for name in NAMES[6:]} <= {
+        *("folder/Rococo/C/0.png", "folder/Rococo/D/0.png"),
+        "folder/Rococo/D/2.png",  # the image itself
+    }
+    assert any(link.endswith("0.png") for link in links)
+
+
 def test_data_must_hold_training_paintings(model, paintings, tmp_path):
     options = ("--cache", tmp_path / "cache", "--data")
     html = ("--html", tmp_path / "page.html")
