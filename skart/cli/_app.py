@@ -180,18 +180,13 @@ def as_json(result):
 
 
 def list_skipped(skipped, folder):
-    """Return lines on skipped files, which are a dict by reason; two are named."""
-    return [
-        f"skipped, {reason}: {_join(os.path.relpath(file, folder) for file in files)}"
-        for reason, files in skipped.items()
-    ]
-
-
-def _join(names, most=2):
-    """Return the first names as text, and the number of the others."""
-    names = list(names)
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
+    """Return a line for each reason in a dict of skipped files; two are named."""
+    lines = []
+    for reason, files in skipped.items():
+        names = ", ".join(os.path.relpath(file, folder) for file in files[:2])
+        rest = f" and {len(files) - 2} more" if len(files) > 2 else ""
+        lines.append(f"skipped, {reason}: {names}{rest}")
+    return lines
 
 
 def _printable(text):
