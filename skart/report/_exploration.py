@@ -4,6 +4,7 @@ import numpy as np
 
 from skart._utils._files import relative_paths
 from skart.audit import find_label_issues
+from skart.datasets._folder import known_artists
 from skart.exploration import CollectionMap, PaintingIndex
 from skart.images._thumbnails import load_thumbnails
 from skart.plotting import MapDisplay
@@ -73,7 +74,10 @@ def fill_neighbors(section, evaluation, files, rows, index, *, verbose):
     images = load_thumbnails(paths[needed], _SIDE, verbose=verbose)
     images = dict(zip(needed.tolist(), images, strict=True))
     section.text(_describe_neighbors(evaluation))
-    names = evaluation.y_true if evaluation.groups is None else evaluation.groups
+    names = evaluation.y_true
+    if evaluation.groups is not None:
+        artists = known_artists(evaluation.groups)
+        names = ["unknown artist" if name is None else name for name in artists]
     for row, neighbors in zip(rows, found, strict=True):
         section.comparison(
             {"image": images[row], "lines": describe_mistake(evaluation, row)},

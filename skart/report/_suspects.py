@@ -1,11 +1,11 @@
 """The page of suspect labels: a decision on each painting, saved as a CSV file."""
 
 import numpy as np
-import pandas as pd
 
 from skart._utils._files import escape, relative_paths
 from skart._utils._pages import check_target, jpeg_uri, render_app, write_page
 from skart._utils._validation import check_paths
+from skart.datasets._folder import known_artists
 from skart.images._thumbnails import load_thumbnails
 
 _SIDE = 720  # pixels of the longer side of a suspect painting
@@ -99,8 +99,7 @@ def write_suspects(
             f"{len(paths)} paths: pass those of find_label_issues"
         )
     names = [escape(name) for name in relative_paths(paths)[1]]
-    if artists is None:
-        artists = [None] * len(paths)
+    artists = [None] * len(paths) if artists is None else known_artists(artists)
     if movements is None:
         movements = sorted({*table["movement"], *table["suggested"]})
 
@@ -109,7 +108,7 @@ def write_suspects(
         return {
             "picture": int(position),
             "path": names[position],
-            "artist": None if pd.isna(artist) else escape(artist),
+            "artist": None if artist is None else escape(artist),
             "movement": escape(movement),
         }
 

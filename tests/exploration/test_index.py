@@ -248,7 +248,7 @@ def test_supervised_steps_of_an_extractor(paintings, step):
     fitted = clone(pipe).fit(features[:40], movements[:40])
     index = PaintingIndex(fitted).fit(features)
     np.testing.assert_array_equal(index.features_, fitted.transform(features))
-    index = PaintingIndex(pipe).fit(features, movements)
+    index = PaintingIndex(pipe).fit(features, y=movements)
     expected = clone(pipe).fit_transform(features, movements)
     np.testing.assert_array_equal(index.features_, expected)
     with pytest.raises(NotFittedError):
