@@ -9,8 +9,8 @@ from sklearn.utils import Bunch
 
 from skart._utils._validation import visible
 from skart.cli._app import list_skipped
-from skart.datasets import list_images, load_catalogue, load_pandora18k
-from skart.datasets._catalogue import find_file
+from skart.datasets import list_images, load_pandora18k
+from skart.datasets._catalogue import find_file, read_catalogue
 from skart.datasets._folder import (
     IMAGE_EXTENSIONS,
     find_artist_in_names,
@@ -201,12 +201,13 @@ class Collection:
 def _read(source, data, skip_empty, least):
     """Return the Bunch of a folder, a table or Pandora18K."""
     if data.is_file():
-        return load_catalogue(
+        return read_catalogue(
             data,
             path=source.path_column,
             movement=source.movement_column,
             artist=source.artist_column,
             root=source.root,
+            least=least,
         )
     if source.part is source.artists is None and is_pandora18k(data):
         return load_pandora18k(data, on_mismatch="ignore")
