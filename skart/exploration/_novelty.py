@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skart._utils._validation import Interval, Real, validate_params
 from skart.exploration._extraction import EXTRACTOR, extract, fit_extractor
-from skart.exploration._index import encode_artists
+from skart.exploration._index import hide_unknown
 
 _N_FOLDS = 5
 _LEAST_VARIANCE = 1e-9  # of scaled features, if all paintings are equal
@@ -132,7 +132,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             a painting has no movement.
         """
         validate_params(self)
-        self.extractor_, features = fit_extractor(self.extractor, X)
+        self.extractor_, features = fit_extractor(self.extractor, X, y)
         # The features themselves have names if X is a DataFrame.
         given = X if self.extractor_ is None else features
         features = validate_data(self, given, dtype=np.float64)
@@ -239,7 +239,7 @@ def _score_apart(features, movements, artists):
     n = len(features)
     codes = np.full(n, -1)
     if artists is not None:
-        codes = encode_artists(artists)
+        codes = pd.factorize(hide_unknown(artists))[0]
     # Each unknown artist is a person of its own.
     persons = pd.factorize(np.where(codes < 0, n + np.arange(n), codes))[0]
     n_persons = persons.max() + 1
