@@ -155,7 +155,9 @@ def _test(pipe, notes, collection, seed):
     return evaluation, method
 
 
-def cross_validate(pipe, collection, n_folds, seed, *, apart=True):
+def cross_validate(
+    pipe, collection, n_folds, seed, *, apart=True, random_folds=True
+):
     """Return the evaluation of new fits of the pipeline, and the method.
 
     The paintings that are not tested are removed from the collection.
@@ -187,6 +189,7 @@ def cross_validate(pipe, collection, n_folds, seed, *, apart=True):
         collection.labels,
         groups=groups if apart else None,
         cv=n_folds,
+        random_folds=random_folds,
         params=params,
         random_state=seed,
     )

@@ -1,0 +1,103 @@
+"""Prediction sets in commands: calibrating a trained model, and sets of images."""
+
+from skart.cli._app import say
+
+_N_FOLDS = 4
+
+
+def calibrate(pipe, collection, seed):
+    """Cross-validate a trained pipeline, and return notes for its file.
+
+    They suffice for prediction sets of any coverage. Lists have an item for each tested
+    painting: the number of its artist (None if artists are unknown), the position of
+    its movement in the model's classes, the movement's probability by a model that was
+    not trained on the artist, and the highest probability.
+    """
+    import copy
+
+    import numpy as np
+    from sklearn.base import clone
+
+    from skart.cli._evaluate import cross_validate
+    from skart.evaluation._evaluation_sets import number_artists
+
+    say(f"Calibration: {_N_FOLDS} folds, new fits")
+    evaluation, method = cross_validate(
+        clone(pipe), copy.copy(collection), _N_FOLDS, seed, random_folds=False
+    )
+    artists = None
+    if evaluation.artists_apart:
+        artists = number_artists(evaluation.groups, len(evaluation.y_true)).tolist()
+    codes = np.searchsorted(evaluation.classes, evaluation.y_true)
+    probability = evaluation.probabilities[np.arange(len(codes)), codes]
+    return {
+        "method": method,
+        "accuracy": float(evaluation.metrics["accuracy"]),
+        "artists": artists,
+        "movements": codes.tolist(),
+        "probability": _round(probability),
+        "confidence": _round(evaluation.confidence),
+    }
+
+
+def _round(values):
+    """Return floats of six digits, which take less room in a file."""
+    return [float(f"{value:.6g}") for value in values]
+
+
+def summarize(calibration):
+    """Return a calibration without the lists."""
+    artists_apart = calibration["artists"] is not None
+    names = "method", "accuracy"
+    return {"artists_apart": artists_apart} | {x: calibration[x] for x in names}
+
+
+def describe(summary):
+    """Return the accuracy of a calibration, and on which artists, as a line."""
+    which = "other paintings by the same artists"
+    if summary["artists_apart"]:
+        which = "new artists"
+    return f"accuracy on {which} {summary['accuracy']:.1%}: {summary['method']}"
+
+
+def read_calibration(model):
+    """Return the calibration in a model file or an exported model."""
+    from skart.persistence import model_info
+    from skart.persistence._exported import load_exported
+
+    exported = load_exported(model)
+    notes = model_info(model)["notes"] if exported is None else exported.notes
+    calibration = (notes or {}).get("calibration")
+    if calibration is None:
+        again = "" if exported is None else " and `skart export`"
+        raise ValueError(
+            f"--sets needs a calibrated model, and {str(model)!r} isn't calibrated: "
+            f"train it again by `skart train --calibrate`{again}"
+        )
+    return calibration
+
+
+def keep_sets(predictions, calibration, coverage):
+    """Return the movements in the set of each image, and what is promised.
+
+    `predictions` has all movements and probabilities by path, the best first.
+    """
+    import numpy as np
+
+    from skart.evaluation._sets import compute_p_values, make_sets, warn_of_few
+
+    alpha, apart = 1 - coverage, calibration["artists"] is not None
+    known = 1 - np.array(calibration["probability"])
+    artists = np.array(calibration["artists"]) if apart else np.arange(len(known))
+    warn_of_few(alpha, artists, unit="artists" if apart else "paintings")
+    if predictions:
+        ranked = np.array([[p for _, p in one] for one in predictions.values()])
+        sets = make_sets(compute_p_values(1 - ranked, known, artists), ranked, alpha)
+        predictions = {
+            path: [pair for pair, is_in in zip(one, row, strict=True) if is_in]
+            for (path, one), row in zip(predictions.items(), sets, strict=True)
+        }
+    whose = "paintings by new artists"
+    if not apart:
+        whose = "other paintings by the same artists, since artists are unknown"
+    return predictions, f"Sets hold the movement of {coverage:.0%} of {whose}"
