@@ -5,6 +5,7 @@ from pathlib import Path
 
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
+from skart.cli._sets import describe_sets, list_sets
 
 _N_FOLDS = 4
 _N_ARTISTS = 5  # with the most mistakes, in the table
@@ -155,9 +156,7 @@ def _test(pipe, notes, collection, seed):
     return evaluation, method
 
 
-def cross_validate(
-    pipe, collection, n_folds, seed, *, apart=True, random_folds=True
-):
+def cross_validate(pipe, collection, n_folds, seed, *, apart=True, random_folds=True):
     """Return the evaluation of new fits of the pipeline, and the method.
 
     The paintings that are not tested are removed from the collection.
@@ -222,6 +221,7 @@ def _as_json(evaluation, method):
             "movements": evaluation.per_movement().reset_index().to_dict("records"),
             "most_confused": evaluation.most_confused(5).to_dict("records"),
             "artists": artists,
+            "prediction_sets": describe_sets(evaluation),
             "confusion": {
                 "movements": evaluation.classes,
                 "counts": evaluation.confusion.to_numpy(),
@@ -256,7 +256,7 @@ def as_table(evaluation, method):
         lines += ["confused most often", pairs.to_string(index=False, formatters=share)]
     else:
         lines.append("no movement was taken for another")
-    lines += _list_artists(evaluation)
+    lines += [*_list_artists(evaluation), *list_sets(evaluation)]
     return "\n".join(lines)
 
 

@@ -1,8 +1,11 @@
 """Prediction sets in commands: calibrating a trained model, and sets of images."""
 
+import textwrap
+
 from skart.cli._app import say
 
 _N_FOLDS = 4
+_ALPHA = 0.1  # of the sets in an evaluation
 
 
 def calibrate(pipe, collection, seed):
@@ -101,3 +104,39 @@ def keep_sets(predictions, calibration, coverage):
     if not apart:
         whose = "other paintings by the same artists, since artists are unknown"
     return predictions, f"Sets hold the movement of {coverage:.0%} of {whose}"
+
+
+def describe_sets(evaluation):
+    """Return how often the sets of an evaluation hold the movement, and their sizes."""
+    if evaluation.probabilities is None:
+        return None
+    table = evaluation.sets_per_movement(_ALPHA)
+    return {
+        "coverage": 1 - _ALPHA,
+        "all": table.loc["all"].to_dict(),
+        "movements": table.drop(index="all").reset_index().to_dict("records"),
+    }
+
+
+def list_sets(evaluation):
+    """Return the same as lines of a table."""
+    if evaluation.probabilities is None:
+        return []
+    table = evaluation.sets_per_movement(_ALPHA).drop(columns="paintings")
+    for name in table.filter(like="covered"):
+        table[name] *= 100
+    table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]
+    whose = "paintings by new artists"
+    if evaluation.groups is None:
+        whose = "other paintings by the same artists"
+    lines = textwrap.wrap(
+        f"prediction sets for {1 - _ALPHA:.0%} of {whose}: how many hold the movement, "
+        "and the mean number of movements in them"
+        + ("; also if calibrated by random folds" if table.shape[1] > 2 else ""),
+        80,
+    )
+    shares = dict.fromkeys(table.filter(like="holds"), "{:.0f}".format)
+    text = table.to_string(
+        index_names=False, na_rep="-", float_format="{:.1f}".format, formatters=shares
+    )
+    return ["", *lines, text]

@@ -124,7 +124,9 @@ def train(
     if result["calibration"]:
         lines += [describe(result["calibration"]), f"of each movement: {evaluate}"]
     else:
-        lines.append(f"to measure the accuracy on paintings it has not seen: {evaluate}")
+        lines.append(
+            f"to measure the accuracy on paintings it has not seen: {evaluate}"
+        )
     return "\n".join(lines)
 
 

@@ -1,6 +1,5 @@
 """Classifier that returns prediction sets."""
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
@@ -98,7 +97,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    What is exchangeable are artists, not paintings: the paintings of one artist resemble
+    Artists are exchangeable. Paintings are not, since those of one artist resemble
     each other. So all artists have the same weight, and so have the paintings of an
     artist, as in hierarchical conformal prediction [1]_. With :math:`n_k` paintings by
     artist :math:`k` and nonconformity scores :math:`s_{ki}` of their true movements, a
@@ -107,16 +106,16 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     .. math:: \frac{1}{K+1} \Big(1 + \sum_{k=1}^K \frac{1}{n_k}
         \sum_{i=1}^{n_k} 1[s_{ki} \ge s]\Big) > \alpha
 
-    The promise is for one painting by each new artist: it holds on average over
-    artists, and is no promise for one artist. Nothing can be promised with fewer than
-    :math:`1/\alpha - 1` artists, 9 for ``alpha=0.1``: each set then holds all movements,
-    and a warning says so. With `per_movement`, so many are needed of each movement. If
-    artists are unknown (``groups=None``), the sum runs over paintings, and the promise
-    is for other paintings by the same artists.
+    The promise is for a painting by a new artist, on average over artists; it is no
+    promise for each artist. With fewer than :math:`1/\alpha - 1` artists, 9 for
+    ``alpha=0.1``, nothing can be promised: each set holds all movements, and a warning
+    says so. With `per_movement`, as many are needed of each movement. If artists are
+    unknown (``groups=None``), the sum runs over paintings, and the promise is for other
+    paintings by the same artists.
 
-    With a ``FrozenEstimator``, the promise holds exactly. Otherwise, the classifiers of
-    the folds are trained on fewer paintings than ``estimator_``; sets are then rather
-    too large than too small, but there is no proof. The benchmarks have measurements.
+    With a ``FrozenEstimator``, the promise is proven. Otherwise, the classifiers of the
+    folds are trained on fewer paintings than ``estimator_``: sets tend to be too
+    large rather than too small; more folds reduce this. See the benchmarks.
 
     References
     ----------
@@ -306,9 +305,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if alpha is None:
             alpha = self.alpha
         else:
-            validate(
-                "predict_set", {"alpha": alpha}, {"alpha": CONSTRAINTS["alpha"]}
-            )
+            validate("predict_set", {"alpha": alpha}, {"alpha": CONSTRAINTS["alpha"]})
             names = None if movements is None else self.classes_[movements]
             warn_of_few(alpha, self.calibration_artists_, names)
         probabilities = self.predict_proba(X)

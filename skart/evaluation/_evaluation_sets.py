@@ -105,7 +105,9 @@ class PredictionSets:
                 "random_folds=True needs an evaluation with random folds: pass groups "
                 "to evaluate, with a cv that keeps artists apart, and random_folds=True"
             )
-        artists = number_artists(None if random_folds else self.groups, len(self.y_true))
+        artists = number_artists(
+            None if random_folds else self.groups, len(self.y_true)
+        )
         known, movements = calibrate(source, method, random_state)
         warn_of_few(
             alpha,

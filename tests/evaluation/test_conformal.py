@@ -109,7 +109,9 @@ def test_artists_weigh_the_same(data):
     calibrated = ConformalClassifier(FrozenEstimator(model), alpha=0.2)
     expected = calibrated.fit(X, y, groups=artists).predict_set(X)
     # Each painting of one artist ten times.
-    rows = np.r_[np.flatnonzero(artists > 0), np.repeat(np.flatnonzero(artists == 0), 10)]
+    rows = np.r_[
+        np.flatnonzero(artists > 0), np.repeat(np.flatnonzero(artists == 0), 10)
+    ]
     calibrated.fit(X[rows], y[rows], groups=artists[rows])
     np.testing.assert_array_equal(calibrated.predict_set(X), expected)
 
