@@ -3,15 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from skart import HandcraftedFeatures, ImageLoader
+from skart import make_transfer_pipeline
 from skart.datasets import load_image_folder, make_paintings
 from skart.evaluation import ConformalClassifier, Evaluation, evaluate
 
@@ -74,7 +74,7 @@ def test_sets_cover_new_artists(method, per_movement):
         sets = model.predict_set(X[new])
         covered.append(share_covered(sets, model.classes_, y[new]))
         sizes.append(sets.sum(axis=1).mean())
-    assert 0.77 < np.mean(covered) < 0.88
+    assert 0.78 < np.mean(covered) < 0.9
     assert np.mean(sizes) < 2.5
 
 
@@ -300,22 +300,24 @@ def test_sets_cover_new_painters_of_drawn_paintings(tmp_path):
             tmp_path / "paintings",
             n_artists=12,
             n_per_artist=6,
-            size_range=(64, 96),
+            size_range=(96, 160),
+            random_state=0,
             verbose=False,
         )
     )
-    images = ImageLoader(64).transform(paintings.paths)
-    X = HandcraftedFeatures(["hsv"], verbose=False).fit_transform(images)
+    pipe = make_transfer_pipeline(backbone="EfficientNetLite0", verbose=0)
+    X = pipe[:-1].fit_transform(paintings.paths)
     y, artists = paintings.labels, paintings.artists
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     covered = {"apart": [], "random": []}
-    for train, test in GroupShuffleSplit(20, test_size=0.4, random_state=0).split(
-        X, y, artists
-    ):
+    splitter = GroupShuffleSplit(20, test_size=0.4, random_state=0)
+    for train, test in splitter.split(X, y, artists):
         for name, groups in {"apart": artists[train], "random": None}.items():
-            model = ConformalClassifier(classifier, alpha=0.1)
+            # More than 90 % of the predictions are right: without empty sets, more
+            # than 90 % of the sets would hold the movement.
+            model = ConformalClassifier(classifier, alpha=0.1, allow_empty=True)
             model.fit(X[train], y[train], groups=groups)
             sets = model.predict_set(X[test])
             covered[name].append(share_covered(sets, model.classes_, y[test]))
     assert np.mean(covered["apart"]) == pytest.approx(0.9, abs=0.02)
-    assert np.mean(covered["random"]) < 0.8
+    assert np.mean(covered["random"]) < 0.85
