@@ -27,7 +27,9 @@ NAMES = [
 def run(*arguments, code=0):
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        done = CliRunner(env={"COLUMNS": "100"}).invoke(app, [str(x) for x in arguments])
+        done = CliRunner(env={"COLUMNS": "100"}).invoke(
+            app, [str(x) for x in arguments]
+        )
     assert done.exit_code == code, done.output
     return done
 
@@ -104,7 +106,9 @@ def test_artists_weigh_the_same_if_they_are_known(make_model, paintings):
 
 def test_too_few_artists_for_a_coverage(make_model, paintings):
     file, _ = make_model(calibration([0.9] * 10, list(range(10))))
-    done = run("predict", file, paintings.paths[0], "--sets", "0.95", "--format", "json")
+    done = run(
+        "predict", file, paintings.paths[0], "--sets", "0.95", "--format", "json"
+    )
     assert len(json.loads(done.stdout)[0]["predictions"]) == 3
     assert "a coverage of 95 % needs 19 artists, and there are 10" in done.stderr
 
@@ -112,7 +116,9 @@ def test_too_few_artists_for_a_coverage(make_model, paintings):
 def test_model_without_calibration(make_model, paintings):
     file, _ = make_model(None)
     done = run("predict", file, paintings.paths[0], "--sets", "0.9", code=2)
-    assert "model.skart' isn't calibrated: train it again by `skart train" in done.stderr
+    assert (
+        "model.skart' isn't calibrated: train it again by `skart train" in done.stderr
+    )
     done = run("predict", file, "a.jpg", "--sets", "0.9", "--top-k", "2", code=2)
     assert "--top-k 2 and --sets: pass one of them" in done.stderr
 
@@ -124,7 +130,9 @@ def test_train_notes_what_sets_need(paintings, tmp_path, toy_backbone):
     options += ["--epochs", "1", "--cache", tmp_path / "cache", "--out", file]
     done = run("train", root, *options)
     notes = model_info(file)["notes"]["calibration"]
-    line = f"accuracy on new artists {notes['accuracy']:.1%}: cross-validated with 4 fol"
+    line = (
+        f"accuracy on new artists {notes['accuracy']:.1%}: cross-validated with 4 fol"
+    )
     assert line in done.stdout and "validation accuracy" not in done.stdout
     n_paintings = len(paintings.paths)
     assert np.bincount(notes["artists"]).tolist() == [2] * 18

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from skart import make_transfer_pipeline
+from skart import load_model, make_transfer_pipeline, save_model
 from skart.datasets import load_image_folder, make_paintings
 from skart.evaluation import ConformalClassifier, Evaluation, evaluate
 
@@ -202,6 +202,15 @@ def test_groups_are_passed_on_in_a_pipeline_and_to_the_estimator(data):
     weights = np.ones(len(X))
     model = ConformalClassifier(GaussianNB())
     model.fit(X, y, groups=artists, sample_weight=weights)
+
+
+def test_saved_classifier_predicts_the_same_sets(data, tmp_path):
+    X, y, artists = data
+    model = ConformalClassifier(GaussianNB(), method="aps", per_movement=True)
+    model.fit(X, y, groups=artists)
+    save_model(model, tmp_path / "model.skart")
+    loaded = load_model(tmp_path / "model.skart")
+    np.testing.assert_array_equal(loaded.predict_set(X), model.predict_set(X))
 
 
 def test_errors(data):
