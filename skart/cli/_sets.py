@@ -64,20 +64,32 @@ def describe(summary):
 
 
 def read_calibration(model):
-    """Return the calibration in a model file or an exported model."""
+    """Return probabilities and artists of the calibration in a model's file.
+
+    Artists are None if they are unknown.
+    """
+    import numpy as np
+
     from skart.persistence import model_info
     from skart.persistence._exported import load_exported
+    from skart.persistence._file import reading
 
     exported = load_exported(model)
     notes = model_info(model)["notes"] if exported is None else exported.notes
     calibration = (notes or {}).get("calibration")
     if calibration is None:
-        again = "" if exported is None else " and `skart export`"
+        again = "" if exported is None else ", and export it again by `skart export`"
         raise ValueError(
             f"--sets needs a calibrated model, and {str(model)!r} isn't calibrated: "
             f"train it again by `skart train --calibrate`{again}"
         )
-    return calibration
+    with reading(model):
+        probabilities = np.array(calibration["probability"], float)
+        artists = calibration["artists"]
+        if artists is not None:
+            artists = np.array(artists, int)
+            np.bincount(artists, probabilities)  # of equal length, and not negative
+    return probabilities, artists
 
 
 def keep_sets(predictions, calibration, coverage):
@@ -89,20 +101,20 @@ def keep_sets(predictions, calibration, coverage):
 
     from skart.evaluation._sets import compute_p_values, make_sets, warn_of_few
 
-    alpha, apart = 1 - coverage, calibration["artists"] is not None
-    known = 1 - np.array(calibration["probability"])
-    artists = np.array(calibration["artists"]) if apart else np.arange(len(known))
-    warn_of_few(alpha, artists, unit="artists" if apart else "paintings")
+    probabilities, artists = calibration
+    unit, whose = "artists", "paintings by new artists"
+    if artists is None:
+        artists, unit = np.arange(len(probabilities)), "paintings"
+        whose = "other paintings by the same artists, since artists are unknown"
+    warn_of_few(1 - coverage, artists, unit=unit)
     if predictions:
         ranked = np.array([[p for _, p in one] for one in predictions.values()])
-        sets = make_sets(compute_p_values(1 - ranked, known, artists), ranked, alpha)
+        p_values = compute_p_values(1 - ranked, 1 - probabilities, artists)
+        sets = make_sets(p_values, ranked, 1 - coverage)
         predictions = {
             path: [pair for pair, is_in in zip(one, row, strict=True) if is_in]
             for (path, one), row in zip(predictions.items(), sets, strict=True)
         }
-    whose = "paintings by new artists"
-    if not apart:
-        whose = "other paintings by the same artists, since artists are unknown"
     return predictions, f"Sets hold the movement of {coverage:.0%} of {whose}"
 
 

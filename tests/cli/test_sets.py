@@ -121,6 +121,9 @@ def test_model_without_calibration(make_model, paintings):
     )
     done = run("predict", file, "a.jpg", "--sets", "0.9", "--top-k", "2", code=2)
     assert "--top-k 2 and --sets: pass one of them" in done.stderr
+    file, _ = make_model(calibration([0.3, 0.9], [0]))
+    done = run("predict", file, paintings.paths[0], "--sets", "0.9", code=2)
+    assert "model.skart' can't be loaded: it is damaged" in done.stderr
 
 
 @pytest.mark.slow
