@@ -10,6 +10,7 @@ import pytest
 from own_parts import flatten
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy_backbone import CUT
@@ -24,6 +25,7 @@ from skart import (
     HybridCNNClassifier,
     ImageLoader,
 )
+from skart.evaluation import ConformalClassifier
 from skart.exploration import NoveltyDetector, PaintingIndex
 
 # Estimators of 2-D features: scikit-learn's own checks, all of them.
@@ -45,8 +47,13 @@ FAILURES = {
 
 
 @parametrize_with_checks(
-    [DenseHeadClassifier(), NoveltyDetector(), PaintingIndex()],
-    expected_failed_checks=lambda estimator: FAILURES.get(type(estimator).__name__),
+    [
+        DenseHeadClassifier(),
+        NoveltyDetector(),
+        PaintingIndex(),
+        ConformalClassifier(GaussianNB()),
+    ],
+    expected_failed_checks=lambda estimator: FAILURES.get(type(estimator).__name__, {}),
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

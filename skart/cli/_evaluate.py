@@ -5,6 +5,7 @@ from pathlib import Path
 
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
+from skart.cli._sets import describe_sets, list_sets
 
 _N_FOLDS = 4
 _N_ARTISTS = 5  # with the most mistakes, in the table
@@ -160,7 +161,7 @@ def _test(pipe, notes, collection, seed):
     return evaluation, method
 
 
-def cross_validate(pipe, collection, n_folds, seed, *, apart=True):
+def cross_validate(pipe, collection, n_folds, seed, *, apart=True, random_folds=True):
     """Return the evaluation of new fits of the pipeline, and the method.
 
     The paintings that are not tested are removed from the collection.
@@ -192,6 +193,7 @@ def cross_validate(pipe, collection, n_folds, seed, *, apart=True):
         collection.labels,
         groups=groups if apart else None,
         cv=n_folds,
+        random_folds=random_folds,
         params=params,
         random_state=seed,
     )
@@ -224,6 +226,7 @@ def _as_json(evaluation, method):
             "movements": evaluation.per_movement().reset_index().to_dict("records"),
             "most_confused": evaluation.most_confused(5).to_dict("records"),
             "artists": artists,
+            "prediction_sets": describe_sets(evaluation),
             "confusion": {
                 "movements": evaluation.classes,
                 "counts": evaluation.confusion.to_numpy(),
@@ -260,7 +263,7 @@ def as_table(evaluation, method):
         lines += ["confused most often", pairs.to_string(index=False, formatters=share)]
     else:
         lines.append("no movement was taken for another")
-    lines += _list_artists(evaluation)
+    lines += [*_list_artists(evaluation), *list_sets(evaluation)]
     return "\n".join(lines)
 
 

@@ -33,11 +33,12 @@ def export(
 
         skart export model.skart --to onnx --out served.onnx
     """
-    from skart.persistence import export_model, load_model
+    from skart.persistence import export_model, load_model, model_info
     from skart.persistence._exported import SUFFIXES
 
     out = out or model.with_suffix(SUFFIXES[to])
     check_out(out, force=force, suffix=SUFFIXES[to])
     pipe = load_model(model, weights=weights)
-    export_model(pipe, out, to)
+    calibration = (model_info(model)["notes"] or {}).get("calibration")
+    export_model(pipe, out, to, notes={"calibration": calibration})
     return f"{out}: {out.stat().st_size / 1e6:.1f} MB, {len(pipe.classes_)} movements"

@@ -2,6 +2,7 @@
 
 from skart.cli import _options as options
 from skart.cli._app import as_json, command, say
+from skart.cli._sets import summarize
 
 
 @command
@@ -22,6 +23,10 @@ def info(model: options.Model, format: options.Format = "table"):
     if description["notes"]:  # too long to show
         description["notes"].pop("digests", None)
         description["notes"].pop("search", None)
+        if description["notes"].get("calibration"):
+            description["notes"]["calibration"] = summarize(
+                description["notes"]["calibration"]
+            )
     if description["untrusted"]:
         say(
             f"Commands can't load this model. In Python, if you trust their code and "

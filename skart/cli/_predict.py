@@ -18,6 +18,7 @@ from skart.cli._app import (
     option,
     say,
 )
+from skart.cli._sets import keep_sets, read_calibration
 from skart.cli._unknown import (
     MARKS,
     as_text,
@@ -29,6 +30,7 @@ from skart.cli._unknown import (
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
 _FEW = 32
+_TOP_K = 3
 _TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
 _N_NEIGHBORS = 6  # training paintings beside a prediction
 
@@ -47,7 +49,17 @@ def predict(
         "column of paths.",
         metavar="IMAGE...",
     ),
-    top_k: option(int, "Number of movements shown for each image.", min=1) = 3,
+    top_k: option(
+        int | None, "Number of movements shown for each image. Default: 3.", min=1
+    ) = None,
+    sets: option(
+        float | None,
+        "Show the movements that are in the running instead: sets that hold the true "
+        "movement of this share of the paintings by new artists, such as 0.9.",
+        metavar="COVERAGE",
+        min=0.01,
+        max=0.999,
+    ) = None,
     weights: options.ModelWeights = None,
     cache: options.Cache = options.CACHE,
     path_column: option(str | None, "Column of the paths in a table.") = None,
@@ -111,6 +123,8 @@ def predict(
 
         skart predict model.skart scans/ --sort unsure
 
+        skart predict model.skart scans/ --sets 0.9
+
         skart predict model.onnx painting.jpg
 
         skart predict model.skart scans/ --html scans.html --data paintings/
@@ -143,8 +157,16 @@ def predict(
         return found
 
     paths = list_paths(images, read_table)
+    if sets is None:
+        top_k = top_k or _TOP_K
+    elif top_k is not None:
+        raise ValueError(
+            f"--top-k {top_k} and --sets: pass one of them. --sets shows as many "
+            "movements as a set holds."
+        )
+    calibration = None if sets is None else read_calibration(model)
     # The difference between the two highest probabilities needs two movements.
-    n_ranked = top_k if sort == "given" else max(top_k, 2)
+    n_ranked = max(top_k, 2) if top_k and sort == "unsure" else top_k
     predictions, failures = predict_images(
         model, paths, n_ranked, weights=weights, cache=cache
     )
@@ -153,6 +175,11 @@ def predict(
             path: ranked[:top_k] for path, ranked in _sort_by_margin(predictions)
         }
         paths = [*predictions, *failures]
+    subtitle = f"by {model.name}"
+    if sets is not None:
+        predictions, promise = keep_sets(predictions, calibration, sets)
+        say(promise)
+        subtitle += f". {promise}."
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
     training, marks = None, None if unknown is None else {}
@@ -174,7 +201,7 @@ def predict(
             known, scores = score_by_distance(*training)
         marks = mark_unknown(unknown, predictions, known, scores)
     if html is not None:
-        _write_page(html, model, training, predictions, failures, marks)
+        _write_page(html, model, training, predictions, failures, marks, subtitle)
         say(f"saved {html}")
     if format == "json":
         text = _as_json(paths, predictions, failures, marks)
@@ -186,7 +213,10 @@ def predict(
 
 
 def predict_images(file, paths, top_k=3, *, weights=None, cache):
-    """Return the `top_k` movements and probabilities by path, and failures by path."""
+    """Return the `top_k` movements and probabilities by path, and failures by path.
+
+    If `top_k` is None, return all movements.
+    """
     import numpy as np
 
     from skart.persistence._exported import find_kept, load_exported, load_kept
@@ -265,7 +295,7 @@ def list_paths(images, read_table=None):
     return list(dict.fromkeys(paths))
 
 
-def _write_page(html, model, training, predictions, failures, marks):
+def _write_page(html, model, training, predictions, failures, marks, subtitle):
     """Write a page of predictions, with training paintings if they are given."""
     from skart.report._neighbors import write_neighbors
 
@@ -276,7 +306,7 @@ def _write_page(html, model, training, predictions, failures, marks):
         html,
         neighbors,
         title="Predicted movements",
-        subtitle=f"by {model.name}",
+        subtitle=subtitle,
         captions=captions,
         predictions=predictions,
         remarks={path: as_text(mark) for path, mark in (marks or {}).items()},

@@ -1,6 +1,7 @@
 """Images that are none of the movements, for `skart predict --unknown`."""
 
 from skart.cli._app import say
+from skart.cli._sets import find_calibration
 
 MARKS = "none_of_these", "typicality"
 
@@ -36,23 +37,12 @@ def read_confidence(model):
     """Return the highest probabilities of known paintings that a model file notes."""
     import numpy as np
 
-    from skart.persistence import model_info
-    from skart.persistence._exported import load_exported
+    from skart.persistence._file import reading
 
-    needed = "--unknown needs the probabilities of paintings by new artists, which"
-    if load_exported(model) is not None:
-        raise ValueError(
-            f"{needed} {str(model)!r}, an exported model, doesn't hold. Pass the model "
-            "of skart train that was exported."
-        )
-    notes = model_info(model)["notes"] or {}
-    known = (notes.get("calibration") or {}).get("confidence")
-    if not known:
-        raise ValueError(
-            f"{needed} {str(model)!r} doesn't hold. Train it again by skart train, or "
-            "pass --data with the paintings it was trained on."
-        )
-    return np.asarray(known, float)
+    hint = ", or pass --data with the paintings it was trained on"
+    calibration = find_calibration(model, "--unknown", hint)
+    with reading(model):
+        return np.array(calibration["confidence"], float)
 
 
 def score_by_distance(collection, features, queries):

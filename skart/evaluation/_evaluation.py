@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix, log_loss, top_k_accuracy_score
 from sklearn.utils import check_consistent_length
 
 from skart._utils._validation import check_groups
+from skart.evaluation._evaluation_sets import PredictionSets, number_artists
 from skart.evaluation._scores import (
     compute_coverage,
     compute_reliability,
@@ -22,7 +23,7 @@ from skart.evaluation._scores import (
 _N_BINS = 10
 
 
-class Evaluation:
+class Evaluation(PredictionSets):
     """Predictions for paintings that were not in the training set, and their metrics.
 
     :func:`evaluate` returns one; construct one from predictions on a test set.
@@ -456,9 +457,7 @@ class Evaluation:
 
     def _resample(self, n_resamples):
         """Yield confusion matrices of bootstrap samples of artists or paintings."""
-        units = np.arange(len(self.y_true))
-        if self.groups is not None:
-            units = pd.factorize(self.groups)[0]
+        units = number_artists(self.groups, len(self.y_true))
         return resample_confusion(
             self._codes(self.y_true),
             self._codes(self.y_pred),

@@ -57,7 +57,7 @@ class ExportError(ValueError):
     """Raised if a model can't be exported."""
 
 
-def export_model(model, path, format="openvino"):
+def export_model(model, path, format="openvino", *, notes=None):
     """Export a fitted pipeline as one file for OpenVINO or ONNX Runtime.
 
     The file contains the whole computation from pixels to probabilities, including the
@@ -82,6 +82,8 @@ def export_model(model, path, format="openvino"):
     format : {"openvino", "onnx"}, default="openvino"
         The format. The graph for OpenVINO takes one image at a time, that for ONNX
         Runtime any number.
+    notes : dict, default=None
+        Additional information for ``skart.json``. Must be serializable as JSON.
 
     Raises
     ------
@@ -130,8 +132,9 @@ def export_model(model, path, format="openvino"):
     model = copy_model(model, lambda _, estimator: clear_local_parameters(estimator))
     shape = (*check_size("size", model[0].size), 3)
     compute, networks = _make_function(model, shape)
+    info = {**_describe(model, shape), "notes": notes}
     with atomic_write(path) as part:
-        _WRITERS[format](part, compute, networks, shape, _describe(model, shape))
+        _WRITERS[format](part, compute, networks, shape, info)
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         with _converting(format):
             found = READERS[format](part).run(image)

@@ -38,12 +38,12 @@ INFO_CRC32 = f"{INFO}.crc32"
 
 
 class ExportedModel:
-    """The classes of an exported model and a function that runs it on an image."""
+    """The classes and notes of an exported model, and a function that runs it."""
 
     def __init__(self, info, run):
         image = info["image"]
         size = (image["height"], image["width"])
-        self.classes = info["classes"]
+        self.classes, self.notes = info["classes"], info.get("notes")
         self.run = run  # uint8 image of shape (height, width, 3) -> probabilities
         self._decoding = (size, image["resize"], image["max_pixels"])
 

@@ -19,6 +19,7 @@ ESTIMATORS = {
     "skart.classifiers.DenseHeadClassifier",
     "skart.classifiers.FineTuneClassifier",
     "skart.classifiers.HybridCNNClassifier",
+    "skart.evaluation.ConformalClassifier",
     "skart.features.Encoder",
     "skart.features.FeatureExtractor",
     "skart.features.HandcraftedFeatures",

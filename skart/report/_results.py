@@ -1,5 +1,7 @@
 """Sections on the classifier: metrics, confidence and training."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from skart.plotting import (
 )
 from skart.report._text import count, describe_confidence, with_interval
 
+_ALPHA = 0.1  # of the prediction sets
 _MAX_ARTISTS = 20
 _METRICS = {
     "accuracy": ("accuracy", "share of the paintings that are classified correctly"),
@@ -89,7 +92,7 @@ def fill_results(section, evaluation, intervals, scores, *, periods=None):
 
 
 def fill_confidence(section, evaluation, intervals):
-    """Add calibration and coverage."""
+    """Add calibration, coverage and prediction sets."""
     section.text(describe_confidence(evaluation, intervals))
     if evaluation.confidence is None:
         return
@@ -105,6 +108,7 @@ def fill_confidence(section, evaluation, intervals):
         caption="Accuracy if only the paintings with the highest confidence are "
         "classified.",
     )
+    _add_sets(section, evaluation)
 
 
 def fill_training(section, *, history=None, search=None):
@@ -126,6 +130,36 @@ def fill_training(section, *, history=None, search=None):
             f"{np.nanmax(scores):.3f} over its folds. This score is optimistic, "
             "because the candidate was selected by it.",
         )
+
+
+def _add_sets(section, evaluation):
+    """Add how often prediction sets hold the movement, and their sizes."""
+    with warnings.catch_warnings():
+        # Too few artists: the table shows that sets hold all movements.
+        warnings.filterwarnings("ignore", "a coverage of ")
+        table = evaluation.sets_per_movement(_ALPHA).drop(columns="paintings")
+    names = {"covered": "hold the movement", "size": "mean size"}
+    titles = names | {f"random_{x}": f"{y}, random folds" for x, y in names.items()}
+    whose = "paintings by new artists"
+    if evaluation.groups is None:
+        whose = "other paintings by the same artists"
+    caption = (
+        "Prediction sets: the movements that are in the running, so that the sets of "
+        f"{1 - _ALPHA:.0%} of {whose} hold the true movement. The table shows how many "
+        "do, and the mean number of movements in a set; all artists have the same "
+        "weight. The sets of an artist are calibrated on the paintings of the others."
+    )
+    if "random_size" in table:
+        caption += (
+            " Random folds: the same, calibrated on predictions with random folds."
+        )
+    section.table(
+        table.rename(columns=titles),
+        caption=caption,
+        formats={
+            title: ".1f" if "size" in title else ".1%" for title in titles.values()
+        },
+    )
 
 
 def _add_artists(section, table):

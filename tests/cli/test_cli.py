@@ -197,6 +197,7 @@ def test_train(trained, drawn):
     assert answer["paintings"] == 45
     assert answer["movements"] == ["Neoplasticism", "Op Art", "Pointillism"]
     assert 0 <= answer["validation_accuracy"] <= 1
+    assert answer["calibration"]["artists_apart"]
     # The defaults, or the drawn candidate.
     assert 100 <= answer["best"].get("head__units", 650) <= 1000
     assert "artists kept apart" in done.stderr
@@ -204,6 +205,7 @@ def test_train(trained, drawn):
     assert notes["paintings"] == dict.fromkeys(answer["movements"], 15)
     assert len(notes["search"]["mean_test_score"]) == 2
     assert len(set(notes["digests"])) == 45
+    assert len(notes["calibration"]["probability"]) == 45
     again = command("train", str(drawn), "--out", str(file))
     assert again.returncode == 2 and "--force" in again.stderr
     elsewhere = command("train", str(drawn), "--out", str(file.parent / "no/m.skart"))

@@ -158,7 +158,8 @@ def test_unknown_artists_are_said(predict, folder):
 def test_what_is_missing_is_said(predict, folder):
     done = predict("--unknown", "0.1", model="plain.skart")
     assert done.exit_code == 2
-    assert "doesn't hold. Train it again by skart train, or pass --data" in done.stderr
+    assert "--unknown needs a calibrated model" in done.stderr
+    assert "or pass --data with the paintings it was trained on" in done.stderr
     done = predict("--unknown", "0.01")
     assert done.exit_code == 2
     assert "with 50 known paintings, the smallest share is 0.02" in done.stderr

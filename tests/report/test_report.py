@@ -99,6 +99,18 @@ def test_order_of_the_sections(page):
     assert len(links) == len(titles) and places == sorted(places)
 
 
+def test_prediction_sets_of_each_movement(page, evaluation):
+    rows = {row[0]: row[1:] for row in page.table("Prediction sets")}
+    table = evaluation.sets_per_movement(0.1).drop(columns="paintings")
+    for name, (covered, size, random_covered, random_size) in table.T.items():
+        assert rows[str(name)] == [
+            f"{covered:.1%}",
+            f"{size:.1f}",
+            f"{random_covered:.1%}",
+            f"{random_size:.1f}",
+        ]
+
+
 def test_metrics_equal_scikit_learn(page, evaluation):
     rows = {row[0]: row[1:4] for row in page.table("All paintings")}
     assert rows["metric"] == ["artists apart", "random folds", "gap"]

@@ -1,0 +1,161 @@
+"""Prediction sets in commands: calibrating a trained model, and sets of images."""
+
+import textwrap
+
+from skart.cli._app import say
+
+_N_FOLDS = 4
+_ALPHA = 0.1  # of the sets in an evaluation
+
+
+def calibrate(pipe, collection, seed):
+    """Cross-validate a trained pipeline, and return notes for its file.
+
+    They suffice for prediction sets of any coverage. Lists have an item for each tested
+    painting: the number of its artist (None if artists are unknown), the position of
+    its movement in the model's classes, the movement's probability by a model that was
+    not trained on the artist, and the highest probability.
+    """
+    import copy
+
+    import numpy as np
+    from sklearn.base import clone
+
+    from skart.cli._evaluate import cross_validate
+    from skart.evaluation._evaluation_sets import number_artists
+
+    say(f"Calibration: {_N_FOLDS} folds, new fits")
+    evaluation, method = cross_validate(
+        clone(pipe), copy.copy(collection), _N_FOLDS, seed, random_folds=False
+    )
+    artists = None
+    if evaluation.artists_apart:
+        artists = number_artists(evaluation.groups, len(evaluation.y_true)).tolist()
+    codes = np.searchsorted(evaluation.classes, evaluation.y_true)
+    probability = evaluation.probabilities[np.arange(len(codes)), codes]
+    return {
+        "method": method,
+        "accuracy": float(evaluation.metrics["accuracy"]),
+        "artists": artists,
+        "movements": codes.tolist(),
+        "probability": _round(probability),
+        "confidence": _round(evaluation.confidence),
+    }
+
+
+def _round(values):
+    """Return floats of six digits, which take less room in a file."""
+    return [float(f"{value:.6g}") for value in values]
+
+
+def summarize(calibration):
+    """Return a calibration without the lists."""
+    artists_apart = calibration["artists"] is not None
+    names = "method", "accuracy"
+    return {"artists_apart": artists_apart} | {x: calibration[x] for x in names}
+
+
+def describe(summary):
+    """Return the accuracy of a calibration, and on which artists, as a line."""
+    which = "other paintings by the same artists"
+    if summary["artists_apart"]:
+        which = "new artists"
+    return f"accuracy on {which} {summary['accuracy']:.1%}: {summary['method']}"
+
+
+def find_calibration(model, option, hint=""):
+    """Return the calibration in a model's file, which an option needs: a dict."""
+    from skart.persistence import model_info
+    from skart.persistence._exported import load_exported
+
+    exported = load_exported(model)
+    notes = model_info(model)["notes"] if exported is None else exported.notes
+    calibration = (notes or {}).get("calibration")
+    if calibration is None:
+        again = "" if exported is None else ", and export it again by `skart export`"
+        raise ValueError(
+            f"{option} needs a calibrated model, and {str(model)!r} isn't calibrated: "
+            f"train it again by `skart train --calibrate`{again}{hint}"
+        )
+    return calibration
+
+
+def read_calibration(model):
+    """Return probabilities and artists of the calibration in a model's file.
+
+    Artists are None if they are unknown.
+    """
+    import numpy as np
+
+    from skart.persistence._file import reading
+
+    calibration = find_calibration(model, "--sets")
+    with reading(model):
+        probabilities = np.array(calibration["probability"], float)
+        artists = calibration["artists"]
+        if artists is not None:
+            artists = np.array(artists, int)
+            np.bincount(artists, probabilities)  # of equal length, and not negative
+    return probabilities, artists
+
+
+def keep_sets(predictions, calibration, coverage):
+    """Return the movements in the set of each image, and what is promised.
+
+    `predictions` has all movements and probabilities by path, the best first.
+    """
+    import numpy as np
+
+    from skart.evaluation._sets import compute_p_values, make_sets, warn_of_few
+
+    probabilities, artists = calibration
+    unit, whose = "artists", "paintings by new artists"
+    if artists is None:
+        artists, unit = np.arange(len(probabilities)), "paintings"
+        whose = "other paintings by the same artists, since artists are unknown"
+    warn_of_few(1 - coverage, artists, unit=unit)
+    if predictions:
+        ranked = np.array([[p for _, p in one] for one in predictions.values()])
+        p_values = compute_p_values(1 - ranked, 1 - probabilities, artists)
+        sets = make_sets(p_values, ranked, 1 - coverage)
+        predictions = {
+            path: [pair for pair, is_in in zip(one, row, strict=True) if is_in]
+            for (path, one), row in zip(predictions.items(), sets, strict=True)
+        }
+    return predictions, f"Sets hold the movement of {coverage:.0%} of {whose}"
+
+
+def describe_sets(evaluation):
+    """Return how often the sets of an evaluation hold the movement, and their sizes."""
+    if evaluation.probabilities is None:
+        return None
+    table = evaluation.sets_per_movement(_ALPHA)
+    return {
+        "coverage": 1 - _ALPHA,
+        "all": table.loc["all"].to_dict(),
+        "movements": table.drop(index="all").reset_index().to_dict("records"),
+    }
+
+
+def list_sets(evaluation):
+    """Return the same as lines of a table."""
+    if evaluation.probabilities is None:
+        return []
+    table = evaluation.sets_per_movement(_ALPHA).drop(columns="paintings")
+    for name in table.filter(like="covered"):
+        table[name] *= 100
+    table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]
+    whose = "paintings by new artists"
+    if evaluation.groups is None:
+        whose = "other paintings by the same artists"
+    lines = textwrap.wrap(
+        f"prediction sets for {1 - _ALPHA:.0%} of {whose}: how many hold the movement, "
+        "and the mean number of movements in them"
+        + ("; also if calibrated by random folds" if table.shape[1] > 2 else ""),
+        80,
+    )
+    shares = dict.fromkeys(table.filter(like="holds"), "{:.0f}".format)
+    text = table.to_string(
+        index_names=False, na_rep="-", float_format="{:.1f}".format, formatters=shares
+    )
+    return ["", *lines, text]

@@ -1,0 +1,186 @@
+"""Prediction sets by the commands, and the calibration in model files."""
+
+import csv
+import io
+import json
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
+
+from skart import HandcraftedFeatures, ImageLoader, load_model, save_model
+from skart.cli import app
+from skart.datasets import load_image_folder
+from skart.persistence import model_info
+
+NAMES = [
+    f"{movement}/{movement} {artist}/{i}.jpg"
+    for movement in ("Dada", "Fauvism", "Rococo")
+    for artist in range(6)
+    for i in range(2)
+]
+
+
+def run(*arguments, code=0):
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        done = CliRunner(env={"COLUMNS": "100"}).invoke(
+            app, [str(x) for x in arguments]
+        )
+    assert done.exit_code == code, done.output
+    return done
+
+
+@pytest.fixture
+def paintings(make_folder):
+    return load_image_folder(make_folder(NAMES))
+
+
+@pytest.fixture
+def make_model(paintings, tmp_path):
+    """Save a model whose calibration is given; return its file and the pipeline."""
+    features = HandcraftedFeatures(["hsv"], verbose=False)
+    pipe = make_pipeline(ImageLoader(16), features, LogisticRegression(C=0.02))
+    pipe.fit(paintings.paths, paintings.labels)
+
+    def make(calibration):
+        file = tmp_path / "model.skart"
+        save_model(pipe, file, notes={"calibration": calibration})
+        return file, pipe
+
+    return make
+
+
+def calibration(probability, artists):
+    return {"method": "", "accuracy": 0.5, "artists": artists} | {
+        "probability": probability,
+        "confidence": probability,
+        "movements": [0] * len(probability),
+    }
+
+
+def test_sets_of_images(make_model, paintings, tmp_path):
+    # Ten artists of one painting: at 80 %, the second lowest probability decides.
+    file, pipe = make_model(calibration([0.3, 0.32, *[0.9] * 8], list(range(10))))
+    paths = paintings.paths[:8]
+    options = ["--cache", tmp_path / "c", "--sets", "0.8"]
+    done = run("predict", file, *paths, *options, "--format", "json")
+    assert "Sets hold the movement of 80% of paintings by new artists" in done.stderr
+    rows = json.loads(done.stdout)
+    probabilities = pipe.predict_proba(paths)
+    sizes = set()
+    for row, expected in zip(rows, probabilities, strict=True):
+        found = {x["movement"] for x in row["predictions"]}
+        assert found == set(pipe.classes_[expected >= 0.32]) and found
+        sizes.add(len(found))
+    assert len(sizes) > 1
+    text = run("predict", file, *paths, *options, "--format", "csv").stdout
+    table = list(csv.DictReader(io.StringIO(text)))
+    assert [(x["path"], x["movement"]) for x in table] == [
+        (row["path"], x["movement"]) for row in rows for x in row["predictions"]
+    ]
+    page = tmp_path / "page.html"
+    text = run("predict", file, *paths, *options, "--html", page).stdout
+    assert len(text.splitlines()) == len(paths) + len(table)
+    assert "Sets hold the movement of 80% of paintings by new artists" in (
+        page.read_text("utf-8")
+    )
+
+
+def test_artists_weigh_the_same_if_they_are_known(make_model, paintings):
+    # Half of all paintings, but one of ten artists.
+    low, high = [0.3] * 9, [0.9] * 9
+    artists = [0] * 9 + list(range(1, 10))
+    file, _ = make_model(calibration(low + high, artists))
+    done = run("predict", file, paintings.paths[0], "--sets", "0.8", "--format", "json")
+    assert len(json.loads(done.stdout)[0]["predictions"]) == 1
+    file, pipe = make_model(calibration(low + high, None))
+    done = run("predict", file, paintings.paths[0], "--sets", "0.8", "--format", "json")
+    n_likely = (pipe.predict_proba(paintings.paths[:1]) >= 0.3).sum()
+    assert len(json.loads(done.stdout)[0]["predictions"]) == n_likely > 1
+    assert "other paintings by the same artists, since artists are unk" in done.stderr
+
+
+def test_too_few_artists_for_a_coverage(make_model, paintings):
+    file, _ = make_model(calibration([0.9] * 10, list(range(10))))
+    done = run(
+        "predict", file, paintings.paths[0], "--sets", "0.95", "--format", "json"
+    )
+    assert len(json.loads(done.stdout)[0]["predictions"]) == 3
+    assert "a coverage of 95 % needs 19 artists, and there are 10" in done.stderr
+
+
+def test_model_without_calibration(make_model, paintings):
+    file, _ = make_model(None)
+    done = run("predict", file, paintings.paths[0], "--sets", "0.9", code=2)
+    assert (
+        "model.skart' isn't calibrated: train it again by `skart train" in done.stderr
+    )
+    done = run("predict", file, "a.jpg", "--sets", "0.9", "--top-k", "2", code=2)
+    assert "--top-k 2 and --sets: pass one of them" in done.stderr
+    file, _ = make_model(calibration([0.3, 0.9], [0]))
+    done = run("predict", file, paintings.paths[0], "--sets", "0.9", code=2)
+    assert "model.skart' can't be loaded: it is damaged" in done.stderr
+
+
+@pytest.mark.slow
+def test_train_notes_what_sets_need(paintings, tmp_path, toy_backbone):
+    file, root = tmp_path / "m.skart", tmp_path / "folder"
+    options = ["--backbone", toy_backbone, "--weights", "random", "--layer", "relu3"]
+    options += ["--epochs", "1", "--cache", tmp_path / "cache", "--out", file]
+    done = run("train", root, *options)
+    notes = model_info(file)["notes"]["calibration"]
+    line = (
+        f"accuracy on new artists {notes['accuracy']:.1%}: cross-validated with 4 fol"
+    )
+    assert line in done.stdout and "validation accuracy" not in done.stdout
+    n_paintings = len(paintings.paths)
+    assert np.bincount(notes["artists"]).tolist() == [2] * 18
+    classes = load_model(file).classes_
+    assert classes[notes["movements"]].tolist() == paintings.labels.tolist()
+    probability = np.array(notes["probability"])
+    confidence = np.array(notes["confidence"])
+    assert len(probability) == n_paintings and (probability <= confidence).all()
+    # The predicted movement is the true one where both are equal.
+    assert np.mean(probability == confidence) == pytest.approx(notes["accuracy"])
+    assert "probability" not in run("info", file).stdout
+    done = run("predict", file, paintings.paths[0], "--sets", "0.9")
+    assert "by new artists" in done.stderr
+    done = run("train", root, *options, "--no-calibrate", "--force", "--format", "json")
+    assert model_info(file)["notes"]["calibration"] is None
+    assert json.loads(done.stdout)["calibration"] is None
+
+
+def test_evaluate_shows_sets(make_model, tmp_path):
+    file, _ = make_model(None)
+    words = [file, tmp_path / "folder", "--folds", "3", "--cache", tmp_path / "c"]
+    answer = json.loads(run("evaluate", *words, "--format", "json").stdout)
+    sets = answer["prediction_sets"]
+    assert sets["coverage"] == 0.9
+    assert [x["movement"] for x in sets["movements"]] == ["Dada", "Fauvism", "Rococo"]
+    assert set(sets["all"]) == {
+        *("paintings", "covered", "size", "random_covered", "random_size")
+    }
+    text = run("evaluate", *words).stdout
+    assert "prediction sets for 90% of paintings by new artists" in text
+    last = text.splitlines()[-1].split()
+    assert last[:2] == ["all", f"{100 * sets['all']['covered']:.0f}"]
+
+
+@pytest.mark.slow
+def test_exported_model_has_the_calibration(paintings, tmp_path, toy_backbone):
+    file, root = tmp_path / "m.skart", tmp_path / "folder"
+    options = ["--backbone", toy_backbone, "--weights", "random", "--layer", "relu3"]
+    options += ["--epochs", "1", "--cache", tmp_path / "cache", "--out", file]
+    run("train", root, *options)
+    run("export", file)
+    words = [paintings.paths[0], "--sets", "0.8", "--format", "json"]
+    answers = [
+        json.loads(run("predict", one, *words, "--cache", tmp_path / "c").stdout)
+        for one in (file, tmp_path / "m.openvino")
+    ]
+    found = [[x["movement"] for x in answer[0]["predictions"]] for answer in answers]
+    assert found[0] == found[1]
