@@ -242,7 +242,8 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         warn_of_few(
             self.alpha,
             self.calibration_artists_,
-            evaluation.y_true if self.per_movement else None,
+            self.calibration_movements_ if self.per_movement else None,
+            evaluation.classes,
             unit=name_units(evaluation.groups),
         )
         return self
@@ -306,8 +307,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             alpha = self.alpha
         else:
             validate("predict_set", {"alpha": alpha}, {"alpha": CONSTRAINTS["alpha"]})
-            names = None if movements is None else self.classes_[movements]
-            warn_of_few(alpha, self.calibration_artists_, names)
+            warn_of_few(alpha, self.calibration_artists_, movements, self.classes_)
         probabilities = self.predict_proba(X)
         p_values = compute_p_values(
             score_movements(probabilities, self.method, self.random_state),

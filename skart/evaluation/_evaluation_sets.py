@@ -112,7 +112,8 @@ class PredictionSets:
         warn_of_few(
             alpha,
             artists,
-            self.y_true if per_movement else None,
+            movements if per_movement else None,
+            self.classes,
             unit=name_units(None if random_folds else self.groups),
         )
         p_values = compute_p_values(

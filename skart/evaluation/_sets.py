@@ -110,8 +110,10 @@ def count_needed(alpha):
     return math.ceil(1 / alpha - 1 - _ROUNDING)
 
 
-def warn_of_few(alpha, artists, movements=None, *, unit="artists", stacklevel=2):
-    """Warn if sets can leave out no movement, or none of some `movements`."""
+def warn_of_few(
+    alpha, artists, movements=None, names=(), *, unit="artists", stacklevel=2
+):
+    """Warn if sets can leave out no movement, or some of those in `names` never."""
     needed = count_needed(alpha)
     promise = f"a coverage of {100 * (1 - alpha):g} % needs {needed} {unit}"
     if movements is None:
@@ -124,8 +126,8 @@ def warn_of_few(alpha, artists, movements=None, *, unit="artists", stacklevel=2)
         return
     few = [
         str(name)
-        for name in np.unique(movements)
-        if len(np.unique(artists[movements == name])) < needed
+        for code, name in enumerate(names)
+        if len(np.unique(artists[movements == code])) < needed
     ]
     if few:
         warnings.warn(
