@@ -56,6 +56,7 @@ NAMES = {
     "sklearn": "china flower",
     "matplotlib": "grace_hopper",
 }
+WITH_THRESHOLDS = (1, "cosine", ""), (10, "euclidean", ", standardized")
 PAGES = {"skimage": "page text ihc cell"}
 
 
@@ -181,13 +182,11 @@ def score_all(X, y, artists, Q, seed, args):
             index = PaintingIndex(metric=metric, verbose=False).fit(A, artists)
             for k in (1, 10):
                 scores = -index.kneighbors(B, k)[0][:, -1]
-                found[f"neighbour {k}, {metric}{name}"] = (
-                    scores,
-                    {
-                        "artists apart": find_threshold(index, k, True),
-                        "any artist": find_threshold(index, k, False),
-                    },
-                )
+                thresholds = {}
+                if (k, metric, name) in WITH_THRESHOLDS:
+                    thresholds["artists apart"] = find_threshold(index, k, True)
+                    thresholds["any artist"] = find_threshold(index, k, False)
+                found[f"neighbour {k}, {metric}{name}"] = scores, thresholds
     local = LocalOutlierFactor(novelty=True, metric="cosine").fit(X)
     forest = IsolationForest(random_state=seed).fit(Xs)
     found["LocalOutlierFactor, cosine"] = local.score_samples(Q), {}
