@@ -73,12 +73,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     detectors, fitted on the paintings by other artists. Paintings by artists that the
     detector knows are nearer: if artists are not passed, or paintings are scored by a
     detector that was fitted on them, many more paintings by new artists are refused
-    than stated. See the benchmarks.
+    than stated; the benchmarks show how many.
 
-    The other score that needs no training of its own is the highest probability of a
-    classifier. Its threshold comes from an evaluation with artists apart:
-    ``np.quantile(evaluation.confidence, 0.05)``. In the benchmarks, it is as good for
-    movements that were left out, and far worse for images that are no paintings.
+    The other score is the highest probability of a classifier. Its threshold comes from
+    an evaluation with artists apart: ``np.quantile(evaluation.confidence, 0.05)``. In
+    the benchmarks, it is worse, most of all for images that are no paintings. Neither
+    finds more than a part of the paintings of unknown movements.
 
     References
     ----------
