@@ -5,14 +5,14 @@ import pandas as pd
 from scipy.linalg import solve_triangular
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.covariance import ledoit_wolf
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
+from tqdm.auto import tqdm
 
 from skart._utils._validation import Interval, Real, validate_params
 from skart.exploration._extraction import EXTRACTOR, extract, fit_extractor
-from skart.exploration._index import hide_unknown
+from skart.exploration._index import as_objects, hide_unknown
 
 _N_FOLDS = 5
 _LEAST_VARIANCE = 1e-9  # of scaled features, if all paintings are equal
@@ -35,6 +35,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Share of paintings of the known movements, by artists who are not in the
         training set, that is refused. Must be between 0 and 0.5. A higher share refuses
         more of the unknown images, too.
+    verbose : bool, default=True
+        If True, show a progress bar for fits that take longer than a second.
 
     Attributes
     ----------
@@ -100,11 +102,13 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     _parameter_constraints = {
         "extractor": EXTRACTOR,
         "refusal_rate": [Interval(Real, 0, 0.5, closed="right")],
+        "verbose": ["verbose"],
     }
 
-    def __init__(self, extractor=None, *, refusal_rate=0.05):
+    def __init__(self, extractor=None, *, refusal_rate=0.05, verbose=True):
         self.extractor = extractor
         self.refusal_rate = refusal_rate
+        self.verbose = verbose
 
     def fit(self, X, y=None, artists=None):
         """Learn what the paintings have in common, and find the threshold.
@@ -141,7 +145,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         if y is not None:
             movements = _encode_movements(y)
         check_consistent_length(features, movements, artists)
-        self.scores_ = _score_apart(features, movements, artists)
+        self.scores_ = _score_apart(features, movements, artists, self.verbose)
         self.means_, self.whitening_ = _fit_distance(features, movements)
         known = np.sort(self.scores_[~np.isnan(self.scores_)])
         # Of so many known and one new painting, each is equally likely to have the
@@ -224,7 +228,7 @@ def _compress(features):
 
 def _encode_movements(y):
     """Return a code for each movement."""
-    codes = pd.factorize(pd.Series(list(y), dtype=object))[0]
+    codes = pd.factorize(as_objects(y))[0]
     missing = np.flatnonzero(codes < 0)
     if len(missing):
         raise ValueError(
@@ -234,7 +238,7 @@ def _encode_movements(y):
     return codes
 
 
-def _score_apart(features, movements, artists):
+def _score_apart(features, movements, artists, verbose):
     """Return the scores of paintings by detectors fitted without their artists."""
     n = len(features)
     codes = np.full(n, -1)
@@ -254,7 +258,14 @@ def _score_apart(features, movements, artists):
     dealt = np.argsort(movements[first], kind="stable")
     folds[dealt] = np.arange(n_persons) % _N_FOLDS
     scores = np.full(n, np.nan)
-    for fold in range(min(_N_FOLDS, n_persons)):
+    progress = tqdm(
+        range(min(_N_FOLDS, n_persons)),
+        desc="comparing artists",
+        unit="fold",
+        delay=1,
+        disable=not verbose,
+    )
+    for fold in progress:
         test = folds[persons] == fold
         score = _score(
             features[test], *_fit_distance(features[~test], movements[~test])
@@ -276,10 +287,27 @@ def _fit_distance(features, movements):
     means = np.array(means)
     residuals = features - means[codes]
     scale = StandardScaler().fit(residuals).scale_
-    covariance, _ = ledoit_wolf(residuals / scale, assume_centered=True)
+    covariance = _shrink_covariance(residuals / scale)
     covariance.flat[:: len(covariance) + 1] += _LEAST_VARIANCE
     root = np.linalg.cholesky(covariance)
     return means, solve_triangular(root, np.diag(1 / scale), lower=True).T
+
+
+def _shrink_covariance(X):
+    """Return the covariance by Ledoit and Wolf, of features whose mean is zero.
+
+    It is that of scikit-learn, with one product of matrices instead of three.
+    """
+    n, d = X.shape
+    covariance = X.T @ X / n
+    mean = np.trace(covariance) / d
+    squares = np.sum(covariance**2)
+    spread = np.sum(np.einsum("ij,ij->i", X, X) ** 2) / n
+    error, distance = (spread - squares) / n, squares - d * mean**2
+    shrinkage = min(error / distance, 1) if error > 0 and distance > 0 else 0
+    covariance *= 1 - shrinkage
+    covariance.flat[:: d + 1] += shrinkage * mean
+    return covariance
 
 
 def _score(features, means, whitening):
