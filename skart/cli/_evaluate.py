@@ -263,7 +263,7 @@ def as_table(evaluation, method):
         lines += ["confused most often", pairs.to_string(index=False, formatters=share)]
     else:
         lines.append("no movement was taken for another")
-    lines += [*_list_artists(evaluation), *list_sets(evaluation)]
+    lines += [*list_sets(evaluation), *_list_artists(evaluation)]
     return "\n".join(lines)
 
 

@@ -122,7 +122,9 @@ def describe_sets(evaluation):
     """Return how often the sets of an evaluation hold the movement, and their sizes."""
     if evaluation.probabilities is None:
         return None
-    table = evaluation.sets_per_movement(_ALPHA)
+    from skart.evaluation._evaluation_sets import tabulate_sets
+
+    table = tabulate_sets(evaluation, _ALPHA)
     return {
         "coverage": 1 - _ALPHA,
         "all": table.loc["all"].to_dict(),
@@ -134,7 +136,9 @@ def list_sets(evaluation):
     """Return the same as lines of a table."""
     if evaluation.probabilities is None:
         return []
-    table = evaluation.sets_per_movement(_ALPHA).drop(columns="paintings")
+    from skart.evaluation._evaluation_sets import tabulate_sets
+
+    table = tabulate_sets(evaluation, _ALPHA).drop(columns="paintings")
     for name in table.filter(like="covered"):
         table[name] *= 100
     table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]
