@@ -192,6 +192,13 @@ def tabulate_sets(evaluation, alpha):
         return evaluation.sets_per_movement(alpha)
 
 
+def name_promise(evaluation):
+    """Return the paintings for which the sets of an evaluation are a promise."""
+    if evaluation.groups is None or evaluation.artists_apart is False:
+        return "other paintings by the same artists"
+    return "paintings by new artists"
+
+
 def calibrate(evaluation, method, seed):
     """Return the scores of the true movements, and the codes of these."""
     codes = evaluation._codes(evaluation.y_true)

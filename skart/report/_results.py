@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skart.evaluation._evaluation_sets import tabulate_sets
+from skart.evaluation._evaluation_sets import name_promise, tabulate_sets
 from skart.plotting import (
     ConfusionDisplay,
     CoverageDisplay,
@@ -136,12 +136,9 @@ def _add_sets(section, evaluation):
     table = tabulate_sets(evaluation, _ALPHA).drop(columns="paintings")
     names = {"covered": "hold the movement", "size": "mean size"}
     titles = names | {f"random_{x}": f"{y}, random folds" for x, y in names.items()}
-    whose = "paintings by new artists"
-    if evaluation.groups is None:
-        whose = "other paintings by the same artists"
     caption = (
         "Prediction sets: the movements that are in the running, so that the sets of "
-        f"{1 - _ALPHA:.0%} of {whose} hold the true movement. The table shows how many "
+        f"{1 - _ALPHA:.0%} of {name_promise(evaluation)} hold the true movement. The table shows how many "
         "do, and the mean number of movements in a set; all artists have the same "
         "weight. The sets of an artist are calibrated on the paintings of the others."
     )
