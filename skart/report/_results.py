@@ -138,9 +138,10 @@ def _add_sets(section, evaluation):
     titles = names | {f"random_{x}": f"{y}, random folds" for x, y in names.items()}
     caption = (
         "Prediction sets: the movements that are in the running, so that the sets of "
-        f"{1 - _ALPHA:.0%} of {name_promise(evaluation)} hold the true movement. The table shows how many "
-        "do, and the mean number of movements in a set; all artists have the same "
-        "weight. The sets of an artist are calibrated on the paintings of the others."
+        f"{1 - _ALPHA:.0%} of {name_promise(evaluation)} hold the true movement. The "
+        "table shows how many do, and the mean number of movements in a set; all "
+        "artists have the same weight. The sets of an artist are calibrated on the "
+        "paintings of the others."
     )
     if "random_size" in table:
         caption += (
