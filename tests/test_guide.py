@@ -52,6 +52,7 @@ _SMALL = {
     r"\bunits=\d+": "units=8",
     r"epochs=\d+": "epochs=1",
     r"n_iter=\d+": "n_iter=1",
+    r"\balpha=0\.\d+": "alpha=0.3",  # a smaller one needs more artists
     r"n_words=\d+": "n_words=2",
     r'n_words": \[.*?\]': 'n_words": [2, 3]',
     r"KFold\(\d+": "KFold(2",

@@ -8,6 +8,7 @@ from skart.cli._app import as_json, check_out, command, option, say
 from skart.cli._sets import describe_sets, list_sets
 
 _N_FOLDS = 4
+SEARCHED = "; its parameters were searched for on some of these paintings"
 _N_ARTISTS = 5  # with the most mistakes, in the table
 
 
@@ -100,7 +101,7 @@ def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):
             pipe, collection, n_folds, seed, apart=apart
         )
         if notes.get("search"):
-            method += "; its parameters were searched for on some of these paintings"
+            method += SEARCHED
     return Bunch(
         evaluation=evaluation,
         collection=collection,
@@ -263,7 +264,7 @@ def as_table(evaluation, method):
         lines += ["confused most often", pairs.to_string(index=False, formatters=share)]
     else:
         lines.append("no movement was taken for another")
-    lines += [*_list_artists(evaluation), *list_sets(evaluation)]
+    lines += [*list_sets(evaluation), *_list_artists(evaluation)]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ _ALPHA = 0.1  # of the sets in an evaluation
 
 
 def calibrate(pipe, collection, seed):
-    """Cross-validate a trained pipeline, and return notes for its file.
+    """Cross-validate a trained pipeline; return notes for its file, None if it fails.
 
     They suffice for prediction sets of any coverage. Lists have an item for each tested
     painting: the number of its artist (None if artists are unknown), the position of
@@ -25,9 +25,13 @@ def calibrate(pipe, collection, seed):
     from skart.evaluation._evaluation_sets import number_artists
 
     say(f"Calibration: {_N_FOLDS} folds, new fits")
-    evaluation, method = cross_validate(
-        clone(pipe), copy.copy(collection), _N_FOLDS, seed, random_folds=False
-    )
+    try:
+        evaluation, method = cross_validate(
+            clone(pipe), copy.copy(collection), _N_FOLDS, seed, random_folds=False
+        )
+    except ValueError as error:  # the fitted model is not lost
+        say(f"skart: warning: the model is not calibrated: {error}")
+        return None
     artists = None
     if evaluation.artists_apart:
         artists = number_artists(evaluation.groups, len(evaluation.y_true)).tolist()
@@ -129,7 +133,9 @@ def describe_sets(evaluation):
     """Return how often the sets of an evaluation hold the movement, and their sizes."""
     if evaluation.probabilities is None:
         return None
-    table = evaluation.sets_per_movement(_ALPHA)
+    from skart.evaluation._evaluation_sets import tabulate_sets
+
+    table = tabulate_sets(evaluation, _ALPHA)
     return {
         "coverage": 1 - _ALPHA,
         "all": table.loc["all"].to_dict(),
@@ -141,13 +147,13 @@ def list_sets(evaluation):
     """Return the same as lines of a table."""
     if evaluation.probabilities is None:
         return []
-    table = evaluation.sets_per_movement(_ALPHA).drop(columns="paintings")
+    from skart.evaluation._evaluation_sets import name_promise, tabulate_sets
+
+    table = tabulate_sets(evaluation, _ALPHA).drop(columns="paintings")
     for name in table.filter(like="covered"):
         table[name] *= 100
     table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]
-    whose = "paintings by new artists"
-    if evaluation.groups is None:
-        whose = "other paintings by the same artists"
+    whose = name_promise(evaluation)
     lines = textwrap.wrap(
         f"prediction sets for {1 - _ALPHA:.0%} of {whose}: how many hold the movement, "
         "and the mean number of movements in them"

@@ -209,6 +209,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
     from sklearn.model_selection import check_cv
 
     from skart.cli._collection import make_folds, validation_share
+    from skart.cli._evaluate import SEARCHED
     from skart.cli._sets import calibrate, summarize
     from skart.model_selection._random_search import note_search, random_search
     from skart.persistence import save_model
@@ -248,6 +249,8 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
     pipe.fit(paths, labels, **fit_params)
     accuracy = validation_accuracy(pipe[-1].history_, patience)
     calibration = calibrate(pipe, collection, seed) if calibrated else None
+    if calibration and n_candidates:
+        calibration["method"] += SEARCHED
     notes = {
         "trained_on": collection.name,
         "paintings": dict(Counter(map(str, labels))),

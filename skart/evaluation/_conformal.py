@@ -34,7 +34,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     :meth:`predict_set` returns, for each painting, a set of movements that holds the
     true one with a probability of at least ``1 - alpha``, also if the artist is new
-    [1]_. A set is large where the classifier is unsure, whatever the probabilities say.
+    [1]_. The sets are as large as the mistakes of the classifier require.
 
     The classifier is calibrated on out-of-fold predictions with artists apart, by
     :func:`evaluate`. Calibrated on random folds, sets are too small for new artists.
@@ -49,7 +49,8 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     method : {"lac", "aps", "raps"}, default="lac"
         Nonconformity score of a movement:
 
-        - "lac": 1 minus its probability [2]_. Its sets are the smallest on average;
+        - "lac": 1 minus its probability [2]_. Its sets are the smallest if the
+          probabilities are right;
         - "aps": the sum of the probabilities of all more probable movements, and a
           random part of its own [3]_. Its sets vary more in size, with how hard the
           painting is;
@@ -108,7 +109,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     The promise is for a painting by a new artist, on average over artists; it is no
     promise for each artist. With fewer than :math:`1/\alpha - 1` artists, 9 for
-    ``alpha=0.1``, nothing can be promised: each set holds all movements, and a warning
+    ``alpha=0.1``, no movement can be left out: each set holds all of them, and a warning
     says so. With `per_movement`, as many are needed of each movement. If artists are
     unknown (``groups=None``), the sum runs over paintings, and the promise is for other
     paintings by the same artists.

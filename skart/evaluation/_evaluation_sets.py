@@ -1,5 +1,7 @@
 """Prediction sets of an evaluation."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -181,6 +183,20 @@ class PredictionSets:
         counts = pd.Series(self.y_true).value_counts().reindex(self.classes)
         table.insert(0, "paintings", [*counts.fillna(0).astype(int), len(rows)])
         return table.rename_axis("movement")
+
+
+def tabulate_sets(evaluation, alpha):
+    """Return `sets_per_movement` without a warning: sizes show that sets are full."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "a coverage of ")
+        return evaluation.sets_per_movement(alpha)
+
+
+def name_promise(evaluation):
+    """Return the paintings for which the sets of an evaluation are a promise."""
+    if evaluation.groups is None or evaluation.artists_apart is False:
+        return "other paintings by the same artists"
+    return "paintings by new artists"
 
 
 def calibrate(evaluation, method, seed):

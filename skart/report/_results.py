@@ -1,10 +1,9 @@
 """Sections on the classifier: metrics, confidence and training."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 
+from skart.evaluation._evaluation_sets import name_promise, tabulate_sets
 from skart.plotting import (
     ConfusionDisplay,
     CoverageDisplay,
@@ -134,20 +133,15 @@ def fill_training(section, *, history=None, search=None):
 
 def _add_sets(section, evaluation):
     """Add how often prediction sets hold the movement, and their sizes."""
-    with warnings.catch_warnings():
-        # Too few artists: the table shows that sets hold all movements.
-        warnings.filterwarnings("ignore", "a coverage of ")
-        table = evaluation.sets_per_movement(_ALPHA).drop(columns="paintings")
+    table = tabulate_sets(evaluation, _ALPHA).drop(columns="paintings")
     names = {"covered": "hold the movement", "size": "mean size"}
     titles = names | {f"random_{x}": f"{y}, random folds" for x, y in names.items()}
-    whose = "paintings by new artists"
-    if evaluation.groups is None:
-        whose = "other paintings by the same artists"
     caption = (
         "Prediction sets: the movements that are in the running, so that the sets of "
-        f"{1 - _ALPHA:.0%} of {whose} hold the true movement. The table shows how many "
-        "do, and the mean number of movements in a set; all artists have the same "
-        "weight. The sets of an artist are calibrated on the paintings of the others."
+        f"{1 - _ALPHA:.0%} of {name_promise(evaluation)} hold the true movement. The "
+        "table shows how many do, and the mean number of movements in a set; all "
+        "artists have the same weight. The sets of an artist are calibrated on the "
+        "paintings of the others."
     )
     if "random_size" in table:
         caption += (

@@ -198,6 +198,7 @@ def test_train(trained, drawn):
     assert answer["movements"] == ["Neoplasticism", "Op Art", "Pointillism"]
     assert 0 <= answer["validation_accuracy"] <= 1
     assert answer["calibration"]["artists_apart"]
+    assert "parameters were searched for" in answer["calibration"]["method"]
     # The defaults, or the drawn candidate.
     assert 100 <= answer["best"].get("head__units", 650) <= 1000
     assert "artists kept apart" in done.stderr

@@ -168,8 +168,11 @@ def test_evaluate_shows_sets(make_model, tmp_path):
     }
     text = run("evaluate", *words).stdout
     assert "prediction sets for 90% of paintings by new artists" in text
-    last = text.splitlines()[-1].split()
-    assert last[:2] == ["all", f"{100 * sets['all']['covered']:.0f}"]
+    row = next(line.split() for line in text.splitlines() if line.startswith("all "))
+    assert row[1:3] == [
+        f"{100 * sets['all']['covered']:.0f}",
+        f"{sets['all']['size']:.1f}",
+    ]
 
 
 @pytest.mark.slow
