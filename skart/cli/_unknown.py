@@ -20,8 +20,8 @@ def mark_unknown(share, predictions, known, scores):
     n_below = np.searchsorted(np.sort(known), scores, side="right")
     typicality = (1 + n_below) * least
     return {
-        path: dict(zip(MARKS, (bool(value <= share), value.item()), strict=True))
-        for path, value in zip(predictions, typicality, strict=True)
+        path: dict(zip(MARKS, (value <= share, round(value, 6)), strict=True))
+        for path, value in zip(predictions, typicality.tolist(), strict=True)
     }
 
 
