@@ -78,7 +78,7 @@ images = {
 # The threshold comes from the training paintings alone: each is compared with those by
 # other artists. With few artists, the share of known paintings that is refused varies
 # around the stated one.
-detector = NoveltyDetector(refusal_rate=0.05)
+detector = NoveltyDetector(refusal_rate=0.05, verbose=False)
 detector.fit(X[train], y[train], artists[train])
 for name, some in images.items():
     print(f"{name}: {np.mean(detector.predict(some) == -1):.0%} refused")
@@ -86,7 +86,7 @@ for name, some in images.items():
 # %%
 # Without artists, each painting is compared with others by the same artist, which are
 # nearer. Then the threshold is too strict, and more known paintings are refused.
-random = NoveltyDetector(refusal_rate=0.05).fit(X[train], y[train])
+random = NoveltyDetector(refusal_rate=0.05, verbose=False).fit(X[train], y[train])
 print(f"without artists: {np.mean(random.predict(X[test]) == -1):.0%} of known ones")
 
 # %%

@@ -11,16 +11,17 @@ def mark_unknown(share, predictions, known, scores):
     import numpy as np
 
     least = 1 / (len(known) + 1)
-    if share < least:
+    if share < least - 1e-9:
         raise ValueError(
             f"--unknown {share:g}: with {len(known)} known paintings, the smallest "
             f"share is {least:.2g}. Pass a larger one."
         )
-    # The share of paintings, this one among them, that are at most as typical.
+    # The share of paintings, this one among them, that are at most as typical,
+    # rounded, so that it may equal a share such as 0.1.
     n_below = np.searchsorted(np.sort(known), scores, side="right")
-    typicality = (1 + n_below) * least
+    typicality = np.round((1 + n_below) * least, 6)
     return {
-        path: dict(zip(MARKS, (value <= share, round(value, 6)), strict=True))
+        path: dict(zip(MARKS, (value <= share, value), strict=True))
         for path, value in zip(predictions, typicality.tolist(), strict=True)
     }
 

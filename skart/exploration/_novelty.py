@@ -148,8 +148,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         self.scores_ = _score_apart(features, movements, artists, self.verbose)
         self.means_, self.whitening_ = _fit_distance(features, movements)
         known = np.sort(self.scores_[~np.isnan(self.scores_)])
-        # Of so many known and one new painting, each is equally likely to have the
-        # lowest scores. The tolerance is for shares such as 0.29 * 100.
+        # The rank of a new painting among them is as likely to be the lowest as any
+        # other. The tolerance is for products such as 0.29 * 100.
         n_refused = int(self.refusal_rate * (len(known) + 1) + 1e-9)
         self.offset_ = known[max(n_refused - 1, 0)]
         return self

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,7 +52,6 @@ def paintings(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(paintings, tmp_path_factory):
     """The folder of the paintings, a model and two images."""
-    from pathlib import Path
 
     folder = Path(paintings.paths[0]).parents[3]
     features = HandcraftedFeatures("color_layout", cache=folder / "c", verbose=False)
