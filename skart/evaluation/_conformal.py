@@ -109,7 +109,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     The promise is for a painting by a new artist, on average over artists; it is no
     promise for each artist. With fewer than :math:`1/\alpha - 1` artists, 9 for
-    ``alpha=0.1``, no movement can be left out: each set holds all of them, and a warning
+    ``alpha=0.1``, no movement can be left out: each set holds all, and a warning
     says so. With `per_movement`, as many are needed of each movement. If artists are
     unknown (``groups=None``), the sum runs over paintings, and the promise is for other
     paintings by the same artists.
