@@ -10,7 +10,7 @@ import pytest
 from own_parts import flatten
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
-from sklearn.naive_bayes import GaussianNB
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy_backbone import CUT
@@ -47,7 +47,7 @@ FAILURES = {
 
 
 @parametrize_with_checks(
-    [DenseHeadClassifier(), PaintingIndex(), ConformalClassifier(GaussianNB())],
+    [DenseHeadClassifier(), PaintingIndex(), ConformalClassifier(LogisticRegression())],
     expected_failed_checks=lambda estimator: FAILURES.get(type(estimator).__name__, {}),
 )
 def test_scikit_learn_checks(estimator, check):

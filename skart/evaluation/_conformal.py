@@ -3,7 +3,7 @@
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -205,6 +205,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             so that it can't be calibrated on.
         """
         validate_params(self)
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         X, y = indexable(X, y)
         if get_config()["enable_metadata_routing"]:
