@@ -3,7 +3,7 @@
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -109,7 +109,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     The promise is for a painting by a new artist, on average over artists; it is no
     promise for each artist. With fewer than :math:`1/\alpha - 1` artists, 9 for
-    ``alpha=0.1``, no movement can be left out: each set holds all of them, and a warning
+    ``alpha=0.1``, no movement can be left out: each set holds all, and a warning
     says so. With `per_movement`, as many are needed of each movement. If artists are
     unknown (``groups=None``), the sum runs over paintings, and the promise is for other
     paintings by the same artists.
@@ -205,6 +205,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             so that it can't be calibrated on.
         """
         validate_params(self)
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         X, y = indexable(X, y)
         if get_config()["enable_metadata_routing"]:
