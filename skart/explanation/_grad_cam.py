@@ -1,13 +1,17 @@
 """Grad-CAM: heat maps from the gradients of a network."""
 
 import numpy as np
-from PIL import Image
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skart._utils._validation import Integral, Interval, validate
-from skart.explanation._predictor import Predictor, find_codes, make_explanation
+from skart.explanation._predictor import (
+    Predictor,
+    find_codes,
+    make_explanation,
+    resize_heat,
+)
 from skart.features import Encoder, FeatureExtractor
 from skart.images import ImageLoader
 from skart.images._lazy import auto_batch_size, iter_batches
@@ -146,14 +150,8 @@ def sum_heat(views, shape, weigh):
             found *= found[0].size * heat[0].size / part[0].size
             found = found[:, :, ::-1] if window.flipped else found
             for target, one in zip(part, found, strict=True):
-                target += _resize(one, target.shape)
+                target += resize_heat(one, target.shape)
     return heat
-
-
-def _resize(heat, shape):
-    """Return heat of another height and width, between which it is bilinear."""
-    image = Image.fromarray(np.ascontiguousarray(heat, np.float32))
-    return np.asarray(image.resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
 def find_fault(pipeline):

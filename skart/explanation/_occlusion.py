@@ -1,5 +1,7 @@
 """Occlusion: how the probability falls if a part of the painting is covered."""
 
+import itertools
+
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -10,12 +12,13 @@ from skart.explanation._predictor import (
     find_codes,
     make_explanation,
     make_fill,
+    resize_heat,
 )
 from skart.images._lazy import auto_batch_size, iter_batches
 
 _CONSTRAINTS = {
     "patch_size": [Interval(Real, 0, 1, closed="neither")],
-    "stride": [Interval(Real, 0, 1, closed="right"), None],
+    "stride": [Interval(Real, 0, 1, closed="right")],
     "fill": [StrOptions(set(FILLS))],
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "verbose": ["boolean"],
@@ -28,7 +31,7 @@ def occlusion(
     *,
     movements=None,
     patch_size=0.25,
-    stride=None,
+    stride=0.5,
     fill="blur",
     batch_size=None,
     verbose=True,
@@ -49,8 +52,8 @@ def occlusion(
         Movement to explain, for all paintings or for each. If None, the predicted one.
     patch_size : float, default=0.25
         Side of the patch, as a share of the shorter side of the image.
-    stride : float, default=None
-        Distance between two patches, as a share of `patch_size`. If None, a half.
+    stride : float, default=0.5
+        Distance between two patches, as a share of their side.
     fill : {"blur", "mean", "grey"}, default="blur"
         What covers the painting: itself, blurred; its mean colour; or grey.
     batch_size : int, default=None
@@ -65,8 +68,8 @@ def occlusion(
         With the attributes
 
         - heat : ndarray of shape (n_paintings, height, width), dtype float32.
-          Drop of the probability, from -1 to 1, on average over the patches that cover
-          the pixel. Positive values speak for the movement, negative ones against it.
+          Drop of the probability, from -1 to 1, if the patch around the pixel is
+          covered; between the middles of patches, it is interpolated. Positive values speak for the movement, negative ones against it.
         - images : ndarray of shape (n_paintings, height, width, 3), dtype uint8.
           Paintings as the classifier sees them.
         - movements : ndarray of shape (n_paintings,). The explained movements.
@@ -140,56 +143,47 @@ def occlusion(
         np.stack([rows, codes]), axis=1, return_index=True, return_inverse=True
     )
     height, width = pixels.shape[1:3]
-    side = max(1, round(patch_size * min(height, width)))
-    step = max(1, round(side * (0.5 if stride is None else stride)))
-    boxes = [
-        (*vertical, *horizontal)
-        for vertical in _cut(height, side, step)
-        for horizontal in _cut(width, side, step)
-    ]
-    sums = np.zeros((len(first), height, width), np.float32)
-    counts = np.zeros((height, width), np.float32)
-    for top, bottom, left, right in boxes:
-        counts[top:bottom, left:right] += 1
+    side = patch_size * min(height, width)
+    step = side * stride
+    vertical, horizontal = _cut(height, side, step), _cut(width, side, step)
+    places = list(itertools.product(range(len(vertical)), range(len(horizontal))))
+    drops = np.zeros((len(first), len(vertical), len(horizontal)), np.float32)
     waiting = []
 
     def settle():
-        covered = np.stack([image for image, _, _ in waiting])
-        predicted = predictor.predict_proba(covered)
-        for row, (_, place, (top, bottom, left, right)) in zip(
-            predicted, waiting, strict=True
-        ):
-            drop = probabilities[first[place], codes[first[place]]]
-            drop = drop - row[codes[first[place]]]
-            sums[place, top:bottom, left:right] += drop
+        predicted = predictor.predict_proba(np.stack([one for one, _ in waiting]))
+        for row, (_, place) in zip(predicted, waiting, strict=True):
+            code = codes[first[place[0]]]
+            drops[place] = probabilities[first[place[0]], code] - row[code]
         progress.update(len(waiting))
         waiting.clear()
 
     with tqdm(
-        total=len(first) * len(boxes),
+        total=drops.size,
         desc="occlusion",
         unit="patch",
         delay=1,
         disable=not verbose,
     ) as progress:
-        for place, row in enumerate(first):
+        for number, row in enumerate(first):
             image = pixels[row]
             filled = make_fill(image, fill)
-            for box in boxes:
-                top, bottom, left, right = box
-                part = filled[top:bottom, left:right]
-                if np.array_equal(part, image[top:bottom, left:right]):
+            for i, j in places:
+                box = vertical[i], horizontal[j]
+                if np.array_equal(filled[box], image[box]):
                     progress.update()
                     continue
                 covered = image.copy()
-                covered[top:bottom, left:right] = part
-                waiting.append((covered, place, box))
+                covered[box] = filled[box]
+                waiting.append((covered, (number, i, j)))
                 if len(waiting) == batch_size:
                     settle()
         if waiting:
             settle()
-    heat = (sums / counts)[inverse.ravel()]
-    return make_explanation(heat, pixels, codes, probabilities, predictor.classes)
+    heat = np.stack([resize_heat(one, (height, width)) for one in drops])
+    return make_explanation(
+        heat[inverse.ravel()], pixels, codes, probabilities, predictor.classes
+    )
 
 
 def _find_distinct(images):
@@ -205,7 +199,8 @@ def _find_distinct(images):
 
 
 def _cut(length, side, step):
-    """Return the beginnings and ends of patches, which at the edges are cut off."""
-    # Pixels at the edges are covered as often as others.
-    starts = np.arange((step - side) , length, step)
-    return [(int(max(0, start)), int(min(length, start + side))) for start in starts]
+    """Return slices of `side` around the middles of equal cells of about `step`."""
+    n_cells = max(1, round(length / step))
+    middles = (np.arange(n_cells) + 0.5) * length / n_cells
+    starts = np.round(middles - side / 2).astype(int)
+    return [slice(max(0, x), x + max(1, round(side))) for x in starts.tolist()]

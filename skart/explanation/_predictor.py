@@ -142,3 +142,9 @@ def make_fill(image, fill):
         return np.asarray(pixels.filter(ImageFilter.GaussianBlur(radius)))
     colour = 128 if fill == "grey" else image.mean(axis=(0, 1)).round()
     return np.full_like(image, colour)
+
+
+def resize_heat(heat, shape):
+    """Return heat of another height and width, between which it is bilinear."""
+    image = Image.fromarray(np.ascontiguousarray(heat, np.float32))
+    return np.asarray(image.resize(shape[::-1], Image.Resampling.BILINEAR))
