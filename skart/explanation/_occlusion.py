@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+from sklearn.utils import gen_batches
 from tqdm.auto import tqdm
 
 from skart._utils._validation import Integral, Interval, Real, StrOptions, validate
@@ -16,8 +17,9 @@ from skart.explanation._predictor import (
 )
 from skart.images._lazy import auto_batch_size, iter_batches
 
+_SHARE = Interval(Real, 0, 1, closed="neither")
 _CONSTRAINTS = {
-    "patch_size": [Interval(Real, 0, 1, closed="neither")],
+    "patch_size": [_SHARE, list, tuple],
     "stride": [Interval(Real, 0, 1, closed="right")],
     "fill": [StrOptions(set(FILLS))],
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -30,7 +32,7 @@ def occlusion(
     X,
     *,
     movements=None,
-    patch_size=0.25,
+    patch_size=(0.25, 0.5),
     stride=0.5,
     fill="blur",
     batch_size=None,
@@ -50,8 +52,9 @@ def occlusion(
         Paths, or any other input that the estimator takes.
     movements : str or array-like of shape (n_paintings,), default=None
         Movement to explain, for all paintings or for each. If None, the predicted one.
-    patch_size : float, default=0.25
-        Side of the patch, as a share of the shorter side of the image.
+    patch_size : float or list of float, default=(0.25, 0.5)
+        Side of the patch, as a share of the shorter side of the image. The heat of
+        several sizes is averaged.
     stride : float, default=0.5
         Distance between two patches, as a share of their side.
     fill : {"blur", "mean", "grey"}, default="blur"
@@ -90,10 +93,11 @@ def occlusion(
 
     Notes
     -----
-    The number of predictions is about ``(2 / patch_size) ** 2`` for each painting.
-    Equal paintings are explained once, and patches that change nothing cost nothing.
-    Evidence that is in several places falls only if all of them are covered: the heat
-    map then shows none of them.
+    The number of predictions of a square painting is ``1 / (patch_size * stride) ** 2``
+    for each size, 80 with the defaults. Small patches are exact, large ones also find
+    evidence that is spread so widely that no small patch hides it. Equal paintings are explained once, and patches that change nothing cost nothing.
+    If there is enough evidence in several places, covering one of them changes little,
+    and the heat map shows none of them.
 
     References
     ----------
@@ -115,87 +119,72 @@ def occlusion(
     >>> bool(heat[:32, :32].mean() > heat[32:, 32:].mean())
     True
     """
-    validate(
-        "occlusion",
-        {
-            "patch_size": patch_size,
-            "stride": stride,
-            "fill": fill,
-            "batch_size": batch_size,
-            "verbose": verbose,
-        },
-        _CONSTRAINTS,
-    )
+    params = {"patch_size": patch_size, "stride": stride, "fill": fill}
+    params |= {"batch_size": batch_size, "verbose": verbose}
+    validate("occlusion", params, _CONSTRAINTS)
+    shares = np.atleast_1d(patch_size).tolist()
+    for share in shares:
+        validate("occlusion", {"patch_size": share}, {"patch_size": [_SHARE]})
     predictor = Predictor(estimator)
     images = predictor.load(X)
     batch_size = batch_size or auto_batch_size(images)
     pixels = np.concatenate(list(iter_batches(images, batch_size)))
-    unique, rows = _find_distinct(pixels)
+    distinct, rows = _find_distinct(pixels)
     probabilities = np.concatenate(
         [
-            predictor.predict_proba(pixels[unique[start : start + batch_size]])
-            for start in range(0, len(unique), batch_size)
+            predictor.predict_proba(pixels[distinct[batch]])
+            for batch in gen_batches(len(distinct), batch_size)
         ]
     )[rows]
     codes = find_codes(movements, predictor.classes, probabilities)
-    # One painting may be asked about for several movements.
+    # A painting may be asked about for several movements.
     _, first, inverse = np.unique(
         np.stack([rows, codes]), axis=1, return_index=True, return_inverse=True
     )
-    height, width = pixels.shape[1:3]
-    side = patch_size * min(height, width)
-    step = side * stride
-    vertical, horizontal = _cut(height, side, step), _cut(width, side, step)
-    places = list(itertools.product(range(len(vertical)), range(len(horizontal))))
-    drops = np.zeros((len(first), len(vertical), len(horizontal)), np.float32)
-    waiting = []
-
-    def settle():
-        predicted = predictor.predict_proba(np.stack([one for one, _ in waiting]))
-        for row, (_, place) in zip(predicted, waiting, strict=True):
-            code = codes[first[place[0]]]
-            drops[place] = probabilities[first[place[0]], code] - row[code]
-        progress.update(len(waiting))
-        waiting.clear()
-
+    shape = pixels.shape[1:3]
+    grids = []
+    for share in shares:
+        side = share * min(shape)
+        grids.append([_cut(length, side, stride * side) for length in shape])
+    drops = [np.zeros((len(first), *map(len, grid)), np.float32) for grid in grids]
+    covered = _cover(pixels, first, grids, fill)
     with tqdm(
-        total=drops.size,
+        total=sum(drop.size for drop in drops),
         desc="occlusion",
         unit="patch",
         delay=1,
         disable=not verbose,
     ) as progress:
-        for number, row in enumerate(first):
-            image = pixels[row]
-            filled = make_fill(image, fill)
-            for i, j in places:
-                box = vertical[i], horizontal[j]
-                if np.array_equal(filled[box], image[box]):
-                    progress.update()
-                    continue
-                covered = image.copy()
-                covered[box] = filled[box]
-                waiting.append((covered, (number, i, j)))
-                if len(waiting) == batch_size:
-                    settle()
-        if waiting:
-            settle()
-    heat = np.stack([resize_heat(one, (height, width)) for one in drops])
+        while batch := list(itertools.islice(covered, batch_size)):
+            progress.update(len(batch))
+            batch = [(one, place) for one, place in batch if one is not None]
+            if not batch:
+                continue
+            predicted = predictor.predict_proba(np.stack([one for one, _ in batch]))
+            for row, (_, (grid, number, *cell)) in zip(predicted, batch, strict=True):
+                code = codes[first[number]]
+                drop = probabilities[first[number], code] - row[code]
+                drops[grid][number, *cell] = drop
+    heat = sum(np.stack([resize_heat(x, shape) for x in drop]) for drop in drops)
     return make_explanation(
-        heat[inverse.ravel()], pixels, codes, probabilities, predictor.classes
+        heat[inverse.ravel()] / len(drops),
+        pixels,
+        codes,
+        probabilities,
+        predictor.classes,
     )
 
 
 def _find_distinct(images):
     """Return the first row of each distinct image, and which of these each row has."""
-    places, rows, unique = {}, [], []
+    places, distinct, rows = {}, [], []
     for row, image in enumerate(images):
         key = image.tobytes()
         if key not in places:
-            places[key] = len(unique)
-            unique.append(row)
+            places[key] = len(distinct)
+            distinct.append(row)
         rows.append(places[key])
-    return np.array(unique), np.array(rows)
+    return np.array(distinct), np.array(rows)
 
 
 def _cut(length, side, step):
@@ -204,3 +193,20 @@ def _cut(length, side, step):
     middles = (np.arange(n_cells) + 0.5) * length / n_cells
     starts = np.round(middles - side / 2).astype(int)
     return [slice(max(0, x), x + max(1, round(side))) for x in starts.tolist()]
+
+
+def _cover(pixels, rows, grids, fill):
+    """Yield images with a patch, and the place of each: grid, image, row and column.
+
+    The image is None if the patch changes nothing.
+    """
+    for number, row in enumerate(rows):
+        image = pixels[row]
+        filled = make_fill(image, fill)
+        for grid, (vertical, horizontal) in enumerate(grids):
+            for i, j in itertools.product(range(len(vertical)), range(len(horizontal))):
+                box, covered = (vertical[i], horizontal[j]), None
+                if not np.array_equal(filled[box], image[box]):
+                    covered = image.copy()
+                    covered[box] = filled[box]
+                yield covered, (grid, number, i, j)

@@ -1,5 +1,7 @@
 """A fitted classifier that predicts from pixels, and stores nothing."""
 
+import copy
+
 import numpy as np
 from PIL import Image, ImageFilter
 from sklearn.base import BaseEstimator
@@ -62,28 +64,30 @@ def _without_store(value, loaders, done):
     if id(value) in done:
         return done[id(value)][0]
     if isinstance(value, dict):
-        copy = type(value)(
+        new = copy.copy(value)
+        new.update(
             {name: _without_store(one, loaders, done) for name, one in value.items()}
         )
     elif type(value) in (list, tuple):
-        copy = type(value)(_without_store(one, loaders, done) for one in value)
+        new = type(value)(_without_store(one, loaders, done) for one in value)
     elif isinstance(value, BaseEstimator):
-        copy = object.__new__(type(value))
-        vars(copy).update(_without_store(dict(vars(value)), loaders, done))
+        # Not copy.copy, by which classifiers would copy their networks.
+        new = object.__new__(type(value))
+        vars(new).update(_without_store(dict(vars(value)), loaders, done))
         if isinstance(value, FeatureExtractor):
-            copy.verbose = False
-            copy = _UnstoredFeatures(copy)
+            new.verbose = False
+            new = _UnstoredFeatures(new)
         elif isinstance(value, StoredFeatures):
-            vars(copy).update(cache=None, verbose=False)
+            vars(new).update(cache=None, verbose=False)
         elif hasattr(value, "trunk_"):  # FineTuneClassifier
-            vars(copy).update(cache=None, verbose=0)
+            vars(new).update(cache=None, verbose=0)
         elif isinstance(value, ImageLoader):
-            copy.cache_pixels = False
-            loaders.append(copy)
+            new.cache_pixels = False
+            loaders.append(new)
     else:
         return value
-    done[id(value)] = copy, value  # the latter keeps its id
-    return copy
+    done[id(value)] = new, value  # the latter keeps its id
+    return new
 
 
 class _UnstoredFeatures(BaseEstimator):
