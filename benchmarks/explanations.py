@@ -183,20 +183,17 @@ def make_others(pipe, X):
 
 def make_variants(pipe, X):
     """Return heat of occlusion with other patches and fills."""
-    options = [
-        {"patch_size": 1 / 8},
-        {"patch_size": 1 / 6},
-        {"patch_size": 1 / 3},
-        {"stride": 0.25},
-        {"fill": "mean"},
-        {"fill": "grey"},
-    ]
+    options = {
+        "patches of 1/8": {"patch_size": 1 / 8},
+        "patches of 1/4": {"patch_size": 1 / 4},
+        "patches of 1/2": {"patch_size": 1 / 2},
+        "patches of 1/8, 1/4, 1/2": {"patch_size": (1 / 8, 1 / 4, 1 / 2)},
+        "mean colour": {"fill": "mean"},
+        "grey": {"fill": "grey"},
+    }
     return {
-        "occlusion, "
-        + ", ".join(f"{k}={v:.2g}" if k != "fill" else v for k, v in one.items()): (
-            occlusion(pipe, X, verbose=False, **one).heat
-        )
-        for one in options
+        f"occlusion, {name}": occlusion(pipe, X, verbose=False, **one).heat
+        for name, one in options.items()
     }
 
 
