@@ -36,7 +36,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pictures", type=int, default=24, help="explained pictures")
-    parser.add_argument("--poolings", nargs="*", default=["avg", "avg std", "max", "gram"])
+    parser.add_argument(
+        "--poolings", nargs="*", default=["avg", "avg std", "max", "gram"]
+    )
     parser.add_argument("--only", choices=["motifs", "paintings"])
     add_collection_options(parser)
     args = parser.parse_args()
@@ -146,7 +148,9 @@ def rate(name, pipe, X, y, masks, heats):
             inside = (np.maximum(heat, 0) * masks)[right].sum((1, 2))
             total = np.maximum(heat, 0)[right].sum((1, 2))
             shares = inside / np.maximum(total, 1e-12)
-            cells.insert(0, f"{inside.sum() / total.sum():.0%}, {spread(shares, '.0%')}")
+            cells.insert(
+                0, f"{inside.sum() / total.sum():.0%}, {spread(shares, '.0%')}"
+            )
         print_row(name, kind, *cells)
 
 
@@ -211,7 +215,9 @@ def randomize(pipe, X):
     print_header("random weights", "grad_cam", "occlusion", "edges")
     movements = pipe.predict(X)
     methods = {
-        "grad_cam": lambda model: grad_cam(model, X, movements=movements, verbose=False),
+        "grad_cam": lambda model: grad_cam(
+            model, X, movements=movements, verbose=False
+        ),
         "occlusion": lambda model: occlusion(
             model, X, movements=movements, verbose=False
         ),
@@ -238,7 +244,9 @@ def randomize_head(pipe, trunk=False):
     generator = np.random.default_rng(1)
     for layer in model[-1].model_.layers[1:]:  # the first standardizes
         weights = layer.get_weights()
-        layer.set_weights([generator.normal(0, x.std() + 1e-3, x.shape) for x in weights])
+        layer.set_weights(
+            [generator.normal(0, x.std() + 1e-3, x.shape) for x in weights]
+        )
     if trunk:
         model[1].set_params(weights=None)
     return model

@@ -67,7 +67,10 @@ ExplanationDisplay.from_estimator(
 found = grad_cam(pipe, paintings.paths[some])
 second = found.classes[np.argsort(-found.probabilities, axis=1)[:, 1]]
 ExplanationDisplay.from_estimator(
-    pipe, paintings.paths[some[:2]], movements=second[:2], titles=paintings.labels[some[:2]]
+    pipe,
+    paintings.paths[some[:2]],
+    movements=second[:2],
+    titles=paintings.labels[some[:2]],
 )
 
 # %%

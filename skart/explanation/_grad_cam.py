@@ -102,9 +102,7 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
     >>> grad_cam(pipe, images).heat.shape
     (4, 96, 96)
     """
-    validate(
-        "grad_cam", {"batch_size": batch_size, "verbose": verbose}, _CONSTRAINTS
-    )
+    validate("grad_cam", {"batch_size": batch_size, "verbose": verbose}, _CONSTRAINTS)
     predictor = Predictor(pipeline)
     images = predictor.load(X)
     network = open_network(pipeline, tuple(images.shape[1:]), layer)

@@ -72,7 +72,8 @@ def occlusion(
 
         - heat : ndarray of shape (n_paintings, height, width), dtype float32.
           Drop of the probability, from -1 to 1, if the patch around the pixel is
-          covered; between the middles of patches, it is interpolated. Positive values speak for the movement, negative ones against it.
+          covered. Between the middles of patches, it is interpolated. Positive values
+          speak for the movement, negative ones against it.
         - images : ndarray of shape (n_paintings, height, width, 3), dtype uint8.
           Paintings as the classifier sees them.
         - movements : ndarray of shape (n_paintings,). The explained movements.
@@ -93,9 +94,11 @@ def occlusion(
 
     Notes
     -----
-    The number of predictions of a square painting is ``1 / (patch_size * stride) ** 2``
-    for each size, 80 with the defaults. Small patches are exact, large ones also find
-    evidence that is spread so widely that no small patch hides it. Equal paintings are explained once, and patches that change nothing cost nothing.
+    With the defaults, a square painting takes 64 + 16 predictions. Small patches show
+    exact places; large ones find evidence that is spread so widely that no small patch
+    hides it. At the edges, patches are cut off, and hide less than in the middle. Equal
+    paintings are explained once, and patches that change nothing cost nothing.
+
     If there is enough evidence in several places, covering one of them changes little,
     and the heat map shows none of them.
 
@@ -189,6 +192,7 @@ def _find_distinct(images):
 
 def _cut(length, side, step):
     """Return slices of `side` around the middles of equal cells of about `step`."""
+    # At the edges, patches are cut off, so that places there have patches of their own.
     n_cells = max(1, round(length / step))
     middles = (np.arange(n_cells) + 0.5) * length / n_cells
     starts = np.round(middles - side / 2).astype(int)

@@ -153,9 +153,7 @@ class ExplanationDisplay:
         check_count("top_k", top_k)
         check_consistent_length(self.images, self.heat, self.movements, self.titles)
         n_rows = len(self.images)
-        self.figure_, axes = make_axes(
-            ax, 3 * n_rows, 3, figsize=(8.4, 2.6 * n_rows)
-        )
+        self.figure_, axes = make_axes(ax, 3 * n_rows, 3, figsize=(8.4, 2.6 * n_rows))
         self.axes_ = axes.reshape(n_rows, 3)
         for row, (painting, overlay, bars) in enumerate(self.axes_):
             painting.imshow(np.asarray(self.images[row], np.uint8))

@@ -102,9 +102,7 @@ def test_grad_cam_where_it_is_possible(explain, paintings, toy_backbone, tmp_pat
     features = FeatureExtractor("EfficientNetLite0", layer="block2", verbose=False)
     head = DenseHeadClassifier(units=4, epochs=1, random_state=0)
     pipe = make_pipeline(ImageLoader(32), features, head)
-    save_model(
-        pipe.fit(paintings.paths, paintings.labels), tmp_path / "network.skart"
-    )
+    save_model(pipe.fit(paintings.paths, paintings.labels), tmp_path / "network.skart")
     page = tmp_path / "heat.html"
     done = run("explain", tmp_path / "network.skart", paintings.paths[0], "--out", page)
     assert done.exit_code == 0 and "Computed by Grad-CAM" in page.read_text("utf-8")

@@ -54,7 +54,9 @@ def log_odds(probabilities):
 def test_heat_is_a_derivative_of_the_log_odds(images):
     pipe = make_transfer(images)
     found = grad_cam(pipe, images[:2], movements="Rococo")
-    network = load_backbone("ToyNet", input_shape=(32, 48, 3), weights=None, pooling=None)
+    network = load_backbone(
+        "ToyNet", input_shape=(32, 48, 3), weights=None, pooling=None
+    )
     for image, heat in zip(images, found.heat, strict=False):
         (maps,) = network.predict_on_batch(preprocess("ToyNet", image[None]))
         features = maps.mean(axis=(0, 1))
@@ -96,9 +98,7 @@ def test_heat_of_mirror_images_is_mirrored(crop_pooling, images):
     found, mirrored = (grad_cam(pipe, X) for X in (images, images[:, :, ::-1]))
     assert_near(found.probabilities, mirrored.probabilities)
     scale = np.abs(found.heat).max()
-    np.testing.assert_allclose(
-        found.heat, mirrored.heat[:, :, ::-1], atol=1e-3 * scale
-    )
+    np.testing.assert_allclose(found.heat, mirrored.heat[:, :, ::-1], atol=1e-3 * scale)
 
 
 def test_heat_lies_inside_the_crop(images):
@@ -167,7 +167,9 @@ def test_others_are_pointed_to_occlusion(images):
 
 def test_wrong_movements_and_layers(images):
     pipe = make_transfer(images)
-    with pytest.raises(ValueError, match="'Rokoko', which the model does not know. Did"):
+    with pytest.raises(
+        ValueError, match="'Rokoko', which the model does not know. Did"
+    ):
         grad_cam(pipe, images, movements="Rokoko")
     with pytest.raises(ValueError, match="one for each of 12 images; got 2"):
         grad_cam(pipe, images, movements=["Rococo", "Cubism"])

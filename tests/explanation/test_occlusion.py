@@ -109,7 +109,9 @@ def make_estimators(cache):
         ),
         "network": make_pipeline(
             ImageLoader(32),
-            FeatureExtractor("ToyNet", weights=None, crops=5, crop_size=24, cache=cache),
+            FeatureExtractor(
+                "ToyNet", weights=None, crops=5, crop_size=24, cache=cache
+            ),
             DenseHeadClassifier(units=4, epochs=1, random_state=0),
         ),
         "fine-tuned": make_pipeline(
