@@ -148,9 +148,8 @@ def rate(name, pipe, X, y, masks, heats):
             inside = (np.maximum(heat, 0) * masks)[right].sum((1, 2))
             total = np.maximum(heat, 0)[right].sum((1, 2))
             shares = inside / np.maximum(total, 1e-12)
-            cells.insert(
-                0, f"{inside.sum() / total.sum():.0%}, {spread(shares, '.0%')}"
-            )
+            pooled = inside.sum() / total.sum()
+            cells.insert(0, f"{pooled:.0%}; {spread(shares, '.0%')}")
         print_row(name, kind, *cells)
 
 
@@ -213,14 +212,10 @@ def find_edges(image):
 def randomize(pipe, X):
     """Print the rank correlation of heat maps with those of randomised models."""
     print_header("random weights", "grad_cam", "occlusion", "edges")
-    movements = pipe.predict(X)
+    options = {"movements": pipe.predict(X), "verbose": False}
     methods = {
-        "grad_cam": lambda model: grad_cam(
-            model, X, movements=movements, verbose=False
-        ),
-        "occlusion": lambda model: occlusion(
-            model, X, movements=movements, verbose=False
-        ),
+        "grad_cam": lambda model: grad_cam(model, X, **options),
+        "occlusion": lambda model: occlusion(model, X, **options),
     }
     heats = {name: method(pipe).heat for name, method in methods.items()}
     for name, model in (

@@ -23,8 +23,8 @@ def explain(
     method: option(
         Literal["auto", "grad-cam", "occlusion"],
         "How it is computed. grad-cam: from the gradients of the network. occlusion: "
-        "covers parts of the image, for all models, slower. auto: grad-cam if the model "
-        "allows it.",
+        "covers parts of the image; slower, for all models. auto: grad-cam if the "
+        "model allows it.",
     ) = "auto",
     movement: option(
         str | None,

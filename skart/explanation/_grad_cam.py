@@ -96,7 +96,7 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
     >>> from skart import DenseHeadClassifier, FeatureExtractor
     >>> from skart.explanation import grad_cam
     >>> images = np.random.default_rng(0).integers(0, 256, (4, 96, 96, 3), np.uint8)
-    >>> extractor = FeatureExtractor("MobileNetV2", weights=None, layer="block_3_expand")
+    >>> extractor = FeatureExtractor("MobileNetV2", weights=None)
     >>> head = DenseHeadClassifier(units=8, epochs=1, random_state=0)
     >>> pipe = make_pipeline(extractor, head).fit(images, ["Cubism", "Op Art"] * 2)
     >>> grad_cam(pipe, images).heat.shape

@@ -67,7 +67,7 @@ _HELP = {
     "occlusion": "Computed by occlusion: the probability of the movement falls if a "
     f"bright place is blurred. {_COMMON}\n\nEvidence that is in several places is not "
     "shown, because covering one of them changes nothing.",
-    "grad_cam": "Computed by Grad-CAM, from the gradients of the network at its feature "
-    f"maps. {_COMMON}\n\nBright places are blurred, since the maps have few pixels, and "
-    "each sees a wide part of the painting.",
+    "grad_cam": "Computed by Grad-CAM, from the gradients of the network at its "
+    f"feature maps. {_COMMON}\n\nBright places are blurred, since the maps have few "
+    "pixels, each of which sees a wide part of the painting.",
 }
