@@ -44,6 +44,6 @@ def overlay_heat(image, heat, *, cmap="inferno"):
     share = heat / max(heat.max(), np.finfo(np.float32).tiny)
     colours = mpl.colormaps.get_cmap(cmap)(share)[..., :3] * 255
     grey = 64 + 0.6 * image @ np.array([0.299, 0.587, 0.114], np.float32)
-    weight = 0.75 * np.sqrt(share)[..., None]
+    weight = 0.85 * share[..., None]
     mixed = (1 - weight) * grey[..., None] + weight * colours
     return mixed.round().clip(0, 255).astype(np.uint8)

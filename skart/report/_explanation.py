@@ -30,7 +30,7 @@ def write_explanation(path, explained, *, method, subtitle, top_k, failures):
     for one, name in zip(explained, names, strict=True):
         painting = {
             "image": _shrink(one["image"]),
-            "lines": ["The painting, as the model sees it"],
+            "lines": ["As the model sees it"],
             "link": links.link(one["path"]),
         }
         heat = {

@@ -99,7 +99,7 @@ def test_page_names_unreadable_images(explain, paintings, tmp_path):
 
 
 def test_grad_cam_where_it_is_possible(explain, paintings, toy_backbone, tmp_path):
-    features = FeatureExtractor("EfficientNetLite0", layer="block2", verbose=False)
+    features = FeatureExtractor(toy_backbone, weights=None, verbose=False)
     head = DenseHeadClassifier(units=4, epochs=1, random_state=0)
     pipe = make_pipeline(ImageLoader(32), features, head)
     save_model(pipe.fit(paintings.paths, paintings.labels), tmp_path / "network.skart")

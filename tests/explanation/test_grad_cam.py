@@ -109,8 +109,9 @@ def test_heat_lies_inside_the_crop(images):
     assert (heat[:, ~inside] == 0).all() and (heat[:, inside] != 0).any()
 
 
-@pytest.mark.parametrize("cut", [CUT, None, "input"])
-@pytest.mark.parametrize("views", [None, ["horizontal_flip"]])
+@pytest.mark.parametrize(
+    ("cut", "views"), [(CUT, ["horizontal_flip"]), (None, None), ("input", None)]
+)
 def test_fine_tuned_networks(cut, views, images, tmp_path):
     model = FineTuneClassifier(
         make_head(),
