@@ -134,7 +134,9 @@ def compare_features(paintings, args):
     """Print the share of neighbours of the same movement."""
     labels, artists = paintings["movement"].to_numpy(), paintings["artist"].to_numpy()
     extractor = FeatureExtractor(args.backbone, layer="style", cache=args.cache)
-    features = PaintingIndex(extractor).fit(paintings["path"], artists).features_
+    features = (
+        PaintingIndex(extractor).fit(paintings["path"], artists=artists).features_
+    )
     counts = np.unique(labels, return_counts=True)[1]
     chance = ((counts / len(labels)) ** 2).sum()
     print(f"Neighbours of the same movement; by chance {chance:.1%}:\n")
@@ -142,7 +144,7 @@ def compare_features(paintings, args):
     scaled = StandardScaler().fit_transform(features)
     for name, X in (("as they are", features), ("standardized", scaled)):
         for metric in ("cosine", "euclidean"):
-            index = PaintingIndex(metric=metric, verbose=False).fit(X, artists)
+            index = PaintingIndex(metric=metric, verbose=False).fit(X, artists=artists)
             found = (
                 index.kneighbors(n_neighbors=n, other_artists=others)[1]
                 for n, others in ((1, True), (5, True), (1, False))

@@ -34,7 +34,7 @@ extractor = FeatureExtractor(
     cache="skart-gallery/features",
     verbose=False,
 )
-index = PaintingIndex(extractor).fit(paintings.paths, paintings.artists)
+index = PaintingIndex(extractor).fit(paintings.paths, artists=paintings.artists)
 index.features_.shape
 
 # %%

@@ -2,9 +2,8 @@
 The map of a collection
 =======================
 
-What does a collection look like as a whole? A map brings similar paintings together, as
-the classifier sees them: by its features. It shows groups, and paintings that stand
-apart.
+What does a collection look like as a whole? On a map, paintings with similar features
+are near each other. It shows groups, and paintings that are unlike all others.
 """
 
 # %%

@@ -39,7 +39,7 @@ FAILURES = {
         ),
     },
     "PaintingIndex": {
-        "check_fit_score_takes_y": "beside X, it takes artists and no y",
+        "check_fit_score_takes_y": "the second argument of fit is the artists",
     },
 }
 

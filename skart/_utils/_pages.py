@@ -26,21 +26,21 @@ def make_environment(package):
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["visible"] = visible
+    environment.filters["digest"] = _digest
     return environment
 
 
-def render_app(package, name, *, title, data, scripts=None, **context):
+def render_app(package, name, *, title, data, scripts=None):
     """Render `name`.html of a package with its script and style, and data as JSON.
 
-    The template extends app.html. Its script, by default `name`.js, finds the data by
-    ``readData()``; no other script runs, and nothing is loaded.
+    The template extends app.html. Its script, by default `name`.js, finds the data as
+    ``data``; no other script runs, and nothing is loaded.
     """
     scripts = [(package, file) for file in scripts or [f"{name}.js"]]
     script = "\n".join(
         (resources.files(source) / "templates" / file).read_text("utf-8")
         for source, file in [("skart._utils", "app.js"), *scripts]
     )
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         make_environment(package)
         .get_template(f"{name}.html")
@@ -49,8 +49,6 @@ def render_app(package, name, *, title, data, scripts=None, **context):
             name=name,
             data=_embed_json(data),
             script=markupsafe.Markup(script),
-            digest=digest,
-            **context,
         )
     )
 
@@ -101,6 +99,12 @@ def jpeg_uri(pixels, quality=80):
 def data_uri(kind, data):
     """Return bytes as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _digest(text):
+    """Return the SHA-256 of a text as a Content Security Policy names it."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _embed_json(data):

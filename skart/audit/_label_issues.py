@@ -1,13 +1,13 @@
 """Labels that are probably wrong, by confident learning and by artists."""
 
-import os
 import re
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._validation import (
     Integral,
@@ -17,9 +17,11 @@ from skart._utils._validation import (
     visible,
 )
 from skart.audit._audit import audit_collection
-from skart.datasets._folder import is_unknown_artist
 from skart.evaluation import Evaluation, evaluate
 from skart.exploration import PaintingIndex
+from skart.exploration._extraction import are_paths
+from skart.exploration._index import hide_unknown
+from skart.features import FeatureExtractor
 from skart.features._stored import StoredFeatures
 
 _CONSTRAINTS = {
@@ -31,13 +33,12 @@ _CONSTRAINTS = {
     "random_state": [Integral],
     "verbose": ["verbose"],
 }
-# Networks are sure of themselves. Where artists are known, the probabilities of a
-# classifier count by a power of less than 1, and none of nearly 0 decides alone. The
+# Networks are overconfident. Where artists are known, probabilities are raised to a
+# power of less than 1 and are not lower than a limit, so that none decides alone. The
 # power is lower with artists apart, where classifiers are wrong more often.
 _LEAST_PROBABILITY = 1e-4
 _POWER, _POWER_APART = 0.5, 0.25
-# The movements of an artist are known as if by one more painting, of a movement drawn
-# from the collection.
+# Weight of the collection's movements among those of an artist, in paintings.
 _PRIOR_PAINTINGS = 1
 
 
@@ -59,9 +60,9 @@ def find_label_issues(
     r"""Find labels that are probably wrong.
 
     A label is suspect if a classifier that was not trained on the painting predicts
-    another one, and if the artist's other paintings have another one. All paintings
-    are ranked by both; confident learning [1]_ decides which labels count as wrong. No
-    label is changed.
+    another one, and if the artist's other paintings have another one. All paintings are
+    ranked by both; confident learning [1]_ decides which labels count as wrong. Labels
+    are not changed.
 
     Parameters
     ----------
@@ -70,18 +71,20 @@ def find_label_issues(
         one), or a classifier to cross-validate, fitted or not. A Pipeline that takes
         paths should have a ``cache``, so that features are computed once.
     X : array-like of shape (n_paintings,), default=None
-        Paths, or any other input that the estimator takes. With an evaluation, its
-        paintings in the same order, or all that were passed to ``evaluate``: only paths
-        are used, to find duplicates, and X may be None.
+        Paths, or any other input that a classifier takes. With an evaluation, X is
+        optional: pass the tested paintings in their order, or all that were passed to
+        ``evaluate``, for positions in X and, if X holds paths, near duplicates.
     y : array-like of shape (n_paintings,), default=None
-        Labels, the movements. Those of an evaluation must be the same, or None.
+        Labels, the movements. With an evaluation, optional: they must be the same.
     groups : array-like of shape (n_paintings,), default=None
         Artists; by default, those of the evaluation. Missing values, and the names for
-        unknown artists that :func:`audit_collection` lists, are ignored.
+        unknown artists that :func:`audit_collection` lists, are ignored; if ``cv`` is a
+        splitter, missing values are an error.
     index : PaintingIndex, default=None
-        Index of the paintings in X, or of those in the evaluation, in which neighbours
-        are searched. If None, and the estimator is a Pipeline whose last step takes
-        vectors, an index of these is made; otherwise, no neighbours are reported.
+        Index of the tested paintings, or of all that were passed to ``evaluate``, in
+        which neighbours are searched. If None, and the estimator is a Pipeline whose
+        last step takes vectors, an index of these is made; otherwise, no neighbours are
+        reported.
     n_neighbors : int, default=5
         Number of nearest paintings by other artists to report; 0 for none. They don't
         influence the order.
@@ -100,15 +103,16 @@ def find_label_issues(
     random_state : int, default=0
         Seed of the folds.
     verbose : bool, default=True
-        If True, show a progress bar if the search for duplicates takes more than a
-        second.
+        If True, show a progress bar if the search for duplicates or neighbours takes
+        more than a second.
 
     Returns
     -------
     table : DataFrame, a row for each tested painting, the most suspect first
         Its columns are
 
-        - ``position``: index of the painting in X; without X, in what was evaluated;
+        - ``position``: index of the painting in X; without X, among those passed to
+          ``evaluate``;
         - ``movement``, ``probability``: the label, and its probability by classifiers
           that were not trained on the painting;
         - ``suggested``, ``suggested_probability``: the most likely other movement;
@@ -118,10 +122,11 @@ def find_label_issues(
         - ``artist_paintings``: number of other paintings by the artist;
         - ``artist_agreement``: share of these that have the same label, or nan;
         - ``neighbors``, ``neighbor_movements``: tuples of the positions and labels of
-          the nearest paintings by other artists, the nearest first;
+          the nearest paintings by other artists, or by any if the artist is unknown,
+          the nearest first;
         - ``duplicates``, ``duplicate_movements``: tuples of the positions and labels of
           near duplicates with other labels;
-        - ``reason``: all of this in one line.
+        - ``reason``: the evidence in one line.
 
     Raises
     ------
@@ -129,7 +134,8 @@ def find_label_issues(
         If an argument is passed with an evaluation that has its own, the classifier has
         no probabilities, or X or y is missing.
     ValueError
-        If the evaluation has no probabilities or a single movement, or lengths differ.
+        If the evaluation has no probabilities, a single movement or other labels than
+        y, or if lengths differ.
 
     See Also
     --------
@@ -156,7 +162,7 @@ def find_label_issues(
     classifiers contradict many correct labels: those of artists who differ from others
     of their movement. ``benchmarks/label_issues.py`` compares both.
 
-    If all paintings of an artist have the same wrong label, it is not found. Look for
+    Wrong labels are not found if all paintings of an artist have the same one. Look for
     such artists in an evaluation with artists apart.
 
     References
@@ -191,7 +197,6 @@ def find_label_issues(
     )
     if isinstance(estimator, Evaluation):
         evaluation = estimator.random_folds or estimator
-        paintings = _Paintings.of_evaluation(evaluation, X, groups)
     else:
         check_consistent_length(X, y, groups)
         is_random = cv is None or isinstance(cv, Integral)
@@ -206,9 +211,8 @@ def find_label_issues(
             n_jobs=n_jobs,
             random_state=random_state,
         )
-        paintings = _Paintings.of_evaluation(evaluation, X, groups)
         if index is None and n_neighbors:
-            index = make_index(estimator, X)
+            index = make_index(estimator, X, y, verbose=verbose)
     evaluation._check_probabilities("find_label_issues")
     if len(evaluation.classes) < 2:
         raise ValueError(
@@ -216,10 +220,15 @@ def find_label_issues(
             f"evaluation has {evaluation.classes.tolist()}"
         )
 
+    paintings = _Paintings.of_evaluation(evaluation, X, groups)
     table = _rank(evaluation, paintings)
     found = np.empty((len(table), 0), int)
     if index is not None and n_neighbors:
-        found = _find_neighbors(index, paintings, n_neighbors)
+        check_is_fitted(index)
+        rows = _find_rows(evaluation, "index", len(index.features_))
+        known = PaintingIndex(metric=index.metric, verbose=verbose)
+        known.fit(index.features_[rows], artists=paintings.artists)
+        found = known.kneighbors(n_neighbors=n_neighbors, return_distance=False)
     nearest = [tuple(near[near >= 0].tolist()) for near in found]
     copies = [()] * len(table)
     if duplicates and paintings.paths is not None:
@@ -228,10 +237,8 @@ def find_label_issues(
     table["neighbor_movements"] = _objects(map(paintings.labels_of, nearest))
     table["duplicates"] = _objects(map(paintings.positions_of, copies))
     table["duplicate_movements"] = _objects(map(paintings.labels_of, copies))
-    table["reason"] = _objects(
-        _explain(one, None if paintings.artists is None else paintings.artists[row])
-        for row, one in enumerate(table.itertuples())
-    )
+    artists = [None] * len(table) if paintings.artists is None else paintings.artists
+    table["reason"] = _objects(map(_explain, table.itertuples(), artists))
     order = np.argsort(table.pop("evidence"), kind="stable")
     return table.iloc[order].drop(columns="artist_suggested").reset_index(drop=True)
 
@@ -247,16 +254,18 @@ class _Paintings(NamedTuple):
     @classmethod
     def of_evaluation(cls, evaluation, X, artists):
         """Return the paintings of an evaluation."""
-        positions, paths = np.asarray(evaluation.tested), None
+        positions, paths = evaluation.tested, None
         if X is not None:
             positions = _find_rows(evaluation, "X", len(X))
-            if _are_paths(X):
+            if are_paths(X):
                 paths = np.array(check_paths("X", X), dtype=object)[positions]
+        rows = slice(None)
         if artists is None:
             artists = evaluation.groups
         else:
-            artists = np.asarray(artists, dtype=object)
-            artists = artists[_find_rows(evaluation, "groups", len(artists))]
+            rows = _find_rows(evaluation, "groups", len(artists))
+        if artists is not None:
+            artists = hide_unknown(artists)[rows]
         return cls(evaluation.y_true, artists, positions, paths)
 
     def positions_of(self, rows):
@@ -279,7 +288,7 @@ def _check_arguments(estimator, X, y, others):
                 )
         if y is not None:
             rows = _find_rows(estimator, "y", len(y))
-            if not np.array_equal(np.asarray(y)[rows], estimator.y_true):
+            if not np.array_equal(column_or_1d(y)[rows], estimator.y_true):
                 raise ValueError(
                     "y differs from the labels of the Evaluation: leave it out, or "
                     "evaluate again"
@@ -299,34 +308,30 @@ def _check_arguments(estimator, X, y, others):
         raise TypeError("X and y, paintings and labels, are required with a classifier")
 
 
-def _are_paths(X):
-    """Return whether X holds paths."""
-    return len(getattr(X, "shape", (0,))) == 1 and all(
-        isinstance(path, (str, os.PathLike)) for path in X
-    )
-
-
 def _find_rows(evaluation, name, n):
     """Return the rows of the tested paintings in an array of n paintings."""
     if n == len(evaluation.y_true):
         return np.arange(n)
-    if n > np.max(evaluation.tested):
-        return np.asarray(evaluation.tested)
+    if n == evaluation._n_passed:
+        return evaluation.tested
     raise ValueError(
         f"{name} holds {n} paintings, and the evaluation {len(evaluation.y_true)}: "
-        "pass those of the evaluation in their order, or all that evaluate received"
+        "pass those of the evaluation in their order, or all that were passed to "
+        "evaluate"
     )
 
 
-def make_index(estimator, X):
+def make_index(estimator, X, y=None, *, verbose=True):
     """Return an index of the vectors ahead of a Pipeline's last step, or None."""
     if not isinstance(estimator, Pipeline) or len(estimator) < 2:
         return None
     steps = estimator[:-1]
-    returns_vectors = any(isinstance(step, StoredFeatures) for _, step in steps.steps)
-    if not returns_vectors and len(getattr(X, "shape", ())) != 2:
+    takes_features = any(isinstance(step, StoredFeatures) for _, step in steps.steps)
+    if not takes_features and len(getattr(X, "shape", ())) != 2:
         return None
-    return PaintingIndex(steps).fit(X)
+    if isinstance(steps[-1], FeatureExtractor) and steps[-1].pooling is None:
+        return None  # maps
+    return PaintingIndex(steps, verbose=verbose).fit(X, y=y)
 
 
 def _rank(evaluation, paintings):
@@ -379,8 +384,7 @@ def _count_by_artist(paintings, given, n_classes):
     shares = np.maximum(np.bincount(given, minlength=n_classes), 1) / len(given)
     counts = np.zeros((len(given), n_classes), int)
     if paintings.artists is not None:
-        artists = pd.Series(paintings.artists, dtype=object)
-        codes, names = pd.factorize(artists.mask(artists.map(is_unknown_artist)))
+        codes, names = pd.factorize(paintings.artists)
         known = codes >= 0
         by_artist = np.zeros((len(names), n_classes), int)
         np.add.at(by_artist, (codes[known], given[known]), 1)
@@ -399,20 +403,6 @@ def _contradict(evidence, given):
     )
     reached = np.where(evidence >= thresholds, evidence, -1)
     return (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != given)
-
-
-def _find_neighbors(index, paintings, n_neighbors):
-    """Return the rows of the nearest paintings by other artists, -1 for none."""
-    n_known, n = len(index.features_), len(paintings.labels)
-    places = np.arange(n) if n_known == n else paintings.positions
-    if n_known <= places.max():
-        raise ValueError(
-            f"index holds {n_known} paintings, and there are {n} here: fit it on the "
-            "same paintings"
-        )
-    known = PaintingIndex(metric=index.metric)
-    known.fit(index.features_[places], paintings.artists)
-    return known.kneighbors(n_neighbors=n_neighbors, return_distance=False)
 
 
 def _find_copies(paintings, n_jobs, verbose):

@@ -63,7 +63,19 @@ def main():
     for stream in (sys.stdout, sys.stderr):  # file names may be invalid Unicode
         stream.reconfigure(errors="backslashreplace")
     with interrupts.ending_in_order():
-        app()
+        try:
+            app()
+        except SystemExit as end:
+            if end.code == 2:
+                _hint_at_dashes(sys.argv[1:])
+            raise
+
+
+def _hint_at_dashes(arguments):
+    """Print how to pass a file whose name was read as an option."""
+    for name in arguments:
+        if name.startswith("-") and os.path.exists(name):
+            say(f"skart: {name!r} is also a file: if you mean it, pass ./{name}")
 
 
 def _hide_native_output():
@@ -165,6 +177,16 @@ def as_json(result):
     # JSON has no NaN, the recall of a movement without paintings: it becomes null.
     result = json.loads(text, parse_constant=lambda _: None)
     return json.dumps(result, indent=2, ensure_ascii=False)
+
+
+def list_skipped(skipped, folder):
+    """Return a line for each reason in a dict of skipped files; two are named."""
+    lines = []
+    for reason, files in skipped.items():
+        names = ", ".join(os.path.relpath(file, folder) for file in files[:2])
+        rest = f" and {len(files) - 2} more" if len(files) > 2 else ""
+        lines.append(f"skipped, {reason}: {names}{rest}")
+    return lines
 
 
 def _printable(text):

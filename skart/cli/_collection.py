@@ -1,15 +1,21 @@
 """Paintings, folds and weights of several commands."""
 
 import os
+from collections import defaultdict
 
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import Bunch
 
 from skart._utils._validation import visible
-from skart.datasets import list_images, load_catalogue, load_pandora18k
-from skart.datasets._catalogue import find_file
-from skart.datasets._folder import find_artist_in_names, read_folder
+from skart.cli._app import list_skipped
+from skart.datasets import list_images, load_pandora18k
+from skart.datasets._catalogue import find_file, read_catalogue
+from skart.datasets._folder import (
+    IMAGE_EXTENSIONS,
+    find_artist_in_names,
+    read_folder,
+)
 from skart.datasets._pandora18k import is_pandora18k
 from skart.datasets._tables import (
     clean_column,
@@ -21,6 +27,7 @@ from skart.datasets._tables import (
 from skart.evaluation._cross_validation import keep_artists_apart
 from skart.images import find_readable
 from skart.networks import available_backbone
+from skart.report._text import count
 
 # A movement needs paintings to train on, to validate with and to test on.
 LEAST_PAINTINGS = 4
@@ -35,8 +42,8 @@ class Collection:
     were corrected, and is None without corrections; `metadata` has the other columns of
     a table.
 
-    If `labelled` is False, paintings that are not laid out by movement are read without
-    movements: `movements_known` is False then.
+    If `labelled` is False, a folder may hold one movement, and paintings that are not
+    laid out by movement are read without movements: `movements_known` is False then.
     """
 
     def __init__(
@@ -51,9 +58,14 @@ class Collection:
         data = source.path.expanduser()
         self.name = str(data)
         source.check(is_table=data.is_file())
+        if data.is_file() and data.suffix.lower() in IMAGE_EXTENSIONS:
+            raise ValueError(
+                f"{self.name!r} is an image: pass a folder of paintings, or a table of "
+                "them"
+            )
         self.movements_known, self._reason = True, None
         try:
-            bunch = _read(source, data, skip_empty)
+            bunch = _read(source, data, skip_empty, least=2 if labelled else 1)
         except ValueError as error:
             if labelled or source.part or source.movement_column or source.corrections:
                 raise
@@ -75,14 +87,19 @@ class Collection:
         if data.is_file():
             others = bunch.frame.set_index("path").drop(columns=["movement", "artist"])
             self._metadata = others[~others.index.duplicated()]
+        # Copies of a row would be in training and test folds.
+        repeated = frame.duplicated(["path", "movement"])
+        frame, self._n_repeated = frame[~repeated], int(repeated.sum())
         self.corrected = None
         if source.corrections:
             frame = self._correct(frame, source.corrections)
         if on_error == "skip":
             frame = frame[find_readable(frame["path"])]
+            if frame.empty:
+                raise ValueError(f"no image in {self.name!r} can be read")
         self.frame = frame.reset_index(drop=True)
         self.left_out = []
-        if self.movements_known:
+        if labelled:
             self.drop_small(least)
 
     def _correct(self, frame, files):
@@ -160,9 +177,12 @@ class Collection:
 
     def remarks(self):
         """Return lines on the files and movements that are left out."""
-        remarks = [f"skipped: {n} {reason}" for reason, n in self.skipped.items()]
+        remarks = list_skipped(self.skipped, self.name)
         if self._reason:
             remarks.append(f"read without movements: {self._reason}")
+        if self._n_repeated:
+            rows = count(self._n_repeated, "row")
+            remarks.append(f"left out, the same path and movement again: {rows}")
         if self.corrected:
             remarks.append(self.corrected)
         if self.empty:
@@ -178,28 +198,34 @@ class Collection:
         return remarks
 
 
-def _read(source, data, skip_empty):
+def _read(source, data, skip_empty, least):
     """Return the Bunch of a folder, a table or Pandora18K."""
     if data.is_file():
-        return load_catalogue(
+        return read_catalogue(
             data,
             path=source.path_column,
             movement=source.movement_column,
             artist=source.artist_column,
             root=source.root,
+            least=least,
         )
     if source.part is source.artists is None and is_pandora18k(data):
         return load_pandora18k(data, on_mismatch="ignore")
     return read_folder(
-        data, part=source.part, artists=source.artists, skip_empty=skip_empty
+        data,
+        part=source.part,
+        artists=source.artists,
+        skip_empty=skip_empty,
+        least=least,
     )
 
 
 def _read_unlabelled(source, data, error):
     """Return a Bunch of paintings without movements; raise `error` if it has some."""
     if not data.is_file():
-        frame = pd.DataFrame({"path": pd.Series(list_images(data), dtype=object)})
-        return _make_unlabelled(frame, None)
+        skipped = defaultdict(list)
+        paths = pd.Series(list_images(data, skipped), dtype=object)
+        return _make_unlabelled(pd.DataFrame({"path": paths}), None, skipped)
     name = repr(str(data))
     table = clean_names(read_table(data), name)
     columns = find_columns(
@@ -220,10 +246,10 @@ def _read_unlabelled(source, data, error):
     if columns["artist"] is not None:
         artists = clean_column(table[columns["artist"]]).fillna("unknown").to_numpy(str)
     table = table.drop(columns=[name for name in columns.values() if name])
-    return _make_unlabelled(table.assign(path=paths), artists)
+    return _make_unlabelled(table.assign(path=paths), artists, {})
 
 
-def _make_unlabelled(frame, artists):
+def _make_unlabelled(frame, artists, skipped):
     """Return a Bunch of the paintings of a frame."""
     frame = frame.assign(movement=None, artist=artists)
     return Bunch(
@@ -231,7 +257,7 @@ def _make_unlabelled(frame, artists):
         labels=None,
         artists=artists,
         frame=frame,
-        skipped={},
+        skipped=skipped,
     )
 
 
@@ -319,7 +345,10 @@ def make_extractor(model, weights, cache, say, *, on_error="raise"):
         pipe = load_pipeline(model, weights=weights, on_error=on_error, cache=cache)
         if any(isinstance(step, StoredFeatures) for _, step in pipe.steps):
             return pipe[:-1]
-        say(f"{model} has no step of features: those of a pretrained network are used")
+        say(
+            f"{model} is no head on stored features, so features of a pretrained "
+            "network are used"
+        )
         weights = None
     backbone, weights = choose_backbone(None, weights, say)
     features = FeatureExtractor(backbone, weights=weights, layer="style", cache=cache)

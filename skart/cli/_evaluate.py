@@ -46,8 +46,12 @@ def evaluate(
     assessed = assess(model, data, folds, weights, on_error, cache, seed)
     evaluation = assessed.evaluation
     if predictions is not None:
+        from skart.datasets._folder import known_artists
+
         table = assessed.collection.frame.assign(
-            predicted=evaluation.y_pred, confidence=evaluation.confidence
+            artist=lambda frame: known_artists(frame["artist"]),
+            predicted=evaluation.y_pred,
+            confidence=evaluation.confidence,
         )
         table.to_csv(predictions, index=False, errors="backslashreplace")
         say(f"saved {predictions}")
@@ -110,6 +114,7 @@ def _find_new_paintings(pipe, notes, collection, file, cache):
     import numpy as np
 
     from skart.persistence._parts import digest_paintings
+    from skart.report._text import count
 
     known = np.isin(collection.labels, pipe.classes_)
     if not known.any():
@@ -129,8 +134,8 @@ def _find_new_paintings(pipe, notes, collection, file, cache):
         say(f"{reason}, so its pipeline is cross-validated.")
         return None
     if seen.any():
-        n_seen = seen.sum()
-        say(f"left out, since the model was trained on them: {n_seen} paintings")
+        n_seen = count(seen.sum(), "painting")
+        say(f"left out, since the model was trained on them: {n_seen}")
     for movement in np.unique(collection.labels[~known]):
         say(f"left out, a movement that the model doesn't know: {movement}")
     return new
@@ -229,6 +234,8 @@ def _as_json(evaluation, method):
 
 def as_table(evaluation, method):
     """Return metrics, scores of each movement and confusions as text."""
+    from skart.report._text import count
+
     figures = evaluation.metrics.to_frame()
     if evaluation.random_folds is not None:
         figures = evaluation.leakage_gap
@@ -238,7 +245,7 @@ def as_table(evaluation, method):
         columns = (scores[name], scores[f"{name}_low"], scores[f"{name}_high"])
         table[f"{name} %"] = list(map(_with_interval, *columns))
     lines = [
-        *textwrap.wrap(f"{len(evaluation.y_true)} paintings, {method}", 80),
+        *textwrap.wrap(f"{count(len(evaluation.y_true), 'painting')}, {method}", 80),
         "",
         figures.to_string(float_format="{:.3f}".format, na_rep="-"),
         *_describe_intervals(evaluation),

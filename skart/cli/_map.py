@@ -25,7 +25,7 @@ def map(
         "and separates less; or umap, if umap-learn is installed.",
     ) = "tsne",
     title: option(str | None, "Title of the page.") = None,
-    weights: options.Weights = None,
+    weights: options.FeatureWeights = None,
     on_error: options.OnError = "raise",
     cache: options.Cache = options.CACHE,
     seed: options.Seed = 0,
@@ -50,13 +50,15 @@ def map(
 
     from skart.cli._collection import Collection, make_extractor
     from skart.exploration import CollectionMap
+    from skart.report._text import count
 
     predicted = confidence = None
     if model is not None:
         from skart.cli._evaluate import assess
 
         assessed = assess(model, data, None, weights, on_error, cache, seed)
-        say(f"{len(assessed.evaluation.y_true)} paintings, {assessed.method}")
+        n_paintings = count(len(assessed.evaluation.y_true), "painting")
+        say(f"{n_paintings}, {assessed.method}")
         predicted = assessed.evaluation.y_pred
         confidence = assessed.evaluation.confidence
         collection = assessed.collection
@@ -79,6 +81,5 @@ def map(
         metadata=collection.metadata,
         title=title,
     )
-    megabytes = out.stat().st_size / 1e6
-    n_paintings = len(collection.frame)
-    say(f"saved {out}: {n_paintings} paintings, {megabytes:.1f} MB")
+    n_paintings = count(len(collection.frame), "painting")
+    say(f"saved {out}: {n_paintings}, {out.stat().st_size / 1e6:.1f} MB")

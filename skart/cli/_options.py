@@ -45,7 +45,8 @@ class Source:
     corrections: option(
         list[Path] | None,
         "CSV file of corrected movements, as the page of `skart suspects` saves it. "
-        "Several are applied in their order.",
+        "May be given several times; the files are applied in their order.",
+        metavar="FILE",
     ) = None
 
     def __str__(self):
@@ -112,6 +113,12 @@ Weights = option(
     str | None,
     "'imagenet' (the default), 'random', or a file of the network's weights without "
     "the top (.weights.h5).",
+)
+FeatureWeights = option(
+    str | None,
+    "'imagenet' (the default), 'random', or a file of the network's weights without "
+    "the top (.weights.h5). With --model: the file of the pretrained weights, if they "
+    "have been moved since training.",
 )
 ModelWeights = option(
     Path | None,

@@ -4,12 +4,20 @@ import csv
 import io
 import os
 import warnings
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
 from skart.cli import _options as options
-from skart.cli._app import argument, as_json, check_out, command, option, say
+from skart.cli._app import (
+    argument,
+    as_json,
+    check_out,
+    command,
+    list_skipped,
+    option,
+    say,
+)
 
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
@@ -42,8 +50,8 @@ def predict(
     ) = None,
     sort: option(
         Literal["given", "unsure"],
-        "Order of the images: as given, or those first of which the model is least "
-        "sure, by the difference between the two highest probabilities.",
+        "Order of the images: as given, or the least certain predictions first, those "
+        "with the smallest difference between the two highest probabilities.",
     ) = "given",
     html: option(Path | None, "HTML file for a page of images and predictions.") = None,
     data: option(
@@ -56,6 +64,7 @@ def predict(
     artists: _of_data("artists") = None,
     movement_column: _of_data("movement_column") = None,
     artist_column: _of_data("artist_column") = None,
+    corrections: _of_data("corrections") = None,
     force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
@@ -66,8 +75,8 @@ def predict(
     keeps the columns of a table.
 
     With --html and --data, the predictions are explained by examples: training
-    paintings of the predicted movement that are nearest to the image. Those by its own
-    artist are left out if the image is one of them.
+    paintings of the predicted movement that are nearest to the image. If the image is a
+    training painting itself, those by its artist are left out.
 
     Examples
     --------
@@ -89,6 +98,16 @@ def predict(
         check_out(html, force=force, suffix=".html", option="--html")
     elif data is not None:
         raise ValueError("--data is for the page of --html: pass both, or neither")
+    reading = {
+        "--part": part,
+        "--artists": artists,
+        "--movement-column": movement_column,
+        "--artist-column": artist_column,
+        "--corrections": corrections,
+    }
+    for name, value in reading.items():
+        if value is not None and data is None:
+            raise ValueError(f"{name} is for --data: pass both, or neither")
     columns = {}
 
     def read_table(file):
@@ -118,6 +137,7 @@ def predict(
             movement_column=movement_column,
             artist_column=artist_column,
             root=root if data.is_file() else None,
+            corrections=corrections,
         )
         _write_page(html, model, source, predictions, failures, weights, cache)
         say(f"saved {html}")
@@ -245,6 +265,8 @@ def _explain(model, source, predictions, weights, cache):
             "one, which returns no features. Leave --data out, or pass the model"
         )
     collection = Collection(source, least=1)
+    for remark in collection.remarks():
+        say(remark)
     known = (model_info(model)["notes"] or {}).get("digests")
     if known is None:
         say(
@@ -261,7 +283,7 @@ def _explain(model, source, predictions, weights, cache):
         collection.frame = collection.frame[trained].reset_index(drop=True)
     extractor = make_extractor(model, weights, cache, say, on_error="blank")
     index = PaintingIndex().fit(
-        extract_features(extractor, collection.paths)[0], collection.groups
+        extract_features(extractor, collection.paths)[0], artists=collection.groups
     )
     movements = np.array([ranked[0][0] for ranked in predictions.values()])
     found = index.kneighbors(
@@ -289,10 +311,10 @@ def list_folder(folder):
     """Return the images in a folder, and show what is skipped."""
     from skart.datasets import list_images  # not needed for single files
 
-    skipped = Counter()
+    skipped = defaultdict(list)
     paths = list_images(folder, skipped)
-    for reason, n in skipped.items():
-        say(f"skipped: {n} {reason}")
+    for line in list_skipped(skipped, folder):
+        say(line)
     return paths
 
 
@@ -305,6 +327,11 @@ def _read_table(file, path_column, root):
     table = table[table[column].notna()]
     folder = file.parent if root is None else root.expanduser()
     paths = [str(folder / os.path.expanduser(path)) for path in table[column]]
+    if paths and not any(map(os.path.exists, paths)):
+        raise FileNotFoundError(
+            f"none of the files in {str(file)!r} exists, the first is {paths[0]!r}. If "
+            "paths refer to another folder, pass --root."
+        )
     rows = table.drop(columns=column).astype(object).fillna("").to_dict("records")
     return dict(zip(paths, rows, strict=True))
 

@@ -37,6 +37,7 @@ def report(
     """
     check_out(out, force=force, suffix=".html")
 
+    from skart.audit._label_issues import make_index
     from skart.datasets._pandora18k import periods_of
     from skart.report import write_report
 
@@ -53,16 +54,6 @@ def report(
         periods=periods_of(assessed.evaluation.classes),
         skipped=collection.skipped,
         description=f"{name}: {assessed.method}.",
-        index=_make_index(assessed.pipe, collection),
+        index=make_index(assessed.pipe, collection.paths),
     )
     return f"saved {out}"
-
-
-def _make_index(pipe, collection):
-    """Return an index of the model's features, or None if it has none."""
-    from skart.exploration import PaintingIndex
-    from skart.features._stored import StoredFeatures
-
-    if not any(isinstance(step, StoredFeatures) for _, step in pipe.steps):
-        return None
-    return PaintingIndex(pipe[:-1]).fit(collection.paths, collection.groups)

@@ -37,12 +37,7 @@ def similar(
         "features of a pretrained network.",
         metavar="FILE",
     ) = None,
-    weights: options.Weights = None,
-    on_error: option(
-        Literal["raise", "skip"],
-        "If images of the collection can't be decoded: list them and stop (raise), or "
-        "leave them out (skip).",
-    ) = "raise",
+    weights: options.FeatureWeights = None,
     cache: options.Cache = options.CACHE,
     force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
@@ -52,7 +47,8 @@ def similar(
     Paintings by the artist of an image are left out, if it is known: else most of the
     paintings would be by that artist. Similarity is the cosine of two vectors of
     features: 1 for equal images. Images that can't be read are listed, the others are
-    answered, and the exit status is 1.
+    answered, and the exit status is 1. Unreadable paintings of the collection are
+    listed and left out.
 
     Examples
     --------
@@ -82,15 +78,15 @@ def similar(
     if artist is not None:
         _check_artist(artist, collection)
     paths = list_paths(images)
-    blank = "raise" if on_error == "raise" else "blank"
-    extractor = make_extractor(model, weights, cache, say, on_error=blank)
+    extractor = make_extractor(model, weights, cache, say, on_error="blank")
     features, failures = extract_features(extractor, collection.paths)
     if failures:
         say(f"left out, since they can't be read:\n{format_failures(failures)}")
         kept = ~collection.frame["path"].isin(failures).to_numpy()
+        if not kept.any():
+            raise ValueError(f"no image in {collection.name!r} can be read")
         collection.frame, features = collection.frame[kept], features[kept]
-    index = PaintingIndex().fit(features, collection.groups)
-    extractor[0].set_params(on_error="blank")
+    index = PaintingIndex().fit(features, artists=collection.groups)
     features, failures = extract_features(extractor, paths)
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
@@ -135,16 +131,20 @@ def extract_features(extractor, paths):
 
 def list_neighbors(distances, indices, collection):
     """Return the neighbours of an image, each a dict."""
-    known = collection.artists_known
+    from skart.datasets._folder import known_artists
+
     rows = collection.frame.iloc[indices[indices >= 0]]
+    artists = known_artists(rows["artist"])
     return [
         {
             "path": row.path,
             "movement": row.movement if collection.movements_known else None,
-            "artist": row.artist if known else None,
+            "artist": artist,
             "similarity": 1 - distance.item(),
         }
-        for row, distance in zip(rows.itertuples(), distances, strict=False)
+        for row, artist, distance in zip(
+            rows.itertuples(), artists, distances, strict=False
+        )
     ]
 
 
@@ -203,7 +203,7 @@ def _as_table(paths, neighbors, failures, collection):
     columns = ["movement"] if collection.movements_known else []
     columns += ["artist"] if collection.artists_known else []
     widths = {
-        column: min(20, max((len(visible(one[column])) for one in found), default=0))
+        column: max((len(_cut(one[column], 20)) for one in found), default=0)
         for column in columns
     }
     rest = _WIDTH - 9 - sum(width + 2 for width in widths.values())
@@ -227,7 +227,7 @@ def _cut(text, width, *, from_left=False):
     """Return text of at most `width` characters, with an ellipsis for what is cut."""
     from skart._utils._validation import visible
 
-    text = visible(text)
+    text = "" if text is None else visible(text)
     if len(text) <= width:
         return text
     return f"…{text[1 - width :]}" if from_left else f"{text[: width - 1]}…"

@@ -20,6 +20,7 @@ def suggest(
         list[Path] | None,
         "Table (CSV, Excel or Parquet) of the paintings labelled so far, with columns "
         "path and movement; relative paths refer to DIR. May be given several times.",
+        metavar="FILE",
     ) = None,
     n: option(int, "Number of paintings.", "-n", min=1) = 20,
     path_column: option(str | None, "Column of the paths in a table.") = None,
@@ -30,7 +31,7 @@ def suggest(
         "pretrained network.",
         metavar="FILE",
     ) = None,
-    weights: options.ModelWeights = None,
+    weights: options.FeatureWeights = None,
     cache: options.Cache = options.CACHE,
     seed: options.Seed = 0,
     html: option(
@@ -41,13 +42,13 @@ def suggest(
 ):
     """Suggest the paintings to label next.
 
-    A logistic regression is trained on the labelled paintings. Of the others in DIR,
-    those are suggested of which it is uncertain and which differ from each other,
-    with its three most probable movements. Without labels of two movements, different
-    paintings are suggested that represent the folder.
+    A logistic regression is trained on the labelled paintings. The suggested ones are
+    those that it is uncertain about, chosen to differ from each other, with their three
+    most probable movements. Without labels of two movements, the suggested paintings
+    represent the folder.
 
-    The CSV format has the columns path, movement and artist to fill in, and what the
-    model predicts. A table that is filled in is passed as --labelled in the next
+    The CSV format has the columns path, movement and artist to fill in, and columns of
+    the predictions. A table that is filled in is passed as --labelled in the next
     round. Paintings whose movement is left blank are not suggested again. With --html,
     they are labelled on a page, which saves such a table.
 

@@ -9,7 +9,7 @@ from skart.cli._app import as_json, check_out, command, option, say
 from skart.cli._evaluate import assess, cross_validate
 
 _N_FOLDS = 4
-_LEAST_SHOWN = 20  # without --number
+_LEAST_SHOWN = 20  # without -n
 _LISTS = "neighbors", "neighbor_movements", "duplicates", "duplicate_movements"
 
 
@@ -24,9 +24,8 @@ def suspects(
     ) = None,
     n: option(
         int | None,
-        "Number of paintings, the most suspect first. Default: 20, or all whose labels "
-        "contradict the evidence, if they are more.",
-        "--number",
+        "Number of paintings, the most suspect first. Default: 20, or all that are "
+        "marked as wrong, if these are more.",
         "-n",
         min=1,
     ) = None,
@@ -45,10 +44,10 @@ def suspects(
 ):
     """Find labels that are probably wrong, and decide on them on a page.
 
-    A label is suspect if a model that was not trained on the painting expects another
-    one, and if the artist's other paintings have another one. No file is changed: the
-    page saves decisions as a CSV file, which `skart train` and other commands take by
-    --corrections.
+    A label is suspect if a model that was not trained on the painting predicts another
+    one, and more so if the artist's other paintings have that one. No file is changed:
+    the page saves decisions as a CSV file, which `skart train` and other commands take
+    by --corrections.
 
     Examples
     --------
@@ -58,15 +57,15 @@ def suspects(
 
         skart suspects paintings/ --model model.skart -n 20 --csv suspects.csv
     """
-    files = {"--csv": csv, "--html": html}
-    files = {name: file for name, file in files.items() if file is not None}
-    for name, file in files.items():
-        check_out(file, force=force, option=name)
-    if csv is not None and csv == html:
-        raise ValueError("--csv and --html name the same file. Name different files.")
+    if html is not None:
+        check_out(html, force=force, suffix=".html", option="--html")
+    if csv is not None:
+        check_out(csv, force=force, suffix=".csv", option="--csv")
 
     from skart.audit import find_label_issues
     from skart.audit._label_issues import make_index
+    from skart.datasets._folder import known_artists
+    from skart.report._text import count
 
     evaluation, collection, pipe = _evaluate(
         data, model, weights, on_error, cache, seed
@@ -85,7 +84,7 @@ def suspects(
     names = _name_files(collection)
     named.insert(0, "path", names[chosen["position"]])
     if artists is not None:
-        named.insert(1, "artist", artists[chosen["position"]])
+        named.insert(1, "artist", known_artists(artists[chosen["position"]]))
     for column in ("neighbors", "duplicates"):
         named[column] = [names[list(places)].tolist() for places in named[column]]
     if html is not None:
@@ -108,7 +107,7 @@ def suspects(
         return _as_csv(named)
     if format == "json":
         return as_json(named.to_dict("records"))
-    text = _as_text(named, len(table), n_issues)
+    text = _as_text(named, count(len(table), "painting"), n_issues)
     if html is None:
         text += "\n\nto decide on them: pass --html suspects.html"
     return text
@@ -166,7 +165,7 @@ def _as_text(table, n_tested, n_issues):
     from skart._utils._validation import visible
 
     lines = [
-        f"{n_tested} paintings, the most suspect labels first",
+        f"{n_tested}, the most suspect labels first",
         f"! wrong by confident learning, which is cautious: {n_issues}; look at the "
         "others, too",
     ]

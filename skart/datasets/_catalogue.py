@@ -88,6 +88,21 @@ def load_catalogue(
     >>> paintings.labels.tolist()
     ['Op Art', 'Pop Art']
     """
+    return read_catalogue(
+        table,
+        path=path,
+        movement=movement,
+        artist=artist,
+        root=root,
+        sep=sep,
+        encoding=encoding,
+    )
+
+
+def read_catalogue(
+    table, *, path, movement, artist, root, sep=None, encoding="utf-8-sig", least=2
+):
+    """Load a table of at least `least` movements."""
     is_file = not isinstance(table, pd.DataFrame)
     name, folder = "the catalogue", Path()
     if is_file:
@@ -134,7 +149,7 @@ def load_catalogue(
     if is_file:
         others = others.apply(as_numbers)
     frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)
-    return make_bunch(frame, name, skipped={})
+    return make_bunch(frame, name, least=least, skipped={})
 
 
 def find_file(folder, text):

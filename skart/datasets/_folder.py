@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import warnings
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -45,7 +45,7 @@ def load_image_folder(root, *, part=None, artists=None):
 
     The level of the artists may be left out, for all paintings or for some. Images are
     neither decoded nor copied. Hidden files, empty files, files of other types and
-    folders of thumbnails are skipped and counted.
+    folders of thumbnails are skipped and listed.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def load_image_folder(root, *, part=None, artists=None):
             The movements, sorted.
         frame : DataFrame of shape (n_paintings, 3)
             Columns path, movement and artist; missing where the artist is unknown.
-        skipped : dict of str to int
-            Number of skipped files for each reason.
+        skipped : dict of str to list of str
+            Skipped files and folders for each reason.
 
     Raises
     ------
@@ -131,23 +131,26 @@ def load_image_folder(root, *, part=None, artists=None):
     return paintings
 
 
-def read_folder(root, *, part=None, artists=None, skip_empty=False):
-    """Load a folder; if `skip_empty`, list movements without images in `empty`."""
+def read_folder(root, *, part=None, artists=None, skip_empty=False, least=2):
+    """Load a folder of at least `least` movements.
+
+    If `skip_empty`, movements without images are listed in `empty`.
+    """
     root = Path(root).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"there is no folder {str(root)!r}. {_LAYOUT}")
     if not root.is_dir():
         raise NotADirectoryError(f"{str(root)!r} is a file, not a folder. {_LAYOUT}")
-    skipped = Counter()
+    skipped = defaultdict(list)
     found, parts = _choose_part(root, list(_walk(root, skipped)), part)
     n_levels = 0 if parts is None else 1
     found_below = [(path, folders[n_levels:]) for path, folders in found]
     rows = [(path, *names, None)[:3] for path, names in found_below if names]
-    n_loose = len(found) - len(rows)
-    if n_loose:
-        skipped["outside a movement"] = n_loose
+    loose = [path for path, names in found_below if not names]
+    if loose:
+        skipped["outside a movement"] = loose
     if not rows:
-        others = f", but {n_loose} outside of them" if n_loose else ""
+        others = f", but {len(loose)} outside of them" if loose else ""
         raise ValueError(
             f"{str(root)!r} has no images in folders of movements{others}. {_LAYOUT}"
         )
@@ -164,7 +167,7 @@ def read_folder(root, *, part=None, artists=None, skip_empty=False):
         movements = set(frame["movement"])
         empty = [
             entry.name
-            for entry in visible_entries(root, Counter())
+            for entry in visible_entries(root)
             if _kind(entry) == "folder" and entry.name not in movements
         ]
         if empty and not skip_empty:
@@ -176,7 +179,8 @@ def read_folder(root, *, part=None, artists=None, skip_empty=False):
     elif part == "all":
         frame["part"] = [folders[0] for _, folders in found if len(folders) > n_levels]
         more["parts"] = frame["part"].to_numpy(dtype=str)
-    return make_bunch(frame, str(root), f" {_LAYOUT}", skipped=dict(skipped), **more)
+    more["skipped"] = dict(skipped)
+    return make_bunch(frame, repr(str(root)), f" {_LAYOUT}", least, **more)
 
 
 def find_artist_in_names(paintings):
@@ -200,8 +204,8 @@ def list_images(root, skipped=None):
     ----------
     root : str or path
         Folder to search.
-    skipped : collections.Counter, default=None
-        Counter to which the number of skipped files is added for each reason.
+    skipped : collections.defaultdict of list, default=None
+        Dictionary to which skipped files and folders are added for each reason.
 
     Returns
     -------
@@ -219,14 +223,14 @@ def list_images(root, skipped=None):
     load_image_folder : Load movements and artists as well.
     """
     root = Path(root).expanduser()
-    found = _walk(root, Counter() if skipped is None else skipped)
+    found = _walk(root, defaultdict(list) if skipped is None else skipped)
     paths = [path for path, _ in found]
     if not paths:
         raise ValueError(f"{str(root)!r} has no images")
     return paths
 
 
-def make_bunch(frame, name, hint="", **more):
+def make_bunch(frame, name, hint="", least=2, **more):
     """Return the Bunch of a frame that was read from `name`, with `more` entries."""
     if frame.empty:
         raise ValueError(f"{name} has no paintings")
@@ -237,7 +241,7 @@ def make_bunch(frame, name, hint="", **more):
     if labels.dtype.kind not in "iub":
         labels = labels.astype(str)
     target_names = np.unique(labels).tolist()
-    if len(target_names) < 2:
+    if len(target_names) < least:
         raise ValueError(
             f"{name} has one movement only, {target_names[0]!r}; at least two are "
             f"required.{hint}"
@@ -256,6 +260,13 @@ def make_bunch(frame, name, hint="", **more):
         frame=frame,
         **more,
     )
+
+
+def known_artists(artists):
+    """Return artists as an array of objects, None where they are unknown."""
+    artists = pd.Series(artists, dtype=object)
+    unknown = artists.isna() | artists.map(is_unknown_artist).astype(bool)
+    return np.where(unknown, None, artists)
 
 
 def is_unknown_artist(name):
@@ -330,7 +341,7 @@ def _walk(folder, skipped, names=(), parents=frozenset()):
     """Yield the path of each image and the names of its folders below the root."""
     real = os.path.realpath(folder)
     if real in parents:
-        skipped["link to a folder around it"] += 1
+        skipped["link to a folder around it"].append(os.fspath(folder))
         return
     for entry in visible_entries(folder, skipped):
         kind = _kind(entry)
@@ -339,18 +350,19 @@ def _walk(folder, skipped, names=(), parents=frozenset()):
         elif kind == "image":
             yield entry.path, names
         else:
-            skipped[kind] += 1
+            skipped[kind].append(entry.path)
 
 
-def visible_entries(folder, skipped):
-    """Return the entries of a folder sorted by name; count hidden ones in `skipped`."""
+def visible_entries(folder, skipped=None):
+    """Return the entries of a folder sorted by name; add hidden ones to `skipped`."""
+    skipped = defaultdict(list) if skipped is None else skipped
     visible = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
-                skipped["hidden"] += 1
+                skipped["hidden"].append(entry.path)
             elif _SERVICE.fullmatch(entry.name):
-                skipped["of a program or device"] += 1
+                skipped["of a program or device"].append(entry.path)
             else:
                 visible.append(entry)
     return sorted(visible, key=lambda entry: entry.name)

@@ -3,7 +3,6 @@
 import os
 import re
 import warnings
-from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -121,7 +120,7 @@ def is_pandora18k(root):
     """Return whether all folders in `root` are named ``NN_`` and a movement."""
     if not os.path.isdir(root):
         return False
-    entries = visible_entries(root, Counter())
+    entries = visible_entries(root)
     folders = [entry.name for entry in entries if entry.is_dir()]
     return bool(folders) and all(
         re.match(r"\d\d_", name) and _find_movement(name) for name in folders

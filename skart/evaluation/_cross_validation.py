@@ -288,7 +288,7 @@ def _cross_validate(
         classes=classes,
         groups=None if groups is None else groups[tested],
         folds=folds[tested],
-        tested=np.flatnonzero(tested),
+        tested=tested,
         fold_scores=fold_scores,
         random_state=random_state,
     )

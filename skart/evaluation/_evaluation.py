@@ -45,9 +45,9 @@ class Evaluation:
         Index of the fold in which each painting was tested; None for a test set.
     random_folds : Evaluation, default=None
         Evaluation of the same classifier with random folds.
-    tested : array-like of int, shape (n_paintings,), default=None
-        Position of each painting among those passed to :func:`evaluate`. If None, all
-        were tested.
+    tested : array-like of bool, shape (n_passed,), default=None
+        Mask of the paintings among those passed to :func:`evaluate`. If None, all were
+        tested.
     fold_scores : DataFrame, default=None
         Additional scores, one row per fold.
     random_state : int, default=0
@@ -63,7 +63,9 @@ class Evaluation:
         Probability of the predicted movement.
     classes : ndarray of shape (n_classes,)
         Movements, sorted.
-    groups, folds, random_folds, tested, fold_scores
+    tested : ndarray of int, shape (n_paintings,)
+        Position of each painting among those passed to :func:`evaluate`.
+    groups, folds, random_folds, fold_scores
         See Parameters.
 
     See Also
@@ -99,7 +101,10 @@ class Evaluation:
         self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)
         self.random_folds = random_folds
-        self.tested = np.arange(len(self.y_true)) if tested is None else tested
+        tested = np.full(len(self.y_true), True) if tested is None else tested
+        if np.asarray(tested).dtype != bool:
+            raise ValueError(f"tested must be a mask of bool; got {tested!r}")
+        self.tested, self._n_passed = np.flatnonzero(tested), len(tested)
         self.fold_scores = fold_scores
         self._random_state = random_state
         if probabilities is None and y_pred is None:
@@ -115,7 +120,7 @@ class Evaluation:
             if y_pred is None:
                 y_pred = self.classes[self.probabilities.argmax(axis=1)]
             self.y_pred = np.asarray(y_pred)
-        check_consistent_length(self.y_true, self.y_pred, folds)
+        check_consistent_length(self.y_true, self.y_pred, folds, self.tested)
         if len(np.unique(self.classes)) < len(self.classes):
             raise ValueError(f"classes hold one twice: {self.classes.tolist()}")
         for name in ("y_true", "y_pred"):
@@ -303,7 +308,7 @@ class Evaluation:
         Returns
         -------
         table : DataFrame, a row for each painting
-            ``position``, that in the evaluation; ``movement`` (true), ``predicted``
+            ``position``, the row in the evaluation; ``movement`` (true), ``predicted``
             and its ``confidence``; ``runner_up``, the most probable of the other
             movements; and ``margin``, the difference between the probabilities of
             ``predicted`` and ``runner_up``, smallest first.
@@ -339,8 +344,8 @@ class Evaluation:
         table : DataFrame, a row for each artist
             ``paintings``; ``movements``, their true ones, the most frequent first,
             joined by commas; ``accuracy``; ``mistakes``, their number; and ``mistake``,
-            the movement most often predicted in error, None without mistakes. Artists
-            with most mistakes come first; paintings by unknown artists are left out.
+            the movement most often predicted in error, None without mistakes. The
+            artists with the most mistakes come first; unknown artists are left out.
 
         Raises
         ------

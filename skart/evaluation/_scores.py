@@ -68,7 +68,7 @@ def compute_coverage(correct, confidence):
 
 
 def find_runner_up(probabilities, predicted):
-    """Return the most probable class but the predicted one, and how far it is behind.
+    """Return the most probable other class, and by how much it is less probable.
 
     The difference is negative if another class than the most probable is predicted.
     """
@@ -104,4 +104,5 @@ def _by_frequency(names):
 
 
 def _join_by_frequency(names):
+    """Return the different names as one text, the most frequent first."""
     return ", ".join(map(str, _by_frequency(names)))

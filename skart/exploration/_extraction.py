@@ -1,34 +1,35 @@
 """Features of paintings: computed by an extractor, or given."""
 
+import os
+
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._validation import HasMethods
 from skart.features import FeatureExtractor
 from skart.images import ImageLoader
 
-# Of the parameter `extractor`.
+# Constraints of the parameter `extractor`.
 EXTRACTOR = [HasMethods(["fit_transform", "transform"]), None]
 
 
-def fit_extractor(extractor, X):
-    """Return a fitted clone of the `extractor` parameter, and the features of X."""
+def fit_extractor(extractor, X, y=None):
+    """Return the `extractor` parameter, fitted, and the features of X."""
     if extractor is None:
         return None, check_features(X)
-    if isinstance(extractor, Pipeline) and is_classifier(extractor):
-        raise TypeError(
-            "extractor must return features, and this Pipeline ends in a classifier: "
-            "pass pipe[:-1]"
-        )
-    extractor = clone(extractor)
     if isinstance(extractor, FeatureExtractor) and not _are_images(X):
         from skart.features._backbone import default_size
 
         loader = ImageLoader(default_size(extractor.backbone))
         extractor = Pipeline([("load", loader), ("features", extractor)])
-    return extractor, check_features(extractor.fit_transform(X))
+    if _is_fitted(extractor):
+        return extractor, extract(extractor, X)
+    extractor = clone(extractor)
+    return extractor, check_features(extractor.fit_transform(X, y))
 
 
 def extract(extractor, X):
@@ -41,6 +42,27 @@ def check_features(features):
     return check_array(features, dtype=[np.float32, np.float64], ensure_min_features=1)
 
 
+def are_paths(X):
+    """Return whether all elements of X are paths."""
+    return getattr(X, "ndim", 1) == 1 and all(
+        isinstance(path, (str, os.PathLike)) for path in X
+    )
+
+
 def _are_images(X):
     """Return whether X holds pixels, not paths."""
     return len(getattr(X, "shape", ())) == 4
+
+
+def _is_fitted(extractor):
+    """Return whether a transformer, or each step of a Pipeline, can transform."""
+    if isinstance(extractor, Pipeline):
+        return all(
+            step in (None, "passthrough") or _is_fitted(step)
+            for _, step in extractor.steps
+        )
+    try:
+        check_is_fitted(extractor)
+    except NotFittedError:
+        return False
+    return True

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.utils import check_consistent_length, gen_batches
+from sklearn.utils import check_consistent_length, column_or_1d, gen_batches
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -19,16 +19,17 @@ _ROUNDING = 1e-5
 
 
 class PaintingIndex(BaseEstimator):
-    """Nearest paintings, by default of other artists only.
+    """Index of nearest paintings, by default of those by other artists.
 
-    The paintings most similar to a painting are mostly by its own artist. Those by
-    other artists show what it shares with a movement.
+    The paintings most similar to a painting are often by the same artist. Similar ones
+    by other artists show what the painting shares with a movement.
 
     Parameters
     ----------
     extractor : transformer or Pipeline, default=None
-        From paintings to features: a :class:`~skart.FeatureExtractor`, or a Pipeline
-        such as ``pipe[:-1]``. If None, X holds features.
+        Computes features: a :class:`~skart.FeatureExtractor`, or a Pipeline such as
+        ``pipe[:-1]``. If it is fitted, it is used as it is; otherwise, `fit` fits a
+        clone. If None, X holds features.
     metric : {"cosine", "euclidean"}, default="cosine"
         Distance of features. A cosine distance is between 0 and 2, and 1 minus the
         distance is the similarity.
@@ -39,7 +40,7 @@ class PaintingIndex(BaseEstimator):
     ----------
     features_ : ndarray of shape (n_paintings, n_features)
         Features of the paintings.
-    artists_ : ndarray of shape (n_paintings,) or None
+    artists_ : ndarray of object, shape (n_paintings,), or None
         Artists; None if they were not passed.
     extractor_ : transformer or None
         Fitted extractor.
@@ -64,7 +65,7 @@ class PaintingIndex(BaseEstimator):
     >>> from skart.exploration import PaintingIndex
     >>> features = [[1.0, 0.0], [1.0, 0.1], [1.0, 0.3], [0.0, 1.0]]
     >>> artists = ["Monet", "Monet", "Sisley", "Malevich"]
-    >>> index = PaintingIndex().fit(features, artists)
+    >>> index = PaintingIndex().fit(features, artists=artists)
     >>> distances, indices = index.kneighbors(n_neighbors=1)
     >>> indices.ravel()
     array([2, 2, 1, 2])
@@ -83,7 +84,7 @@ class PaintingIndex(BaseEstimator):
         self.metric = metric
         self.verbose = verbose
 
-    def fit(self, X, artists=None):
+    def fit(self, X, artists=None, *, y=None):
         """Compute the features of the paintings, or read them from the store.
 
         Parameters
@@ -94,20 +95,27 @@ class PaintingIndex(BaseEstimator):
         artists : array-like of shape (n_paintings,), default=None
             Artists. Unknown ones may be missing values or names such as "unknown" and
             "anonymous"; each is treated as a different person.
+        y : array-like of shape (n_paintings,), default=None
+            Movements, for supervised steps of an extractor that is not fitted.
 
         Returns
         -------
         self : PaintingIndex
             Fitted index.
+
+        Raises
+        ------
+        ValueError
+            If the features are not a finite 2-D array, or lengths differ.
         """
         validate_params(self)
-        self.extractor_, self.features_ = fit_extractor(self.extractor, X)
-        check_consistent_length(self.features_, artists)
+        self.extractor_, self.features_ = fit_extractor(self.extractor, X, y)
+        check_consistent_length(self.features_, y, artists)
         self.n_features_in_ = self.features_.shape[1]
-        self.artists_ = None if artists is None else _as_objects(artists)
+        self.artists_ = as_objects(artists)
         self._codes = np.full(len(self.features_), -1)
         if artists is not None:
-            self._codes = _encode_artists(self.artists_)
+            self._codes = pd.factorize(hide_unknown(artists))[0]
         self._lengths = _compute_lengths(self.features_)
         return self
 
@@ -129,18 +137,19 @@ class PaintingIndex(BaseEstimator):
         Parameters
         ----------
         X : array-like, default=None
-            Paintings, as `fit` takes them. If None, the fitted paintings.
+            Paintings, in the form that was passed to `fit`. If None, the fitted
+            paintings.
         n_neighbors : int, default=5
-            Number of neighbours. If fewer are left, the rest of a row has the index -1
-            and the distance inf.
+            Number of neighbours. If there are fewer, the row is filled with the index
+            -1 and the distance inf.
         other_artists : bool, default=True
             If True, exclude paintings by the artist of a query. Paintings of unknown
             artists are not excluded.
         return_distance : bool, default=True
             If True, return the distances as well.
         artists : array-like of shape (n_queries,), default=None
-            Artists of X, None or "unknown" for those that are not known. If None, only
-            recognized paintings have an artist.
+            Artists of X; unknown ones may be None or "unknown". If None, only the
+            artists of fitted paintings are known.
         among : array-like of bool, shape (n_paintings,) or (n_queries, n_paintings), \
                 default=None
             Fitted paintings that may be neighbours, for all queries or for each. If
@@ -156,8 +165,9 @@ class PaintingIndex(BaseEstimator):
         Raises
         ------
         ValueError
-            If `artists` is passed and `fit` got none, or if the number of features or
-            the shape of `among` is another than that of the fitted paintings.
+            If `artists` is passed and the index was fitted without artists, or if the
+            number of features or the shape of `among` does not match the fitted
+            paintings.
         """
         check_is_fitted(self)
         n_neighbors = check_count("n_neighbors", n_neighbors)
@@ -183,7 +193,7 @@ class PaintingIndex(BaseEstimator):
                 else:
                     itself = np.nonzero(self._are_equal(features[part], block))
                 block[itself] = np.inf
-                if other_artists:
+                if other_artists and self.artists_ is not None:
                     self._exclude_artists(block, itself, codes[part])
                 if among is not None:
                     block[~among[part]] = np.inf
@@ -211,10 +221,10 @@ class PaintingIndex(BaseEstimator):
             return np.full(n_queries, -1)
         if self.artists_ is None:
             raise ValueError(
-                "artists can't be told from those of the fitted paintings: pass the "
-                "artists to fit, too"
+                "artists can't be compared, because the index was fitted without "
+                "artists: pass artists to fit as well"
             )
-        artists = _as_objects(artists)
+        artists = as_objects(artists)
         if len(artists) != n_queries:
             raise ValueError(
                 f"artists must have one entry for each of {n_queries} queries; got "
@@ -263,21 +273,23 @@ class PaintingIndex(BaseEstimator):
     def _exclude_artists(self, distances, itself, codes):
         """Exclude paintings by the artists of queries, passed or recognized."""
         rows, columns = itself
-        known = {*enumerate(codes), *zip(rows, self._codes[columns], strict=True)}
-        for row, code in known:
-            if code >= 0:
-                distances[row, self._codes == code] = np.inf
+        excluded = np.zeros((len(distances), self._codes.max() + 2), bool)
+        excluded[rows, self._codes[columns]] = True
+        excluded[np.arange(len(distances)), codes] = True
+        excluded[:, -1] = False  # of unknown artists, whose code is -1
+        distances[excluded[:, self._codes]] = np.inf
 
 
-def _as_objects(artists):
-    """Return artists as an array of objects."""
-    return np.asarray(pd.Series(artists, dtype=object))
+def as_objects(values):
+    """Return names as a 1-D array of objects, or None."""
+    return None if values is None else column_or_1d(values, dtype=object)
 
 
-def _encode_artists(artists):
-    """Return a code for each artist, -1 for unknown ones."""
-    names = pd.Series(artists, dtype=object)
-    return pd.factorize(names.mask(names.isna() | names.map(is_unknown_artist)))[0]
+def hide_unknown(artists):
+    """Return artists as an array of objects, None for unknown ones."""
+    artists = as_objects(artists)
+    unknown = [pd.isna(name) or is_unknown_artist(name) for name in artists]
+    return np.where(unknown, None, artists)
 
 
 def _compute_lengths(features):

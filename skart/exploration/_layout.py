@@ -42,7 +42,7 @@ def check_layout(layout, n_paintings):
 
 def compute_layout(features, layout, random_state, verbose):
     """Return places of paintings, (n, 2), by a key of `_LAYOUTS`."""
-    # Of unit length, so that distances are those of PaintingIndex.
+    # Of unit length, so that only directions count, as in cosine distances.
     features = normalize(StandardScaler().fit_transform(features))
     if np.ptp(features, axis=0).max() < 1e-6:  # they are all alike
         return np.zeros((len(features), 2), np.float32)

@@ -1,8 +1,6 @@
 """The map of a collection."""
 
-import os
-
-import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
@@ -16,8 +14,8 @@ from skart._utils._validation import (
     validate,
     validate_params,
 )
-from skart.exploration._extraction import EXTRACTOR
-from skart.exploration._index import PaintingIndex
+from skart.exploration._extraction import EXTRACTOR, are_paths
+from skart.exploration._index import PaintingIndex, as_objects
 from skart.exploration._layout import check_layout, compute_layout, make_grid
 
 
@@ -30,8 +28,9 @@ class CollectionMap(BaseEstimator):
     Parameters
     ----------
     extractor : transformer or Pipeline, default=None
-        From paintings to features: a :class:`skart.FeatureExtractor`, or a Pipeline
-        such as ``pipe[:-1]``. If None, X holds features, such as the ``features_`` of a
+        Computes features: a :class:`skart.FeatureExtractor`, or a Pipeline such as
+        ``pipe[:-1]``. If it is fitted, it is used as it is; otherwise, `fit` fits a
+        clone. If None, X holds features, such as the ``features_`` of a
         :class:`PaintingIndex`.
     layout : {"tsne", "pca", "umap"}, default="tsne"
         How places are computed. "tsne" is t-SNE [1]_ that starts from PCA [2]_; for
@@ -47,7 +46,7 @@ class CollectionMap(BaseEstimator):
     Attributes
     ----------
     embedding_ : ndarray of shape (n_paintings, 2)
-        Places.
+        Places of the paintings in the plane.
     grid_ : ndarray of int, shape (n_paintings, 2)
         Column and row of each painting in a grid without gaps, in which near paintings
         are near as well.
@@ -96,7 +95,7 @@ class CollectionMap(BaseEstimator):
         "extractor": EXTRACTOR,
         "layout": [StrOptions({"tsne", "pca", "umap"})],
         "random_state": [Interval(Integral, 0, None, closed="left")],
-        "verbose": ["boolean"],
+        "verbose": ["verbose"],
     }
 
     def __init__(self, extractor=None, *, layout="tsne", random_state=0, verbose=True):
@@ -132,12 +131,12 @@ class CollectionMap(BaseEstimator):
         check_consistent_length(X, y, artists)
         layout = check_layout(self.layout, len(X))
         self.index_ = PaintingIndex(self.extractor, verbose=self.verbose)
-        self.index_.fit(X, artists)
+        self.index_.fit(X, artists, y=y)
         self.paths_ = None
-        if self.extractor is not None and _are_paths(X):
+        if self.extractor is not None and are_paths(X):
             self.paths_ = check_paths("X", X)
-        self.movements_ = _as_objects(y)
-        self.artists_ = _as_objects(artists)
+        self.movements_ = as_objects(y)
+        self.artists_ = self.index_.artists_
         self.layout_ = layout
         self.embedding_ = compute_layout(
             self.index_.features_, layout, self.random_state, self.verbose
@@ -153,7 +152,7 @@ class CollectionMap(BaseEstimator):
         predicted=None,
         confidence=None,
         metadata=None,
-        title=None,
+        title="Map of paintings",
         thumbnail_size=None,
         n_neighbors=4,
     ):
@@ -172,18 +171,19 @@ class CollectionMap(BaseEstimator):
             Unreadable ones are shown grey.
         predicted : array-like of shape (n_paintings,), default=None
             Predicted movements, out of fold or by a model that has not seen the
-            paintings. If given, paintings can be filtered by right and wrong.
+            paintings. If movements are known, paintings can be filtered by right and
+            wrong.
         confidence : array-like of shape (n_paintings,), default=None
             Probabilities of the predicted movements.
         metadata : DataFrame of n_paintings rows, default=None
             More to show, a row for each painting in the order of X. A column "title"
             names the paintings in place of their files.
-        title : str, default=None
-            Title. If None, the number of paintings.
+        title : str, default="Map of paintings"
+            Title of the page.
         thumbnail_size : int, default=None
-            Longer side of the thumbnails in pixels. If None, from 256 for up to 400
-            paintings to 48 for more than 12,000, so that the file stays below 10 MB for
-            2,000 paintings and below 40 MB for 20,000.
+            Longer side of the thumbnails in pixels, rounded up to a multiple of 16. If
+            None, from 256 for up to 400 paintings to 48 for more than 12,000, so that
+            the file stays below 10 MB for 2,000 paintings and below 40 MB for 20,000.
         n_neighbors : int, default=4
             Number of nearest paintings to show with each painting; by other artists, if
             artists are given.
@@ -196,15 +196,23 @@ class CollectionMap(BaseEstimator):
         Raises
         ------
         ValueError
-            If the images are unknown, or the lengths differ.
+            If a parameter is invalid, if the map was fitted on features or images and
+            no paths are passed, or if lengths differ.
         OSError
             If the page cannot be written.
         """
         check_is_fitted(self)
         validate(
             "to_html",
-            {"thumbnail_size": thumbnail_size, "n_neighbors": n_neighbors},
             {
+                "metadata": metadata,
+                "title": title,
+                "thumbnail_size": thumbnail_size,
+                "n_neighbors": n_neighbors,
+            },
+            {
+                "metadata": [pd.DataFrame, None],
+                "title": [str, None],
                 "thumbnail_size": [Interval(Integral, 16, 512, closed="both"), None],
                 "n_neighbors": [Interval(Integral, 1, 50, closed="both")],
             },
@@ -222,7 +230,7 @@ class CollectionMap(BaseEstimator):
         html = render_map(
             self,
             paths,
-            predicted=_as_objects(predicted),
+            predicted=as_objects(predicted),
             confidence=confidence,
             metadata=metadata,
             title=title,
@@ -230,15 +238,3 @@ class CollectionMap(BaseEstimator):
             n_neighbors=n_neighbors,
         )
         return write_page(target, html)
-
-
-def _are_paths(X):
-    """Return whether all elements of X are paths."""
-    return getattr(X, "ndim", 1) == 1 and all(
-        isinstance(x, (str, os.PathLike)) for x in X
-    )
-
-
-def _as_objects(values):
-    """Return values as a 1-D array of objects, or None."""
-    return None if values is None else np.asarray(values, dtype=object)

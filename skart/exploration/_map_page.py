@@ -10,18 +10,18 @@ from PIL import Image
 
 from skart._utils._files import relative_paths
 from skart._utils._pages import encode_jpeg, encode_text, render_app
-from skart.datasets._folder import is_unknown_artist
+from skart.exploration._index import hide_unknown
 from skart.images._thumbnails import load_thumbnails
 
-# Most paintings, and longer side of their thumbnails: multiples of 16, so that no block
-# of JPEG, of 8 x 8 pixels at half the resolution of colours, lies on two thumbnails.
+# Largest number of paintings for each longer side of thumbnails. Sides are multiples of
+# 16: no block of JPEG, 16 x 16 pixels for colours, lies on two thumbnails.
 _SIDES = ((400, 256), (1000, 160), (2000, 112), (5000, 80), (12_000, 64))
 _LEAST_SIDE = 48
 _SHEET = 2048  # largest side of a sheet in pixels: phones decode it
 _QUALITY = 80
 _GREY = "#8a857d"
 _RESULTS = {"right": "#3b7ea1", "wrong": "#d1622b"}
-# Told apart on light and on dark ground.
+# Distinguishable on light and dark backgrounds.
 _COLOURS = (
     *("#3f78a3", "#c8702f", "#6d8f4e", "#a8455a", "#c2a13a", "#7a62a8", "#3d9991"),
     *("#c27fa0", "#8d6a48", "#6f9fd0"),
@@ -43,13 +43,12 @@ def render_map(
     if (given := dict(columns).get("title")) is not None:
         names = [name or file for name, file in zip(given, names, strict=True)]
     if confidence is not None:
-        shares = [None if pd.isna(share) else f"{share:.0%}" for share in confidence]
+        shares = [None if pd.isna(one) else round(float(one), 4) for one in confidence]
         others = [column for column in columns if column[0] != "confidence"]
         columns = [("confidence", shares), *others]
     artists = map.artists_
     if artists is not None:
-        unknown = [pd.isna(name) or is_unknown_artist(name) for name in artists]
-        artists = np.where(unknown, None, artists)
+        artists = hide_unknown(artists)
     facets = [
         _make_facet("movement", map.movements_),
         _make_facet("artist", artists),
@@ -84,7 +83,7 @@ def render_map(
     return render_app(
         "skart.exploration",
         "map",
-        title=f"{n:,} painting{'' if n == 1 else 's'}" if title is None else title,
+        title=title,
         data=data,
         scripts=["map_canvas.js", "map.js", "map_events.js"],
     )
@@ -112,19 +111,28 @@ def order_names(values):
     return pd.Series(values, dtype=object).dropna().value_counts().index.tolist()
 
 
+def sort_names(names):
+    """Return names in order: numbers by value, names of several types as text."""
+    try:
+        return sorted(names)
+    except TypeError:
+        return sorted(names, key=str)
+
+
 def _make_facet(name, values, like=None):
     """Return a facet: names, their colours, and a code for each painting, or None."""
     if values is None:
         return None
-    # The colours go to the most frequent values, and the list is sorted.
-    order = order_names(values if like is None else like)
-    order += [value for value in order_names(values) if value not in set(order)]
+    # The first colours are for the most frequent values.
+    order = order_names(values)
+    if like is not None:
+        order = list(dict.fromkeys([*order_names(like), *order]))
     colours = (
         _RESULTS
         if name == "result"
         else dict(zip(order, make_palette(len(order)), strict=True))
     )
-    names = sorted(set(order), key=str)
+    names = sort_names(order)
     codes = {value: code for code, value in enumerate(names)}
     return {
         "name": name,

@@ -46,7 +46,8 @@ def suggest_paintings(
     Raises
     ------
     ValueError
-        If features or probabilities are not finite 2-D arrays of the same length.
+        If features or probabilities are not finite 2-D arrays of the same length, or if
+        probabilities are not between 0 and 1.
 
     See Also
     --------
@@ -56,8 +57,8 @@ def suggest_paintings(
 
     Notes
     -----
-    The benchmarks compare it with random choice, with the least certain paintings and
-    with other methods.
+    ``benchmarks/suggestions.py`` compares this method with random choice, with the
+    least certain paintings and with other methods.
 
     References
     ----------
@@ -115,6 +116,12 @@ def _weigh(probabilities):
     probabilities = check_array(
         probabilities, input_name="probabilities", ensure_min_features=2
     )
+    if np.abs(probabilities - 0.5).max() > 0.501:  # but for rounding
+        raise ValueError(
+            "probabilities must be between 0 and 1; got values from "
+            f"{probabilities.min():.3g} to {probabilities.max():.3g}. Pass those of "
+            "predict_proba."
+        )
     highest = np.sort(probabilities, axis=1)[:, -2:]
     weights = (1 - (highest[:, 1] - highest[:, 0])) ** 2
     # k-means needs positive weights, also if all paintings are certain.

@@ -1,6 +1,7 @@
 """Small copies of images, for pages and figures."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 
 import joblib
@@ -12,8 +13,12 @@ from skart.images._formats import UNREADABLE, read_header
 
 def load_thumbnails(paths, side, *, verbose=True):
     """Return images whose longer side is at most `side`; None for unreadable files."""
-    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-        images = pool.map(partial(_load_or_none, side=side), paths)
+    load = partial(_load_or_none, side=side)
+    # Closing the iterator cancels what has not begun, if an interrupt ends the loop.
+    with (
+        ThreadPoolExecutor(joblib.cpu_count()) as pool,
+        closing(pool.map(load, paths)) as images,
+    ):
         return list(
             tqdm(
                 images,

@@ -6,8 +6,8 @@ import pandas as pd
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from skart._utils._validation import check_paths
-from skart.exploration._map_page import make_palette, order_names
+from skart._utils._validation import check_count, check_paths
+from skart.exploration._map_page import make_palette, order_names, sort_names
 from skart.images._thumbnails import load_thumbnails
 from skart.plotting._axes import as_label
 
@@ -27,9 +27,10 @@ class MapDisplay:
     images : list of ndarray of shape (height, width, 3), default=None
         Thumbnails. If given, they are shown in place of points.
     image_places : array-like of shape (n_images, 2), default=None
-        Places of their middles.
+        Centres of the thumbnails; required with `images`.
     image_size : float, default=None
-        Their longer side, in units of the places.
+        Longer side of the thumbnails, in the units of the places; required with
+        `images`.
 
     Attributes
     ----------
@@ -83,7 +84,7 @@ class MapDisplay:
             cells, and each shows the painting nearest to its middle. Files that can't
             be decoded are left out.
         n_columns : int, default=16
-            Number of cells in the longer direction.
+            Number of cells along the longer side of the map.
         ax : Axes, default=None
             See :meth:`plot`.
 
@@ -95,9 +96,11 @@ class MapDisplay:
         Raises
         ------
         ValueError
-            If thumbnails are asked for and the image files are unknown.
+            If `n_columns` is not a positive int, or if `thumbnails` is True and the
+            image files are unknown.
         """
         check_is_fitted(map)
+        n_columns = check_count("n_columns", n_columns)
         thumbs = {}
         if thumbnails:
             paths = map.paths_ if paths is None else check_paths("paths", paths)
@@ -160,9 +163,11 @@ class MapDisplay:
         if rest.any():
             n_more = len(order) - len(named)
             text = f"{n_more} more" if n_more else "unknown"
+            if n_more and labels.isna().any():
+                text += " or unknown"
             self.ax_.scatter(*places[rest].T, color=_OTHER, label=text, **options)
         colours = dict(zip(named, make_palette(len(named)), strict=True))
-        for name in sorted(named, key=str):
+        for name in sort_names(named):
             rows = (labels == name).to_numpy()
             label = as_label(name, 24)
             # A leading underscore would hide it from the legend.
@@ -182,14 +187,14 @@ class MapDisplay:
 
     def _plot_images(self):
         """Plot the thumbnails."""
-        half = self.image_size / 2
-        for image, (x, y) in zip(self.images, self.image_places, strict=True):
+        half, middles = self.image_size / 2, np.asarray(self.image_places, float)
+        for image, (x, y) in zip(self.images, middles, strict=True):
             height, width = half * np.array(image.shape[:2]) / max(image.shape[:2])
             # The upper edge is the smaller y.
             box = (x - width, x + width, y + height, y - height)
             self.ax_.imshow(image, extent=box, interpolation="antialiased")
         if self.images:
-            corners = np.array([self.image_places.min(0), self.image_places.max(0)])
+            corners = np.array([middles.min(axis=0), middles.max(axis=0)])
             (left, top), (right, bottom) = corners + [[-half], [half]]
             self.ax_.set(xlim=(left, right), ylim=(bottom, top))
 

@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_consistent_length
 
+from skart._utils._validation import check_paths
+from skart.exploration._extraction import are_paths
 from skart.images import ImageLoader
 from skart.plotting._axes import as_label, make_axes
 from skart.plotting._mistakes import trim_padding
 
 
 class NeighborsDisplay:
-    """Paintings, each beside those nearest to it.
+    """Paintings, each beside its nearest neighbours.
 
     Parameters
     ----------
@@ -20,7 +23,7 @@ class NeighborsDisplay:
     neighbors : array-like of shape (n_queries, n_neighbors, height, width, 3)
         The paintings nearest to each, the nearest first.
     indices : array-like of shape (n_queries, n_neighbors)
-        Their positions in the index. Those of -1 are not plotted.
+        Positions of the neighbours in the index. Those of -1 are not plotted.
     titles : array-like of shape (n_queries,), default=None
         Titles of the queries.
     labels : array-like of shape (n_queries, n_neighbors), default=None
@@ -77,7 +80,7 @@ class NeighborsDisplay:
         ax=None,
         **kwargs,
     ):
-        """Plot the fitted paintings that are nearest to others.
+        """Plot paintings beside their nearest fitted paintings.
 
         Parameters
         ----------
@@ -92,7 +95,7 @@ class NeighborsDisplay:
         labels : array-like of shape (n_paintings,), default=None
             Movements of the fitted paintings.
         query_paths : array-like of str or path, shape (n_queries,), default=None
-            Image files of X. If None, X holds them.
+            Image files of X. If None, X must hold paths.
         titles : array-like of shape (n_queries,), default=None
             Titles of X. If None, names of files.
         n_neighbors : int, default=5
@@ -110,12 +113,19 @@ class NeighborsDisplay:
         -------
         display : NeighborsDisplay
             Object that stores the paintings.
+
+        Raises
+        ------
+        ValueError
+            If X doesn't hold paths and `query_paths` is None, or if lengths differ.
         """
-        query_paths = np.asarray(X if query_paths is None else query_paths, object)
-        if query_paths.ndim != 1:
-            raise ValueError(
-                "X holds features, so that its images are not known: pass query_paths"
-            )
+        if query_paths is None:
+            if not are_paths(X):
+                raise ValueError(
+                    "X doesn't hold paths: pass the image files of X as query_paths"
+                )
+            query_paths = X
+        query_paths = check_paths("query_paths", query_paths)
         check_consistent_length(X, query_paths, titles)
         check_consistent_length(index.features_, paths, labels)
         distances, indices = index.kneighbors(X, n_neighbors, **kwargs)
@@ -142,7 +152,7 @@ class NeighborsDisplay:
         Parameters
         ----------
         ax : Axes or array-like of Axes, default=None
-            Axes to plot in: one whose place is divided, or one for each painting. If
+            Axes to plot in: one Axes that is divided, or one for each painting. If
             None, a new figure is created.
 
         Returns
@@ -177,7 +187,7 @@ class NeighborsDisplay:
         lines = [
             as_label(values[row][place], 22)
             for values in (self.labels, self.artists)
-            if values is not None
+            if values is not None and not pd.isna(values[row][place])
         ]
         if self.similarities is not None:
             lines.append(f"{self.similarities[row][place]:.2f}")

@@ -26,7 +26,7 @@ def describe(collection):
         if len(sizes)
         else {},
         "formats": files["format"].value_counts().to_dict(),
-        "skipped": collection.skipped,
+        "skipped": {x: len(files) for x, files in collection.skipped.items()},
         "unreadable": dict(
             zip(files["path"][broken], files["problem"][broken], strict=True)
         ),

@@ -4,6 +4,7 @@ import numpy as np
 
 from skart._utils._files import relative_paths
 from skart.audit import find_label_issues
+from skart.datasets._folder import known_artists
 from skart.exploration import CollectionMap, PaintingIndex
 from skart.images._thumbnails import load_thumbnails
 from skart.plotting import MapDisplay
@@ -59,7 +60,9 @@ def fill_suspects(section, evaluation, files, index, *, verbose):
 def fill_neighbors(section, evaluation, files, rows, index, *, verbose):
     """Add mistakes, each beside paintings of the predicted movement that are near."""
     # Neighbours of features, which an index of paths would compute anew.
-    vectors = PaintingIndex(metric=index.metric).fit(index.features_, evaluation.groups)
+    vectors = PaintingIndex(metric=index.metric).fit(
+        index.features_, artists=evaluation.groups
+    )
     among = evaluation.y_true == evaluation.y_pred[rows][:, None]
     if evaluation.folds is not None:
         among &= evaluation.folds != evaluation.folds[rows][:, None]
@@ -71,7 +74,10 @@ def fill_neighbors(section, evaluation, files, rows, index, *, verbose):
     images = load_thumbnails(paths[needed], _SIDE, verbose=verbose)
     images = dict(zip(needed.tolist(), images, strict=True))
     section.text(_describe_neighbors(evaluation))
-    names = evaluation.y_true if evaluation.groups is None else evaluation.groups
+    names = evaluation.y_true
+    if evaluation.groups is not None:
+        artists = known_artists(evaluation.groups)
+        names = ["unknown artist" if name is None else name for name in artists]
     for row, neighbors in zip(rows, found, strict=True):
         section.comparison(
             {"image": images[row], "lines": describe_mistake(evaluation, row)},

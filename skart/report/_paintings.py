@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skart._utils._files import relative_paths
+from skart.datasets._folder import known_artists
 from skart.images import ImageLoader, UnreadableImageError
 from skart.plotting import ImageSizeDisplay, MistakesDisplay, SamplesDisplay
 from skart.plotting._mistakes import select_mistakes
@@ -49,7 +50,8 @@ def fill_paintings(section, evaluation, files, *, skipped=None, description=None
         formats={"by the most frequent artist": ".0%"},
     )
     if skipped:
-        table = pd.Series(skipped, name="files").rename_axis("reason").to_frame()
+        numbers = {reason: len(files) for reason, files in skipped.items()}
+        table = pd.Series(numbers, name="files").rename_axis("reason").to_frame()
         section.table(table, caption="Skipped files")
     if len(readable):
         _add_sizes(section, readable["width"], readable["height"], longer)
@@ -203,10 +205,11 @@ def _add_samples(section, evaluation, files):
 def _make_manifest(evaluation, files):
     """Return a table of the files with movements and predictions."""
     _, names = relative_paths(files["path"])
+    groups = evaluation.groups
     columns = {
         "path": pd.Series(names, dtype=object),
         "movement": evaluation.y_true,
-        "artist": evaluation.groups,
+        "artist": groups if groups is None else known_artists(groups),
         "predicted": evaluation.y_pred,
         "confidence": evaluation.confidence,
         "bytes": files["bytes"].to_numpy(),

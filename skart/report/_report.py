@@ -67,8 +67,8 @@ def write_report(
         the estimator.
     periods : DataFrame or dict, default=None
         Years of the movements, as in :meth:`skart.evaluation.Evaluation.chronology`.
-    skipped : dict of str to int, default=None
-        Number of skipped files by reason: ``skipped`` of
+    skipped : dict of str to list of str, default=None
+        Skipped files by reason, whose numbers are shown: ``skipped`` of
         :func:`skart.datasets.load_image_folder`.
     notes : str, default=None
         Notes for the model card.

@@ -1,9 +1,9 @@
 """The page on which suggested paintings are labelled."""
 
-import hashlib
 from pathlib import Path
 
-from skart._utils._pages import encode_text, jpeg_uri, render_app, write_page
+from skart._utils._files import escape
+from skart._utils._pages import jpeg_uri, render_app, write_page
 from skart.images._thumbnails import load_thumbnails
 
 COLUMNS = ("path", "movement", "artist", "predicted", "confidence", "runner_up")
@@ -21,24 +21,22 @@ def write_suggestions(
     images = load_thumbnails([*names], _SIDE, verbose=verbose)
     paintings = [
         {
-            "path": name,
+            "path": escape(name),
             "image": None if image is None else jpeg_uri(image),
-            "predictions": [(str(name), share) for name, share in predictions[path]],
+            "predictions": [(escape(name), share) for name, share in predictions[path]],
         }
         for (path, name), image in zip(names.items(), images, strict=True)
     ]
-    digest = hashlib.sha256(encode_text("\n".join(names.values()))).hexdigest()
     table = Path(file).with_suffix(".csv").name
     html = render_app(
         "skart.report",
         "suggestions",
         title=title,
         data={
-            "key": f"skart suggestions {digest}",
             "file": table,
             "columns": COLUMNS,
-            "movements": sorted(map(str, movements)),
-            "artists": sorted(map(str, artists)),
+            "movements": sorted(map(escape, movements)),
+            "artists": sorted(map(escape, artists)),
             "paintings": paintings,
         },
     )

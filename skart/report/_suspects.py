@@ -1,13 +1,11 @@
 """The page of suspect labels: a decision on each painting, saved as a CSV file."""
 
-import hashlib
-
 import numpy as np
-import pandas as pd
 
 from skart._utils._files import escape, relative_paths
 from skart._utils._pages import check_target, jpeg_uri, render_app, write_page
 from skart._utils._validation import check_paths
+from skart.datasets._folder import known_artists
 from skart.images._thumbnails import load_thumbnails
 
 _SIDE = 720  # pixels of the longer side of a suspect painting
@@ -30,7 +28,8 @@ def write_suspects(
     painting is excluded, by mouse, touch or single keys. The page saves the decisions
     as ``corrections.csv``, which :func:`skart.audit.apply_corrections` and commands
     with ``--corrections`` take. It is one file that loads nothing. Where the browser
-    allows it, decisions are also kept in the browser until the page is opened again.
+    allows it, decisions are also kept there until the page is opened again; a page
+    with other results starts without any.
 
     Parameters
     ----------
@@ -100,8 +99,7 @@ def write_suspects(
             f"{len(paths)} paths: pass those of find_label_issues"
         )
     names = [escape(name) for name in relative_paths(paths)[1]]
-    if artists is None:
-        artists = [None] * len(paths)
+    artists = [None] * len(paths) if artists is None else known_artists(artists)
     if movements is None:
         movements = sorted({*table["movement"], *table["suggested"]})
 
@@ -110,12 +108,11 @@ def write_suspects(
         return {
             "picture": int(position),
             "path": names[position],
-            "artist": None if pd.isna(artist) else escape(artist),
+            "artist": None if artist is None else escape(artist),
             "movement": escape(movement),
         }
 
     data = {
-        "key": _make_key(names),
         "movements": [escape(movement) for movement in movements],
         "paintings": [
             describe(one.position, one.movement)
@@ -164,8 +161,3 @@ def _load(paths, positions, side, verbose):
         position: None if image is None else jpeg_uri(np.asarray(image))
         for position, image in zip(positions, images, strict=True)
     }
-
-
-def _make_key(names):
-    """Return a name under which a browser keeps decisions on these paintings."""
-    return "skart-" + hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]

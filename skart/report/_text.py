@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from skart.datasets._folder import is_unknown_artist
+
 
 def count(number, noun):
     """Return a number with a noun: ``"1 painting"``, ``"1,200 paintings"``."""
@@ -217,6 +219,6 @@ def describe_mistake(evaluation, row):
     if evaluation.confidence is not None:
         predicted += f" {evaluation.confidence[row]:.0%}"
     lines = [predicted, f"is {evaluation.y_true[row]}"]
-    if evaluation.groups is not None:
+    if evaluation.groups is not None and not is_unknown_artist(evaluation.groups[row]):
         lines.append(f"by {evaluation.groups[row]}")
     return lines

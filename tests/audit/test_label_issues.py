@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 from helpers import save_image
 from sklearn.datasets import make_blobs
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skart import FeatureExtractor, ImageLoader
 from skart.audit import find_label_issues
 from skart.evaluation import Evaluation, evaluate
 from skart.exploration import PaintingIndex
@@ -87,6 +90,13 @@ def test_unknown_artists_are_no_evidence(collection):
     assert (unknown["artist_paintings"] == 0).all()
     assert unknown["artist_agreement"].isna().all()
     assert not unknown["reason"].str.contains("other paintings by").any()
+    index = PaintingIndex().fit(X)
+    for artist in ("unknown", np.nan):
+        groups = np.full(160, artist, object)
+        groups[:5] = "Ann"
+        table = find_label_issues(GaussianNB(), X, y, groups, index=index)
+        known = table["reason"].str.contains("nearest by other artists: ")
+        assert sorted(table.loc[known, "position"]) == [0, 1, 2, 3, 4]
     missing = find_label_issues(GaussianNB(), X, y, [None] * 160)
     pd.testing.assert_frame_equal(missing, unknown)
 
@@ -123,8 +133,15 @@ def test_untested_movements_keep_their_positions():
     assert sorted(table["position"]) == list(range((y > 0).sum()))
     # A classifier is cross-validated with random folds, which test every movement.
     assert len(find_label_issues(GaussianNB(), X, y, artists)) == 120
-    with pytest.raises(ValueError, match="X holds 20 paintings, and the evaluation 8"):
-        find_label_issues(evaluation, X[:20])
+    for n in (20, 119):
+        message = f"X holds {n} paintings, and the evaluation 8"
+        with pytest.raises(ValueError, match=message):
+            find_label_issues(evaluation, X[:n])
+    # So are those of an index.
+    table = find_label_issues(evaluation, index=PaintingIndex().fit(X))
+    again = find_label_issues(evaluation, X[y > 0], index=PaintingIndex().fit(X[y > 0]))
+    tested = np.flatnonzero(y > 0)
+    assert table["neighbors"][0] == tuple(tested[[*again["neighbors"][0]]])
 
 
 def test_neighbors_are_by_other_artists(collection):
@@ -143,9 +160,21 @@ def test_neighbors_are_by_other_artists(collection):
     again = find_label_issues(pipe, X, y, artists, index=index, n_neighbors=3)
     assert again["neighbors"].tolist() == table["neighbors"].tolist()
     assert set(find_label_issues(GaussianNB(), X, y)["neighbors"]) == {()}
-    with pytest.raises(ValueError, match="index holds 9 paintings, and there are 160"):
+    with pytest.raises(ValueError, match="index holds 9 paintings, and the .* 160"):
         few = PaintingIndex().fit(X[:9])
         find_label_issues(pipe, X, y, index=few)
+    with pytest.raises(NotFittedError):
+        find_label_issues(pipe, X, y, index=PaintingIndex())
+
+
+def test_maps_have_no_neighbors(image_paths, toy_backbone):
+    loader, y = ImageLoader(48), ["a", "b"] * 6
+    options = {"weights": None, "verbose": False}
+    for pooling, n in (("avg", 5), (None, 0)):
+        extractor = FeatureExtractor(toy_backbone, pooling=pooling, **options)
+        pipe = make_pipeline(loader, extractor, DummyClassifier())
+        table = find_label_issues(pipe, image_paths, y, duplicates=False)
+        assert {*table["neighbors"].map(len)} == {n}
 
 
 def test_near_duplicates_with_other_labels(tmp_path):

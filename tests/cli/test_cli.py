@@ -303,7 +303,7 @@ def test_evaluate(trained, drawn, tmp_path):
         "8 paintings, none of them byte for byte one that the model was trained on"
         in done.stdout
     )
-    assert "since the model was trained on them: 1 paintings" in done.stderr
+    assert "since the model was trained on them: 1 painting\n" in done.stderr
     assert "doesn't know: Ukiyo-e" in done.stderr
 
 

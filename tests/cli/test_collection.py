@@ -54,6 +54,29 @@ def test_small_movements_are_left_out(make_folder):
         Collection(Source(root), least=6)
 
 
+def test_skipped_files_are_named(make_folder):
+    root = make_folder(
+        [f"{name}/{i}.jpg" for name in ("Cubism", "Dada") for i in "0123"]
+    )
+    for name in "abc":
+        (root / "Dada" / f"{name}.txt").write_text("about")
+    assert Collection(Source(root)).remarks() == [
+        "skipped, not an image: Dada/a.txt, Dada/b.txt and 1 more"
+    ]
+
+
+def test_repeated_rows_are_left_out(make_folder, tmp_path):
+    root = make_folder([f"{i}.jpg" for i in range(8)])
+    table = pd.DataFrame({"path": sorted(root.iterdir()), "movement": ["A", "B"] * 4})
+    other = pd.DataFrame({"path": table["path"][:1], "movement": ["B"]})
+    table = pd.concat([table, table[:1], other])
+    table.to_csv(tmp_path / "works.csv", index=False)
+    collection = Collection(Source(tmp_path / "works.csv"))
+    assert collection.remarks() == ["left out, the same path and movement again: 1 row"]
+    assert collection.summary()["paintings"].tolist() == [4, 5]
+    assert len(collection.metadata) == 9
+
+
 def test_catalogue_keeps_integer_movements(make_folder, tmp_path):
     root = make_folder([f"{i}.jpg" for i in range(8)])
     table = pd.DataFrame({"path": sorted(root.iterdir()), "movement": [3, 7] * 4})

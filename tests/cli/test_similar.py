@@ -71,7 +71,7 @@ def similar(paintings, model, tmp_path):
 def index(paintings):
     features = HandcraftedFeatures(DESCRIPTORS, verbose=False)
     extractor = make_pipeline(ImageLoader(24), features)
-    return PaintingIndex(extractor).fit(paintings.paths, paintings.artists)
+    return PaintingIndex(extractor).fit(paintings.paths, artists=paintings.artists)
 
 
 def test_neighbours_are_those_of_the_index(similar, index, paintings):
@@ -142,11 +142,9 @@ def test_unreadable_images_are_named_and_others_answered(similar, paintings, tmp
     page = Elements(html.read_text())
     assert len(page.all("img")) == 10
     assert page.table("")[1][0] == "bad.png"
-    # Of the collection, they are an error, or left out.
+    # Of the collection, they are left out.
     (tmp_path / "folder/Cubism/A/0.png").write_bytes(b"no image")
     done = similar(scans / "good.png", "--format", "json")
-    assert done.exit_code == 2 and "--on-error skip" in done.stderr
-    done = similar(scans / "good.png", "--format", "json", "--on-error", "skip")
     assert len(json.loads(done.stdout)[0]["neighbors"]) == 8
     assert "A/0.png': not an image" in done.stderr and done.exit_code == 0
 
@@ -157,13 +155,15 @@ def test_one_movement_or_none(paintings, model, tmp_path):
     flat.mkdir(parents=True)
     for number, path in enumerate(paintings.paths[:4]):
         shutil.copy(path, flat / f"{number}.png")
-    for folder in (flat.parent, flat):
+    for folder, movement in ((flat.parent, "Cubism"), (flat, None)):
         done = run("similar", folder, image, *options, "--format", "json")
         assert done.exit_code == 0, done.stderr
-        assert "read without movements" in done.stderr
+        assert ("read without movements" in done.stderr) == (movement is None)
         (answer,) = json.loads(done.stdout)
         assert answer["image"] == image and len(answer["neighbors"]) == 3
-        assert {one["movement"] for one in answer["neighbors"]} == {None}
+        assert {one["movement"] for one in answer["neighbors"]} == {movement}
+    done = run("similar", image, flat, *options)
+    assert done.exit_code == 2 and "is an image: pass a folder" in done.stderr
     table = tmp_path / "works.csv"
     names = [str(path.relative_to(tmp_path)) for path in sorted(flat.iterdir())]
     rows = [f"{name},{artist}" for name, artist in zip(names, "ABAB", strict=True)]
@@ -172,8 +172,9 @@ def test_one_movement_or_none(paintings, model, tmp_path):
     artists = [x["artist"] for x in json.loads(done.stdout)[0]["neighbors"]]
     assert artists == ["B", "B"]
     table.write_text("\n".join(["path,style", *(f"{name},Cubism" for name in names)]))
-    done = run("similar", table, image, *options)
-    assert done.exit_code == 2 and "one movement only" in done.stderr
+    done = run("similar", table, image, *options, "--format", "json")
+    (answer,) = json.loads(done.stdout)
+    assert {one["movement"] for one in answer["neighbors"]} == {"Cubism"}
     table.write_text("path\nlost.png")
     done = run("similar", table, image, *options)
     assert done.exit_code == 2 and "--root" in done.stderr and "lost.png" in done.stderr
@@ -191,6 +192,15 @@ def test_unknown_artists(similar, paintings, tmp_path):
     assert "by other artists" not in html.read_text()
     done = run("similar", flat, paintings.paths[0], *options, "--artist", "A")
     assert done.exit_code == 2 and "are not known" in done.stderr
+
+
+def test_file_whose_name_begins_with_a_dash(model, paintings, tmp_path):
+    shutil.copy(paintings.paths[0], tmp_path / "-x.png")
+    script = "from skart.cli import main; main()"
+    process = start(script, "predict", model, "-x.png", cwd=tmp_path)
+    _, stderr = process.communicate()
+    assert process.returncode == 2 and "No such option: -x" in stderr
+    assert "'-x.png' is also a file: if you mean it, pass ./-x.png" in stderr
 
 
 def test_files_are_replaced_only_by_force(similar, paintings, tmp_path):
@@ -250,11 +260,28 @@ def test_a_training_painting_is_not_explained_by_its_own_artist(
     assert len(links) > 1 and not any("/A/" in link for link in links[1:])
 
 
+def test_explanations_are_of_corrected_movements(model, paintings, tmp_path):
+    html, file = tmp_path / "page.html", tmp_path / "corrections.csv"
+    rows = [f"Rococo/{x}/{i}.png,Rococo,exclude,\n" for x in "CD" for i in (1, 2)]
+    file.write_text("path,movement,decision,corrected\n" + "".join(rows))
+    data = ("--data", tmp_path / "folder", "--corrections", file, "--html", html)
+    done = run("predict", model, paintings.paths[-1], *data, "--cache", tmp_path / "c")
+    assert done.exit_code == 0 and "0 changed, 4 left out" in done.stderr
+    links = {tag["href"] for tag in Elements(html.read_text()).all("a")}
+    assert links & {f"folder/{name}" for name in NAMES[6:]} <= {
+        *("folder/Rococo/C/0.png", "folder/Rococo/D/0.png"),
+        "folder/Rococo/D/2.png",  # the image itself
+    }
+    assert any(link.endswith("0.png") for link in links)
+
+
 def test_data_must_hold_training_paintings(model, paintings, tmp_path):
     options = ("--cache", tmp_path / "cache", "--data")
     html = ("--html", tmp_path / "page.html")
     done = run("predict", model, paintings.paths[0], *options, tmp_path / "folder")
     assert done.exit_code == 2 and "pass both, or neither" in done.stderr
+    done = run("predict", model, paintings.paths[0], "--artists", "names")
+    assert done.exit_code == 2 and "--artists is for --data" in done.stderr
     for path in paintings.paths:
         with open(path, "ab") as file:
             file.write(b"changed")

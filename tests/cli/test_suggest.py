@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from helpers import save_image
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -242,26 +241,3 @@ def test_labels_from_the_page_are_learned(suggest, open_page, tmp_path):
     result = suggest("--labelled", first, "--labelled", second)
     assert "labelled: 5 paintings of 4 movements" in result.stderr
     assert "left out, listed without a movement: 1" in result.stderr
-
-
-@pytest.mark.slow
-def test_page_shows_hostile_names_and_fits_a_phone(open_page, tmp_path):
-    from skart.report._suggestions import write_suggestions
-
-    name = "</script><b>\"'&,\u202e\n\x07\udcff" + "x" * 80
-    save_image(tmp_path / "a.png", (300, 200))
-    page = write_suggestions(
-        tmp_path / "page.html",
-        {str(tmp_path / "a.png"): name, str(tmp_path / "gone.png"): "gone.png"},
-        {str(tmp_path / "a.png"): [(name, 0.5)], str(tmp_path / "gone.png"): []},
-        title=name,
-        movements=[name],
-        verbose=False,
-    )
-    window = open_page(page, width=390, height=800)
-    assert window.evaluate("document.documentElement.scrollWidth") == 390
-    assert window.locator("b").count() == 0
-    assert "can’t be read" in window.locator("article").nth(1).inner_text()
-    window.keyboard.press("Tab")
-    window.keyboard.press("Enter")  # the prediction of the first painting
-    assert window.inner_text("#count") == "1 of 2 done"

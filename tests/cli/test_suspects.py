@@ -1,5 +1,6 @@
 """`skart suspects`, and corrections in the commands that read a collection."""
 
+import io
 import json
 import os
 
@@ -60,22 +61,24 @@ def model(folder, tmp_path_factory):
 
 def test_table_json_and_csv_name_the_suspect(folder, model, tmp_path):
     arguments = ("suspects", folder, "--model", model, "--cache", tmp_path / "store")
-    csv = tmp_path / "s.csv"
-    result = run(*arguments, "-n", 2, "--csv", csv)
+    result = run(*arguments, "-n", 2)
     assert "24 paintings, the most suspect" in result.stdout
     assert "! wrong by confident learning, which is cautious: 1" in result.stdout
     assert "to decide on them: pass --html" in result.stdout
     assert "! Dada/Cubism 1/3.png: Dada, suggested Cubism" in result.stdout
     assert "3 of 3 other paintings by Cubism 1: Cubism" in result.stdout
-    table = pd.read_csv(csv)
+    csv = tmp_path / "s.csv"
+    text = run(*arguments, "-n", 2, "--csv", csv, "--format", "csv").stdout
+    assert text == csv.read_text()
+    table = pd.read_csv(io.StringIO(text))
     assert len(table) == 2 and table["path"][0] == "Dada/Cubism 1/3.png"
     assert table["artist"][0] == "Cubism 1" and table["issue"].tolist() == [True, False]
-    assert str(folder) not in csv.read_text()
-    assert run(*arguments, "-n", 2, "--format", "csv").stdout == csv.read_text()
+    assert str(folder) not in text
     found = json.loads(run(*arguments, "--format", "json").stdout)
     assert len(found) == 20 and found[0]["suggested"] == "Cubism"
     assert len(found[0]["neighbors"]) == 5
-    run(*arguments, "--csv", csv, status=2)  # it exists
+    result = run(*arguments, "--csv", csv, status=2)
+    assert "s.csv: it exists already" in result.stderr
 
 
 def test_corrections_of_the_page_are_applied(folder, model, tmp_path):
@@ -137,11 +140,10 @@ def test_errors_of_corrections_name_row_and_file(folder, tmp_path):
     assert "there is no table" in result.stderr
 
 
-def test_unreadable_outputs_are_errors_first(folder, tmp_path):
-    same = tmp_path / "s.html"
-    result = run("suspects", folder, "--csv", same, "--html", same, status=2)
-    assert "--csv and --html name the same file" in result.stderr
-    result = run("suspects", folder, "--weights", same, status=2)
+def test_bad_options_are_errors_first(folder, tmp_path):
+    result = run("suspects", folder, "--html", tmp_path / "s.htm", status=2)
+    assert "the name must end in .html" in result.stderr
+    result = run("suspects", folder, "--weights", tmp_path / "w.h5", status=2)
     assert "--weights is for the network of --model" in result.stderr
     save_image(tmp_path / "one" / "a.jpg")
     run("suspects", tmp_path / "one", status=2)

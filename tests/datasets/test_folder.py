@@ -64,7 +64,7 @@ def test_painting_without_artist_is_a_group_of_its_own(tmp_path):
     assert all(len(test) for _, test in splits)
 
 
-def test_skipped_files_are_counted_by_reason(tmp_path):
+def test_skipped_files_are_listed_by_reason(tmp_path):
     write(tmp_path, "A/1.jpg", "B/1.jpg", "A/._1.jpg", "A/.thumbs/1.jpg", "loose.jpg")
     (tmp_path / "A" / "README.txt").write_text("about")
     (tmp_path / "A" / "empty.jpg").touch()
@@ -77,15 +77,19 @@ def test_skipped_files_are_counted_by_reason(tmp_path):
     os.mkfifo(tmp_path / "B" / "pipe.jpg")
     paintings = load_image_folder(tmp_path)
     assert len(paintings.paths) == 2
-    assert paintings.skipped == {
-        "hidden": 3,
-        "of a program or device": 1,
-        "not an image": 2,
-        "empty": 1,
-        "outside a movement": 1,
-        "link to a folder around it": 1,
-        "broken link": 2,
-        "not a file": 1,
+    skipped = {
+        "hidden": [".git", "A/._1.jpg", "A/.thumbs"],
+        "of a program or device": ["A/Thumbs.db"],
+        "not an image": ["A/README.txt", "notes.md"],
+        "empty": ["A/empty.jpg"],
+        "outside a movement": ["loose.jpg"],
+        "link to a folder around it": ["B/loop"],
+        "broken link": ["B/gone.jpg", "B/itself.jpg"],
+        "not a file": ["B/pipe.jpg"],
+    }
+    assert {reason: sorted(files) for reason, files in paintings.skipped.items()} == {
+        reason: [f"{tmp_path}/{name}" for name in names]
+        for reason, names in skipped.items()
     }
 
 
@@ -101,7 +105,7 @@ def test_folders_of_devices_and_programs_are_skipped(tmp_path, name):
     write(tmp_path, "A/1.jpg", "B/Gris/1.jpg", f"{name}/1.jpg", f"B/{name}/1.jpg")
     paintings = load_image_folder(tmp_path)
     assert paintings.target_names == ["A", "B"] and len(paintings.paths) == 2
-    assert sum(paintings.skipped.values()) == 2
+    assert sum(map(len, paintings.skipped.values())) == 2
 
 
 @pytest.mark.parametrize("train", ["train", "Training", "TRAIN_SET", "trainset"])

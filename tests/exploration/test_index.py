@@ -5,9 +5,14 @@ import pandas as pd
 import pytest
 from helpers import save_image
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skart import FeatureExtractor, ImageLoader
 from skart.datasets import load_image_folder, make_paintings
@@ -25,7 +30,7 @@ def paintings():
 
 @pytest.fixture(scope="module")
 def index(paintings):
-    return PaintingIndex().fit(*paintings[:2])
+    return PaintingIndex().fit(paintings[0], artists=paintings[1])
 
 
 def search_in_full(distances, excluded, n):
@@ -38,7 +43,7 @@ def search_in_full(distances, excluded, n):
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_neighbours_are_by_other_artists(paintings, metric):
     features, artists, _ = paintings
-    index = PaintingIndex(metric=metric).fit(features, artists)
+    index = PaintingIndex(metric=metric).fit(features, artists=artists)
     found, indices = index.kneighbors(n_neighbors=10)
     assert (artists[indices] != artists[:, None]).all()
     same = artists[:, None] == artists
@@ -52,7 +57,7 @@ def test_neighbours_of_any_artist_are_those_of_scikit_learn(paintings, index):
     features, artists, _ = paintings
     reference = NearestNeighbors(metric="cosine").fit(features)
     for plain, options in ((index, {"other_artists": False}), (PaintingIndex(), {})):
-        plain.fit(features, artists if options else None)
+        plain.fit(features, artists=artists if options else None)
         expected = reference.kneighbors(n_neighbors=6)
         found = plain.kneighbors(n_neighbors=6, **options)
         np.testing.assert_array_equal(found[1], expected[1])
@@ -62,7 +67,7 @@ def test_neighbours_of_any_artist_are_those_of_scikit_learn(paintings, index):
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_fitted_paintings_are_recognized(paintings, metric):
     features, artists, _ = paintings
-    index = PaintingIndex(metric=metric).fit(features, artists)
+    index = PaintingIndex(metric=metric).fit(features, artists=artists)
     expected = index.kneighbors(n_neighbors=5)
     # As of another batch of a network, whose sums are rounded in another way.
     rounded = features * (1 + 1e-5 * np.sign(features[::-1]))
@@ -87,7 +92,9 @@ def test_rounding_hides_no_painting():
 
 
 def test_features_of_the_same_direction_are_not_the_same_painting():
-    index = PaintingIndex().fit([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], ["a", "b", "c"])
+    index = PaintingIndex().fit(
+        [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], artists=["a", "b", "c"]
+    )
     assert sorted(index.kneighbors([[5.0, 5.0]], 3)[1][0]) == [0, 1, 2]
     assert sorted(index.kneighbors([[2.0, 2.0]], 3)[1][0]) == [-1, 0, 2]
 
@@ -114,15 +121,19 @@ def test_artists_of_new_paintings(paintings, index):
 def test_unknown_artists_are_not_excluded(unknown):
     features = [[1.0, 0.0], [1.0, 0.05], [1.0, 0.2], [1.0, 0.3]]
     artists = [unknown, unknown, "Monet", "Monet"]
-    _, found = PaintingIndex().fit(features, artists).kneighbors(n_neighbors=1)
+    _, found = PaintingIndex().fit(features, artists=artists).kneighbors(n_neighbors=1)
     assert found.ravel().tolist() == [1, 0, 1, 1]
-    index = PaintingIndex().fit(features, pd.Series(artists, index=[5, 6, 7, 8]))
+    index = PaintingIndex().fit(
+        features, artists=pd.Series(artists, index=[5, 6, 7, 8])
+    )
     assert index.kneighbors(n_neighbors=1)[1].ravel().tolist() == [1, 0, 1, 1]
+    index = PaintingIndex().fit(features, artists=pd.DataFrame({"artist": artists}))
+    assert index.artists_.shape == (4,)
 
 
 def test_rows_with_too_few_neighbours_end_in_minus_one():
     features = [[1.0, 0.0], [1.0, 0.1], [1.0, 0.2]]
-    index = PaintingIndex().fit(features, ["Monet", "Monet", "Sisley"])
+    index = PaintingIndex().fit(features, artists=["Monet", "Monet", "Sisley"])
     distances, indices = index.kneighbors(n_neighbors=4)
     assert indices.tolist() == [[2, -1, -1, -1], [2, -1, -1, -1], [1, 0, -1, -1]]
     assert (np.isinf(distances) == (indices == -1)).all()
@@ -130,7 +141,7 @@ def test_rows_with_too_few_neighbours_end_in_minus_one():
 
 def test_copies_are_no_neighbours_of_a_query_but_of_each_other():
     features = [[1.0, 0.0], [1.0, 0.0], [1.0, 0.2], [1.0, 0.3]]
-    index = PaintingIndex().fit(features, ["Monet", "Sisley", "Monet", "Manet"])
+    index = PaintingIndex().fit(features, artists=["Monet", "Sisley", "Monet", "Manet"])
     assert index.kneighbors(n_neighbors=1)[1].ravel().tolist() == [1, 0, 3, 2]
     # It can't be told which of the two it is, so both artists are excluded.
     found = index.kneighbors([[1.0, 0.0]], n_neighbors=2)[1]
@@ -162,7 +173,7 @@ def test_many_queries_are_compared_in_parts():
     features = generator.normal(size=(n, 4)).astype(np.float32)
     artists = generator.integers(0, 900, n).astype(str)
     among = generator.random((n, n)) < 0.5
-    index = PaintingIndex(verbose=False).fit(features, artists)
+    index = PaintingIndex(verbose=False).fit(features, artists=artists)
     _, found = index.kneighbors(n_neighbors=2, among=among)
     last = slice(n - 50, n)
     expected = index.kneighbors(
@@ -190,10 +201,12 @@ def test_bad_input_is_named(paintings, index):
         index.kneighbors(features[:2], among=[0, 1])
     with pytest.raises(ValueError, match="one entry for each of 2 queries; got 3"):
         index.kneighbors(features[:2], artists=artists[:3])
-    with pytest.raises(ValueError, match="pass the artists to fit, too"):
+    with pytest.raises(
+        ValueError, match="fitted without artists: pass artists to fit as well"
+    ):
         PaintingIndex().fit(features).kneighbors(features[:2], artists=artists[:2])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        PaintingIndex().fit(features, artists[:5])
+        PaintingIndex().fit(features, artists=artists[:5])
     with pytest.raises(ValueError, match="Did you mean 'cosine'"):
         PaintingIndex(metric="cosin").fit(features)
     with pytest.raises(ValueError, match="NaN"):
@@ -218,7 +231,7 @@ def test_features_come_from_an_extractor(tmp_path, toy_backbone):
     paths = [save_image(tmp_path / f"{i}.png", (70, 70), seed=i) for i in range(5)]
     options = {"weights": None, "cache": tmp_path / "cache", "verbose": False}
     extractor = FeatureExtractor(toy_backbone, **options)
-    index = PaintingIndex(extractor).fit(paths, [*"AABBC"])
+    index = PaintingIndex(extractor).fit(paths, artists=[*"AABBC"])
     default = ImageLoader(index.extractor_[0].size).transform(paths)
     expected = extractor.fit_transform(default)
     np.testing.assert_array_equal(index.features_, expected)
@@ -226,6 +239,22 @@ def test_features_come_from_an_extractor(tmp_path, toy_backbone):
     found = index.kneighbors([paths[3]], n_neighbors=4)[1]
     assert set(found[0]) == {0, 1, 4, -1}
     assert found.tolist() == index.kneighbors(n_neighbors=4)[1][3:4].tolist()
+
+
+@pytest.mark.parametrize("step", [SelectKBest(k=3), LinearDiscriminantAnalysis()])
+def test_supervised_steps_of_an_extractor(paintings, step):
+    features, _, movements = paintings
+    pipe = make_pipeline(StandardScaler(), clone(step), Normalizer())
+    fitted = clone(pipe).fit(features[:40], movements[:40])
+    index = PaintingIndex(fitted).fit(features)
+    np.testing.assert_array_equal(index.features_, fitted.transform(features))
+    index = PaintingIndex(pipe).fit(features, y=movements)
+    expected = clone(pipe).fit_transform(features, movements)
+    np.testing.assert_array_equal(index.features_, expected)
+    with pytest.raises(NotFittedError):
+        pipe[0].transform(features)
+    with pytest.raises(ValueError, match="'extractor' parameter .* 'transform'"):
+        PaintingIndex(LogisticRegression()).fit(features)
 
 
 @pytest.mark.slow
@@ -236,7 +265,7 @@ def test_neighbours_share_the_movement(tmp_path):
     )
     paintings = load_image_folder(root)
     extractor = FeatureExtractor("EfficientNetLite0", layer="style", verbose=False)
-    index = PaintingIndex(extractor).fit(paintings.paths, paintings.artists)
+    index = PaintingIndex(extractor).fit(paintings.paths, artists=paintings.artists)
     nearest = index.kneighbors(n_neighbors=1, return_distance=False).ravel()
     assert len(set(paintings.labels)) == 10
     assert (paintings.labels[nearest] == paintings.labels).mean() >= 0.9

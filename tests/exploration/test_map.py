@@ -126,12 +126,12 @@ def test_page_of_paintings(image_paths, toy_backbone, tmp_path):
         n_neighbors=3,
     )
     data = read_data(page)
-    assert "<title>12 paintings</title>" in page.read_text("utf-8")
+    assert "<title>Map of paintings</title>" in page.read_text("utf-8")
     assert data["path"] == [path.rsplit("/")[-1] for path in image_paths]
     assert data["name"][4] == "No. 4"
     columns = dict(data["columns"])
     assert columns["year"][:2] == [None, "1901"] and "sea" in columns["tags"][3]
-    assert data["columns"][0][0] == "confidence" and data["columns"][0][1][11] == "100%"
+    assert data["columns"][0][0] == "confidence" and columns["confidence"][11] == 1
     movement, artist, guess, result = data["facets"]
     assert movement["values"] == ["Cubism", "Fauvism"]
     assert movement["codes"] == [0, 1, -1] * 4
@@ -167,6 +167,21 @@ def test_page_needs_paths(image_paths, tmp_path):
         fitted.to_html(tmp_path / "map.html", paths=image_paths[:3])
     with pytest.raises(ValueError, match="'thumbnail_size' parameter"):
         fitted.to_html(tmp_path / "map.html", paths=image_paths, thumbnail_size=4)
+
+
+def test_numbers_as_movements_are_in_order(image_paths, tmp_path):
+    movements = pd.DataFrame({"movement": np.arange(12)[::-1]})
+    fitted = CollectionMap(verbose=False).fit(np.eye(12), movements)
+    page = fitted.to_html(
+        tmp_path / "map.html", paths=image_paths, predicted=np.arange(1, 13)
+    )
+    movement, predicted, result = read_data(page)["facets"]
+    assert movement["values"] == [str(code) for code in range(12)]
+    assert movement["codes"] == [*range(11, -1, -1)]
+    assert predicted["values"] == [str(code) for code in range(13)]
+    assert result["codes"].count(0) == 1  # right, in the middle
+    with pytest.raises(ValueError, match="'metadata' parameter"):
+        fitted.to_html(tmp_path / "map.html", metadata={"year": [1900] * 12})
 
 
 def test_thumbnails_are_small_and_unreadable_files_grey(image_paths, tmp_path):

@@ -153,6 +153,7 @@ def test_lasso_selects_and_downloads(page, written, tool):
         assert row["predicted"] == PREDICTED[i]
         assert row["result"] == ("right" if MOVEMENTS[i] == PREDICTED[i] else "wrong")
         assert row["year"] == str(1900 + i)
+        assert float(row["confidence"]) == pytest.approx(0.5 + i / 78, abs=1e-4)
     page.click("#clear")
     assert state(page)["selected"] == "0" and page.is_hidden("#selection")
 
@@ -214,11 +215,16 @@ def test_keyboard_alone(page):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     assert state(page)["picked"] not in ("", first)
+    assert page.inner_text("#announcement").startswith("painting ")
     page.keyboard.press("Space")
     assert state(page)["selected"] == "1"
-    assert page.inner_text("#announcement").startswith("painting ")
+    assert page.inner_text("#announcement") == "1 painting selected"
     page.keyboard.press("Enter")  # into the details
     assert page.evaluate("document.activeElement.tagName") == "H2"
+    page.keyboard.press("Tab")
+    for name in ("Add to selection", "Remove from selection"):
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.textContent") == name
     page.keyboard.press("Escape")
     assert page.is_hidden("#details")
     page.keyboard.press("Escape")
@@ -239,6 +245,26 @@ def test_keyboard_alone(page):
     assert shot() == whole
 
 
+def test_search_does_not_depend_on_accents(open_page, tmp_path):
+    names = ["Ce\u0301zanne.png", "Cernan.png"]
+    page = open_page(
+        write_map(tmp_path, names=names, movements=MOVEMENTS[:2], artists=None)[0]
+    )
+    for text in ("cezanne", "C\u00e9zanne", "Ce\u0301z"):
+        page.fill("#search", text)
+        assert state(page)["shown"] == "1"
+
+
+def test_escape_clears_a_search_before_it_clears_the_selection(page):
+    page.click("#select-shown")
+    page.fill("#search", "ann")
+    page.keyboard.press("Escape")
+    assert page.input_value("#search") == ""
+    assert state(page)["shown"] == state(page)["selected"] == "40"
+    page.keyboard.press("Escape")
+    assert state(page)["selected"] == "0"
+
+
 def test_table_lists_what_is_shown(page):
     page.click("[data-view=table]")
     assert page.locator("tbody tr").count() == 40
@@ -249,6 +275,9 @@ def test_table_lists_what_is_shown(page):
     assert page.locator("tbody tr").count() == 10
     page.get_by_role("button", name="painting 11").click()
     assert state(page)["picked"] == "11"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.textContent") == "painting 11"
+    page.keyboard.press("Enter")
     page.locator(".neighbors button").last.click()
     assert page.is_visible("#table")
 
@@ -281,6 +310,7 @@ def test_phone(written, open_page, scheme):
     check()
     page.tap("#open-filters")
     check()
+    assert page.is_hidden("#canvas")  # no focus behind the filters
     page.get_by_label("Cubism").first.check()
     page.tap("#close-filters")
     assert state(page)["shown"] == "20"
@@ -384,6 +414,9 @@ def test_without_movements_and_artists(open_page, tmp_path):
     page = open_page(file, reduced_motion="reduce")
     page.wait_for_selector("body[data-ready]", state="attached")
     assert page.inner_text("#status") == "1 painting"
+    assert page.is_hidden("#filters")  # there are none
+    page.click("#select-shown")
+    assert state(page)["selected"] == "1"
     page.focus("#canvas")
     page.keyboard.press("Enter")
     assert "painting 00" in page.inner_text("#details")

@@ -80,6 +80,8 @@ def test_errors(groups):
         suggest_paintings(X, np.full((3, 2), 0.5))
     with pytest.raises(ValueError, match="Input probabilities contains NaN"):
         suggest_paintings(X, np.full((300, 2), np.nan))
+    with pytest.raises(ValueError, match="between 0 and 1; got values from -2 to 3"):
+        suggest_paintings(X, np.tile([3, -2], (300, 1)))
     with pytest.raises(ValueError, match="minimum of 2"):
         suggest_paintings(X, np.ones((300, 1)))
     with pytest.raises(ValueError, match="2D array"):

@@ -52,6 +52,12 @@ def test_legend_of_many_movements_stays_readable():
     assert len(set(eighteen.values())) == 18
 
 
+def test_numbers_are_in_order():
+    assert [*legend(MapDisplay.from_map(fit(24, np.arange(24) % 12)))] == [
+        str(code) for code in range(12)
+    ]
+
+
 def test_no_movements_and_given_axes():
     _, ax = plt.subplots()
     display = MapDisplay.from_map(fit(1), ax=ax)
@@ -75,6 +81,8 @@ def test_thumbnails_do_not_overlap(image_paths, tmp_path):
         assert apart.sum() == len(boxes) - 1
     low, high = sorted(display.ax_.get_ylim())
     assert low <= top.min() and bottom.max() <= high
+    with pytest.raises(ValueError, match="n_columns must be a positive int; got 0"):
+        MapDisplay.from_map(fitted, thumbnails=True, paths=paths, n_columns=0)
     with pytest.raises(ValueError, match="image files are unknown: pass paths"):
         MapDisplay.from_map(fitted, thumbnails=True)
 

@@ -28,7 +28,7 @@ def titles(display):
 
 
 def test_neighbours_of_queries(paths):
-    index = PaintingIndex().fit(FEATURES, ARTISTS)
+    index = PaintingIndex().fit(FEATURES, artists=ARTISTS)
     display = NeighborsDisplay.from_index(
         index,
         FEATURES[:2],
@@ -46,6 +46,8 @@ def test_neighbours_of_queries(paths):
     assert titles(display)[0] == ["00.jpg", "Cubism\nB\n0.96", "Rococo\n\\$C\\$\n0.00"]
     assert len(display.axes_[0, 1].images) == 1
     display.figure_.canvas.draw()
+    display.labels = [[None, np.nan]] * 2
+    assert titles(display.plot())[0][1:] == ["B\n0.96", "\\$C\\$\n0.00"]
 
 
 def test_options_of_the_index_and_titles(paths):
@@ -70,7 +72,7 @@ def test_paths_of_an_index_with_an_extractor(paths, toy_backbone):
     from skart import FeatureExtractor
 
     extractor = FeatureExtractor(toy_backbone, weights=None, verbose=False)
-    index = PaintingIndex(extractor).fit(paths, ARTISTS)
+    index = PaintingIndex(extractor).fit(paths, artists=ARTISTS)
     display = NeighborsDisplay.from_index(index, paths[:1], paths, n_neighbors=1)
     assert display.indices[0, 0] in (2, 3)
     assert display.queries.shape == (1, 200, 200, 3)
@@ -90,7 +92,7 @@ def test_given_axes_are_used(paths):
 
 def test_bad_input_is_named(paths, tmp_path):
     index = PaintingIndex().fit(FEATURES)
-    with pytest.raises(ValueError, match="pass query_paths"):
+    with pytest.raises(ValueError, match="X doesn't hold paths: pass .* query_paths"):
         NeighborsDisplay.from_index(index, FEATURES[:1], paths)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         NeighborsDisplay.from_index(index, FEATURES, paths[:3], query_paths=paths)

@@ -45,8 +45,10 @@ def test_table_must_fit_the_paths(tmp_path):
 
 
 def test_page_names_no_folder_of_this_machine(tmp_path):
-    page, *_ = make(tmp_path)
-    assert str(tmp_path) not in page.read_text("utf-8")
+    unknown = [f"unknown artist of {tmp_path}/art/{i}.jpg" for i in range(6)]
+    page, *_ = make(tmp_path, artists=[*unknown[:4], "Braque", "Gris"])
+    text = page.read_text("utf-8")
+    assert str(tmp_path) not in text and "Braque" in text
 
 
 @pytest.fixture
@@ -129,9 +131,24 @@ def test_decisions_survive_a_reload(opened):
     assert window.inner_text("#count") == "2 of 6 decided"
     assert window.inner_text("#place") == "Painting 3 of 6"  # the first to decide
     # What is not from this page is no decision.
-    window.evaluate("localStorage.setItem(localStorage.key(0), '{\"art/0.jpg\": 3}')")
-    window.reload()
-    assert window.inner_text("#count") == "0 of 6 decided"
+    for text in ('{"art/0.jpg": 3}', '[["art/0.jpg", 3]]', "no JSON"):
+        window.evaluate("text => localStorage.setItem(localStorage.key(0), text)", text)
+        window.reload()
+        assert window.inner_text("#count") == "0 of 6 decided"
+
+
+@pytest.mark.slow
+def test_decisions_are_not_those_of_another_page(opened, tmp_path, open_page):
+    window, table, paths, _ = opened
+    window.keyboard.press("k")
+    kept = window.evaluate("Object.entries(localStorage)")
+    table = table.assign(probability=table["probability"] / 2)
+    other = open_page(write_suspects(table, paths, tmp_path / "other.html"))
+    other.evaluate(
+        "kept => kept.forEach(([key, value]) => localStorage.setItem(key, value))", kept
+    )
+    other.reload()
+    assert other.inner_text("#count") == "0 of 6 decided"
 
 
 @pytest.mark.slow
@@ -155,7 +172,7 @@ def test_screen_readers_hear_decision_and_progress(opened):
     window.keyboard.press("k")
     status = window.get_by_role("status")
     assert status.inner_text().startswith(
-        f"kept: {table['movement'][0]}. 1 of 6 decided. Painting 2: "
+        f"kept as {table['movement'][0]}. 1 of 6 decided. Painting 2: "
     )
     for _ in range(5):
         window.keyboard.press("x")
@@ -181,6 +198,26 @@ def test_nothing_overflows_a_phone(tmp_path, open_page, scheme):
     for _ in range(6):
         assert window.evaluate("document.documentElement.scrollWidth") <= 390
         window.keyboard.press("k")
+
+
+@pytest.mark.slow
+def test_decisions_stay_in_reach_on_a_phone(tmp_path, open_page):
+    window = open_page(make(tmp_path)[0], width=390, height=700)
+    window.evaluate("scrollTo(0, document.body.scrollHeight)")
+    window.mouse.click(*middle(window, "#keep"))
+    assert window.inner_text("#count") == "1 of 6 decided"
+    # The next painting is in view.
+    assert 0 <= window.locator("figure").bounding_box()["y"] < 100
+    # Nothing stays behind the buttons.
+    window.evaluate("scrollTo(0, document.body.scrollHeight)")
+    window.mouse.click(*middle(window, "nav li:last-child button"))
+    assert window.inner_text("#place") == "Painting 6 of 6"
+
+
+def middle(window, selector):
+    """Return the middle of an element in the window."""
+    box = window.locator(selector).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 @pytest.mark.slow

@@ -1,9 +1,7 @@
 // The page of a map: views, filters, search, selection, details and table.
 
-const data = readData();
 const n = data.x.length;
 const PER_PAGE = 100;
-const get = (id) => document.getElementById(id);
 const count = (number) => `${number.toLocaleString("en")} ${number === 1 ? "painting" : "paintings"}`;
 
 // Facets: what paintings are coloured and filtered by. Codes are -1 if unknown.
@@ -15,7 +13,7 @@ let query = "";
 let view = "map";
 let page = 0;
 
-const canvas = new Canvas(get("canvas"), data, {
+const canvas = new Canvas(byId("canvas"), data, {
   isShown: (i) => shown[i] === 1,
   isSelected: (i) => selected.has(i),
   hasSelection: () => selected.size > 0,
@@ -33,20 +31,27 @@ function facts(i) {
     if (facet.codes[i] >= 0) known.push([facet.name, facet.values[facet.codes[i]]]);
   }
   for (const [name, values] of data.columns) {
-    if (values[i] !== null) known.push([name, values[i]]);
+    if (typeof values[i] === "number") known.push([name, percent(values[i])]);
+    else if (values[i] !== null) known.push([name, values[i]]);
   }
   return known;
 }
 
-// What is searched in: all texts of a painting, in lower case.
+// Return a text as it is searched: without case and accents, which file names of some
+// systems hold as characters of their own.
+function fold(text) {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+}
+
+// What is searched in: all texts of a painting.
 const texts = [];
 function textOf(i) {
-  texts[i] ??= [data.name[i], ...facts(i).map((fact) => fact[1])].join("\n").toLowerCase();
+  texts[i] ??= fold([data.name[i], ...facts(i).map((fact) => fact[1])].join("\n"));
   return texts[i];
 }
 
 function update() {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = fold(query).split(/\s+/).filter(Boolean);
   let number = 0;
   for (let i = 0; i < n; i++) {
     const fits =
@@ -63,11 +68,11 @@ function update() {
 
 function say(number = shown.reduce((sum, one) => sum + one, 0)) {
   const text = number === n ? count(n) : `${number.toLocaleString("en")} of ${count(n)} shown`;
-  get("status").textContent = text;
+  byId("status").textContent = text;
   document.body.dataset.shown = number;
   document.body.dataset.selected = selected.size;
-  get("selection").hidden = !selected.size;
-  get("selection").firstElementChild.textContent = `${selected.size.toLocaleString("en")} selected`;
+  byId("selection").hidden = !selected.size;
+  byId("selection").firstElementChild.textContent = `${selected.size.toLocaleString("en")} selected`;
 }
 
 // Colours and filters
@@ -79,27 +84,31 @@ function swatch(colour) {
 }
 
 function fillFilters() {
-  const panel = get("filters");
-  panel.append(
-    element("button", { type: "button", className: "close", id: "close-filters", ariaLabel: "Close filters" }, "×"),
-  );
-  if (facets.length) {
-    const choice = element("select", { id: "colours" });
-    for (const [k, facet] of facets.entries()) {
-      choice.append(element("option", { value: k }, facet.name));
-    }
-    choice.append(element("option", { value: -1 }, "nothing"));
-    choice.addEventListener("change", () => {
-      colouring = facets[choice.value] ?? null;
-      showSwatches();
-      canvas.draw();
-    });
-    panel.append(element("label", {}, "Colour by", choice));
-  }
-  for (const facet of facets) panel.append(makeFilter(facet));
+  const panel = byId("filters");
   const choose = element("button", { type: "button", id: "select-shown" }, "Select all shown");
   choose.addEventListener("click", () => select(shownOnes()));
+  if (!facets.length) {
+    panel.hidden = byId("open-filters").hidden = true;
+    document.querySelector(".heading").after(choose);
+    return;
+  }
+  panel.append(
+    element("button", { type: "button", className: "close", id: "close-filters", "aria-label": "Close filters" }, "×"),
+  );
+  const choice = element("select", { id: "colours" });
+  for (const [k, facet] of facets.entries()) {
+    choice.append(element("option", { value: k }, facet.name));
+  }
+  choice.append(element("option", { value: -1 }, "nothing"));
+  choice.addEventListener("change", () => {
+    colouring = facets[choice.value] ?? null;
+    showSwatches();
+    canvas.draw();
+  });
+  panel.append(element("label", {}, "Colour by", choice));
+  for (const facet of facets) panel.append(makeFilter(facet));
   panel.append(element("div", { className: "actions last" }, choose));
+  byId("close-filters").addEventListener("click", () => showFilters(false));
   showSwatches();
 }
 
@@ -131,16 +140,17 @@ function makeFilter(facet) {
   clear.addEventListener("click", () => {
     for (const box of list.querySelectorAll("input")) box.checked = false;
     facet.chosen.clear();
+    made.querySelector("summary").focus(); // before the button, which has it, is hidden
     clear.hidden = true;
     update();
   });
   facet.list = list;
   const made = element("details", { open: facet.name !== "predicted" && list.children.length <= 30 }, element("summary", {}, facet.name));
   if (list.children.length > 15) {
-    const find = element("input", { type: "search", placeholder: "Find", ariaLabel: `Find in ${facet.name}` });
+    const find = element("input", { type: "search", placeholder: "Find", "aria-label": `Find in ${facet.name}` });
     find.addEventListener("input", () => {
-      const wanted = find.value.toLowerCase();
-      for (const item of list.children) item.hidden = !item.textContent.toLowerCase().includes(wanted);
+      const wanted = fold(find.value);
+      for (const item of list.children) item.hidden = !fold(item.querySelector(".name").textContent).includes(wanted);
     });
     made.append(find);
   }
@@ -169,8 +179,22 @@ function select(rows) {
   selected.clear();
   for (const i of rows) selected.add(i);
   say();
+  byId("announcement").textContent = `${count(selected.size)} selected`;
+  nameChoice();
   canvas.draw();
-  if (canvas.picked !== null) fillDetails();
+}
+
+// Say what the button of the details does.
+function nameChoice() {
+  const button = byId("details").querySelector(".actions button");
+  if (button) button.textContent = selected.has(canvas.picked) ? "Remove from selection" : "Add to selection";
+}
+
+// Focus what the view shows: the painting in the table, if it is there.
+function focusView(i = null) {
+  const table = byId("table");
+  const row = table.querySelector(`[data-painting="${i}"]`) ?? table.querySelector("button");
+  (view === "table" ? row : byId("canvas")).focus();
 }
 
 function download() {
@@ -201,23 +225,24 @@ function fillDetails() {
     if (name === "result") value.firstChild.className = text;
     list.append(element("div", {}, element("dt", {}, name), value));
   }
-  const close = element("button", { type: "button", className: "close", ariaLabel: "Close" }, "×");
+  const close = element("button", { type: "button", className: "close", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => pick(null));
-  const choose = element("button", { type: "button" }, selected.has(i) ? "Remove from selection" : "Add to selection");
+  const choose = element("button", { type: "button" });
   choose.addEventListener("click", () => toggle(i));
-  const panel = get("details");
+  const panel = byId("details");
   panel.replaceChildren(
     close,
-    canvas.picture(i, { role: "img", ariaLabel: data.name[i] }),
+    canvas.picture(i, { role: "img", "aria-label": data.name[i] }),
     element("h2", { tabIndex: -1 }, element("bdi", {}, data.name[i])),
     list,
     element("div", { className: "actions" }, choose),
   );
+  nameChoice();
   const near = data.neighbors[i];
   if (near.length) {
     const box = element("div", { className: "neighbors" });
     for (const j of near) {
-      const button = element("button", { type: "button" }, canvas.picture(j, { ariaHidden: "true" }));
+      const button = element("button", { type: "button" }, canvas.picture(j, { "aria-hidden": "true" }));
       button.append(...caption(j));
       button.addEventListener("click", () => {
         pick(j, { focus: true });
@@ -241,19 +266,20 @@ function caption(i) {
 }
 
 function pick(i, { focus = false } = {}) {
-  const panel = get("details");
+  const panel = byId("details");
   const within = panel.contains(document.activeElement);
+  const before = canvas.picked;
   canvas.picked = i;
   document.body.dataset.picked = i ?? "";
   hideTip();
   if (i === null) {
     panel.hidden = true;
-    if (within) (view === "table" ? get("table").querySelector("button") : get("canvas")).focus();
+    if (within) focusView(before);
   } else {
     fillDetails();
     panel.scrollTop = 0;
     if (focus) panel.querySelector("h2").focus();
-    get("announcement").textContent = [data.name[i], ...facts(i).slice(1, 3).map((fact) => fact[1])].join(", ");
+    byId("announcement").textContent = [data.name[i], ...facts(i).slice(1, 3).map((fact) => fact[1])].join(", ");
   }
   canvas.draw();
 }
@@ -266,14 +292,14 @@ function toggle(i) {
 
 // Return how much of the stage the details cover.
 function covered() {
-  const panel = get("details");
+  const panel = byId("details");
   if (panel.hidden || getComputedStyle(panel).position !== "absolute") return {};
-  const wide = panel.offsetWidth < get("stage").clientWidth * 0.85;
+  const wide = panel.offsetWidth < byId("stage").clientWidth * 0.85;
   return wide ? { right: panel.offsetWidth } : { bottom: panel.offsetHeight };
 }
 
 function showTip(i, x, y) {
-  const tip = get("tip");
+  const tip = byId("tip");
   if (tip.dataset.painting !== String(i)) {
     tip.dataset.painting = i;
     tip.replaceChildren(canvas.picture(i), ...caption(i));
@@ -288,5 +314,5 @@ function showTip(i, x, y) {
 }
 
 function hideTip() {
-  get("tip").hidden = true;
+  byId("tip").hidden = true;
 }

@@ -1,19 +1,19 @@
 // The page of a map: pointer, keyboard, views and table. Runs last.
 
-const stage = get("stage");
+const stage = byId("stage");
 const pointers = new Map(); // those that are down, by id
 const still = 4; // pixels a pointer may move in a click
 let press = null; // where the first pointer went down
 let lasso = false;
 
 function position(event) {
-  const box = get("canvas").getBoundingClientRect();
+  const box = byId("canvas").getBoundingClientRect();
   return [event.clientX - box.left, event.clientY - box.top];
 }
 
 function setLasso(on) {
   lasso = on;
-  get("lasso").setAttribute("aria-pressed", on);
+  byId("lasso").setAttribute("aria-pressed", on);
   stage.classList.toggle("lasso", on);
 }
 
@@ -24,9 +24,9 @@ function release() {
   canvas.draw();
 }
 
-get("canvas").addEventListener("pointerdown", (event) => {
+byId("canvas").addEventListener("pointerdown", (event) => {
   if (event.button !== 0) return;
-  get("canvas").setPointerCapture(event.pointerId);
+  byId("canvas").setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, position(event));
   hideTip();
   if (pointers.size > 1) { // two fingers zoom
@@ -37,7 +37,7 @@ get("canvas").addEventListener("pointerdown", (event) => {
   press = { x, y, lasso: lasso || event.shiftKey, moved: false };
 });
 
-get("canvas").addEventListener("pointermove", (event) => {
+byId("canvas").addEventListener("pointermove", (event) => {
   const [x, y] = position(event);
   if (!pointers.has(event.pointerId)) {
     if (event.pointerType !== "mouse") return;
@@ -68,7 +68,7 @@ get("canvas").addEventListener("pointermove", (event) => {
   }
 });
 
-get("canvas").addEventListener("pointerup", (event) => {
+byId("canvas").addEventListener("pointerup", (event) => {
   if (!pointers.delete(event.pointerId) || !press) return;
   const { x, y, moved } = press;
   if (canvas.polygon) select(canvas.enclosed());
@@ -79,14 +79,14 @@ get("canvas").addEventListener("pointerup", (event) => {
   release();
 });
 
-get("canvas").addEventListener("pointercancel", (event) => {
+byId("canvas").addEventListener("pointercancel", (event) => {
   pointers.delete(event.pointerId);
   release();
 });
 
-get("canvas").addEventListener("pointerleave", hideTip);
+byId("canvas").addEventListener("pointerleave", hideTip);
 
-get("canvas").addEventListener(
+byId("canvas").addEventListener(
   "wheel",
   (event) => {
     event.preventDefault();
@@ -98,7 +98,7 @@ get("canvas").addEventListener(
   { passive: false },
 );
 
-get("canvas").addEventListener("dblclick", (event) => {
+byId("canvas").addEventListener("dblclick", (event) => {
   if (canvas.find(...position(event)) === null) canvas.zoom(2, ...position(event), true);
 });
 
@@ -106,8 +106,9 @@ get("canvas").addEventListener("dblclick", (event) => {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-get("canvas").addEventListener("keydown", (event) => {
+byId("canvas").addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key !== "Escape") hideTip();
   const arrow = ARROWS[event.key];
   if (arrow && canvas.picked === null) canvas.pan(-80 * arrow[0], -80 * arrow[1]);
   else if (arrow) {
@@ -121,7 +122,7 @@ get("canvas").addEventListener("keydown", (event) => {
   else if (event.key === "0") canvas.move(canvas.fit(), 400);
   else if (event.key === "Enter") {
     if (canvas.picked === null) pick(canvas.nearest(canvas.width / 2, canvas.height / 2));
-    else get("details").querySelector("h2").focus();
+    else byId("details").querySelector("h2").focus();
   } else if (event.key === " " && canvas.picked !== null) toggle(canvas.picked);
   else return;
   event.preventDefault();
@@ -137,12 +138,14 @@ function keepInSight(i) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  if (canvas.polygon) release();
-  else if (get("filters").classList.contains("open")) showFilters(false);
+  // In a search field, Escape clears the text first.
+  if (event.key !== "Escape" || (event.target.type === "search" && event.target.value)) return;
+  if (!byId("tip").hidden) hideTip();
+  else if (canvas.polygon) release();
+  else if (byId("filters").classList.contains("open")) showFilters(false);
   else if (canvas.picked !== null) pick(null);
   else if (lasso) setLasso(false);
-  else if (event.target !== get("search")) select([]); // there, it clears the text
+  else if (selected.size) select([]);
 });
 
 // Views
@@ -154,7 +157,7 @@ function setView(name) {
     if (button !== document.body) button.setAttribute("aria-pressed", button.dataset.view === name);
   }
   stage.hidden = name === "table";
-  get("table").hidden = name !== "table";
+  byId("table").hidden = name !== "table";
   hideTip();
   if (name === "table") fillTable();
   else {
@@ -177,6 +180,7 @@ function fillTable() {
   for (const i of rows.slice(start, start + PER_PAGE)) {
     const button = element("button", { type: "button" }, element("bdi", {}, data.name[i]));
     button.addEventListener("click", () => pick(i, { focus: true }));
+    button.dataset.painting = i;
     const row = element("tr", {}, element("th", { scope: "row" }, button));
     const known = new Map(facts(i));
     for (const name of names) {
@@ -193,8 +197,8 @@ function fillTable() {
     button.addEventListener("click", () => {
       page = to;
       fillTable();
-      get("table").scrollTop = 0;
-      const [back, on] = get("table").querySelectorAll(".pages button");
+      byId("table").scrollTop = 0;
+      const [back, on] = byId("table").querySelectorAll(".pages button");
       (text === "Next" ? (on.disabled ? back : on) : back.disabled ? on : back).focus();
     });
     return button;
@@ -203,7 +207,7 @@ function fillTable() {
   const range = rows.length
     ? `${format(start + 1)}–${format(Math.min(start + PER_PAGE, rows.length))} of ${format(rows.length)}`
     : "No painting fits.";
-  get("table").replaceChildren(
+  byId("table").replaceChildren(
     element("table", {}, element("thead", {}, head), body),
     element("div", { className: "pages" }, turn("Back", page - 1), element("span", {}, range), turn("Next", page + 1)),
   );
@@ -211,11 +215,11 @@ function fillTable() {
 
 // Header and controls
 
-get("search").addEventListener("input", () => {
-  query = get("search").value;
+byId("search").addEventListener("input", () => {
+  query = byId("search").value;
   update();
 });
-get("search").addEventListener("keydown", (event) => {
+byId("search").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || view === "table") return;
   const [first] = shownOnes();
   if (first === undefined) return;
@@ -224,24 +228,23 @@ get("search").addEventListener("keydown", (event) => {
 });
 
 function showFilters(open) {
-  get("filters").classList.toggle("open", open);
-  get("open-filters").setAttribute("aria-expanded", open);
-  (open ? get("close-filters") : get("open-filters")).focus();
+  byId("filters").classList.toggle("open", open);
+  byId("open-filters").setAttribute("aria-expanded", open);
+  (open ? byId("close-filters") : byId("open-filters")).focus();
 }
 
-get("open-filters").addEventListener("click", () => showFilters(!get("filters").classList.contains("open")));
-get("lasso").addEventListener("click", () => setLasso(!lasso));
-get("zoom-in").addEventListener("click", () => canvas.zoom(1.6, undefined, undefined, true));
-get("zoom-out").addEventListener("click", () => canvas.zoom(1 / 1.6, undefined, undefined, true));
-get("show-all").addEventListener("click", () => canvas.move(canvas.fit(), 400));
+byId("open-filters").addEventListener("click", () => showFilters(!byId("filters").classList.contains("open")));
+byId("lasso").addEventListener("click", () => setLasso(!lasso));
+byId("zoom-in").addEventListener("click", () => canvas.zoom(1.6, undefined, undefined, true));
+byId("zoom-out").addEventListener("click", () => canvas.zoom(1 / 1.6, undefined, undefined, true));
+byId("show-all").addEventListener("click", () => canvas.move(canvas.fit(), 400));
 
-get("download").addEventListener("click", download);
-get("clear").addEventListener("click", () => {
+byId("download").addEventListener("click", download);
+byId("clear").addEventListener("click", () => {
   select([]);
-  if (view !== "table") get("canvas").focus();
+  focusView();
 });
 
 fillFilters();
-get("close-filters").addEventListener("click", () => showFilters(false));
 setView("map");
 say();

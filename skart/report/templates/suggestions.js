@@ -1,53 +1,37 @@
-const data = readData();
 const paintings = data.paintings;
 const labels = new Map(); // by path: {movement, artist, skipped}
 const cards = [];
 
-const byId = (id) => document.getElementById(id);
 const labelOf = (painting) =>
   labels.get(painting.path) ?? { movement: "", artist: "", skipped: false };
 const isDone = (painting) => {
   const label = labelOf(painting);
   return label.skipped || label.movement.trim() !== "";
 };
-let unsaved = false;
 
-// Storage may be forbidden, or hold what another page has written.
 function restore() {
-  let kept;
-  try {
-    kept = JSON.parse(localStorage.getItem(data.key)) || {};
-  } catch {
-    return;
-  }
-  for (const painting of paintings) {
-    const found = kept[painting.path];
-    if (!found || typeof found.movement !== "string" || typeof found.artist !== "string") continue;
-    labels.set(painting.path, found);
-  }
-}
-
-function store() {
-  unsaved = true;
-  try {
-    localStorage.setItem(data.key, JSON.stringify(Object.fromEntries(labels)));
-    unsaved = false;
-  } catch {
-    // The labels are lost with the page, which asks before it is closed.
+  const kept = readKept();
+  for (const { path } of paintings) {
+    const { movement, artist, skipped } = kept.get(path) ?? {};
+    if (typeof movement === "string" && typeof artist === "string") {
+      labels.set(path, { movement, artist, skipped: skipped === true });
+    }
   }
 }
 
 function change(painting, entries) {
   labels.set(painting.path, { ...labelOf(painting), ...entries });
-  store();
+  keep(labels);
   update();
 }
 
 // Offer the names that are known or have been entered.
-function fillList(id, known, role) {
-  const entered = paintings.map((painting) => labelOf(painting)[role].trim()).filter(Boolean);
-  const names = [...new Set([...known, ...entered])].sort((a, b) => a.localeCompare(b));
-  byId(id).replaceChildren(...names.map((value) => element("option", { value })));
+function fillLists() {
+  for (const role of ["movement", "artist"]) {
+    const entered = paintings.map((painting) => labelOf(painting)[role].trim()).filter(Boolean);
+    const names = [...new Set([...data[`${role}s`], ...entered])].sort((a, b) => a.localeCompare(b));
+    byId(`${role}s`).replaceChildren(...names.map((value) => element("option", { value })));
+  }
 }
 
 function update() {
@@ -65,30 +49,23 @@ function update() {
     }
     skip.setAttribute("aria-pressed", String(label.skipped));
   });
-  fillList("movements", data.movements, "movement");
-  fillList("artists", data.artists, "artist");
-  const done = paintings.filter(isDone).length;
-  byId("bar").max = paintings.length;
-  byId("bar").value = done;
-  byId("count").textContent = `${done} of ${paintings.length} done`;
-  byId("save").disabled = done === 0;
-  byId("save").classList.toggle("done", done === paintings.length);
+  showProgress(paintings.filter(isDone).length, paintings.length, "done");
 }
 
 function makeCard(painting, place) {
   const guesses = painting.predictions.map(([name, share]) => [
     name,
     element("button", { type: "button", onclick: () => change(painting, { movement: name }) },
-      element("bdi", {}, name), element("span", {}, `${Math.round(100 * share)} %`)),
+      element("bdi", {}, name), element("span", {}, percent(share))),
   ]);
-  const input = (role, list) => {
-    const made = element("input", { type: "text", autocomplete: "off", name: role });
-    made.setAttribute("list", list);
+  const input = (role) => {
+    const made = element("input", { type: "text", autocomplete: "off", name: role, onchange: fillLists });
+    made.setAttribute("list", `${role}s`); // the property is read-only
     made.oninput = () => change(painting, { [role]: made.value });
     return made;
   };
-  const movement = input("movement", "movements");
-  const artist = input("artist", "artists");
+  const movement = input("movement");
+  const artist = input("artist");
   const skip = element(
     "button",
     {
@@ -96,14 +73,14 @@ function makeCard(painting, place) {
       className: "skip",
       onclick: () => change(painting, { skipped: !labelOf(painting).skipped }),
     },
-    "Can’t tell",
+    "Can't tell",
   );
   const card = element(
     "article",
     { "aria-labelledby": `path-${place}` },
     painting.image
       ? element("img", { src: painting.image, alt: "" })
-      : element("p", { className: "missing" }, "This file can’t be read."),
+      : element("p", { className: "missing" }, "This file can't be read."),
     element("h2", { id: `path-${place}` }, element("bdi", {}, painting.path)),
     element("div", { className: "guesses", role: "group", "aria-label": "Predicted" },
       ...guesses.map(([, button]) => button)),
@@ -130,7 +107,5 @@ function save() {
 restore();
 byId("cards").append(...paintings.map(makeCard));
 byId("save").onclick = save;
-window.addEventListener("beforeunload", (event) => {
-  if (unsaved) event.preventDefault();
-});
+fillLists();
 update();

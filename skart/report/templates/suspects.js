@@ -1,44 +1,17 @@
-const data = readData();
 const paintings = data.paintings;
 const decisions = new Map(); // by path: {decision, movement, corrected}
 const past = [];
 let current = 0;
-let unsaved = false;
 
-const byId = (id) => document.getElementById(id);
-const percent = (share) => `${Math.round(100 * share)} %`;
-
-// Storage may be forbidden, or hold what another page has written.
 function restore() {
-  let kept;
-  try {
-    kept = JSON.parse(localStorage.getItem(data.key)) || {};
-  } catch {
-    return;
-  }
-  for (const painting of paintings) {
-    const found = kept[painting.path];
-    if (!found || found.movement !== painting.movement) continue;
+  const kept = readKept();
+  for (const { path, movement } of paintings) {
+    const found = kept.get(path);
+    if (found?.movement !== movement) continue;
     const known = found.decision !== "change" || data.movements.includes(found.corrected);
     if (known && ["keep", "change", "exclude"].includes(found.decision)) {
-      decisions.set(painting.path, found);
+      decisions.set(path, found);
     }
-  }
-}
-
-function store() {
-  unsaved = true;
-  try {
-    const kept = JSON.parse(localStorage.getItem(data.key)) || {};
-    for (const painting of paintings) {
-      const made = decisions.get(painting.path);
-      if (made) kept[painting.path] = made;
-      else delete kept[painting.path];
-    }
-    localStorage.setItem(data.key, JSON.stringify(kept));
-    unsaved = false;
-  } catch {
-    // The decisions are lost with the page, which asks before it is closed.
   }
 }
 
@@ -47,15 +20,12 @@ function breakable(name) {
   return name.replaceAll("_", "_\u200b");
 }
 
+// Return words, and the name of a movement that follows them.
 function describe(made) {
-  if (!made) return "not decided";
-  if (made.decision === "keep") return `kept: ${made.movement}`;
-  if (made.decision === "change") return `changed to ${made.corrected}`;
-  return "excluded";
-}
-
-function countDecided() {
-  return `${decisions.size} of ${paintings.length} decided`;
+  if (!made) return ["not decided", ""];
+  if (made.decision === "keep") return ["kept as ", made.movement];
+  if (made.decision === "change") return ["changed to ", made.corrected];
+  return ["excluded", ""];
 }
 
 function decide(decision, corrected = "") {
@@ -63,8 +33,8 @@ function decide(decision, corrected = "") {
   past.push([current, decisions.get(painting.path)]);
   const made = { decision, movement: painting.movement, corrected };
   decisions.set(painting.path, made);
-  store();
-  const said = describe(made);
+  keep(decisions);
+  const said = describe(made).join("");
   const order = paintings.map((_, place) => (current + 1 + place) % paintings.length);
   const open = order.find((place) => !decisions.has(paintings[place].path));
   if (open === undefined) show(current, `${said}. All are decided: download the corrections`);
@@ -78,7 +48,7 @@ function undo() {
   const path = paintings[place].path;
   if (before) decisions.set(path, before);
   else decisions.delete(path);
-  store();
+  keep(decisions);
   show(place, "Undone");
 }
 
@@ -125,9 +95,14 @@ function show(place, said = "") {
     byId(id).textContent = percent(share);
     byId(id).style.setProperty("--share", share);
   }
-  byId("reason").textContent = painting.reason;
+  const names = [painting.movement, painting.suggested, painting.artist].filter(Boolean);
+  // Isolated: names that are written from right to left don't turn what follows.
+  byId("reason").textContent = names.reduce(
+    (text, name) => text.replaceAll(name, `\u2068${name}\u2069`), painting.reason,
+  );
   byId("issue").hidden = !painting.issue;
-  byId("decided").textContent = made ? `Decided: ${describe(made)}` : "";
+  const [words, name] = describe(made);
+  byId("decided").replaceChildren(...(made ? ["Decided: ", words, element("bdi", {}, name)] : []));
   for (const button of byId("decide").querySelectorAll("button")) {
     const isChange = button.id === "change" && made?.corrected === painting.suggested;
     const isOther = button.id === "change-other" && made?.decision === "change"
@@ -148,21 +123,19 @@ function show(place, said = "") {
   byId("back").disabled = place === 0;
   byId("next").disabled = place === paintings.length - 1;
   byId("undo").disabled = past.length === 0;
-  byId("bar").max = paintings.length;
-  byId("bar").value = decisions.size;
-  byId("count").textContent = countDecided();
-  byId("save").disabled = decisions.size === 0;
-  byId("save").classList.toggle("done", decisions.size === paintings.length);
+  showProgress(decisions.size, paintings.length, "decided");
   [...byId("all").children].forEach((item, number) => {
     const decided = decisions.get(paintings[number].path);
     const button = item.firstChild;
     button.dataset.decision = decided?.decision ?? "";
-    button.setAttribute("aria-label", `Painting ${number + 1}, ${describe(decided)}`);
+    button.setAttribute("aria-label", `Painting ${number + 1}, ${describe(decided).join("")}`);
     if (number === place) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
   });
   const now = `Painting ${place + 1}: ${painting.movement}, suggested ${painting.suggested}`;
-  byId("status").textContent = [said, countDecided(), now].filter(Boolean).join(". ");
+  byId("status").textContent = [said, byId("count").textContent, now].filter(Boolean).join(". ");
+  const top = byId("main").offsetTop;
+  if (scrollY > top) scrollTo(0, top);
 }
 
 function save() {
@@ -223,9 +196,6 @@ if (paintings.length === 0) {
     if (!action || event.repeat) return;
     event.preventDefault();
     action();
-  });
-  window.addEventListener("beforeunload", (event) => {
-    if (unsaved) event.preventDefault();
   });
   byId("main").hidden = false;
   const first = paintings.findIndex((painting) => !decisions.has(painting.path));
