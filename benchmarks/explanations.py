@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from common import describe_machine, spread
+from common import describe_machine, spread, time_in_turn
 from paintings import add_collection_options, load_paintings, print_header, print_row
 from PIL import Image, ImageFilter
 from scipy.stats import spearmanr
@@ -23,7 +23,12 @@ from sklearn.preprocessing import StandardScaler
 
 from skart import DenseHeadClassifier, FeatureExtractor, ImageLoader
 from skart.datasets import load_image_folder, make_paintings
-from skart.explanation import grad_cam, occlusion, perturbation_curves
+from skart.explanation import (
+    grad_cam,
+    occlusion,
+    overlay_heat,
+    perturbation_curves,
+)
 from skart.explanation._grad_cam import open_network, sum_heat, weigh_by_place
 from skart.explanation._predictor import resize_heat
 
@@ -39,15 +44,17 @@ def main():
     parser.add_argument(
         "--poolings", nargs="*", default=["avg", "avg std", "max", "gram"]
     )
-    parser.add_argument("--only", choices=["motifs", "paintings"])
+    parser.add_argument("--only", choices=["motifs", "paintings", "speed"])
     add_collection_options(parser)
     args = parser.parse_args()
     print(describe_machine(), end="\n\n")
     with tempfile.TemporaryDirectory() as folder:
         if args.only != "paintings":
             train, test = make_motifs(folder, args.pictures)
+            measure_speed(train, test, args)
+        if args.only in (None, "motifs"):
             compare("Motifs", train, test, args)
-        if args.only != "motifs":
+        if args.only in (None, "paintings"):
             train, test = split_paintings(load_paintings(args, folder), args)
             compare("Paintings", train, test, args)
 
@@ -114,6 +121,27 @@ def make_pipe(pooling, cache, head=None):
     return Pipeline(
         [("load", ImageLoader(SIDE)), ("features", features), ("head", head)]
     )
+
+
+def measure_speed(train, test, args):
+    """Print the milliseconds of one picture, after a first one."""
+    pipe = make_pipe("avg", None).fit(list(train[0][:40]), train[1][:40])
+    picture = [test[0][0]]
+
+    def explain(method):
+        found = method(pipe, picture, verbose=False)
+        return overlay_heat(found.images[0], found.heat[0])
+
+    functions = {
+        "predict_proba": lambda: pipe.predict_proba(picture),
+        "grad_cam and overlay": lambda: explain(grad_cam),
+        "occlusion and overlay": lambda: explain(occlusion),
+    }
+    seconds, _ = time_in_turn(functions, 15)
+    print_header("one picture", "ms")
+    for name in functions:
+        print_row(name, spread(1000 * seconds[name], ".0f"))
+    print()
 
 
 def compare(title, train, test, args):

@@ -53,7 +53,7 @@ def explain(
     is_page = out.suffix.lower() in (".html", ".htm")
     if is_page:
         check_out(out, force=force, suffix=".html")
-    elif out.suffix or out.is_file():
+    elif out.is_file() or (out.suffix and not out.is_dir()):
         raise ValueError(f"--out {out}: name a folder, or a file that ends in .html")
 
     from skart.cli._predict import as_table, list_paths, load_pipeline
@@ -80,7 +80,7 @@ def explain(
         shown.append(one)
         if not is_page:
             _write_png(targets[path], one)
-            one.pop("image"), one.pop("heat")  # memory stays flat
+            del one["image"], one["heat"]  # so that memory stays flat
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
     predictions = {one["path"]: one["ranked"][:top_k] for one in shown}
@@ -95,9 +95,9 @@ def explain(
             top_k=top_k,
             failures=failures,
         )
-    if shown:
-        n_files = f": {len(shown)} PNG files" if not is_page else ""
-        say(f"saved {out}{n_files}")
+        say(f"saved {out}")
+    elif shown:
+        say(f"saved {out}: {len(shown)} PNG files")
     return (as_table(predictions) if shown else None), int(bool(failures))
 
 

@@ -80,7 +80,8 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
 
     Gradients are averaged over all places in Grad-CAM itself, which gives no heat with
     ``pooling="std"``, whose gradients have the mean 0. HiResCAM multiplies each place
-    by its own gradient. ``benchmarks/explanations.py`` compares both and LayerCAM.
+    by its own gradient. ``benchmarks/explanations.py`` compares both and LayerCAM [3]_,
+    which is more faithful with ``pooling="max"``, and not with others.
 
     References
     ----------
@@ -88,6 +89,8 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
        Gradient-based Localization". ICCV 2017.
     .. [2] Draelos, Carin. "Use HiResCAM instead of Grad-CAM for faithful explanations
        of convolutional neural networks". arXiv:2011.08891, 2020.
+    .. [3] Jiang et al. "LayerCAM: Exploring Hierarchical Class Activation Maps for
+       Localization". IEEE Transactions on Image Processing 30, 2021.
 
     Examples
     --------

@@ -31,9 +31,10 @@ class _Network:
         check_image_data_format()
 
     def differentiate(self, images, codes=None):
-        """Return maps and gradients of the log-odds, probabilities and codes.
+        """Return views, probabilities and codes of the explained movements.
 
-        The former are a list of a window, and a list of pairs for its layers.
+        A view is a window and, for each layer, its maps and the gradients of the
+        log-odds there.
         """
         with tf.GradientTape() as tape:
             maps, probabilities = self._compute(images, tape)
@@ -78,7 +79,9 @@ class TransferNetwork(_Network):
             cut = window.cut(images)
             network = self._maps.network(cut.shape[1:])
             maps = predict_batch(network, preprocess(self._extractor.backbone, cut))
-            maps = [tf.constant(one, "float32") for one in keras.tree.flatten(maps)]
+            # NumPy converts bfloat16.
+            maps = [np.asarray(one, np.float32) for one in keras.tree.flatten(maps)]
+            maps = [tf.constant(one) for one in maps]
             for name, one in zip(self._known, maps, strict=True):
                 if one.ndim != 4:
                     raise ValueError(f"layer={name!r} has no maps, but vectors")
@@ -161,4 +164,5 @@ def _open(network, layers):
 
 
 def _as_arrays(pair):
+    """Return tensors as float32 arrays."""
     return tuple(np.asarray(tf.cast(one, "float32")) for one in pair)

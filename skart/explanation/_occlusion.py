@@ -74,8 +74,8 @@ def occlusion(
           Drop of the probability, from -1 to 1, if the patch around the pixel is
           covered. Between the middles of patches, it is interpolated. Positive values
           speak for the movement, negative ones against it.
-        - images : ndarray of shape (n_paintings, height, width, 3), dtype uint8.
-          Paintings as the classifier sees them.
+        - images : ndarray of shape (n_paintings, height, width, 3). Paintings as the
+          classifier sees them, of dtype uint8 if X holds paths.
         - movements : ndarray of shape (n_paintings,). The explained movements.
         - probabilities : ndarray of shape (n_paintings, n_classes), dtype float32.
         - classes : ndarray of shape (n_classes,). The movements of the columns.

@@ -53,6 +53,7 @@ class Predictor:
 
 
 def _count_pixels(loader):
+    """Return the number of pixels of an image."""
     return np.prod(np.broadcast_to(loader.size, 2))
 
 
@@ -149,6 +150,6 @@ def make_fill(image, fill):
 
 
 def resize_heat(heat, shape):
-    """Return heat of another height and width, between which it is bilinear."""
+    """Return heat of another height and width, interpolated linearly."""
     image = Image.fromarray(np.ascontiguousarray(heat, np.float32))
     return np.asarray(image.resize(shape[::-1], Image.Resampling.BILINEAR))
