@@ -81,7 +81,7 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
     Gradients are averaged over all places in Grad-CAM itself, which gives no heat with
     ``pooling="std"``, whose gradients have the mean 0. HiResCAM multiplies each place
     by its own gradient. ``benchmarks/explanations.py`` compares both and LayerCAM [3]_,
-    which is more faithful with ``pooling="max"``, and not with others.
+    which is clearly more faithful with ``pooling="max"`` only.
 
     References
     ----------
