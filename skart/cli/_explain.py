@@ -75,6 +75,8 @@ def explain(
     if movement is not None:
         _check_movement(movement, pipe.classes_.tolist())
     method = _choose_method(method, pipe)
+    if not is_page:
+        out.mkdir(parents=True, exist_ok=True)
     failures, shown = {}, []
     for path, one in _iter_explained(pipe, paths, method, movement, failures):
         shown.append(one)
@@ -174,7 +176,7 @@ def _check_movement(movement, known):
 
 
 def _name_targets(folder, paths, force):
-    """Return the PNG file in a folder for each image; make the folder."""
+    """Return the PNG file in a folder for each image."""
     targets, taken = {}, set()
     for path in paths:
         stem = Path(path).stem
@@ -182,9 +184,9 @@ def _name_targets(folder, paths, force):
         name = next(name for name in names if name.casefold() not in taken)
         taken.add(name.casefold())
         targets[path] = folder / f"{name}.png"
-    folder.mkdir(parents=True, exist_ok=True)
-    for target in targets.values():
-        check_out(target, force=force)
+    if folder.is_dir():
+        for target in targets.values():
+            check_out(target, force=force)
     return targets
 
 

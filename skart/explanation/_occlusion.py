@@ -126,7 +126,7 @@ def occlusion(
     params |= {"batch_size": batch_size, "verbose": verbose}
     validate("occlusion", params, _CONSTRAINTS)
     shares = np.atleast_1d(patch_size).tolist()
-    for share in shares:
+    for share in shares or [None]:
         validate("occlusion", {"patch_size": share}, {"patch_size": [_SHARE]})
     predictor = Predictor(estimator)
     images = predictor.load(X)

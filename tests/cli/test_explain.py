@@ -125,4 +125,5 @@ def test_wrong_options(explain, paintings, tmp_path):
         "--out", tmp_path / "x.pdf"
     )
     assert "--out" in message("--out", tmp_path / "none" / "x.html")
-    assert not list(tmp_path.glob("x.*"))
+    message("--out", tmp_path / "new", "--movement", "Rokoko")
+    assert not list(tmp_path.glob("x.*")) and not (tmp_path / "new").exists()

@@ -163,7 +163,7 @@ def test_wrong_input(spot, image_paths):
     model = Corner().fit()
     with pytest.raises(ValueError, match="movements holds 'brite'"):
         occlusion(model, spot, movements="brite")
-    for patch_size in (0, 1.5, [0.5, 2], "x"):
+    for patch_size in (0, 1.5, [0.5, 2], "x", []):
         with pytest.raises(ValueError, match="'patch_size' parameter of occlusion"):
             occlusion(model, spot, patch_size=patch_size)
     with pytest.raises(ValueError, match="'fill' .* Did you mean 'blur'"):
