@@ -2,6 +2,7 @@ from . import audit as audit
 from . import classifiers as classifiers
 from . import datasets as datasets
 from . import evaluation as evaluation
+from . import explanation as explanation
 from . import exploration as exploration
 from . import features as features
 from . import images as images

@@ -21,6 +21,7 @@ ORDER = [
     "evaluation",
     "exploration",
     "audit",
+    "explanation",
     "plotting",
     "report",
     "persistence",

@@ -6,6 +6,7 @@ from skart.cli import (  # noqa: F401
     _cache,
     _demo,
     _evaluate,
+    _explain,
     _export,
     _info,
     _map,

@@ -22,8 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Artistic movement recognition: a folder of paintings in, a classifier out."
     "\n\nResults go to the standard output; progress and remarks go to the standard "
-    "error. Exit status: 0 on success, 1 if `predict`, `similar` or `audit` found "
-    "unreadable images or the feature store is damaged, 2 for bad input, 130 if "
+    "error. Exit status: 0 on success, 1 if `predict`, `explain`, `similar` or `audit` "
+    "found unreadable images or the feature store is damaged, 2 for bad input, 130 if "
     "interrupted."
     "\n\nExample: `skart train paintings/ --out model.skart`",
 )

@@ -1,5 +1,6 @@
 from ._confidence import CoverageDisplay as CoverageDisplay
 from ._confidence import ReliabilityDisplay as ReliabilityDisplay
+from ._explanation import ExplanationDisplay as ExplanationDisplay
 from ._map import MapDisplay as MapDisplay
 from ._mistakes import MistakesDisplay as MistakesDisplay
 from ._neighbors import NeighborsDisplay as NeighborsDisplay

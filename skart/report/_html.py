@@ -136,10 +136,14 @@ class Section:
         """Add a thumbnail and, beside it, smaller ones, as in `gallery`."""
         self._add("comparison", thumbnails=_encode_items([item, *others]))
 
-    def portrait(self, image, *, lines, link=None, bars=None):
-        """Add one thumbnail, and beside it shares by name, a dict, as bars."""
-        uri = None if image is None else jpeg_uri(image)
-        self._add("portrait", uri=uri, lines=lines, link=link, bars=bars or {})
+    def portrait(self, image, *, lines, link=None, bars=None, more=()):
+        """Add a thumbnail, others as in `gallery`, and shares by name, a dict, as bars.
+
+        They stand side by side.
+        """
+        thumbnails = _encode_items([{"image": image, "lines": lines, "link": link}])
+        thumbnails += _encode_items(more)
+        self._add("portrait", thumbnails=thumbnails, bars=bars or {})
 
     def download(self, name, frame, *, text):
         """Add a table as CSV files in the page, each with its SHA-256."""
