@@ -5,7 +5,12 @@ from pathlib import Path
 
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
-from skart.cli._sets import describe_sets, list_sets
+from skart.cli._sets import (
+    describe_sets,
+    find_calibration,
+    list_sets,
+    read_scores,
+)
 
 _N_FOLDS = 4
 SEARCHED = "; its parameters were searched for on some of these paintings"
@@ -58,7 +63,7 @@ def evaluate(
         table.to_csv(predictions, index=False, errors="backslashreplace")
         say(f"saved {predictions}")
     write = _as_json if format == "json" else as_table
-    return write(evaluation, assessed.method)
+    return write(evaluation, assessed.method, assessed.calibration)
 
 
 def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):
@@ -66,7 +71,7 @@ def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):
 
     With ``apart=False``, folds are random even if artists are known. Return a Bunch:
     `evaluation`, `collection` (of the paintings in it, in the same order), `method` (a
-    description), `pipe` and `notes` (of the model file).
+    description), `calibration` (of a tested model), `pipe` and `notes` (of its file).
     """
     from sklearn.utils import Bunch
 
@@ -79,7 +84,7 @@ def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):
     )
     notes = model_info(file)["notes"] or {}
     collection = Collection(data, least=1, on_error=on_error)
-    new = None
+    new = calibration = None
     if n_folds is None:
         new = _find_new_paintings(pipe, notes, collection, file, cache)
     if new is not None:
@@ -87,6 +92,9 @@ def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):
             say(collection.corrected)
         collection.frame = collection.frame[new].reset_index(drop=True)
         evaluation, method = _test(pipe, notes, collection, seed)
+        calibration = find_calibration(file)
+        if calibration is not None:
+            calibration = read_scores(file, calibration)
     else:
         collection.drop_small()
         for remark in collection.remarks():
@@ -106,6 +114,7 @@ def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):
         evaluation=evaluation,
         collection=collection,
         method=method,
+        calibration=calibration,
         pipe=pipe,
         notes=notes,
     )
@@ -211,7 +220,7 @@ def cross_validate(pipe, collection, n_folds, seed, *, apart=True, random_folds=
     )
 
 
-def _as_json(evaluation, method):
+def _as_json(evaluation, method, calibration):
     gap = None
     if evaluation.random_folds is not None:
         gap = evaluation.leakage_gap.to_dict()
@@ -227,7 +236,7 @@ def _as_json(evaluation, method):
             "movements": evaluation.per_movement().reset_index().to_dict("records"),
             "most_confused": evaluation.most_confused(5).to_dict("records"),
             "artists": artists,
-            "prediction_sets": describe_sets(evaluation),
+            "prediction_sets": describe_sets(evaluation, calibration),
             "confusion": {
                 "movements": evaluation.classes,
                 "counts": evaluation.confusion.to_numpy(),
@@ -236,7 +245,7 @@ def _as_json(evaluation, method):
     )
 
 
-def as_table(evaluation, method):
+def as_table(evaluation, method, calibration=None):
     """Return metrics, scores of each movement and confusions as text."""
     from skart.report._text import count
 
@@ -264,7 +273,7 @@ def as_table(evaluation, method):
         lines += ["confused most often", pairs.to_string(index=False, formatters=share)]
     else:
         lines.append("no movement was taken for another")
-    lines += [*list_sets(evaluation), *_list_artists(evaluation)]
+    lines += [*list_sets(evaluation, calibration), *_list_artists(evaluation)]
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from skart.cli._app import (
     option,
     say,
 )
-from skart.cli._sets import keep_sets, read_calibration
+from skart.cli._sets import keep_sets, read_scores, require_calibration
 from skart.cli._unknown import (
     MARKS,
     as_text,
@@ -164,7 +164,9 @@ def predict(
             f"--top-k {top_k} and --sets: pass one of them. --sets shows as many "
             "movements as a set holds."
         )
-    calibration = None if sets is None else read_calibration(model)
+    calibration = None
+    if sets is not None:
+        calibration = read_scores(model, require_calibration(model, "--sets"))
     # The difference between the two highest probabilities needs two movements.
     n_ranked = max(top_k, 2) if top_k and sort == "unsure" else top_k
     predictions, failures = predict_images(

@@ -67,25 +67,30 @@ def describe(summary):
     return f"accuracy on {which} {summary['accuracy']:.1%}: {summary['method']}"
 
 
-def find_calibration(model, option, hint=""):
-    """Return the calibration in a model's file, which an option needs: a dict."""
+def find_calibration(model):
+    """Return the calibration that a model's file notes, a dict, or None."""
     from skart.persistence import model_info
     from skart.persistence._exported import load_exported
 
     exported = load_exported(model)
     notes = model_info(model)["notes"] if exported is None else exported.notes
-    calibration = (notes or {}).get("calibration")
+    return (notes or {}).get("calibration")
+
+
+def require_calibration(model, option, hint=""):
+    """Return the calibration that an option needs; raise ValueError without one."""
+    calibration = find_calibration(model)
     if calibration is None:
-        again = "" if exported is None else ", and export it again by `skart export`"
         raise ValueError(
             f"{option} needs a calibrated model, and {str(model)!r} isn't calibrated: "
-            f"train it again by `skart train --calibrate`{again}{hint}"
+            "train it again by `skart train --calibrate`, and export it again if it is "
+            f"an exported one{hint}"
         )
     return calibration
 
 
-def read_calibration(model):
-    """Return probabilities and artists of the calibration in a model's file.
+def read_scores(model, calibration):
+    """Return the probabilities and artists of a calibration.
 
     Artists are None if they are unknown.
     """
@@ -93,7 +98,6 @@ def read_calibration(model):
 
     from skart.persistence._file import reading
 
-    calibration = find_calibration(model, "--sets")
     with reading(model):
         probabilities = np.array(calibration["probability"], float)
         artists = calibration["artists"]
@@ -103,6 +107,19 @@ def read_calibration(model):
     return probabilities, artists
 
 
+def _make_sets(probabilities, calibration, alpha):
+    """Return the movements in each set, a bool array, by a calibration."""
+    import numpy as np
+
+    from skart.evaluation._sets import compute_p_values, make_sets
+
+    known, artists = calibration
+    if artists is None:
+        artists = np.arange(len(known))
+    p_values = compute_p_values(1 - probabilities, 1 - known, artists)
+    return make_sets(p_values, probabilities, alpha)
+
+
 def keep_sets(predictions, calibration, coverage):
     """Return the movements in the set of each image, and what is promised.
 
@@ -110,18 +127,17 @@ def keep_sets(predictions, calibration, coverage):
     """
     import numpy as np
 
-    from skart.evaluation._sets import compute_p_values, make_sets, warn_of_few
+    from skart.evaluation._sets import warn_of_few
 
-    probabilities, artists = calibration
+    known, artists = calibration
     unit, whose = "artists", "paintings by new artists"
     if artists is None:
-        artists, unit = np.arange(len(probabilities)), "paintings"
+        artists, unit = np.arange(len(known)), "paintings"
         whose = "other paintings by the same artists, since artists are unknown"
     warn_of_few(1 - coverage, artists, unit=unit)
     if predictions:
         ranked = np.array([[p for _, p in one] for one in predictions.values()])
-        p_values = compute_p_values(1 - ranked, 1 - probabilities, artists)
-        sets = make_sets(p_values, ranked, 1 - coverage)
+        sets = _make_sets(ranked, calibration, 1 - coverage)
         predictions = {
             path: [pair for pair, is_in in zip(one, row, strict=True) if is_in]
             for (path, one), row in zip(predictions.items(), sets, strict=True)
@@ -129,34 +145,47 @@ def keep_sets(predictions, calibration, coverage):
     return predictions, f"Sets hold the movement of {coverage:.0%} of {whose}"
 
 
-def describe_sets(evaluation):
+def _tabulate(evaluation, calibration):
+    """Return how often sets hold the movement: those of a calibration, if given."""
+    from skart.evaluation._evaluation_sets import count_sets, tabulate_sets
+
+    if calibration is None:
+        return tabulate_sets(evaluation, _ALPHA)
+    sets = _make_sets(evaluation.probabilities, calibration, _ALPHA)
+    return count_sets(evaluation, {"": sets})
+
+
+def describe_sets(evaluation, calibration=None):
     """Return how often the sets of an evaluation hold the movement, and their sizes."""
     if evaluation.probabilities is None:
         return None
-    from skart.evaluation._evaluation_sets import tabulate_sets
-
-    table = tabulate_sets(evaluation, _ALPHA)
+    table = _tabulate(evaluation, calibration)
     return {
         "coverage": 1 - _ALPHA,
+        "calibrated_in_training": calibration is not None,
         "all": table.loc["all"].to_dict(),
         "movements": table.drop(index="all").reset_index().to_dict("records"),
     }
 
 
-def list_sets(evaluation):
+def list_sets(evaluation, calibration=None):
     """Return the same as lines of a table."""
     if evaluation.probabilities is None:
         return []
-    from skart.evaluation._evaluation_sets import name_promise, tabulate_sets
+    from skart.evaluation._evaluation_sets import name_promise
 
-    table = tabulate_sets(evaluation, _ALPHA).drop(columns="paintings")
+    table = _tabulate(evaluation, calibration).drop(columns="paintings")
     for name in table.filter(like="covered"):
         table[name] *= 100
     table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]
-    whose = name_promise(evaluation)
+    whose, how = name_promise(evaluation), ""
+    if calibration is not None:
+        how = ", calibrated in training"
+        if calibration[1] is None:
+            whose = "other paintings by the same artists"
     lines = textwrap.wrap(
-        f"prediction sets for {1 - _ALPHA:.0%} of {whose}: how many hold the movement, "
-        "and the mean number of movements in them"
+        f"prediction sets for {1 - _ALPHA:.0%} of {whose}{how}: how many hold the "
+        "movement, and the mean number of movements in them"
         + ("; also if calibrated by random folds" if table.shape[1] > 2 else ""),
         80,
     )

@@ -1,7 +1,7 @@
 """Images that are none of the movements, for `skart predict --unknown`."""
 
 from skart.cli._app import say
-from skart.cli._sets import find_calibration
+from skart.cli._sets import require_calibration
 
 MARKS = "none_of_these", "typicality"
 
@@ -41,7 +41,7 @@ def read_confidence(model):
     from skart.persistence._file import reading
 
     hint = ", or pass --data with the paintings it was trained on"
-    calibration = find_calibration(model, "--unknown", hint)
+    calibration = require_calibration(model, "--unknown", hint)
     with reading(model):
         return np.array(calibration["confidence"], float)
 

@@ -166,23 +166,31 @@ class PredictionSets:
         .. [1] Angelopoulos, Bates. "Conformal Prediction: A Gentle Introduction".
            Foundations and Trends in Machine Learning 16, 2023.
         """
-        rows = np.arange(len(self.y_true))
-        codes = self._codes(self.y_true)
-        artists = number_artists(self.groups, len(rows))
         names = ["", "random_"] if self.random_folds is not None else [""]
-        found = {}
-        for name in names:
-            sets = self.prediction_sets(alpha, random_folds=bool(name), **options)
-            found[f"{name}covered"] = sets[rows, codes]
-            found[f"{name}size"] = sets.sum(axis=1)
-        # A row of an artist's means for each movement and artist, then their means.
-        frame = pd.DataFrame(found).astype(float)
-        by_artist = frame.groupby([self.y_true, artists]).mean()
-        table = by_artist.groupby(level=0).mean().reindex(self.classes)
-        table.loc["all"] = frame.groupby(artists).mean().mean()
-        counts = pd.Series(self.y_true).value_counts().reindex(self.classes)
-        table.insert(0, "paintings", [*counts.fillna(0).astype(int), len(rows)])
-        return table.rename_axis("movement")
+        sets = {
+            name: self.prediction_sets(alpha, random_folds=bool(name), **options)
+            for name in names
+        }
+        return count_sets(self, sets)
+
+
+def count_sets(evaluation, sets):
+    """Return the table of `sets_per_movement`, with columns for each name in `sets`."""
+    true, classes = evaluation.y_true, evaluation.classes
+    rows, codes = np.arange(len(true)), evaluation._codes(true)
+    artists = number_artists(evaluation.groups, len(rows))
+    found = {}
+    for name, one in sets.items():
+        found[f"{name}covered"] = one[rows, codes]
+        found[f"{name}size"] = one.sum(axis=1)
+    # The means of each artist, then the means of these.
+    frame = pd.DataFrame(found).astype(float)
+    by_artist = frame.groupby([true, artists]).mean()
+    table = by_artist.groupby(level=0).mean().reindex(classes)
+    table.loc["all"] = frame.groupby(artists).mean().mean()
+    counts = pd.Series(true).value_counts().reindex(classes)
+    table.insert(0, "paintings", [*counts.fillna(0).astype(int), len(rows)])
+    return table.rename_axis("movement")
 
 
 def tabulate_sets(evaluation, alpha):

@@ -46,9 +46,9 @@ def make_model(paintings, tmp_path):
     pipe = make_pipeline(ImageLoader(16), features, LogisticRegression(C=0.02))
     pipe.fit(paintings.paths, paintings.labels)
 
-    def make(calibration):
+    def make(calibration, **notes):
         file = tmp_path / "model.skart"
-        save_model(pipe, file, notes={"calibration": calibration})
+        save_model(pipe, file, notes={"calibration": calibration, **notes})
         return file, pipe
 
     return make
@@ -173,6 +173,28 @@ def test_evaluate_shows_sets(make_model, tmp_path):
         f"{100 * sets['all']['covered']:.0f}",
         f"{sets['all']['size']:.1f}",
     ]
+
+
+def test_evaluate_counts_the_sets_of_the_model_on_new_paintings(
+    make_model, paintings, tmp_path
+):
+    _, pipe = make_model(None)
+    probabilities = pipe.predict_proba(paintings.paths)
+    # Ten artists of one painting: at 90 %, the lowest probability decides.
+    least = np.median(probabilities).item()
+    file, _ = make_model(calibration([least, *[0.9] * 9], list(range(10))), digests=[])
+    words = [file, tmp_path / "folder", "--cache", tmp_path / "c"]
+    answer = json.loads(run("evaluate", *words, "--format", "json").stdout)
+    sets = answer["prediction_sets"]
+    expected = probabilities >= least
+    expected[np.arange(36), probabilities.argmax(axis=1)] = True
+    codes = np.searchsorted(pipe.classes_, paintings.labels)
+    assert sets["calibrated_in_training"]
+    assert sets["all"]["size"] == pytest.approx(expected.sum(axis=1).mean())
+    assert sets["all"]["covered"] == pytest.approx(
+        expected[np.arange(36), codes].mean()
+    )
+    assert "by new artists, calibrated in" in run("evaluate", *words).stdout
 
 
 @pytest.mark.slow
