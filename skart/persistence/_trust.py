@@ -20,6 +20,7 @@ ESTIMATORS = {
     "skart.classifiers.FineTuneClassifier",
     "skart.classifiers.HybridCNNClassifier",
     "skart.evaluation.ConformalClassifier",
+    "skart.exploration.NoveltyDetector",
     "skart.features.Encoder",
     "skart.features.FeatureExtractor",
     "skart.features.HandcraftedFeatures",

@@ -9,7 +9,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from skart import HandcraftedFeatures, ImageLoader
+from skart import HandcraftedFeatures, ImageLoader, load_model, save_model
 from skart.exploration import NoveltyDetector
 
 
@@ -174,6 +174,14 @@ def test_it_can_be_cloned_and_pickled(paintings, detector):
     }
 
 
+def test_it_can_be_saved(paintings, detector, tmp_path):
+    save_model(detector, tmp_path / "detector.skart")
+    loaded = load_model(tmp_path / "detector.skart")
+    np.testing.assert_array_equal(
+        loaded.decision_function(paintings[0]), detector.decision_function(paintings[0])
+    )
+
+
 def test_features_come_from_an_extractor(tmp_path):
     paths = [save_image(tmp_path / f"{i}.png", (40, 30), seed=i) for i in range(8)]
     extractor = make_pipeline(
@@ -187,3 +195,6 @@ def test_features_come_from_an_extractor(tmp_path):
     )
     np.testing.assert_allclose(detector.scores_, expected.scores_)
     assert detector.predict(paths[:2]).shape == (2,)
+    save_model(detector, tmp_path / "detector.skart")
+    loaded = load_model(tmp_path / "detector.skart")
+    np.testing.assert_array_equal(loaded.predict(paths), detector.predict(paths))
