@@ -89,6 +89,9 @@ def perturbation_curves(
             f"heat must have the shape {images.shape[:3]} of the images; got "
             f"{heat.shape}"
         )
+    codes = None
+    if movements is not None:
+        codes = find_codes(movements, predictor.classes, images)
     shares = np.linspace(0, 1, n_steps + 1)
     counts = np.round(shares * heat[0].size).astype(int)
     batch_size = auto_batch_size(images)
@@ -115,9 +118,6 @@ def perturbation_curves(
                 for start in range(0, len(steps), batch_size)
             ]
         )
-        wanted = movements
-        if movements is not None and np.ndim(movements):
-            wanted = [movements[row]]
-        (code,) = find_codes(wanted, predictor.classes, predicted[:1])
+        code = predicted[0].argmax() if codes is None else codes[row]
         curves[row] = predicted[:, code].reshape(2, -1)
     return Bunch(shares=shares, deletion=curves[:, 0], insertion=curves[:, 1])

@@ -153,26 +153,31 @@ class ExplanationDisplay:
         check_count("top_k", top_k)
         check_consistent_length(self.images, self.heat, self.movements, self.titles)
         n_rows = len(self.images)
+        # Series and DataFrames may have any index.
+        images, heat, movements = map(
+            np.asarray, (self.images, self.heat, self.movements)
+        )
+        titles = None if self.titles is None else list(self.titles)
         self.figure_, axes = make_axes(ax, 3 * n_rows, 3, figsize=(8.4, 2.6 * n_rows))
         self.axes_ = axes.reshape(n_rows, 3)
         for row, (painting, overlay, bars) in enumerate(self.axes_):
-            painting.imshow(np.asarray(self.images[row], np.uint8))
-            overlay.imshow(overlay_heat(self.images[row], self.heat[row]))
+            painting.imshow(images[row].astype(np.uint8))
+            overlay.imshow(overlay_heat(images[row], heat[row]))
             for one in (painting, overlay):
                 one.set_axis_off()
                 one.set_anchor("NW")
-            if self.titles is not None:
-                title = as_label(self.titles[row], 26)
+            if titles is not None:
+                title = as_label(titles[row], 26)
                 painting.set_title(title, fontsize=9, loc="left")
-            title = as_label(f"for {self.movements[row]}", 26)
+            title = as_label(f"for {movements[row]}", 26)
             overlay.set_title(title, fontsize=9, loc="left")
-            self._plot_bars(bars, row, top_k)
+            self._plot_bars(bars, row, movements[row], top_k)
         return self
 
-    def _plot_bars(self, ax, row, top_k):
+    def _plot_bars(self, ax, row, movement, top_k):
         """Plot the most probable movements, and the explained one."""
-        values = np.asarray(self.probabilities[row])
-        own = list(self.classes).index(self.movements[row])
+        values = np.asarray(self.probabilities)[row]
+        own = list(self.classes).index(movement)
         shown = np.argsort(-values, kind="stable")[:top_k].tolist()
         if own not in shown:
             shown[-1] = own

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
@@ -92,6 +93,14 @@ def test_curves_delete_and_insert_the_hottest_pixels():
     np.testing.assert_allclose(
         curves.insertion[0], pipe.predict_proba(expected[::-1])[:, 0], atol=1e-6
     )
+    both = pd.Series(["a", "b"], index=[5, 6])
+    found = perturbation_curves(
+        pipe, images[:2], heat, movements=both, n_steps=2, fill="grey"
+    )
+    np.testing.assert_array_equal(found.deletion[0], curves.deletion[0])
+    np.testing.assert_allclose(found.deletion[1], 1 - curves.deletion[1], atol=1e-6)
+    with pytest.raises(ValueError, match="one for each of 2 images; got 1"):
+        perturbation_curves(pipe, images[:2], heat, movements=["a"])
     with pytest.raises(ValueError, match="heat must have the shape"):
         perturbation_curves(pipe, images, np.zeros((6, 16, 16)))
     with pytest.raises(ValueError, match="'n_steps' parameter"):

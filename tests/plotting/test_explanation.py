@@ -1,5 +1,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -44,6 +45,22 @@ def test_from_estimator_plots_paintings_heat_and_probabilities(pipe, image_paths
     assert display.axes_[1, 0].get_title(loc="left") == "Two"
     movement = pipe.predict(image_paths[:1])[0].replace("$", r"\$")
     assert display.axes_[0, 1].get_title(loc="left") == f"for {movement}"
+
+
+def test_tables_with_an_index(pipe, image_paths):
+    found = occlusion(pipe, image_paths[:2])
+    display = ExplanationDisplay(
+        images=found.images.tolist(),
+        heat=found.heat.tolist(),
+        movements=pd.Series(found.movements, index=[5, 6]),
+        probabilities=pd.DataFrame(found.probabilities, columns=found.classes),
+        classes=found.classes,
+        titles=pd.Series(["One", "Two"], index=[7, 8]),
+    ).plot()
+    expected = ExplanationDisplay.from_explanation(found, titles=["One", "Two"])
+    for axes, others in zip(display.axes_.flat, expected.axes_.flat, strict=True):
+        assert axes.get_title(loc="left") == others.get_title(loc="left")
+        assert texts(axes) == texts(others)
 
 
 def test_the_explained_movement_has_a_bar(pipe, image_paths):
