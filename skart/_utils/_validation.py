@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 __all__ = [
     "HasMethods",
@@ -128,7 +128,7 @@ def check_groups(groups, X):
             f"groups names no artist for {len(missing)} of {len(groups)} samples, "
             f"first at position {missing[0]}: give each of them a name of its own"
         )
-    return np.asarray(groups)
+    return column_or_1d(groups)
 
 
 def visible(value):

@@ -1,5 +1,6 @@
 """Classifier that returns prediction sets."""
 
+import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
@@ -10,7 +11,11 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import (
+    check_is_fitted,
+    column_or_1d,
+    has_fit_parameter,
+)
 
 from skart._utils._validation import HasMethods, Integral, validate, validate_params
 from skart.evaluation._cross_validation import evaluate
@@ -207,7 +212,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         validate_params(self)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
-        X, y = indexable(X, y)
+        X, y = indexable(X, column_or_1d(y, warn=True))
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", groups=groups, **fit_params)
             fit_params = routed.estimator.fit
@@ -309,7 +314,10 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             alpha = self.alpha
         else:
             validate("predict_set", {"alpha": alpha}, {"alpha": CONSTRAINTS["alpha"]})
-            warn_of_few(alpha, self.calibration_artists_, movements, self.classes_)
+            artists = self.calibration_artists_
+            # Without artists, each painting has a number of its own.
+            unit = "artists" if np.bincount(artists).max() > 1 else "paintings"
+            warn_of_few(alpha, artists, movements, self.classes_, unit=unit)
         probabilities = self.predict_proba(X)
         p_values = compute_p_values(
             score_movements(probabilities, self.method, self.random_state),

@@ -213,6 +213,26 @@ def test_saved_classifier_predicts_the_same_sets(data, tmp_path):
     np.testing.assert_array_equal(loaded.predict_set(X), model.predict_set(X))
 
 
+def test_columns_of_a_table(data):
+    X, y, artists = data
+    frozen = FrozenEstimator(GaussianNB().fit(X, y))
+    table = pd.DataFrame({"movement": y, "artist": artists}, index=range(7, 367))
+    for estimator in (GaussianNB(), frozen):
+        expected = ConformalClassifier(estimator).fit(X, y, groups=artists)
+        model = ConformalClassifier(estimator)
+        with pytest.warns(match="column-vector y"):
+            model.fit(X, table[["movement"]], groups=table[["artist"]])
+        np.testing.assert_array_equal(model.predict_set(X), expected.predict_set(X))
+
+
+def test_warning_names_paintings_if_artists_are_unknown(data):
+    X, y, artists = data
+    for groups, count in ((None, "paintings, and there are 360"), (artists, "artists")):
+        model = ConformalClassifier(GaussianNB()).fit(X, y, groups=groups)
+        with pytest.warns(match=f"needs 999 {count}"):
+            model.predict_set(X, alpha=0.001)
+
+
 def test_errors(data):
     X, y, artists = data
     with pytest.raises(ValueError, match="Did you mean 'lac'"):
