@@ -87,8 +87,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Movements.
     calibration_scores_ : ndarray of shape (n_calibration,)
         Nonconformity scores of the true movements of the paintings for calibration.
-    calibration_artists_, calibration_movements_ : ndarray of int, \
-            shape (n_calibration,)
+    calibration_artists_, calibration_movements_ : ndarray of shape (n_calibration,)
         Their artists, numbered, and the positions of their movements in ``classes_``.
         If artists are unknown, each painting has a number of its own.
     n_features_in_ : int

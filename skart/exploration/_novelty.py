@@ -55,7 +55,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Fitted extractor.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X is a DataFrame of features.
 
     See Also
@@ -210,8 +210,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X, y, artists
-            Paintings, movements and artists, as `fit` takes them.
+        X : array-like
+            Paintings, as `fit` takes them.
+        y : array-like of shape (n_paintings,), default=None
+            Movements.
+        artists : array-like of shape (n_paintings,), default=None
+            Artists.
 
         Returns
         -------
