@@ -56,13 +56,20 @@ def explain(
     elif out.is_file() or (out.suffix and not out.is_dir()):
         raise ValueError(f"--out {out}: name a folder, or a file that ends in .html")
 
-    from skart.cli._predict import as_table, list_paths, load_pipeline
+    from skart.cli._predict import TABLES, as_table, list_paths, load_pipeline
     from skart.persistence._exported import load_exported
+    from skart.report._text import count
 
     if load_exported(model) is not None:
         raise ValueError(
             f"{str(model)!r} is an exported model, which can't be explained. Pass the "
             "model of skart train"
+        )
+    tables = [str(image) for image in images if image.suffix.lower() in TABLES]
+    if tables:
+        raise ValueError(
+            f"{tables[0]!r} is a table: pass image files or folders. skart predict "
+            "takes tables"
         )
     paths = list_paths(images)
     if is_page and len(paths) > _MAX_ON_PAGE:
@@ -73,7 +80,7 @@ def explain(
     targets = {} if is_page else _name_targets(out, paths, force)
     pipe = load_pipeline(model, weights=weights, cache=cache)
     if movement is not None:
-        _check_movement(movement, pipe.classes_.tolist())
+        movement = _find_movement(movement, pipe.classes_.tolist())
     method = _choose_method(method, pipe)
     if not is_page:
         out.mkdir(parents=True, exist_ok=True)
@@ -85,6 +92,8 @@ def explain(
             del one["image"], one["heat"]  # so that memory stays flat
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
+    if not shown:
+        return None, 1
     predictions = {one["path"]: one["ranked"][:top_k] for one in shown}
     if is_page:
         from skart.report._explanation import write_explanation
@@ -98,9 +107,10 @@ def explain(
             failures=failures,
         )
         say(f"saved {out}")
-    elif shown:
-        say(f"saved {out}: {len(shown)} PNG files")
-    return (as_table(predictions) if shown else None), int(bool(failures))
+    else:
+        files = count(len(shown), "PNG file")
+        say(f"saved {out}: {files}, heat for {movement or 'the predicted movement'}")
+    return as_table(predictions), int(bool(failures))
 
 
 def _iter_explained(pipe, paths, method, movement, failures):
@@ -164,15 +174,16 @@ def _choose_method(method, pipe):
     return "occlusion" if method == "occlusion" or fault is not None else "grad_cam"
 
 
-def _check_movement(movement, known):
-    """Raise ValueError if a model does not know a movement."""
+def _find_movement(name, known):
+    """Return the movement of a name, which may be a number."""
     from skart._utils._validation import suggest
 
-    if movement not in known:
+    movements = {str(movement): movement for movement in known}
+    if name not in movements:
         raise ValueError(
-            f"--movement {movement}: the model does not know it."
-            f"{suggest(movement, map(str, known))}"
+            f"--movement {name}: the model does not know it.{suggest(name, movements)}"
         )
+    return movements[name]
 
 
 def _name_targets(folder, paths, force):

@@ -31,7 +31,7 @@ from skart.cli._unknown import (
 # The features of more images are worth storing, which exported models don't do.
 _FEW = 32
 _TOP_K = 3
-_TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
+TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
 _N_NEIGHBORS = 6  # training paintings beside a prediction
 
 
@@ -148,7 +148,14 @@ def predict(
     for name, value in reading.items():
         if value is not None and data is None:
             raise ValueError(f"{name} is for --data: pass both, or neither")
-    known = read_confidence(model) if unknown is not None and data is None else None
+    known = None
+    if unknown is not None and data is None:
+        known = read_confidence(model)
+        say(
+            "Images are compared with the known paintings by their highest probability "
+            "alone. By features, with --data, more images that are no paintings are "
+            "marked."
+        )
     columns = {}
 
     def read_table(file):
@@ -288,7 +295,7 @@ def list_paths(images, read_table=None):
     """Return the image files in a list of files, folders and tables."""
     paths = []
     for image in (image.expanduser() for image in images):
-        if read_table is not None and image.suffix.lower() in _TABLES:
+        if read_table is not None and image.suffix.lower() in TABLES:
             paths += read_table(image)
         elif image.is_dir():
             paths += list_folder(image)

@@ -142,7 +142,10 @@ def keep_sets(predictions, calibration, coverage):
             path: [pair for pair, is_in in zip(one, row, strict=True) if is_in]
             for (path, one), row in zip(predictions.items(), sets, strict=True)
         }
-    return predictions, f"Sets hold the movement of {coverage:.0%} of {whose}"
+    return predictions, (
+        f"Sets hold the movement of {coverage:.0%} of {whose}, on average: for single "
+        "movements it may be far fewer, as skart evaluate shows"
+    )
 
 
 def _tabulate(evaluation, calibration):
@@ -186,6 +189,7 @@ def list_sets(evaluation, calibration=None):
     lines = textwrap.wrap(
         f"prediction sets for {1 - _ALPHA:.0%} of {whose}{how}: how many hold the "
         "movement, and the mean number of movements in them"
+        + ("" if evaluation.groups is None else "; artists have equal weight")
         + ("; also if calibrated by random folds" if table.shape[1] > 2 else ""),
         80,
     )

@@ -14,7 +14,7 @@ def mark_unknown(share, predictions, known, scores):
     if share < least - 1e-9:
         raise ValueError(
             f"--unknown {share:g}: with {len(known)} known paintings, the smallest "
-            f"share is {least:.2g}. Pass a larger one."
+            f"share is {np.ceil(least * 1e4) / 1e4:g}. Pass a larger one."
         )
     # The share of paintings, this one among them, that are at most as typical,
     # rounded, so that it may equal a share such as 0.1.

@@ -96,6 +96,9 @@ def test_page_names_unreadable_images(explain, paintings, tmp_path):
     assert "script" not in text and str(tmp_path) not in text
     done = explain(bad, "--out", page, "--force")
     assert done.exit_code == 1 and done.stdout == ""
+    assert page.read_text("utf-8") == text  # kept, since there is nothing to show
+    done = explain(tmp_path / "t.csv", "--out", page, "--force")
+    assert done.exit_code == 2 and "is a table: pass image files" in done.stderr
 
 
 def test_grad_cam_where_it_is_possible(explain, paintings, toy_backbone, tmp_path):
