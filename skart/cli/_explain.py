@@ -99,7 +99,9 @@ def explain(
         )
         say(f"saved {out}")
     elif shown:
-        say(f"saved {out}: {len(shown)} PNG files")
+        from skart.report._text import count
+
+        say(f"saved {out}: {count(len(shown), 'PNG file')}")
     return (as_table(predictions) if shown else None), int(bool(failures))
 
 
