@@ -34,7 +34,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     refusal_rate : float, default=0.05
         Share of paintings of the known movements, by artists who are not in the
         training set, that is refused. Must be between 0 and 0.5. A higher share refuses
-        more of the unknown images, too.
+        more of the unknown images, too. However small the share, images with a score
+        below all of ``scores_`` are refused.
     verbose : bool, default=True
         If True, show a progress bar for fits that take longer than a second.
 
