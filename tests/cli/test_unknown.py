@@ -162,7 +162,7 @@ def test_what_is_missing_is_said(predict, folder):
     assert "or pass --data with the paintings it was trained on" in done.stderr
     done = predict("--unknown", "0.01")
     assert done.exit_code == 2
-    assert "with 50 known paintings, the smallest share is 0.02" in done.stderr
+    assert "with 50 known paintings, the smallest share is 0.0197. Pass" in done.stderr
     assert predict("--unknown", "0.7").exit_code == 2
     done = predict("--data", folder / "paintings")
     assert done.exit_code == 2 and "pass one of them" in done.stderr
