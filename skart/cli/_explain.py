@@ -109,7 +109,8 @@ def explain(
         say(f"saved {out}")
     else:
         files = count(len(shown), "PNG file")
-        say(f"saved {out}: {files}, heat for {movement or 'the predicted movement'}")
+        shown_for = "the predicted movement" if movement is None else movement
+        say(f"saved {out}: {files}, heat for {shown_for}")
     return as_table(predictions), int(bool(failures))
 
 
