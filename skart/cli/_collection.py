@@ -335,11 +335,11 @@ def make_extractor(model, weights, cache, say, *, on_error="raise"):
     """Return the steps from paintings to features: a model's own, or the default."""
     from sklearn.pipeline import Pipeline
 
-    from skart.cli._predict import load_pipeline
     from skart.features import FeatureExtractor
     from skart.features._stored import StoredFeatures
     from skart.images import ImageLoader
     from skart.networks._backbones import default_size
+    from skart.persistence._load import load_pipeline
 
     if model is not None:
         pipe = load_pipeline(model, weights=weights, on_error=on_error, cache=cache)

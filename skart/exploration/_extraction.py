@@ -1,6 +1,7 @@
 """Features of paintings: computed by an extractor, or given."""
 
 import os
+import warnings
 
 import numpy as np
 from sklearn.base import clone
@@ -35,6 +36,15 @@ def fit_extractor(extractor, X, y=None):
 def extract(extractor, X):
     """Return the features of X by a fitted extractor, or X itself if it is None."""
     return check_features(X if extractor is None else extractor.transform(X))
+
+
+def extract_features(extractor, paths):
+    """Return the features of paths by fitted steps, and the failures by path."""
+    images = extractor[0].transform(paths)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* images can't be read")
+        features = extractor[1:].transform(images)
+    return features, images.failures
 
 
 def check_features(features):
