@@ -36,11 +36,6 @@ TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
 _N_NEIGHBORS = 6  # training paintings beside a prediction
 
 
-def _of_data(name):
-    """Return an option of `Source`, here of --data."""
-    return options.Source.__annotations__[name]
-
-
 @command
 def predict(
     model: options.Model,
@@ -90,11 +85,11 @@ def predict(
         "compares features.",
         metavar="DIR",
     ) = None,
-    part: _of_data("part") = None,
-    artists: _of_data("artists") = None,
-    movement_column: _of_data("movement_column") = None,
-    artist_column: _of_data("artist_column") = None,
-    corrections: _of_data("corrections") = None,
+    part: options.of_data("part") = None,
+    artists: options.of_data("artists") = None,
+    movement_column: options.of_data("movement_column") = None,
+    artist_column: options.of_data("artist_column") = None,
+    corrections: options.of_data("corrections") = None,
     force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):

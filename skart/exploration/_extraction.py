@@ -23,14 +23,19 @@ def fit_extractor(extractor, X, y=None):
     if extractor is None:
         return None, check_features(X)
     if isinstance(extractor, FeatureExtractor) and not _are_images(X):
-        from skart.features._backbone import default_size
-
-        loader = ImageLoader(default_size(extractor.backbone))
-        extractor = Pipeline([("load", loader), ("features", extractor)])
+        extractor = add_loader(extractor)
     if _is_fitted(extractor):
         return extractor, extract(extractor, X)
     extractor = clone(extractor)
     return extractor, check_features(extractor.fit_transform(X, y))
+
+
+def add_loader(extractor, on_error="raise"):
+    """Return the steps from paths to the features of a FeatureExtractor."""
+    from skart.features._backbone import default_size
+
+    loader = ImageLoader(default_size(extractor.backbone), on_error=on_error)
+    return Pipeline([("load", loader), ("features", extractor)])
 
 
 def extract(extractor, X):
