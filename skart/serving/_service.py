@@ -135,6 +135,7 @@ class Service:
             "heat": self._model.method,
             "neighbors": 0 if collection is None else collection.n_neighbors,
             "artists_known": collection is not None and collection.artists_known,
+            "resize": self._resize,
             "max_pixels": self.max_pixels,
             "accuracy": calibration.get("accuracy"),
             "artists_apart": (calibration["artists"] is not None)
