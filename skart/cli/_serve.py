@@ -43,7 +43,7 @@ def serve(
         "Say 'none of these' of images that are less like the known paintings than "
         "this share of these. Default: 0.05, with --data or a calibrated model.",
         metavar="SHARE",
-        min=0,
+        min=0.001,
         max=0.5,
     ) = None,
     host: option(
