@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from helpers import run
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import (
     DenseHeadClassifier,
@@ -14,7 +14,6 @@ from skart import (
     ImageLoader,
     save_model,
 )
-from skart.cli import app
 from skart.datasets import load_image_folder
 from skart.explanation import occlusion, overlay_heat
 
@@ -24,14 +23,6 @@ NAMES = [
     for artist in artists
     for i in range(3)
 ]
-
-
-def run(*arguments):
-    runner = CliRunner(env={"COLUMNS": "100"})
-    done = runner.invoke(app, [str(x) for x in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
 
 
 @pytest.fixture

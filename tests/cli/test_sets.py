@@ -1,18 +1,17 @@
 """Prediction sets by the commands, and the calibration in model files."""
 
 import csv
+import functools
 import io
 import json
-import warnings
 
+import helpers
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import HandcraftedFeatures, ImageLoader, load_model, save_model
-from skart.cli import app
 from skart.datasets import load_image_folder
 from skart.persistence import model_info
 
@@ -24,14 +23,7 @@ NAMES = [
 ]
 
 
-def run(*arguments, code=0):
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        done = CliRunner(env={"COLUMNS": "100"}).invoke(
-            app, [str(x) for x in arguments]
-        )
-    assert done.exit_code == code, done.output
-    return done
+run = functools.partial(helpers.run, code=0)
 
 
 @pytest.fixture

@@ -7,27 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Elements
+from helpers import Elements, run
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import HandcraftedFeatures, ImageLoader, save_model
-from skart.cli import app
 from skart.datasets import load_image_folder
 from skart.exploration import NoveltyDetector
 from skart.persistence._parts import digest_paintings
 
 HUES = {"Cubism": (200, 60, 40), "Rococo": (40, 60, 200)}
 CONFIDENCE = [0.4 + 0.01 * i for i in range(50)]
-
-
-def run(*arguments):
-    done = CliRunner(env={"COLUMNS": "100"}).invoke(app, [str(x) for x in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
 
 
 def save_colour(file, colour, generator, spread=25):
