@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
+from skart._utils._text import as_percent
 from skart.cli import _options as options
 from skart.cli._app import (
     argument,
@@ -468,7 +469,7 @@ def as_table(predictions, marks=None):
         text = as_text((marks or {}).get(path, {}))
         lines += [f"  {text}"] if text else []
         lines += [
-            f"  {movement:{width}}  {probability:4.0%}"
+            f"  {movement:{width}}  {as_percent(probability):>4}"
             for movement, probability in ranked
         ]
     return "\n".join(lines)

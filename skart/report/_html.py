@@ -22,6 +22,7 @@ from skart._utils._pages import (
     make_environment,
     write_page,
 )
+from skart._utils._text import as_percent
 from skart._utils._validation import visible
 
 _MAX_SVG_BYTES = 150_000  # larger drawings become a PNG
@@ -60,7 +61,7 @@ class Page:
     def render(self):
         """Return the HTML."""
         environment = make_environment("skart.report")
-        environment.filters["breakable"] = _make_breakable
+        environment.filters |= {"breakable": _make_breakable, "percent": as_percent}
         return environment.get_template("page.html").render(page=self)
 
     def write(self, path):

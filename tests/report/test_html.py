@@ -162,3 +162,11 @@ def test_write_is_atomic(page, tmp_path):
         page.write(tmp_path)
     with pytest.raises(NotADirectoryError, match="page.html.*Name another folder"):
         page.write(path / "page.html")
+
+
+def test_small_shares_are_not_shown_as_none(page):
+    shares = {"a": 1, "b": 0.9999, "c": 0.994, "d": 0.006, "e": 0.0001, "f": 0}
+    page.section("Shares").portrait(None, lines=["One"], bars=shares)
+    text = Elements(page.render()).text
+    found = re.findall(r"[<>]?\d+%", text.partition("One")[2])
+    assert found == ["100%", ">99%", "99%", "1%", "<1%", "0%"]
