@@ -30,6 +30,7 @@ _PIXELS_PER_INCH = 96  # of CSS
 # Browsers accept links of two million characters; base64 has four for three bytes.
 _MAX_LINK_BYTES = 1_400_000
 _NUMBER = re.compile(r"[-+−]?[\d,.]+%?( \(.*\))?")
+_PORTRAIT = 200  # CSS pixels of the longer side of an image
 _MISSING = "–"
 
 # Style of all figures of a page: ``with plt.rc_context(FIGURE_STYLE)``.
@@ -140,10 +141,14 @@ class Section:
     def portrait(self, image, *, lines, link=None, bars=None, more=()):
         """Add a thumbnail, others as in `gallery`, and shares by name, a dict, as bars.
 
-        They stand side by side.
+        They stand side by side. Small images are enlarged to the size of the others.
         """
-        thumbnails = _encode_items([{"image": image, "lines": lines, "link": link}])
-        thumbnails += _encode_items(more)
+        items = [{"image": image, "lines": lines, "link": link}, *more]
+        thumbnails = _encode_items(items)
+        for item, thumbnail in zip(items, thumbnails, strict=True):
+            if item["image"] is not None:
+                height, width = item["image"].shape[:2]
+                thumbnail["width"] = round(_PORTRAIT * width / max(height, width))
         self._add("portrait", thumbnails=thumbnails, bars=bars or {})
 
     def download(self, name, frame, *, text):

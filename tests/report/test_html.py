@@ -170,3 +170,11 @@ def test_small_shares_are_not_shown_as_none(page):
     text = Elements(page.render()).text
     found = re.findall(r"[<>]?\d+%", text.partition("One")[2])
     assert found == ["100%", ">99%", "99%", "1%", "<1%", "0%"]
+
+
+def test_portraits_have_one_size(page):
+    small, tall = np.zeros((16, 32, 3), np.uint8), np.zeros((400, 100, 3), np.uint8)
+    more = [{"image": tall, "lines": ["Tall"]}]
+    page.section("Images").portrait(small, lines=["Small"], more=more)
+    styles = [image["style"] for image in Elements(page.render()).all("img")]
+    assert styles == ["width: 200px", "width: 50px"]
