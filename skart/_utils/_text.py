@@ -2,7 +2,7 @@
 
 
 def as_percent(share):
-    """Return a rounded share such as ``"7%"``; only 0 is ``"0%"``, only 1 ``"100%"``."""
+    """Return a share as ``"7%"``; only 0 itself is ``"0%"``, only 1 ``"100%"``."""
     text = f"{share:.0%}"
     if text == "0%" and share > 0:
         return "<1%"

@@ -2,14 +2,10 @@
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import assert_all_finite, get_tags, indexable
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
+from sklearn.utils import assert_all_finite, indexable
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_is_fitted,
@@ -18,6 +14,7 @@ from sklearn.utils.validation import (
 )
 
 from skart._utils._validation import HasMethods, Integral, validate, validate_params
+from skart.classifiers._wrapper import WrapperClassifier
 from skart.evaluation._cross_validation import evaluate
 from skart.evaluation._evaluation import Evaluation
 from skart.evaluation._evaluation_sets import (
@@ -34,7 +31,7 @@ from skart.evaluation._sets import (
 )
 
 
-class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class ConformalClassifier(WrapperClassifier):
     r"""Classifier that also returns the movements that are in the running.
 
     :meth:`predict_set` returns, for each painting, a set of movements that holds the
@@ -254,22 +251,6 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         )
         return self
 
-    def predict(self, X):
-        """Predict the most probable movement, as the estimator does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Samples.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Movements.
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
-
     def predict_proba(self, X):
         """Predict the probability of each movement, as the estimator does.
 
@@ -332,25 +313,6 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         routing : MetadataRouter
-            Passes metadata of ``fit`` on to the estimator.
+            Passes metadata of ``fit`` on to the estimator, and takes groups itself.
         """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    @property
-    def n_features_in_(self):
-        """Length of the feature vectors."""
-        check_is_fitted(self)
-        return self.estimator_.n_features_in_
-
-    @property
-    def feature_names_in_(self):
-        """Names of the features."""
-        check_is_fitted(self)
-        return self.estimator_.feature_names_in_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
-        return tags
+        return super().get_metadata_routing().add_self_request(self)
