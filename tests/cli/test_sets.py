@@ -113,6 +113,8 @@ def test_model_without_calibration(make_model, paintings):
     assert (
         "model.skart' isn't calibrated: train it again by `skart train" in done.stderr
     )
+    done = run("predict", file, paintings.paths[0], "--sets", "90", code=2)
+    assert "--sets 90: pass a share between 0.01 and 0.999: 0.9 for 90 %" in done.stderr
     done = run("predict", file, "a.jpg", "--sets", "0.9", "--top-k", "2", code=2)
     assert "--top-k 2 and --sets: pass one of them" in done.stderr
     file, _ = make_model(calibration([0.3, 0.9], [0]))
@@ -201,5 +203,6 @@ def test_exported_model_has_the_calibration(paintings, tmp_path, toy_backbone):
         json.loads(run("predict", one, *words, "--cache", tmp_path / "c").stdout)
         for one in (file, tmp_path / "m.openvino")
     ]
+    assert [answer[0]["trained_on"] for answer in answers] == [True, True]
     found = [[x["movement"] for x in answer[0]["predictions"]] for answer in answers]
     assert found[0] == found[1]

@@ -1,0 +1,41 @@
+"""Images that a model was trained on, for `skart predict`."""
+
+from pathlib import Path
+
+from skart.cli._app import say
+
+TRAINED = "trained_on"
+REMARK = "The model was trained on this image."
+_N_NAMED = 3
+
+
+def mark_trained(digests, paths, cache):
+    """Return a dict of marks by image: whether the model was trained on it.
+
+    `digests` are those in its file. If cache is None, files are read without a store.
+    """
+    if cache is None:
+        from skart._utils._files import file_digest
+
+        # Without scikit-learn, which exported models don't need.
+        found = [file_digest(path).hex()[:16] for path in paths]
+    else:
+        from skart.persistence._parts import digest_paintings
+
+        found = digest_paintings(paths, cache)
+    digests = frozenset(digests)
+    marks = {
+        path: {TRAINED: digest in digests}
+        for path, digest in zip(paths, found, strict=True)
+    }
+    names = [Path(path).name for path in paths if marks[path][TRAINED]]
+    if names:
+        others = len(names) - _N_NAMED
+        more = f" and {others} more" if others > 0 else ""
+        images = "image" if len(paths) == 1 else "images"
+        say(
+            f"The model was trained on {len(names)} of {len(paths)} {images}: their "
+            "predictions say nothing about new paintings: "
+            f"{', '.join(names[:_N_NAMED])}{more}"
+        )
+    return marks
