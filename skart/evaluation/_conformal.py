@@ -1,19 +1,23 @@
 """Classifier that returns prediction sets."""
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import assert_all_finite, indexable
 from sklearn.utils.metadata_routing import process_routing
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_is_fitted,
     column_or_1d,
     has_fit_parameter,
 )
 
-from skart._utils._validation import HasMethods, Integral, validate, validate_params
+from skart._utils._validation import (
+    HasMethods,
+    Integral,
+    check_labels,
+    validate,
+    validate_params,
+)
 from skart.classifiers._wrapper import WrapperClassifier
 from skart.evaluation._cross_validation import evaluate
 from skart.evaluation._evaluation import Evaluation
@@ -207,7 +211,7 @@ class ConformalClassifier(WrapperClassifier):
         """
         validate_params(self)
         assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
+        check_labels(y)
         X, y = indexable(X, column_or_1d(y, warn=True))
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", groups=groups, **fit_params)
@@ -242,12 +246,13 @@ class ConformalClassifier(WrapperClassifier):
         self.calibration_artists_ = number_artists(
             evaluation.groups, len(evaluation.y_true)
         )
+        self._unit = name_units(evaluation.groups)
         warn_of_few(
             self.alpha,
             self.calibration_artists_,
             self.calibration_movements_ if self.per_movement else None,
             evaluation.classes,
-            unit=name_units(evaluation.groups),
+            unit=self._unit,
         )
         return self
 
@@ -295,9 +300,7 @@ class ConformalClassifier(WrapperClassifier):
         else:
             validate("predict_set", {"alpha": alpha}, {"alpha": CONSTRAINTS["alpha"]})
             artists = self.calibration_artists_
-            # Without artists, each painting has a number of its own.
-            unit = "artists" if np.bincount(artists).max() > 1 else "paintings"
-            warn_of_few(alpha, artists, movements, self.classes_, unit=unit)
+            warn_of_few(alpha, artists, movements, self.classes_, unit=self._unit)
         probabilities = self.predict_proba(X)
         p_values = compute_p_values(
             score_movements(probabilities, self.method, self.random_state),

@@ -105,6 +105,9 @@ def test_too_few_artists_for_a_coverage(make_model, paintings):
     )
     assert len(json.loads(done.stdout)[0]["predictions"]) == 3
     assert "a coverage of 95 % needs 19 artists, and there are 10" in done.stderr
+    assert "At most 90.9 % can be promised" in done.stderr
+    done = run("predict", file, paintings.paths[0], "--sets", "0.909")
+    assert "warning" not in done.stderr
 
 
 def test_model_without_calibration(make_model, paintings):

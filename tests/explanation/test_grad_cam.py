@@ -193,6 +193,10 @@ def test_wrong_movements_and_layers(images):
         ValueError, match="'Rokoko', which the model does not know. Did"
     ):
         grad_cam(pipe, images, movements="Rokoko")
+    numbers = clone(pipe).set_params(denseheadclassifier__epochs=1)
+    numbers.fit(images, np.arange(12) % 3)
+    with pytest.raises(ValueError, match="holds '1', .* Did you mean 1 of type int"):
+        grad_cam(numbers, images, movements="1")
     with pytest.raises(ValueError, match="one for each of 12 images; got 2"):
         grad_cam(pipe, images, movements=["Rococo", "Cubism"])
     with pytest.raises(ValueError, match="layers of the FeatureExtractor; got 'relu1'"):
