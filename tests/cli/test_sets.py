@@ -47,7 +47,8 @@ def make_model(paintings, tmp_path):
 
 
 def calibration(probability, artists):
-    return {"method": "", "accuracy": 0.5, "artists": artists} | {
+    return {"method": "", "accuracy": 0.5, "interval": [0.4, 0.6]} | {
+        "artists": artists,
         "probability": probability,
         "confidence": probability,
         "movements": [0] * len(probability),
@@ -132,8 +133,11 @@ def test_train_notes_what_sets_need(paintings, tmp_path, toy_backbone):
     options += ["--epochs", "1", "--cache", tmp_path / "cache", "--out", file]
     done = run("train", root, *options)
     notes = model_info(file)["notes"]["calibration"]
+    low, high = notes["interval"]
+    assert 0 <= low < notes["accuracy"] < high <= 1
     line = (
-        f"accuracy on new artists {notes['accuracy']:.1%}: cross-validated with 4 fol"
+        f"accuracy on new artists {notes['accuracy']:.1%} (95 % interval {low:.0%} to "
+        f"{high:.0%}): cross-validated with 4 folds"
     )
     assert line in done.stdout and "validation accuracy" not in done.stdout
     n_paintings = len(paintings.paths)
