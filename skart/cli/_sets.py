@@ -12,10 +12,10 @@ def calibrate(pipe, collection, seed):
     """Cross-validate a trained pipeline; return notes for its file, None if it fails.
 
     They suffice for prediction sets of any coverage. `interval` is the 95 % interval of
-    the accuracy, by resampling artists if they are known. The other lists have an item for each tested
-    painting: the number of its artist (None if artists are unknown), the position of
-    its movement in the model's classes, the movement's probability by a model that was
-    not trained on the artist, and the highest probability.
+    the accuracy. The other lists have an item for each tested painting: the number of
+    its artist (None if artists are unknown), the position of its movement in the
+    model's classes, the movement's probability by a model that was not trained on the
+    artist, and the highest probability.
     """
     import copy
 
@@ -159,21 +159,21 @@ def keep_sets(predictions, calibration, coverage):
     )
 
 
-def _tabulate(evaluation, calibration):
+def tabulate_sets(evaluation, calibration):
     """Return how often sets hold the movement: those of a calibration, if given."""
-    from skart.evaluation._evaluation_sets import count_sets, tabulate_sets
+    from skart.evaluation import _evaluation_sets
 
     if calibration is None:
-        return tabulate_sets(evaluation, _ALPHA)
+        return _evaluation_sets.tabulate_sets(evaluation, _ALPHA)
     sets = _make_sets(evaluation.probabilities, calibration, _ALPHA)
-    return count_sets(evaluation, {"": sets})
+    return _evaluation_sets.count_sets(evaluation, {"": sets})
 
 
 def describe_sets(evaluation, calibration=None):
     """Return how often the sets of an evaluation hold the movement, and their sizes."""
     if evaluation.probabilities is None:
         return None
-    table = _tabulate(evaluation, calibration)
+    table = tabulate_sets(evaluation, calibration)
     return {
         "coverage": 1 - _ALPHA,
         "calibrated_in_training": calibration is not None,
@@ -188,7 +188,7 @@ def list_sets(evaluation, calibration=None):
         return []
     from skart.evaluation._evaluation_sets import name_promise
 
-    table = _tabulate(evaluation, calibration).drop(columns="paintings")
+    table = tabulate_sets(evaluation, calibration).drop(columns="paintings")
     for name in table.filter(like="covered"):
         table[name] *= 100
     table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]

@@ -8,6 +8,7 @@ import json
 import helpers
 import numpy as np
 import pytest
+from helpers import Elements
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -196,6 +197,13 @@ def test_evaluate_counts_the_sets_of_the_model_on_new_paintings(
         expected[np.arange(36), codes].mean()
     )
     assert "by new artists, calibrated in" in run("evaluate", *words).stdout
+    page = tmp_path / "page.html"
+    run("report", *words, "--out", page)
+    caption = "Prediction sets"
+    (row,) = [x for x in Elements(page.read_text()).table(caption) if x[0] == "all"]
+    size = f"{sets['all']['size']:.1f}"
+    assert row == ["all", f"{sets['all']['covered']:.1%}", size]
+    assert "those of the model, which was calibrated before" in page.read_text()
 
 
 @pytest.mark.slow
