@@ -327,6 +327,7 @@ def _write_page(html, model, training, predictions, failures, marks, subtitle):
     """Write a page of predictions, with training paintings if they are given."""
     from skart.report._neighbors import write_neighbors
 
+    subtitle = ". ".join(subtitle) + ("." if len(subtitle) > 1 else "")
     neighbors, captions = dict.fromkeys(predictions, []), {}
     if training is not None:
         neighbors, captions = _explain(predictions, *training)
@@ -334,7 +335,7 @@ def _write_page(html, model, training, predictions, failures, marks, subtitle):
         html,
         neighbors,
         title="Predicted movements",
-        subtitle=". ".join(subtitle),
+        subtitle=subtitle,
         captions=captions,
         predictions=predictions,
         remarks={path: _remark(mark) for path, mark in marks.items()},

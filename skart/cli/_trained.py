@@ -1,7 +1,5 @@
 """Images that a model was trained on, for `skart predict`."""
 
-from pathlib import Path
-
 from skart.cli._app import say
 
 TRAINED = "trained_on"
@@ -28,14 +26,15 @@ def mark_trained(digests, paths, cache):
         path: {TRAINED: digest in digests}
         for path, digest in zip(paths, found, strict=True)
     }
-    names = [Path(path).name for path in paths if marks[path][TRAINED]]
-    if names:
-        others = len(names) - _N_NAMED
+    trained = [path for path in paths if marks[path][TRAINED]]
+    if trained:
+        others = len(trained) - _N_NAMED
         more = f" and {others} more" if others > 0 else ""
-        images = "image" if len(paths) == 1 else "images"
+        which = "this image"
+        if len(paths) > 1:
+            which = f"{len(trained)} of {len(paths)} images"
         say(
-            f"The model was trained on {len(names)} of {len(paths)} {images}: their "
-            "predictions say nothing about new paintings: "
-            f"{', '.join(names[:_N_NAMED])}{more}"
+            f"The model was trained on {which}, and its predictions there say nothing "
+            f"about new paintings: {', '.join(trained[:_N_NAMED])}{more}"
         )
     return marks

@@ -137,14 +137,14 @@ def test_unreadable_images_have_no_mark(predict, folder):
 
 def test_training_paintings_are_named(predict, folder, paintings, tmp_path):
     html, trained = tmp_path / "page.html", paintings.paths[:5]
-    names = ", ".join(Path(path).name for path in trained[:3])
+    names = ", ".join(trained[:3])
     for options in ((), ("--unknown", "0.1")):
         images = ("known.png", *trained)
         done = predict(*options, "--format", "json", images=images)
         answers = json.loads(done.stdout)
         assert [x["trained_on"] for x in answers] == [False] + [True] * 5
         assert done.stderr.count("trained on") == 1
-        assert "The model was trained on 5 of 6 images: their pred" in done.stderr
+        assert "The model was trained on 5 of 6 images, and its pred" in done.stderr
         assert f"new paintings: {names} and 2 more\n" in done.stderr
         words = (*options, "--format", "csv", "--top-k", 1, "--html", html, "--force")
         rows = csv.DictReader(io.StringIO(predict(*words, images=images).stdout))
