@@ -211,8 +211,8 @@ class ConformalClassifier(WrapperClassifier):
         """
         validate_params(self)
         assert_all_finite(y, input_name="y")
-        check_labels(y)
         X, y = indexable(X, column_or_1d(y, warn=True))
+        check_labels(y)
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", groups=groups, **fit_params)
             fit_params = routed.estimator.fit

@@ -234,7 +234,7 @@ def test_predict(trained, drawn, tmp_path):
     assert "broken.jpg' can't be read" in done.stderr
     table = pd.read_csv(io.StringIO(done.stdout))
     assert table.columns.tolist() == [
-        *("path", "rank", "movement", "probability", "error")
+        *("path", "rank", "movement", "probability", "trained_on", "error")
     ]
     broken = table[table["error"].notna()]
     assert broken["path"].tolist() == [str(folder / "broken.jpg")]
