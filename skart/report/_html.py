@@ -148,7 +148,8 @@ class Section:
         for item, thumbnail in zip(items, thumbnails, strict=True):
             if item["image"] is not None:
                 height, width = item["image"].shape[:2]
-                thumbnail["width"] = round(_PORTRAIT * width / max(height, width))
+                scale = _PORTRAIT / max(height, width)
+                thumbnail["width"] = max(1, round(scale * width))
         self._add("portrait", thumbnails=thumbnails, bars=bars or {})
 
     def download(self, name, frame, *, text):
