@@ -41,6 +41,8 @@ def overlay_heat(image, heat, *, cmap="inferno"):
             "image and heat must have the same height and width; got shapes "
             f"{image.shape} and {heat.shape}"
         )
+    if not np.isfinite(heat).all():
+        raise ValueError("heat must be finite; it holds NaN or infinity")
     share = heat / max(heat.max(), np.finfo(np.float32).tiny)
     colours = mpl.colormaps.get_cmap(cmap)(share)[..., :3] * 255
     grey = 64 + 0.6 * image @ np.array([0.299, 0.587, 0.114], np.float32)
