@@ -85,12 +85,12 @@ class FittedModel:
 
     def warm_up(self):
         """Predict and explain once; `method` becomes the one that works."""
+        from skart.explanation._grad_cam import find_fault
+
         size = self.decoding[0]
         noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
         pixels = np.asarray(Image.fromarray(noise).resize(size[::-1]))
         self.predict(pixels)
-        from skart.explanation._grad_cam import find_fault
-
         if find_fault(self._pipe) is None:
             self.method = "grad_cam"
             try:
