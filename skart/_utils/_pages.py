@@ -36,10 +36,10 @@ def render_app(package, name, *, title, data, scripts=None):
     The template extends app.html. Its script, by default `name`.js, finds the data as
     ``data``; no other script runs, and nothing is loaded.
     """
-    scripts = [(package, file) for file in scripts or [f"{name}.js"]]
+    own = [(package, file) for file in scripts or [f"{name}.js"]]
     script = "\n".join(
         (resources.files(source) / "templates" / file).read_text("utf-8")
-        for source, file in [("skart._utils", "app.js"), *scripts]
+        for source, file in [("skart._utils", "app.js"), ("skart._utils", "data.js"), *own]
     )
     return (
         make_environment(package)
