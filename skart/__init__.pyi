@@ -12,6 +12,7 @@ from . import persistence as persistence
 from . import plotting as plotting
 from . import report as report
 from . import reproduction as reproduction
+from . import serving as serving
 from . import store as store
 from .classifiers import CNNClassifier as CNNClassifier
 from .classifiers import DenseHeadClassifier as DenseHeadClassifier

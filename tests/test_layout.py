@@ -26,6 +26,7 @@ ORDER = [
     "report",
     "persistence",
     "reproduction",
+    "serving",
     "cli",
 ]
 MODULES = sorted(ROOT.rglob("*.py"))

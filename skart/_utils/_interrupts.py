@@ -24,6 +24,7 @@ MESSAGE = (
 _IGNORED = b"\0"  # other bytes are numbers of signals
 
 _announced = threading.Event()
+_message = MESSAGE
 
 
 @contextlib.contextmanager
@@ -60,6 +61,17 @@ def ending_in_order():
         _announced.set()  # nor to announce
 
 
+@contextlib.contextmanager
+def announcing(message):
+    """Print another message than `MESSAGE` at the first SIGINT in the block."""
+    global _message
+    _message = message
+    try:
+        yield
+    finally:
+        _message = MESSAGE
+
+
 def was_interrupted():
     """Return whether the command has received SIGINT."""
     return _announced.is_set()
@@ -93,7 +105,7 @@ def _watch(received, hook):
             if not was_interrupted():
                 # Not by print, which the main thread may be in the middle of.
                 with contextlib.suppress(OSError, ValueError, AttributeError):  # closed
-                    os.write(sys.stderr.fileno(), f"{MESSAGE}\n".encode())
+                    os.write(sys.stderr.fileno(), f"{_message}\n".encode())
                 _announced.set()
     os._exit(130)
 

@@ -14,6 +14,7 @@ from skart.cli import (  # noqa: F401
     _profile,
     _report,
     _reproduce,
+    _serve,
     _similar,
     _suggest,
     _suspects,

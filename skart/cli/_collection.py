@@ -333,13 +333,10 @@ def choose_backbone(backbone, weights, say=print):
 
 def make_extractor(model, weights, cache, say, *, on_error="raise"):
     """Return the steps from paintings to features: a model's own, or the default."""
-    from sklearn.pipeline import Pipeline
-
-    from skart.cli._predict import load_pipeline
+    from skart.exploration._extraction import add_loader
     from skart.features import FeatureExtractor
     from skart.features._stored import StoredFeatures
-    from skart.images import ImageLoader
-    from skart.networks._backbones import default_size
+    from skart.persistence._load import load_pipeline
 
     if model is not None:
         pipe = load_pipeline(model, weights=weights, on_error=on_error, cache=cache)
@@ -352,7 +349,4 @@ def make_extractor(model, weights, cache, say, *, on_error="raise"):
         weights = None
     backbone, weights = choose_backbone(None, weights, say)
     features = FeatureExtractor(backbone, weights=weights, layer="style", cache=cache)
-    size = default_size(backbone)
-    return Pipeline(
-        [("load", ImageLoader(size, on_error=on_error)), ("features", features)]
-    )
+    return add_loader(features, on_error)

@@ -5,12 +5,8 @@ from pathlib import Path
 
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
-from skart.cli._sets import (
-    describe_sets,
-    find_calibration,
-    list_sets,
-    read_scores,
-)
+from skart.cli._sets import describe_sets, list_sets
+from skart.persistence._calibration import find_calibration, read_scores
 
 _N_FOLDS = 4
 SEARCHED = "; its parameters were searched for on some of these paintings"
@@ -76,8 +72,8 @@ def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):
     from sklearn.utils import Bunch
 
     from skart.cli._collection import Collection
-    from skart.cli._predict import load_pipeline
     from skart.persistence import model_info
+    from skart.persistence._load import load_pipeline
 
     pipe = load_pipeline(
         file, weights=weights, on_error=options.of_loader(on_error), cache=cache

@@ -74,6 +74,11 @@ class Source:
         return arguments
 
 
+def of_data(name):
+    """Return an option of `Source`, for a command in which --data is an option."""
+    return Source.__annotations__[name]
+
+
 def reads_collection(function):
     """Add the options of `Source` to a command, whose `data` then is a Source."""
     fields = dataclasses.fields(Source)[1:]

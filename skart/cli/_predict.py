@@ -18,7 +18,7 @@ from skart.cli._app import (
     option,
     say,
 )
-from skart.cli._sets import keep_sets, read_scores, require_calibration
+from skart.cli._sets import keep_sets, require_calibration
 from skart.cli._unknown import (
     MARKS,
     as_text,
@@ -26,6 +26,7 @@ from skart.cli._unknown import (
     read_confidence,
     score_by_distance,
 )
+from skart.persistence._calibration import read_scores
 
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
@@ -33,11 +34,6 @@ _FEW = 32
 _TOP_K = 3
 TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
 _N_NEIGHBORS = 6  # training paintings beside a prediction
-
-
-def _of_data(name):
-    """Return an option of `Source`, here of --data."""
-    return options.Source.__annotations__[name]
 
 
 @command
@@ -89,11 +85,11 @@ def predict(
         "compares features.",
         metavar="DIR",
     ) = None,
-    part: _of_data("part") = None,
-    artists: _of_data("artists") = None,
-    movement_column: _of_data("movement_column") = None,
-    artist_column: _of_data("artist_column") = None,
-    corrections: _of_data("corrections") = None,
+    part: options.of_data("part") = None,
+    artists: options.of_data("artists") = None,
+    movement_column: options.of_data("movement_column") = None,
+    artist_column: options.of_data("artist_column") = None,
+    corrections: options.of_data("corrections") = None,
     force: options.Force = False,
     format: option(Literal["table", "csv", "json"], "Output format.") = "table",
 ):
@@ -245,6 +241,8 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache):
         classes = exported.classes
         probabilities, failures = exported.predict_proba(paths)
     else:
+        from skart.persistence._load import load_pipeline
+
         pipe = load_pipeline(file, weights=weights, cache=cache)
         classes = pipe.classes_.tolist()
         images = pipe[0].transform(paths)
@@ -266,29 +264,6 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache):
         if path not in failures
     }
     return predictions, failures
-
-
-def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
-    """Return the fitted pipeline of a model file; its first step is an ImageLoader."""
-    # Not needed for exported models.
-    from sklearn.pipeline import Pipeline
-
-    from skart.images import ImageLoader
-    from skart.persistence import load_model
-
-    pipe = load_model(file, weights=weights, cache=cache)
-    if not isinstance(pipe, Pipeline) or not isinstance(pipe[0], ImageLoader):
-        raise ValueError(
-            f"{str(file)!r} takes no images: it holds a {type(pipe).__name__}, not a "
-            "pipeline that begins with an ImageLoader. Pass a model of skart train."
-        )
-    if not hasattr(pipe, "predict_proba"):
-        raise ValueError(
-            f"{str(file)!r} predicts no probabilities: its last step is a "
-            f"{type(pipe[-1]).__name__}. Pass a model of skart train, or wrap the last "
-            "step in sklearn.calibration.CalibratedClassifierCV and fit it again."
-        )
-    return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 
 
 def list_paths(images, read_table=None):
@@ -328,7 +303,7 @@ def _load_training(model, source, images, weights, cache):
     import numpy as np
 
     from skart.cli._collection import Collection, make_extractor
-    from skart.cli._similar import extract_features
+    from skart.exploration._extraction import extract_features
     from skart.persistence import model_info
     from skart.persistence._exported import load_exported
     from skart.persistence._parts import digest_paintings

@@ -3,6 +3,12 @@
 import textwrap
 
 from skart.cli._app import say
+from skart.persistence._calibration import (
+    find_calibration,
+    find_sets,
+    promise_coverage,
+    warn_of_few_artists,
+)
 
 _N_FOLDS = 4
 _ALPHA = 0.1  # of the sets in an evaluation
@@ -67,16 +73,6 @@ def describe(summary):
     return f"accuracy on {which} {summary['accuracy']:.1%}: {summary['method']}"
 
 
-def find_calibration(model):
-    """Return the calibration that a model's file notes, a dict, or None."""
-    from skart.persistence import model_info
-    from skart.persistence._exported import load_exported
-
-    exported = load_exported(model)
-    notes = model_info(model)["notes"] if exported is None else exported.notes
-    return (notes or {}).get("calibration")
-
-
 def require_calibration(model, option, hint=""):
     """Return the calibration that an option needs; raise ValueError without one."""
     calibration = find_calibration(model)
@@ -89,37 +85,6 @@ def require_calibration(model, option, hint=""):
     return calibration
 
 
-def read_scores(model, calibration):
-    """Return the probabilities and artists of a calibration.
-
-    Artists are None if they are unknown.
-    """
-    import numpy as np
-
-    from skart.persistence._file import reading
-
-    with reading(model):
-        probabilities = np.array(calibration["probability"], float)
-        artists = calibration["artists"]
-        if artists is not None:
-            artists = np.array(artists, int)
-            np.bincount(artists, probabilities)  # of equal length, and not negative
-    return probabilities, artists
-
-
-def _make_sets(probabilities, calibration, alpha):
-    """Return the movements in each set, a bool array, by a calibration."""
-    import numpy as np
-
-    from skart.evaluation._sets import compute_p_values, make_sets
-
-    known, artists = calibration
-    if artists is None:
-        artists = np.arange(len(known))
-    p_values = compute_p_values(1 - probabilities, 1 - known, artists)
-    return make_sets(p_values, probabilities, alpha)
-
-
 def keep_sets(predictions, calibration, coverage):
     """Return the movements in the set of each image, and what is promised.
 
@@ -127,25 +92,15 @@ def keep_sets(predictions, calibration, coverage):
     """
     import numpy as np
 
-    from skart.evaluation._sets import warn_of_few
-
-    known, artists = calibration
-    unit, whose = "artists", "paintings by new artists"
-    if artists is None:
-        artists, unit = np.arange(len(known)), "paintings"
-        whose = "other paintings by the same artists, since artists are unknown"
-    warn_of_few(1 - coverage, artists, unit=unit)
+    warn_of_few_artists(coverage, calibration)
     if predictions:
         ranked = np.array([[p for _, p in one] for one in predictions.values()])
-        sets = _make_sets(ranked, calibration, 1 - coverage)
+        sets = find_sets(ranked, calibration, 1 - coverage)
         predictions = {
             path: [pair for pair, is_in in zip(one, row, strict=True) if is_in]
             for (path, one), row in zip(predictions.items(), sets, strict=True)
         }
-    return predictions, (
-        f"Sets hold the movement of {coverage:.0%} of {whose}, on average: for single "
-        "movements it may be far fewer, as skart evaluate shows"
-    )
+    return predictions, promise_coverage(coverage, calibration)
 
 
 def _tabulate(evaluation, calibration):
@@ -154,7 +109,7 @@ def _tabulate(evaluation, calibration):
 
     if calibration is None:
         return tabulate_sets(evaluation, _ALPHA)
-    sets = _make_sets(evaluation.probabilities, calibration, _ALPHA)
+    sets = find_sets(evaluation.probabilities, calibration, _ALPHA)
     return count_sets(evaluation, {"": sets})
 
 

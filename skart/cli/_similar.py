@@ -3,7 +3,6 @@
 import csv
 import io
 import sys
-import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -70,6 +69,7 @@ def similar(
     from skart.cli._collection import Collection, make_extractor
     from skart.cli._predict import list_paths
     from skart.exploration import PaintingIndex
+    from skart.exploration._extraction import extract_features
     from skart.images._formats import format_failures
 
     collection = Collection(data, least=1, skip_empty=True, labelled=False)
@@ -118,15 +118,6 @@ def similar(
         say(f"saved {html}")
     write = {"json": _as_json, "csv": _as_csv, "table": _as_table}[format]
     return write(paths, neighbors, failures, collection), int(bool(failures))
-
-
-def extract_features(extractor, paths):
-    """Return the features of paths by fitted steps, and the failures by path."""
-    images = extractor[0].transform(paths)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".* images can't be read")
-        features = extractor[1:].transform(images)
-    return features, images.failures
 
 
 def list_neighbors(distances, indices, collection):

@@ -10,16 +10,15 @@ def mark_unknown(share, predictions, known, scores):
     """Return a dict of marks by image: whether it is unknown, and its typicality."""
     import numpy as np
 
+    from skart.persistence._calibration import compute_typicality
+
     least = 1 / (len(known) + 1)
     if share < least - 1e-9:
         raise ValueError(
             f"--unknown {share:g}: with {len(known)} known paintings, the smallest "
             f"share is {np.ceil(least * 1e4) / 1e4:g}. Pass a larger one."
         )
-    # The share of paintings, this one among them, that are at most as typical,
-    # rounded, so that it may equal a share such as 0.1.
-    n_below = np.searchsorted(np.sort(known), scores, side="right")
-    typicality = np.round((1 + n_below) * least, 6)
+    typicality = compute_typicality(scores, known)
     return {
         path: dict(zip(MARKS, (value <= share, value), strict=True))
         for path, value in zip(predictions, typicality.tolist(), strict=True)
@@ -48,9 +47,7 @@ def read_confidence(model):
 
 def score_by_distance(collection, features, queries):
     """Return the scores of training paintings and of images by a NoveltyDetector."""
-    import numpy as np
-
-    from skart.exploration import NoveltyDetector
+    from skart.exploration._novelty import fit_detector
 
     artists = collection.groups
     if artists is None or collection.frame["artist"].nunique() < 2:
@@ -59,9 +56,5 @@ def score_by_distance(collection, features, queries):
             "The artists are not known, so more paintings by new artists may be "
             "refused than --unknown states."
         )
-    # Paintings of a movement by a single artist can't be compared with the others.
-    several = artists is None or collection.artists_apart
-    detector = NoveltyDetector()
-    detector.fit(features, collection.labels if several else None, artists)
-    known = detector.scores_
-    return known[~np.isnan(known)], detector.score_samples(queries)
+    detector, known = fit_detector(features, collection.labels, artists)
+    return known, detector.score_samples(queries)

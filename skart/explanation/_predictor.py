@@ -57,6 +57,11 @@ def _count_pixels(loader):
     return np.prod(np.broadcast_to(loader.size, 2))
 
 
+def without_store(estimator):
+    """Copy a fitted estimator with the same learned state, but no store."""
+    return _without_store(estimator, [], {})
+
+
 def _without_store(value, loaders, done):
     """Copy nested estimators with the same learned state, but no store; list loaders.
 
@@ -104,6 +109,9 @@ class _UnstoredFeatures(BaseEstimator):
     def transform(self, X):
         """Compute features."""
         return np.concatenate(list(self.extractor.iter_transform(X)))
+
+    def __sklearn_is_fitted__(self):
+        return True
 
 
 def find_codes(movements, classes, probabilities):

@@ -1,6 +1,7 @@
 """Features of paintings: computed by an extractor, or given."""
 
 import os
+import warnings
 
 import numpy as np
 from sklearn.base import clone
@@ -22,19 +23,33 @@ def fit_extractor(extractor, X, y=None):
     if extractor is None:
         return None, check_features(X)
     if isinstance(extractor, FeatureExtractor) and not _are_images(X):
-        from skart.features._backbone import default_size
-
-        loader = ImageLoader(default_size(extractor.backbone))
-        extractor = Pipeline([("load", loader), ("features", extractor)])
+        extractor = add_loader(extractor)
     if _is_fitted(extractor):
         return extractor, extract(extractor, X)
     extractor = clone(extractor)
     return extractor, check_features(extractor.fit_transform(X, y))
 
 
+def add_loader(extractor, on_error="raise"):
+    """Return the steps from paths to the features of a FeatureExtractor."""
+    from skart.features._backbone import default_size
+
+    loader = ImageLoader(default_size(extractor.backbone), on_error=on_error)
+    return Pipeline([("load", loader), ("features", extractor)])
+
+
 def extract(extractor, X):
     """Return the features of X by a fitted extractor, or X itself if it is None."""
     return check_features(X if extractor is None else extractor.transform(X))
+
+
+def extract_features(extractor, paths):
+    """Return the features of paths by fitted steps, and the failures by path."""
+    images = extractor[0].transform(paths)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* images can't be read")
+        features = extractor[1:].transform(images)
+    return features, images.failures
 
 
 def check_features(features):

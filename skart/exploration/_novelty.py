@@ -226,6 +226,18 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self.fit(X, y, artists).predict(X)
 
 
+def fit_detector(features, movements, artists=None):
+    """Fit a detector on features; return it and the scores of the paintings."""
+    if artists is not None:
+        n_artists = pd.Series(artists).groupby(np.asarray(movements)).nunique()
+        # Paintings of a movement by a single artist can't be compared with the others.
+        if (n_artists > 1).sum() < 2:
+            movements = None
+    detector = NoveltyDetector().fit(features, movements, artists)
+    known = detector.scores_
+    return detector, known[~np.isnan(known)]
+
+
 def _compress(features):
     """Return the square roots of features, with their signs."""
     return np.sign(features) * np.sqrt(np.abs(features))

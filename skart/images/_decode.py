@@ -29,6 +29,14 @@ MAX_PIXELS = 200_000_000
 _DRAFT_MARGIN = 1.6
 
 
+# Profiles of more bytes are not kept in memory; those of printers have up to 3 MB.
+_LARGE_PROFILE = 4_000_000
+
+
+class TooManyPixelsError(ValueError):
+    """Raised if more pixels than `max_pixels` would have to be decoded."""
+
+
 def decode_image(source, size, resize="crop", max_pixels=MAX_PIXELS):
     """Decode an image to a uint8 array of shape (*size, 3), or raise `UNREADABLE`."""
     try:
@@ -120,10 +128,10 @@ def _has_several_scans(image):
 
 
 def _load(image, size, max_pixels):
-    """Decode an open image, or raise ValueError if `size` exceeds `max_pixels`."""
+    """Decode an open image, or raise an error if `size` exceeds `max_pixels`."""
     width, height = (int(side) for side in size)
     if width * height > max_pixels:
-        raise ValueError(
+        raise TooManyPixelsError(
             f"{width} x {height} pixels would have to be decoded, more than "
             f"max_pixels={max_pixels}; where memory allows, pass "
             f"ImageLoader(max_pixels={width * height})"
@@ -176,7 +184,10 @@ def _to_srgb(image, profile):
     """Convert an image of the mode L, RGB or CMYK to sRGB by its ICC profile."""
     transform = None
     if profile and isinstance(profile, bytes):
-        transform = _make_transform(profile, image.mode)
+        make = _make_transform
+        if len(profile) > _LARGE_PROFILE:
+            make = make.__wrapped__
+        transform = make(profile, image.mode)
     return image.convert("RGB") if transform is None else transform.apply(image)
 
 

@@ -45,7 +45,7 @@ class ExportedModel:
         size = (image["height"], image["width"])
         self.classes, self.notes = info["classes"], info.get("notes")
         self.run = run  # uint8 image of shape (height, width, 3) -> probabilities
-        self._decoding = (size, image["resize"], image["max_pixels"])
+        self.decoding = (size, image["resize"], image["max_pixels"])
 
     def predict_proba(self, paths):
         """Return the probabilities of images, and the reasons of those not readable."""
@@ -54,7 +54,7 @@ class ExportedModel:
         failures = {}
         for row, path in zip(probabilities, paths, strict=True):
             try:
-                pixels = decode_image(path, *self._decoding)
+                pixels = decode_image(path, *self.decoding)
             except UNREADABLE as error:
                 failures[path] = explain(error)
             else:

@@ -7,10 +7,12 @@ import warnings
 import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.pipeline import Pipeline
 
 import skart
 from skart._utils._versions import compare_versions
 from skart.features import FeatureExtractor
+from skart.images import ImageLoader
 from skart.networks._weights import find_preset, identify_weights, is_address
 from skart.persistence._file import (
     INFO,
@@ -134,6 +136,23 @@ def load_model(file, *, trusted=None, weights=None, cache=None):
                 f"{str(file)!r}: {[entry['weights'] for entry in info['backbones']]}"
             )
         return model
+
+
+def load_pipeline(file, *, weights=None, on_error="blank", cache=None):
+    """Return the fitted pipeline of a model file; its first step is an ImageLoader."""
+    pipe = load_model(file, weights=weights, cache=cache)
+    if not isinstance(pipe, Pipeline) or not isinstance(pipe[0], ImageLoader):
+        raise ValueError(
+            f"{str(file)!r} takes no images: it holds a {type(pipe).__name__}, not a "
+            "pipeline that begins with an ImageLoader. Pass a model of skart train."
+        )
+    if not hasattr(pipe, "predict_proba"):
+        raise ValueError(
+            f"{str(file)!r} predicts no probabilities: its last step is a "
+            f"{type(pipe[-1]).__name__}. Pass a model of skart train, or wrap the last "
+            "step in sklearn.calibration.CalibratedClassifierCV and fit it again."
+        )
+    return pipe.set_params(**{f"{pipe.steps[0][0]}__on_error": on_error})
 
 
 def _load(raw, trusted):

@@ -1,0 +1,172 @@
+"""``skart serve``: a page for one painting."""
+
+import os
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+
+from skart._utils import _interrupts as interrupts
+from skart.cli import _options as options
+from skart.cli._app import command, option, say
+
+
+@command
+def serve(
+    model: options.Model,
+    data: option(
+        Path | None,
+        "The folder or table that the model was trained on. The page then shows the "
+        "nearest paintings by other artists, and --unknown compares features.",
+        metavar="DIR",
+    ) = None,
+    part: options.of_data("part") = None,
+    artists: options.of_data("artists") = None,
+    path_column: options.of_data("path_column") = None,
+    movement_column: options.of_data("movement_column") = None,
+    artist_column: options.of_data("artist_column") = None,
+    root: options.of_data("root") = None,
+    corrections: options.of_data("corrections") = None,
+    sets: option(
+        float | None,
+        "Show sets that hold the true movement of this share of the paintings by new "
+        "artists. Default: 0.9 for a calibrated model, else no sets.",
+        metavar="COVERAGE",
+        min=0.01,
+        max=0.999,
+    ) = None,
+    unknown: option(
+        float | None,
+        "Say 'none of these' of images that are less like the known paintings than "
+        "this share of these. Default: 0.05, with --data or a calibrated model.",
+        metavar="SHARE",
+        min=0,
+        max=0.5,
+    ) = None,
+    host: option(
+        str,
+        "Address to serve at. With another one than the default, such as 0.0.0.0, "
+        "anyone in the network can use the page.",
+    ) = "127.0.0.1",
+    port: option(int, "Port; 0: any free one.", min=0, max=65535) = 8000,
+    allow_host: option(
+        list[str] | None,
+        "Further name under which the page may be asked for, such as that of a proxy. "
+        "May be given several times.",
+        metavar="NAME",
+    ) = None,
+    max_mb: option(
+        float, "Largest size of an image file in MB.", "--max-mb", min=0.001, max=1000
+    ) = 50,
+    open_browser: option(
+        bool | None,
+        "Open the page in a browser. Default: if the command runs in a terminal.",
+        "--open/--no-open",
+    ) = None,
+    weights: options.ModelWeights = None,
+    cache: options.Cache = options.CACHE,
+):
+    """Serve a page on this machine that shows what a model makes of a painting.
+
+    A painting is dropped, pasted, chosen or photographed. The page shows its movements,
+    where the model looked and, with --data, the nearest paintings by other artists.
+    Images leave neither the machine nor the memory of this process. Programs send an
+    image to /predict; /openapi.json describes it. Ctrl-C ends the command.
+
+    FILE is a model by `skart train`, or a file by `skart export`, which shows
+    probabilities only.
+
+    Examples
+    --------
+        skart serve model.skart
+
+        skart serve model.skart --data paintings/
+
+        skart serve model.skart --port 9000 --no-open
+
+        skart serve model.skart --host 0.0.0.0 --allow-host studio.local
+    """
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"skart serve needs {' and '.join(missing)}. Run: pip install "
+            "'skart[serve]'"
+        )
+    source = options.Source(
+        data,
+        part=part,
+        artists=artists,
+        path_column=path_column,
+        movement_column=movement_column,
+        artist_column=artist_column,
+        root=root,
+        corrections=corrections,
+    )
+    if data is None and len(source.as_arguments()) > 1:
+        raise ValueError(f"{source.as_arguments()[1]} is for --data: pass both")
+
+    from skart.serving import make_app
+    from skart.serving._guard import LOOPBACK
+    from skart.serving._server import bind, serve
+
+    try:
+        bound = bind(host, port)
+    except OSError as error:
+        raise ValueError(
+            f"--host {host} --port {port}: {error.strerror}. Pass another port, or "
+            "--port 0 for any free one"
+        ) from None
+    with bound:
+        if host not in LOOPBACK:
+            say(
+                f"skart: warning: --host {host}: anyone in the network can use this "
+                "page, and what they send is not encrypted"
+            )
+        say(f"Preparing {model.name}")
+        app = make_app(
+            model,
+            data=None if data is None else _read_paintings(source),
+            coverage="auto" if sets is None else sets,
+            unknown="auto" if unknown is None else unknown,
+            weights=weights,
+            cache=cache,
+            max_bytes=int(max_mb * 1e6),
+            hosts=[host, *(allow_host or ())],
+        )
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{bound.getsockname()[1]}/"
+
+        def announce():
+            say(f"Serving {model.name} at {address} until Ctrl-C")
+            if sys.stderr.isatty() if open_browser is None else open_browser:
+                _open(address)
+
+        with interrupts.announcing("\nskart: ending. Ctrl-C again ends it at once."):
+            serve(app, bound, announce)
+    interrupts.check_interrupt()
+
+
+def _read_paintings(source):
+    """Return paths, movements and artists of a collection."""
+    from sklearn.utils import Bunch
+
+    from skart.cli._collection import Collection
+
+    collection = Collection(source, least=1)
+    for remark in collection.remarks():
+        say(remark)
+    say(f"Paintings: {len(collection.frame)} of {source}")
+    return Bunch(
+        paths=collection.paths, labels=collection.labels, artists=collection.groups
+    )
+
+
+def _open(address):
+    """Open an address in a graphical browser, if there is one."""
+    import webbrowser
+
+    is_graphical = sys.platform != "linux" or any(
+        map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))
+    )
+    if is_graphical:
+        threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()

@@ -1,0 +1,1 @@
+from ._app import make_app as make_app

@@ -1,0 +1,206 @@
+"""The ASGI application: routes, limits and the queue."""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import resources
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import skart
+from skart.serving._guard import LOOPBACK, Guard, error_response
+from skart.serving._service import RefusedError, Service
+
+_QUEUE = 64  # requests that wait or are computed
+_N_DECODERS = 4
+# Images of more pixels are decoded one at a time, since each takes up to a few GB.
+_LARGE = 30_000_000
+_MEMORY = 500_000_000  # bytes of bodies that are held at once, or five bodies
+_PARAMETERS = {"heat", "movement", "neighbors"}
+_FILES = {
+    "/": ("text/html", ["serving/templates/serve.html"]),
+    "/serve.css": (
+        "text/css",
+        ["_utils/templates/base.css", "serving/templates/serve.css"],
+    ),
+    "/serve.js": ("text/javascript", ["serving/templates/serve.js"]),
+    "/openapi.json": ("application/json", ["serving/templates/openapi.json"]),
+}
+
+
+def make_app(
+    model,
+    *,
+    data=None,
+    coverage="auto",
+    unknown="auto",
+    weights=None,
+    cache=None,
+    max_bytes=50_000_000,
+    timeout=30,
+    hosts=(),
+):
+    service = Service(
+        model,
+        data=data,
+        coverage=coverage,
+        unknown=unknown,
+        weights=weights,
+        cache=cache,
+    )
+    return build_app(service, max_bytes=max_bytes, timeout=timeout, hosts=hosts)
+
+
+def build_app(service, *, max_bytes, timeout, hosts):
+    """Return the application of a service."""
+    predict = _Prediction(service, max_bytes, timeout)
+    description = service.describe() | {"max_bytes": max_bytes}
+    health = {"status": "ok", "version": skart.__version__}
+    routes = [
+        Route("/predict", predict.answer, methods=["POST"]),
+        Route("/model", _always(JSONResponse(description))),
+        Route("/health", _always(JSONResponse(health))),
+    ]
+    root = resources.files("skart")
+    for path, (kind, files) in _FILES.items():
+        text = "\n".join((root / file).read_text("utf-8") for file in files)
+        routes.append(Route(path, _always(Response(text, media_type=kind))))
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, hosts={*LOOPBACK, *hosts})],
+        exception_handlers={
+            HTTPException: _explain_status,
+            RefusedError: _explain_refusal,
+        },
+    )
+
+
+def _always(response):
+    async def endpoint(request):
+        return response
+
+    return endpoint
+
+
+async def _explain_status(request, error):
+    texts = {
+        404: "there is nothing at this address",
+        405: "this address does not take this method",
+    }
+    text = texts.get(error.status_code, error.detail)
+    return JSONResponse({"error": text}, error.status_code, error.headers)
+
+
+async def _explain_refusal(request, error):
+    headers = {"Retry_After": "1"} if error.status == 503 else {}
+    return error_response(error.status, str(error), **headers)
+
+
+class _Prediction:
+    """Answers to ``POST /predict``: bodies are read, decoded and predicted in turn."""
+
+    def __init__(self, service, max_bytes, timeout):
+        self._service, self._max_bytes, self._timeout = service, max_bytes, timeout
+        n_decoders = min(_N_DECODERS, os.cpu_count() or 1)
+        self._decoders = ThreadPoolExecutor(n_decoders, "decode")
+        self._network = ThreadPoolExecutor(1, "predict")
+        self._large = asyncio.Semaphore(1)
+        self._n_waiting = self._n_bytes = 0
+
+    async def answer(self, request):
+        options = self._read_options(request)
+        content = b""
+        try:
+            content = await self._read_body(request)
+            return await self._compute(request, content, options)
+        except ClientDisconnect:
+            return Response()  # nobody reads it
+        finally:
+            self._n_bytes -= len(content)
+
+    def _read_options(self, request):
+        """Return the options in the query; check the kind of the body."""
+        kind = request.headers.get("content-type", "").lower()
+        if kind.startswith(("multipart/", "application/json")):
+            text = "send the bytes of an image as the body, not a form or JSON"
+            raise RefusedError(text, 415)
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise RefusedError("send the body without a content encoding", 415)
+        query = request.query_params
+        for name in query:
+            if name not in _PARAMETERS:
+                raise RefusedError(
+                    f"unknown parameter {name!r}. Allowed are heat, movement and "
+                    "neighbors."
+                )
+        options = {}
+        for name in ("heat", "neighbors"):
+            value = query.get(name, "false")
+            if value not in ("true", "false"):
+                raise RefusedError(f"{name} must be true or false; got {value!r}")
+            options[name] = value == "true"
+        options["movement"] = self._service.find_movement(query.get("movement"))
+        return options
+
+    async def _read_body(self, request):
+        """Return the body, if it comes in time and is not too large."""
+        text = f"the file has more than {self._max_bytes:,} bytes: send a smaller copy"
+        too_large = RefusedError(text, 413)
+        length = request.headers.get("content-length", "0")
+        if int(length) > self._max_bytes:
+            raise too_large
+        parts, n_bytes = [], 0
+        try:
+            async with asyncio.timeout(self._timeout):
+                async for part in request.stream():
+                    n_bytes += len(part)
+                    self._n_bytes += len(part)
+                    parts.append(part)
+                    if n_bytes > self._max_bytes:
+                        raise too_large
+                    if self._n_bytes > max(_MEMORY, 5 * self._max_bytes):
+                        raise RefusedError(_BUSY, 503)
+        except TimeoutError:
+            self._n_bytes -= n_bytes
+            text = f"the body did not arrive within {self._timeout:g} seconds"
+            raise RefusedError(text, 408) from None
+        except BaseException:
+            self._n_bytes -= n_bytes
+            raise
+        return b"".join(parts)
+
+    async def _compute(self, request, content, options):
+        """Return the answer, computed in threads."""
+        if self._n_waiting >= _QUEUE:
+            raise RefusedError(_BUSY, 503)
+        self._n_waiting += 1
+        try:
+            decode = partial(self._run, self._decoders)
+            header = await decode(self._service.read_header, content)
+            if header[1] * header[2] > _LARGE:
+                async with self._large:
+                    pixels = await decode(self._service.decode, content)
+            else:
+                pixels = await decode(self._service.decode, content)
+            if await request.is_disconnected():
+                raise ClientDisconnect
+            answer = await self._run(
+                self._network, self._service.predict, content, pixels, **options
+            )
+            answer = await decode(self._service.finish, answer, content, header, pixels)
+        finally:
+            self._n_waiting -= 1
+        return JSONResponse(answer)
+
+    async def _run(self, pool, function, *args, **options):
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(pool, partial(function, *args, **options))
+
+
+_BUSY = "too many images are waiting: try again in a moment"

@@ -1,0 +1,6 @@
+"use strict";
+
+document.getElementById("file").addEventListener("change", async (event) => {
+  const response = await fetch("predict", { method: "POST", body: event.target.files[0] });
+  document.getElementById("answer").textContent = JSON.stringify(await response.json(), null, 2);
+});
