@@ -27,9 +27,16 @@ _FILES = {
     "/": ("text/html", ["serving/templates/serve.html"]),
     "/serve.css": (
         "text/css",
-        ["_utils/templates/base.css", "serving/templates/serve.css"],
+        [
+            "_utils/templates/base.css",
+            "_utils/templates/app.css",
+            "serving/templates/serve.css",
+        ],
     ),
-    "/serve.js": ("text/javascript", ["serving/templates/serve.js"]),
+    "/serve.js": (
+        "text/javascript",
+        ["_utils/templates/app.js", "serving/templates/serve.js"],
+    ),
     "/openapi.json": ("application/json", ["serving/templates/openapi.json"]),
 }
 
