@@ -200,7 +200,9 @@ class _Prediction:
             answer = await self._run(
                 self._network, self._service.predict, content, pixels, **options
             )
-            answer = await decode(self._service.finish, answer, content, header, pixels)
+            # What the model sees is shown beside what comes of it.
+            shown = pixels if options["heat"] or options["neighbors"] else None
+            answer = await decode(self._service.finish, answer, content, header, shown)
         finally:
             self._n_waiting -= 1
         return JSONResponse(answer)

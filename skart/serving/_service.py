@@ -135,6 +135,7 @@ class Service:
             "heat": self._model.method,
             "neighbors": 0 if collection is None else collection.n_neighbors,
             "artists_known": collection is not None and collection.artists_known,
+            "resize": self._resize,
             "max_pixels": self.max_pixels,
             "accuracy": calibration.get("accuracy"),
             "artists_apart": (calibration["artists"] is not None)
@@ -226,7 +227,10 @@ class Service:
         return answer
 
     def finish(self, answer, content, header, pixels):
-        """Add to an answer what needs no network: images, and facts about the bytes."""
+        """Add to an answer what needs no network: images, and facts about the bytes.
+
+        `pixels` are shown as a thumbnail, unless they are None.
+        """
         kind, width, height = header
         answer["image"] = {"format": kind, "width": width, "height": height}
         if answer["heat"] is not None:
@@ -235,7 +239,7 @@ class Service:
             answer["heat"]["overlay"] = data_uri("image/png", file.getvalue())
         for one in answer["neighbors"] or ():
             one["thumbnail"] = self.collection.thumbnail(one.pop("row"))
-        if answer["heat"] is not None or answer["neighbors"] is not None:
+        if pixels is not None:
             answer["image"]["thumbnail"] = jpeg_uri(pixels)
         answer["known"] = None
         if self._digests is not None:
