@@ -2,8 +2,9 @@
 
 The first raises KeyboardInterrupt in the main thread, so that files that are being
 written are finished or removed. The exception may be lost: TensorFlow turns it into
-another one while it traces a graph, so commands call :func:`check_interrupt`. Python
-ignores exceptions in finalizers, which training often runs, so it is raised again.
+another one while it traces a graph, or prints that one, so commands call
+:func:`check_interrupt`, and nothing is printed after the message. Python ignores
+exceptions in finalizers, which training often runs, so it is raised again.
 """
 
 import _thread
@@ -55,7 +56,7 @@ def ending_in_order():
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, lambda *_: None)  # there is nothing to interrupt
+        _stop_interrupting()
         if was_interrupted():
             sys.exit(130)
         _announced.set()  # nor to announce
@@ -77,6 +78,12 @@ def was_interrupted():
     return _announced.is_set()
 
 
+def print_error(*error):
+    """Print an exception as `sys.excepthook`, unless the command was interrupted."""
+    if not was_interrupted():
+        sys.__excepthook__(*error)
+
+
 def check_interrupt():
     """Raise KeyboardInterrupt if the command has received SIGINT."""
     if was_interrupted():
@@ -88,6 +95,15 @@ def _interrupt(*_):
     while not was_interrupted():  # Event.wait would deadlock on a second SIGINT
         time.sleep(0.001)
     raise KeyboardInterrupt
+
+
+def _stop_interrupting():
+    """Ignore SIGINT, since there is nothing to interrupt any more."""
+    while True:
+        try:
+            return signal.signal(signal.SIGINT, lambda *_: None)
+        except KeyboardInterrupt:  # of a signal that was on its way
+            pass
 
 
 def _watch(received, hook):

@@ -128,6 +128,7 @@ def cli_errors():
     """Print exceptions and warnings in one line, and exit with a status."""
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
+        usual, sys.excepthook = sys.excepthook, interrupts.print_error
         try:
             yield
         except KeyboardInterrupt:
@@ -142,6 +143,8 @@ def cli_errors():
                 raise typer.Exit(130) from None
             say(f"skart: {in_options(error)}")
             raise typer.Exit(2) from None
+        finally:
+            sys.excepthook = usual
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

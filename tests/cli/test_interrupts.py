@@ -57,6 +57,14 @@ def turn_into(error):
     except KeyboardInterrupt:
         raise error
 
+def print_another_error():  # as C++ does by PyErr_Print
+    try:
+        wait()
+    except KeyboardInterrupt:
+        error = SystemError("of TensorFlow")
+        sys.excepthook(type(error), error, None)
+    say("going on")
+
 def lose_in_a_finalizer():
     class Lost:
         def __del__(self):
@@ -141,6 +149,7 @@ def begin(tmp_path):
         ("save_afterwards()", ["saved"]),
         ("lose_in_a_finalizer()", []),
         ("swallow()", []),
+        ("print_another_error()", []),
         ("turn_into(AssertionError('Nesting violated'))", []),
         ("turn_into(ValueError('of TensorFlow'))", []),
         ("turn_into(BaseExceptionGroup('', [KeyboardInterrupt()]))", []),
