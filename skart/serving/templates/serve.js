@@ -199,7 +199,7 @@ function showImage() {
   const image = byId("image");
   if (image.src) URL.revokeObjectURL(image.src);
   image.hidden = true;
-  byId("unseeable").hidden = true;
+  showFrame(true);
   if (!shown) return;
   image.alt = shown.name;
   image.src = URL.createObjectURL(shown.file);
@@ -210,9 +210,13 @@ function replaceImage() {
   const image = byId("image"), thumbnail = shown?.answer?.image.thumbnail;
   if (!shown || (thumbnail && image.src === thumbnail)) return;
   image.hidden = true;
-  byId("unseeable").hidden = Boolean(thumbnail);
-  byId("unseeable").textContent = "The browser can't show this file.";
+  showFrame(Boolean(thumbnail));
   if (thumbnail) image.src = thumbnail;
+}
+
+function showFrame(on) {
+  byId("frame").hidden = !on;
+  byId("unseeable").hidden = on;
 }
 
 function update(entry) {
@@ -275,6 +279,7 @@ function renderHeat() {
   }
   byId("legend").hidden = !possible || !looking;
   byId("heat").hidden = found?.state !== "done";
+  byId("cropped").hidden = true;
   byId("frame").classList.toggle("looking", found?.state === "done");
   if (!possible || !looking) return;
   if (!found && !gone) {
@@ -284,6 +289,7 @@ function renderHeat() {
   }
   const movement = isolate(shown.explained);
   if (found?.state === "done") byId("heat").src = found.overlay;
+  byId("heat").className = model.resize; // which part of the painting it covers
   byId("legend").textContent = {
     computing: `Computing what speaks for ${movement}…`,
     done: `Bright places speak for ${movement}; grey places don't, or speak against it. The brightest place has the same colour in each painting, however weak the reason.`,
@@ -295,6 +301,7 @@ function explain(movement, on = true) {
   looking = on;
   shown.explained = movement;
   render();
+  byId("frame").scrollIntoView({ block: "nearest" });
 }
 
 function fillAnswer() {
@@ -314,7 +321,8 @@ function fillAnswer() {
       : names.length === answer.movements.length ? "All movements are in the running: the model can't decide."
       : names.length === 1 ? `Only ${names[0]} is in the running.`
       : `${names.length} movements are in the running: ${list.format(names)}.`;
-    byId("promise").textContent = model.promise ? sentence(model.promise) : "";
+    byId("promise").textContent =
+      `On average, the true movement is in the running for ${percent(model.coverage)} of ${whose()}; for single movements it may be far fewer.`;
   }
   const rows = answer.movements.map(({ movement, probability }) => makeBar(movement, probability, answer.set));
   // One more row takes no more room than the line that hides it.
@@ -409,6 +417,8 @@ function save() {
 
 // What is said
 
+const whose = () => (model.artists_apart ? "paintings by new artists" : "other paintings by the same artists");
+
 function say(text, again = false) {
   byId("alert").querySelector("p").textContent = text;
   byId("again").hidden = !again;
@@ -416,9 +426,8 @@ function say(text, again = false) {
 
 function describeModel() {
   const { movements, accuracy } = model;
-  const which = model.artists_apart ? "paintings by new artists" : "other paintings by the same artists";
   const parts = [`The model, ${isolate(visible(model.name))}, knows ${count(movements.length, "movement")}: ${list.format(movements.map(isolate))}.`];
-  if (accuracy !== null) parts.push(`It is right on ${percent(accuracy)} of ${which}.`);
+  if (accuracy !== null) parts.push(`It is right on ${percent(accuracy)} of ${whose()}.`);
   if (model.unknown === null) parts.push("It finds one of them in any image, a photograph of a cat, too.");
   byId("about").textContent = parts.join(" ");
 }
@@ -433,6 +442,7 @@ for (const [button, input] of [["choose", "files"], ["photo", "camera"]]) {
     target.value = ""; // so that the same file can be chosen again
   };
 }
+byId("intro").onclick = () => byId("files").click();
 byId("plain").onclick = () => explain(shown.explained, false);
 byId("looked").onclick = () => explain(shown.explained);
 byId("save").onclick = save;
@@ -443,6 +453,10 @@ byId("image").onload = ({ target }) => {
   target.hidden = false;
 };
 byId("image").onerror = replaceImage;
+byId("heat").onload = ({ target }) => {
+  const [whole, seen] = [byId("image"), target].map((one) => one.naturalWidth / one.naturalHeight);
+  byId("cropped").hidden = target.hidden || model.resize !== "crop" || Math.abs(whole / seen - 1) < 0.02;
+};
 document.onpaste = paste;
 document.ondragover = (event) => {
   event.preventDefault(); // or the browser opens what is dropped
