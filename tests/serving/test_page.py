@@ -1,0 +1,493 @@
+"""The page of `skart serve` in a browser, against the server itself."""
+
+import csv
+import io
+import re
+import socket
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import draw, save_image
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skart import HandcraftedFeatures, ImageLoader, save_model
+from skart.persistence._parts import digest_paintings
+from skart.serving import make_app
+
+uvicorn = pytest.importorskip("uvicorn")
+pytestmark = pytest.mark.slow
+
+MOVEMENTS = ["Color Field", "Op Art", "Pointillism"]
+MAX_BYTES = 300_000
+REFUSED = "status of 400"
+HOSTILE = [
+    "<img src=x onerror=alert(1)>.png",
+    "\"'&amp; <b>{{ 7 * 7 }}${alert(2)}.png",
+    "שלום \u202egnp.exe.png",
+    "x" * 180 + ".png",
+    "=HYPERLINK(1).png",
+    "+1.png",
+    "-1.png",
+    "@SUM(1).png",
+    " =1.png",
+]
+
+
+class Server:
+    """The app at a port of the loopback address, in a thread."""
+
+    def __init__(self, app):
+        self.app = app
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}/"
+
+    def start(self):
+        config = uvicorn.Config(
+            self.app, port=self.port, log_level="critical", lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive()
+            self._thread.join(0.01)
+        return self
+
+    def stop(self):
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def paintings(tmp_path_factory):
+    return draw(tmp_path_factory.mktemp("drawn") / "paintings", 2)
+
+
+def train(paintings, file, **notes):
+    """Save a model of drawn paintings, with a calibration; return the pipeline."""
+    features = HandcraftedFeatures(["hsv", "lbp"], verbose=False)
+    pipe = make_pipeline(ImageLoader(32), features, LogisticRegression())
+    pipe.fit(paintings.paths, paintings.labels)
+    save_model(pipe, file, notes=notes)
+    return pipe
+
+
+@pytest.fixture(scope="module")
+def fitted(paintings, tmp_path_factory):
+    """A calibrated model of the paintings, and its file."""
+    file = tmp_path_factory.mktemp("model") / "drawn.skart"
+    n = len(paintings.paths)
+    calibration = {
+        "method": "drawn",
+        "accuracy": 0.75,
+        "artists": np.unique(paintings.artists, return_inverse=True)[1].tolist(),
+        "movements": [0] * n,
+        "probability": np.linspace(0.2, 0.99, n).tolist(),
+        "confidence": np.linspace(0.4, 0.99, n).tolist(),
+    }
+    digests = digest_paintings(paintings.paths, file.parent / "store")
+    return train(paintings, file, calibration=calibration, digests=digests), file
+
+
+@pytest.fixture(scope="module")
+def server(fitted, paintings):
+    app = make_app(
+        fitted[1], data=paintings, unknown=0.1, max_bytes=MAX_BYTES, cache=fitted[1].parent / "store"
+    )
+    server = Server(app).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def page(server, open_page):
+    return open_served(server, open_page)
+
+
+def open_served(server, open_page, **options):
+    page = open_page(server.address, reduced_motion="reduce", **options)
+    page.wait_for_selector("#about:not(:empty)")
+    return page
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Three images that the model was not trained on."""
+    return [save_image(tmp_path / f"{name}.png", (90, 60), i) for i, name in enumerate("abc")]
+
+
+def wait(page):
+    """Wait until all paintings have an answer."""
+    page.wait_for_selector("#rows:not(:has(.waiting, .computing)):not(:empty)")
+
+
+def choose(page, files):
+    page.set_input_files("#files", files)
+    wait(page)
+
+
+def rows(page):
+    """Return the texts in the list."""
+    return [
+        [re.sub(r"[\u200b\u2068\u2069]", "", text) for text in row.locator("th, td:visible").all_inner_texts()]
+        for row in page.locator("#rows tr").all()
+    ]
+
+
+def bars(page):
+    found = page.locator("#movements li").all()
+    return {one.locator("bdi").inner_text(): one.locator(".number").inner_text() for one in found}
+
+
+def test_answer_is_that_of_the_model(page, fitted, paintings):
+    path = paintings.paths[0]
+    choose(page, [path])
+    chances = fitted[0].predict_proba([path])[0]
+    expected = dict(zip(fitted[0].classes_, chances, strict=True))
+    best = max(expected, key=expected.get)
+    assert page.inner_text("#verdict") == best
+    assert list(bars(page)) == sorted(expected, key=expected.get, reverse=True)
+    for movement, text in bars(page).items():
+        assert text == f"{100 * expected[movement]:.0f}%" or "<1%" == text
+    assert page.is_visible("#trained")
+    assert "in the running" in page.inner_text("#set")
+    assert "90% of paintings by new artists" in page.inner_text("#promise")
+    assert "knows 3 movements" in page.inner_text("#about")
+    assert "75% of paintings by new artists" in page.inner_text("#about")
+    assert "Nothing leaves this machine, and nothing is kept" in page.inner_text("#kept")
+    near = page.locator("#neighbors li")
+    assert "by other artists" in page.inner_text("#neighbors h3")
+    assert near.count() == 6
+    assert paintings.artists[0] not in page.inner_text("#neighbors")
+    sizes = near.locator("img").evaluate_all("all => all.map((one) => one.naturalWidth)")
+    assert len(sizes) == 6 and min(sizes) > 0
+    assert Path(path).name in page.inner_text("#status") and best in page.inner_text("#status")
+    assert page.evaluate("document.activeElement.id") == "verdict"
+
+
+def test_several_files_are_answered_one_after_the_other(page, images):
+    at_once, most = 0, 0
+
+    def count(step):
+        nonlocal at_once, most
+        at_once += step
+        most = max(most, at_once)
+
+    def on(event, step):
+        page.on(event, lambda request: "predict" in request.url and count(step))
+
+    on("request", 1), on("requestfinished", -1)
+    choose(page, images)
+    assert most == 1
+    assert [row[0] for row in rows(page)] == ["a.png", "b.png", "c.png"]
+    assert page.inner_text("#name") == "a.png"
+    assert page.inner_text("#tried-title") == "3 paintings"
+    choose(page, images[2:])  # the same once more
+    assert len(rows(page)) == 4 and page.inner_text("#name") == "c.png"
+    page.click("#rows button >> nth=1")
+    assert page.inner_text("#name") == "b.png"
+    assert page.get_attribute("#rows tr >> nth=1", "aria-current") is not None
+    shown = page.evaluate("(({naturalWidth: w, hidden}) => [w, hidden])(document.getElementById('image'))")
+    assert shown == [90, False]
+
+
+def drop(page, files):
+    """Drop files of the disk, as a file manager does."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 300, "data": data})
+
+
+def test_drops(page, images, tmp_path):
+    drop(page, images[:2])
+    wait(page)
+    assert [row[0] for row in rows(page)] == ["a.png", "b.png"]
+    (tmp_path / "scans").mkdir()
+    drop(page, [tmp_path / "scans"])
+    assert "scans\u2069 is a folder. Drop the files in it." in page.inner_text("#alert")
+    assert len(rows(page)) == 2
+    drop(page, [tmp_path / "scans", images[2]])
+    wait(page)
+    assert len(rows(page)) == 3 and "is a folder" in page.inner_text("#alert")
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.setData("text/uri-list", "https://example.org/a.jpg");
+          document.body.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}));
+        }"""
+    )
+    assert "drop the file itself" in page.inner_text("#alert")
+    choose(page, images[:1])
+    assert page.inner_text("#alert") == ""
+
+
+def paste(page, content=None):
+    page.evaluate(
+        """(bytes) => {
+          const clipboardData = new DataTransfer();
+          if (bytes) clipboardData.items.add(new File([new Uint8Array(bytes)], "image.png", {type: "image/png"}));
+          else clipboardData.setData("text/plain", "https://example.org/a.jpg");
+          document.body.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true}));
+        }""",
+        content and list(content),
+    )
+
+
+def test_pasted_images(page, images):
+    paste(page)
+    assert "The clipboard has no image" in page.inner_text("#alert")
+    paste(page, Path(images[0]).read_bytes())
+    paste(page, Path(images[1]).read_bytes())
+    wait(page)
+    assert [row[0] for row in rows(page)] == ["Pasted image 1", "Pasted image 2"]
+    assert page.inner_text("#alert") == ""
+
+
+def test_photos_are_taken_on_phones_only(page, server, open_page, images):
+    assert page.is_hidden("#photo")
+    phone = open_served(server, open_page, width=390, has_touch=True, is_mobile=True)
+    assert phone.get_attribute("#camera", "capture") == "environment"
+    with phone.expect_file_chooser() as chooser:
+        phone.tap("#photo")
+    chooser.value.set_files(images[0])
+    wait(phone)
+    assert phone.inner_text("#name") == "a.png"
+
+
+def test_heat_of_each_movement(page, images):
+    asked = []
+    page.on("request", lambda request: "heat=true" in request.url and asked.append(request.url))
+    choose(page, images[:1])
+    assert not asked and page.is_hidden("#heat") and page.is_hidden("#legend")
+    page.click("#looked")
+    page.wait_for_selector("#heat:visible")
+    first, other = list(bars(page))[:2]
+    assert first in page.inner_text("#legend")
+    assert page.get_attribute("#looked", "aria-pressed") == "true"
+    assert page.inner_text("#cropped") == "The model sees only the middle of the painting."
+    overlay = page.get_attribute("#heat", "src")
+    page.locator("#movements button", has_text=other).click()
+    page.wait_for_selector(f"#legend:has-text('Bright places speak for \u2068{other}')")
+    assert page.get_attribute("#heat", "src") != overlay
+    assert [f"movement={name.replace(' ', '+')}" in url for name, url in zip([first, other], asked, strict=True)]
+    pressed = page.locator("#movements [aria-pressed=true]")
+    assert pressed.locator("bdi").all_inner_texts() == [other]
+    page.click("#plain")
+    assert page.is_hidden("#heat") and page.is_visible("#image")
+    page.locator("#movements button", has_text=first).click()
+    assert page.get_attribute("#heat", "src") == overlay and len(asked) == 2
+
+
+def colours(page):
+    """Return the mean saturation of the left, middle and right third of the frame."""
+    shot = Image.open(io.BytesIO(page.locator("#frame").screenshot())).convert("HSV")
+    thirds = np.array_split(np.asarray(shot)[..., 1].astype(float), 3, axis=1)
+    return [float(third.mean()) for third in thirds]
+
+
+def test_heat_lies_over_what_the_model_sees(page, tmp_path):
+    generator = np.random.default_rng(0)
+    pixels = np.repeat(generator.integers(0, 256, (60, 180, 1), np.uint8), 3, axis=2)
+    file = tmp_path / "wide.png"
+    Image.fromarray(pixels).save(file)
+    choose(page, [file])
+    assert max(colours(page)) < 1
+    page.click("#looked")
+    page.wait_for_selector("#heat:visible")
+    left, middle, right = colours(page)
+    assert middle > 10 and left < 2 and right < 2
+
+
+def test_none_of_these(page, tmp_path, open_page):
+    file = tmp_path / "green.png"
+    Image.new("RGB", (60, 40), (20, 250, 20)).save(file)
+    choose(page, [file])
+    assert page.inner_text("#verdict") == "None of these"
+    text = page.inner_text("#unusual")
+    assert "probably none of the movements that the model knows" in text
+    assert rows(page)[0][1:3] == ["None of these", ""]
+    assert "None of these" in page.inner_text("#status")
+
+
+def save_csv(page):
+    with page.expect_download() as waiting:
+        page.click("#save")
+    assert waiting.value.suggested_filename == "predictions.csv"
+    text = Path(waiting.value.path()).read_bytes().decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_csv_has_what_was_tried(server, open_page, fitted, paintings, images, tmp_path):
+    page = open_served(server, open_page, expected=REFUSED)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    choose(page, [paintings.paths[0], images[0], broken])
+    trained, new, failed = save_csv(page)
+    for row, path in ((trained, paintings.paths[0]), (new, images[0])):
+        chances = fitted[0].predict_proba([path])[0]
+        assert row["file"] == Path(path).name and row["model"] == "drawn.skart"
+        assert row["movement"] == fitted[0].classes_[chances.argmax()]
+        assert float(row["probability"]) == pytest.approx(chances.max(), abs=1e-5)
+        assert set(row["set"].split("; ")) <= set(MOVEMENTS) and row["set"]
+        assert row["none_of_these"] in ("true", "false") and row["error"] == ""
+        assert 0 < float(row["typicality"]) <= 1
+    assert [trained["trained_on"], new["trained_on"]] == ["true", "false"]
+    assert failed["movement"] == "" and failed["error"].startswith("This is no image")
+    page.click("#clear")
+    assert page.is_hidden("#tried") and page.is_hidden("#painting")
+    assert page.is_visible("#intro")
+    assert page.evaluate("document.activeElement.tagName") == "H2"
+    choose(page, images[:1])
+    assert [row["file"] for row in save_csv(page)] == ["a.png"]
+
+
+def test_hostile_names_are_texts(page, images):
+    content = Path(images[0]).read_bytes()
+    files = [{"name": name, "mimeType": "image/png", "buffer": content} for name in HOSTILE]
+    choose(page, files)
+    shown = [name.replace("\u202e", "\ufffd") for name in HOSTILE]
+    assert page.locator("#rows .file").evaluate_all("all => all.map((one) => one.textContent)") == shown
+    assert page.locator("b, [onerror]").count() == 0
+    for place in range(len(HOSTILE)):
+        page.locator("#rows button").nth(place).click()
+        assert page.text_content("#name") == shown[place]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    saved = [row["file"] for row in save_csv(page)]
+    assert saved == [f"'{name}" if name.lstrip()[0] in "=+-@" else name for name in shown]
+
+
+def test_errors_of_files(server, open_page, tmp_path, images):
+    page = open_served(server, open_page, expected=REFUSED)
+    sent = []
+    page.on("request", lambda request: sent.append(request.url))
+    large, empty = tmp_path / "large.tif", tmp_path / "empty.png"
+    large.write_bytes(bytes(MAX_BYTES + 1))
+    empty.write_bytes(b"")
+    choose(page, [large, empty])
+    assert not [url for url in sent if "predict" in url]
+    assert page.inner_text("#verdict") == "No answer"
+    assert "at most 0.3 MB can be sent" in page.inner_text("#reason")
+    assert rows(page)[1] == ["empty.png", "The file is empty."]
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(Path(images[0]).read_bytes()[:400])
+    choose(page, [cut])
+    assert page.inner_text("#reason").startswith("The image can't be read")
+    assert page.inner_text("#reason") in page.inner_text("#status")
+    choose(page, images[:1])
+    assert page.inner_text("#verdict") in MOVEMENTS + ["None of these"]
+
+
+def test_server_that_ends_meanwhile(fitted, open_page, images):
+    server = Server(make_app(fitted[1])).start()
+    try:
+        page = open_served(server, open_page, expected="ERR_CONNECTION")
+        choose(page, images[:1])
+    finally:
+        server.stop()
+    page.set_input_files("#files", images[1:])
+    page.wait_for_selector("#again:visible")
+    assert "The server doesn't answer" in page.inner_text("#alert")
+    assert page.inner_text("#verdict") == "Not sent yet"
+    page.click("#rows button >> nth=0")  # known answers stay
+    assert page.inner_text("#verdict") in MOVEMENTS + ["None of these"]
+    page.click("#looked")
+    assert page.is_hidden("#heat")
+    page.click("#again")
+    assert page.is_visible("#again")
+    try:
+        server.start()
+        page.click("#again")
+        wait(page)
+        assert page.is_hidden("#again") and page.inner_text("#alert") == ""
+        assert len(rows(page)) == 3 and not page.locator(".failed").count()
+        page.wait_for_selector("#heat:visible")
+    finally:
+        server.stop()
+
+
+def test_images_that_the_browser_cannot_show(page, tmp_path):
+    file = save_image(tmp_path / "scan.tif", (90, 60))
+    choose(page, [file])
+    page.wait_for_selector("#image[src^='data:image/jpeg']:visible")
+    assert page.is_hidden("#unseeable")
+    assert page.inner_text("#facts") == "90 × 60 TIFF"
+
+
+def test_model_that_promises_nothing(paintings, open_page, tmp_path, images):
+    train(paintings, tmp_path / "plain.skart")
+    server = Server(make_app(tmp_path / "plain.skart")).start()
+    try:
+        page = open_served(server, open_page)
+        choose(page, images[:1])
+        assert page.inner_text("#verdict") in MOVEMENTS
+        for part in ("unusual", "set", "promise", "trained", "neighbors"):
+            assert page.is_hidden(f"#{part}")
+        assert save_csv(page)[0]["set"] == ""
+        assert "in any image" in page.inner_text("#about")
+    finally:
+        server.stop()
+
+
+def test_keyboard_alone(page, images):
+    press = page.keyboard.press
+    press("Tab")
+    assert page.evaluate("document.activeElement.id") == "choose"
+    with page.expect_file_chooser() as chooser:
+        press("Enter")
+    chooser.value.set_files(images[:2])
+    wait(page)
+    assert page.evaluate("document.activeElement.id") == "verdict"
+    press("Shift+Tab")
+    assert page.evaluate("document.activeElement.id") == "looked"
+    press("Space")
+    page.wait_for_selector("#heat:visible")
+    assert page.evaluate("document.activeElement.id") == "looked"
+    press("Tab")
+    press("Tab")  # the second movement
+    focused = "document.activeElement.dataset.movement"
+    second = list(bars(page))[1]
+    for _ in range(2):
+        if page.evaluate(focused) != second:
+            press("Tab")
+    press("Enter")
+    assert page.evaluate(focused) == second
+    page.wait_for_selector(f"#legend:has-text('{second}')")
+    for _ in range(9):
+        press("Tab")
+        if page.evaluate("document.activeElement.closest('tr')?.textContent.includes('b.png')"):
+            break
+    press("Enter")
+    assert page.inner_text("#name") == "b.png"
+    assert page.evaluate("document.activeElement.id") == "verdict"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_overflows(server, open_page, paintings, images, width, scheme):
+    page = open_served(server, open_page, width=width, color_scheme=scheme)
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+    assert page.evaluate(fits)
+    choose(page, [*images, paintings.paths[0]])
+    page.click("#looked")
+    page.wait_for_selector("#heat:visible")
+    assert page.evaluate(fits)
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(252, 251, 248)"
+    assert light == (scheme == "light")
+    area = "((one) => one.offsetWidth * one.offsetHeight)"
+    assert page.evaluate(f"{area}(document.getElementById('frame')) > 0.15 * innerWidth * innerHeight")
+
+
+def test_bars_are_seen_in_forced_colours_and_nothing_moves(server, open_page, images):
+    page = open_served(server, open_page, forced_colors="active")
+    choose(page, images[:1])
+    style = "getComputedStyle(document.querySelector('.within .bar'), '::after').backgroundColor"
+    canvas = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(style) != page.evaluate(canvas)
+    page.evaluate("document.getElementById('bar').hidden = false")
+    assert page.evaluate("getComputedStyle(document.getElementById('bar')).animationName") == "none"
