@@ -39,7 +39,11 @@ def render_app(package, name, *, title, data, scripts=None):
     own = [(package, file) for file in scripts or [f"{name}.js"]]
     script = "\n".join(
         (resources.files(source) / "templates" / file).read_text("utf-8")
-        for source, file in [("skart._utils", "app.js"), ("skart._utils", "data.js"), *own]
+        for source, file in [
+            ("skart._utils", "app.js"),
+            ("skart._utils", "data.js"),
+            *own,
+        ]
     )
     return (
         make_environment(package)

@@ -1,16 +1,24 @@
 """The page of `skart serve` in a browser, against the server itself."""
 
-import csv
 import io
-import re
-import socket
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import draw, save_image
 from PIL import Image
+from served_pages import (
+    Server,
+    bars,
+    choose,
+    drop,
+    drop_link,
+    open_served,
+    paste,
+    rows,
+    save_csv,
+    wait,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -18,7 +26,6 @@ from skart import HandcraftedFeatures, ImageLoader, save_model
 from skart.persistence._parts import digest_paintings
 from skart.serving import make_app
 
-uvicorn = pytest.importorskip("uvicorn")
 pytestmark = pytest.mark.slow
 
 MOVEMENTS = ["Color Field", "Op Art", "Pointillism"]
@@ -35,32 +42,6 @@ HOSTILE = [
     "@SUM(1).png",
     " =1.png",
 ]
-
-
-class Server:
-    """The app at a port of the loopback address, in a thread."""
-
-    def __init__(self, app):
-        self.app = app
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}/"
-
-    def start(self):
-        config = uvicorn.Config(
-            self.app, port=self.port, log_level="critical", lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive()
-            self._thread.join(0.01)
-        return self
-
-    def stop(self):
-        self._server.should_exit = self._server.force_exit = True
-        self._thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +78,11 @@ def fitted(paintings, tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(fitted, paintings):
     app = make_app(
-        fitted[1], data=paintings, unknown=0.1, max_bytes=MAX_BYTES, cache=fitted[1].parent / "store"
+        fitted[1],
+        data=paintings,
+        unknown=0.1,
+        max_bytes=MAX_BYTES,
+        cache=fitted[1].parent / "store",
     )
     server = Server(app).start()
     yield server
@@ -109,39 +94,13 @@ def page(server, open_page):
     return open_served(server, open_page)
 
 
-def open_served(server, open_page, **options):
-    page = open_page(server.address, reduced_motion="reduce", **options)
-    page.wait_for_selector("#about:not(:empty)")
-    return page
-
-
 @pytest.fixture
 def images(tmp_path):
     """Three images that the model was not trained on."""
-    return [save_image(tmp_path / f"{name}.png", (90, 60), i) for i, name in enumerate("abc")]
-
-
-def wait(page):
-    """Wait until all paintings have an answer."""
-    page.wait_for_selector("#rows:not(:has(.waiting, .computing)):not(:empty)")
-
-
-def choose(page, files):
-    page.set_input_files("#files", files)
-    wait(page)
-
-
-def rows(page):
-    """Return the texts in the list."""
     return [
-        [re.sub(r"[\u200b\u2068\u2069]", "", text) for text in row.locator("th, td:visible").all_inner_texts()]
-        for row in page.locator("#rows tr").all()
+        save_image(tmp_path / f"{name}.png", (90, 60), i)
+        for i, name in enumerate("abc")
     ]
-
-
-def bars(page):
-    found = page.locator("#movements li").all()
-    return {one.locator("bdi").inner_text(): one.locator(".number").inner_text() for one in found}
 
 
 def test_answer_is_that_of_the_model(page, fitted, paintings):
@@ -159,14 +118,20 @@ def test_answer_is_that_of_the_model(page, fitted, paintings):
     assert "90% of paintings by new artists" in page.inner_text("#promise")
     assert "knows 3 movements" in page.inner_text("#about")
     assert "75% of paintings by new artists" in page.inner_text("#about")
-    assert "Nothing leaves this machine, and nothing is kept" in page.inner_text("#kept")
+    assert "Nothing leaves this machine, and nothing is kept" in page.inner_text(
+        "#kept"
+    )
     near = page.locator("#neighbors li")
     assert "by other artists" in page.inner_text("#neighbors h3")
     assert near.count() == 6
     assert paintings.artists[0] not in page.inner_text("#neighbors")
-    sizes = near.locator("img").evaluate_all("all => all.map((one) => one.naturalWidth)")
+    sizes = near.locator("img").evaluate_all(
+        "all => all.map((one) => one.naturalWidth)"
+    )
     assert len(sizes) == 6 and min(sizes) > 0
-    assert Path(path).name in page.inner_text("#status") and best in page.inner_text("#status")
+    assert Path(path).name in page.inner_text("#status") and best in page.inner_text(
+        "#status"
+    )
     assert page.evaluate("document.activeElement.id") == "verdict"
 
 
@@ -191,17 +156,11 @@ def test_several_files_are_answered_one_after_the_other(page, images):
     assert len(rows(page)) == 4 and page.inner_text("#name") == "c.png"
     page.click("#rows button >> nth=1")
     assert page.inner_text("#name") == "b.png"
-    assert page.get_attribute("#rows tr >> nth=1", "aria-current") is not None
-    shown = page.evaluate("(({naturalWidth: w, hidden}) => [w, hidden])(document.getElementById('image'))")
+    assert page.get_attribute("#rows button >> nth=1", "aria-current") == "true"
+    shown = page.evaluate(
+        "(({naturalWidth: w, hidden}) => [w, hidden])(document.getElementById('image'))"
+    )
     assert shown == [90, False]
-
-
-def drop(page, files):
-    """Drop files of the disk, as a file manager does."""
-    session = page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 300, "data": data})
 
 
 def test_drops(page, images, tmp_path):
@@ -215,28 +174,10 @@ def test_drops(page, images, tmp_path):
     drop(page, [tmp_path / "scans", images[2]])
     wait(page)
     assert len(rows(page)) == 3 and "is a folder" in page.inner_text("#alert")
-    page.evaluate(
-        """() => {
-          const dataTransfer = new DataTransfer();
-          dataTransfer.setData("text/uri-list", "https://example.org/a.jpg");
-          document.body.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}));
-        }"""
-    )
+    drop_link(page)
     assert "drop the file itself" in page.inner_text("#alert")
     choose(page, images[:1])
     assert page.inner_text("#alert") == ""
-
-
-def paste(page, content=None):
-    page.evaluate(
-        """(bytes) => {
-          const clipboardData = new DataTransfer();
-          if (bytes) clipboardData.items.add(new File([new Uint8Array(bytes)], "image.png", {type: "image/png"}));
-          else clipboardData.setData("text/plain", "https://example.org/a.jpg");
-          document.body.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true}));
-        }""",
-        content and list(content),
-    )
 
 
 def test_pasted_images(page, images):
@@ -262,7 +203,10 @@ def test_photos_are_taken_on_phones_only(page, server, open_page, images):
 
 def test_heat_of_each_movement(page, images):
     asked = []
-    page.on("request", lambda request: "heat=true" in request.url and asked.append(request.url))
+    page.on(
+        "request",
+        lambda request: "heat=true" in request.url and asked.append(request.url),
+    )
     choose(page, images[:1])
     assert not asked and page.is_hidden("#heat") and page.is_hidden("#legend")
     page.click("#looked")
@@ -270,12 +214,17 @@ def test_heat_of_each_movement(page, images):
     first, other = list(bars(page))[:2]
     assert first in page.inner_text("#legend")
     assert page.get_attribute("#looked", "aria-pressed") == "true"
-    assert page.inner_text("#cropped") == "The model sees only the middle of the painting."
+    assert (
+        page.inner_text("#cropped") == "The model sees only the middle of the painting."
+    )
     overlay = page.get_attribute("#heat", "src")
     page.locator("#movements button", has_text=other).click()
     page.wait_for_selector(f"#legend:has-text('Bright places speak for \u2068{other}')")
     assert page.get_attribute("#heat", "src") != overlay
-    assert [f"movement={name.replace(' ', '+')}" in url for name, url in zip([first, other], asked, strict=True)]
+    assert [
+        f"movement={name.replace(' ', '+')}" in url
+        for name, url in zip([first, other], asked, strict=True)
+    ]
     pressed = page.locator("#movements [aria-pressed=true]")
     assert pressed.locator("bdi").all_inner_texts() == [other]
     page.click("#plain")
@@ -311,16 +260,12 @@ def test_none_of_these(page, tmp_path, open_page):
     assert page.inner_text("#verdict") == "None of these"
     text = page.inner_text("#unusual")
     assert "probably none of the movements that the model knows" in text
-    assert rows(page)[0][1:3] == ["None of these", ""]
+    # What sets promise holds for known movements alone.
+    assert page.is_hidden("#set") and page.is_hidden("#promise")
+    assert page.inner_text("#probabilities") == "If it is one of them after all"
+    assert rows(page) == [["green.png", "None of these"]]
+    assert save_csv(page)[0]["none_of_these"] == "true"
     assert "None of these" in page.inner_text("#status")
-
-
-def save_csv(page):
-    with page.expect_download() as waiting:
-        page.click("#save")
-    assert waiting.value.suggested_filename == "predictions.csv"
-    text = Path(waiting.value.path()).read_bytes().decode("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_csv_has_what_was_tried(server, open_page, fitted, paintings, images, tmp_path):
@@ -347,19 +292,32 @@ def test_csv_has_what_was_tried(server, open_page, fitted, paintings, images, tm
     assert [row["file"] for row in save_csv(page)] == ["a.png"]
 
 
+def test_clearing_ends_what_is_computed(page, images):
+    page.set_input_files("#files", images)
+    page.click("#clear")
+    assert page.is_visible("#intro") and page.is_hidden("#tried")
+    choose(page, images[1:2])
+    assert [row[0] for row in rows(page)] == ["b.png"]
+    assert page.inner_text("#tried-title") == "1 painting"
+
+
 def test_hostile_names_are_texts(page, images):
     content = Path(images[0]).read_bytes()
-    files = [{"name": name, "mimeType": "image/png", "buffer": content} for name in HOSTILE]
+    files = [
+        {"name": name, "mimeType": "image/png", "buffer": content} for name in HOSTILE
+    ]
     choose(page, files)
     shown = [name.replace("\u202e", "\ufffd") for name in HOSTILE]
-    assert page.locator("#rows .file").evaluate_all("all => all.map((one) => one.textContent)") == shown
+    assert page.locator("#rows .file").all_text_contents() == shown
     assert page.locator("b, [onerror]").count() == 0
     for place in range(len(HOSTILE)):
         page.locator("#rows button").nth(place).click()
         assert page.text_content("#name") == shown[place]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     saved = [row["file"] for row in save_csv(page)]
-    assert saved == [f"'{name}" if name.lstrip()[0] in "=+-@" else name for name in shown]
+    assert saved == [
+        f"'{name}" if name.lstrip()[0] in "=+-@" else name for name in shown
+    ]
 
 
 def test_errors_of_files(server, open_page, tmp_path, images):
@@ -392,7 +350,7 @@ def test_server_that_ends_meanwhile(fitted, open_page, images):
         server.stop()
     page.set_input_files("#files", images[1:])
     page.wait_for_selector("#again:visible")
-    assert "The server doesn't answer" in page.inner_text("#alert")
+    assert "skart serve, doesn't answer" in page.inner_text("#alert")
     assert page.inner_text("#verdict") == "Not sent yet"
     page.click("#rows button >> nth=0")  # known answers stay
     assert page.inner_text("#verdict") in MOVEMENTS + ["None of these"]
@@ -411,12 +369,15 @@ def test_server_that_ends_meanwhile(fitted, open_page, images):
         server.stop()
 
 
-def test_images_that_the_browser_cannot_show(page, tmp_path):
+def test_images_that_the_browser_cannot_show(page, tmp_path, images):
     file = save_image(tmp_path / "scan.tif", (90, 60))
     choose(page, [file])
     page.wait_for_selector("#image[src^='data:image/jpeg']:visible")
     assert page.is_hidden("#unseeable")
+    assert "this is what the model sees" in page.inner_text("#substitute")
     assert page.inner_text("#facts") == "90 × 60 TIFF"
+    choose(page, images[:1])
+    assert page.is_hidden("#substitute")
 
 
 def test_model_that_promises_nothing(paintings, open_page, tmp_path, images):
@@ -460,7 +421,9 @@ def test_keyboard_alone(page, images):
     page.wait_for_selector(f"#legend:has-text('{second}')")
     for _ in range(9):
         press("Tab")
-        if page.evaluate("document.activeElement.closest('tr')?.textContent.includes('b.png')"):
+        if page.evaluate(
+            "document.activeElement.closest('tr')?.textContent.includes('b.png')"
+        ):
             break
     press("Enter")
     assert page.inner_text("#name") == "b.png"
@@ -477,17 +440,30 @@ def test_nothing_overflows(server, open_page, paintings, images, width, scheme):
     page.click("#looked")
     page.wait_for_selector("#heat:visible")
     assert page.evaluate(fits)
-    light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(252, 251, 248)"
+    light = (
+        page.evaluate("getComputedStyle(document.body).backgroundColor")
+        == "rgb(252, 251, 248)"
+    )
     assert light == (scheme == "light")
     area = "((one) => one.offsetWidth * one.offsetHeight)"
-    assert page.evaluate(f"{area}(document.getElementById('frame')) > 0.15 * innerWidth * innerHeight")
+    assert page.evaluate(
+        f"{area}(document.getElementById('frame')) > 0.15 * innerWidth * innerHeight"
+    )
 
 
 def test_bars_are_seen_in_forced_colours_and_nothing_moves(server, open_page, images):
     page = open_served(server, open_page, forced_colors="active")
     choose(page, images[:1])
-    style = "getComputedStyle(document.querySelector('.within .bar'), '::after').backgroundColor"
-    canvas = "getComputedStyle(document.body).backgroundColor"
-    assert page.evaluate(style) != page.evaluate(canvas)
+    colour = """(selector) => {
+      const [place, part] = selector.split("::");
+      const found = document.querySelector(place);
+      return getComputedStyle(found, part ? `::${part}` : null).backgroundColor;
+    }"""
+    colours = [
+        page.evaluate(colour, selector)
+        for selector in ("body", ".bar::after", ".within .bar::after")
+    ]
+    assert colours[0] not in colours[1:]
     page.evaluate("document.getElementById('bar').hidden = false")
-    assert page.evaluate("getComputedStyle(document.getElementById('bar')).animationName") == "none"
+    moved = "getComputedStyle(document.getElementById('bar')).animationName"
+    assert page.evaluate(moved) == "none"

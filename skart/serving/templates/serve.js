@@ -13,7 +13,7 @@ let leaving = new AbortController();
 let n_pasted = 0;
 
 // Isolated: names that are written from right to left don't turn what follows.
-const isolate = (text) => `\u2068${text}\u2069`;
+const isolate = (text) => `\u2068${breakable(text)}\u2069`;
 const visible = (text) => text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, "\ufffd");
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
 const megabytes = (n) => `${(n / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
@@ -22,6 +22,7 @@ const count = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}
 // Small shares aren't none.
 const share = (value) => (value > 0 && value < 0.005 ? "<1%" : percent(value));
 const best = (entry) => entry.answer.movements[0];
+const countLeft = () => entries.filter(({ state }) => state === "waiting" || state === "computing").length;
 const verdict = ({ answer }) => (answer.none_of_these ? "None of these" : answer.movements[0].movement);
 
 // The server
@@ -30,11 +31,12 @@ class Gone extends Error {}
 
 // Return the JSON of an answer. An error has the server's sentence as its message.
 async function ask(path, options = {}) {
+  const { signal } = leaving;
   for (let tries = 1; ; tries++) {
     let response, body;
     try {
-      response = await fetch(path, { ...options, signal: leaving.signal });
-      body = await response.json().catch(() => ({}));
+      response = await fetch(path, { ...options, signal });
+      body = await (response.ok ? response.json() : response.json().catch(() => ({})));
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Gone(error);
@@ -45,7 +47,7 @@ async function ask(path, options = {}) {
     }
     const seconds = Number(response.headers.get("Retry-After")) || 1;
     await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(seconds, 10)));
-    leaving.signal.throwIfAborted();
+    signal.throwIfAborted();
   }
 }
 
@@ -62,7 +64,7 @@ async function explainGone() {
     await ask("health");
   } catch {
     gone = true;
-    say("The server doesn't answer. Start skart serve again, then try again.", true);
+    say("The program behind this page, skart serve, doesn't answer. Start it again, then try again.", true);
     return null;
   }
   return "The file can't be sent: it was moved, changed or removed, or the connection broke. Choose it again.";
@@ -89,21 +91,25 @@ async function work() {
   for (let entry; !gone && (entry = entries.find(({ state }) => state === "waiting")); ) {
     entry.state = "computing";
     update(entry);
-    try {
-      entry.reason = findFault(entry.file);
-      if (!entry.reason) {
-        entry.answer = await predict(entry.file, { neighbors: true });
-        entry.model = model.name;
-      }
-    } catch (error) {
-      if (error.name === "AbortError") continue; // cleared
-      entry.reason = error instanceof Gone ? await explainGone() : error.message;
-    }
-    entry.state = entry.answer ? "done" : entry.reason ? "failed" : "waiting";
+    await answer(entry);
+    if (!entries.includes(entry)) continue; // cleared
     update(entry);
     if (entry.state !== "waiting") announce(entry);
   }
   working = false;
+}
+
+async function answer(entry) {
+  try {
+    entry.reason = findFault(entry.file);
+    if (!entry.reason) {
+      entry.answer = await predict(entry.file, { neighbors: true });
+      entry.model = model.name;
+    }
+  } catch (error) {
+    entry.reason = error instanceof Gone ? await explainGone() : error.message;
+  }
+  entry.state = entry.answer ? "done" : entry.reason ? "failed" : "waiting";
 }
 
 function findFault(file) {
@@ -144,7 +150,8 @@ function add(files) {
   entries.push(...made);
   for (const entry of made) addRow(entry);
   show(made[0]);
-  work();
+  if (gone) connect();
+  else work();
 }
 
 function receive(transfer) {
@@ -199,10 +206,11 @@ function showImage() {
   const image = byId("image");
   if (image.src) URL.revokeObjectURL(image.src);
   image.hidden = true;
+  if (shown) {
+    image.alt = shown.name;
+    image.src = URL.createObjectURL(shown.file);
+  } else image.removeAttribute("src");
   showFrame(true);
-  if (!shown) return;
-  image.alt = shown.name;
-  image.src = URL.createObjectURL(shown.file);
 }
 
 // The browser can't show the file, a HEIC photo for instance: show what the model sees.
@@ -210,13 +218,14 @@ function replaceImage() {
   const image = byId("image"), thumbnail = shown?.answer?.image.thumbnail;
   if (!shown || (thumbnail && image.src === thumbnail)) return;
   image.hidden = true;
-  showFrame(Boolean(thumbnail));
   if (thumbnail) image.src = thumbnail;
+  showFrame(Boolean(thumbnail));
 }
 
 function showFrame(on) {
   byId("frame").hidden = !on;
   byId("unseeable").hidden = on;
+  byId("substitute").hidden = !byId("image").src.startsWith("data:");
 }
 
 function update(entry) {
@@ -228,14 +237,11 @@ function update(entry) {
 }
 
 function announce(entry) {
-  const n_left = entries.filter(({ state }) => state === "waiting" || state === "computing").length;
-  const parts = [isolate(entry.name)];
-  if (entry.answer) {
-    parts.push(verdict(entry), `${best(entry).movement} ${share(best(entry).probability)}`, byId("set").textContent);
-    if (!entry.answer.none_of_these) parts.splice(1, 1);
-    if (entry !== shown) parts.pop();
-  } else parts.push(entry.reason);
-  if (n_left) parts.push(`${n_left} to go`);
+  const parts = [isolate(entry.name), entry.reason ?? verdict(entry)];
+  if (entry.answer && !entry.answer.none_of_these) parts[1] += ` ${share(best(entry).probability)}`;
+  if (entry === shown && entry.answer) parts.push(byId("set").hidden ? "" : byId("set").textContent);
+  const n_left = countLeft();
+  if (n_left) parts.push(`${n_left.toLocaleString("en")} to go`);
   byId("status").textContent = parts.filter(Boolean).join(". ");
 }
 
@@ -247,7 +253,7 @@ function render() {
     filled = null;
     return;
   }
-  for (const { row } of entries) row.toggleAttribute("aria-current", row === shown.row);
+  for (const entry of entries) entry.button.setAttribute("aria-current", entry === shown);
   const { answer, state } = shown;
   byId("name").textContent = breakable(shown.name);
   byId("facts").textContent = answer
@@ -289,6 +295,7 @@ function renderHeat() {
   }
   const movement = isolate(shown.explained);
   if (found?.state === "done") byId("heat").src = found.overlay;
+  byId("heat").alt = `What speaks for ${movement}`;
   byId("heat").className = model.resize; // which part of the painting it covers
   byId("legend").textContent = {
     computing: `Computing what speaks for ${movement}…`,
@@ -312,11 +319,13 @@ function fillAnswer() {
   byId("trained").hidden = !answer.known;
   byId("unusual").hidden = answer.none_of_these === null;
   byId("unusual").textContent = answer.none_of_these
-    ? `This is probably none of the movements that the model knows: only ${(100 * answer.typicality).toPrecision(2)}% of the paintings it knows are as unusual. What follows only compares the movements with each other.`
+    ? `This is probably none of the movements that the model knows: only ${(100 * answer.typicality).toPrecision(2)}% of the paintings it knows are as unusual.`
     : "It looks like the paintings that the model knows.";
-  byId("set").hidden = byId("promise").hidden = answer.set === null;
-  if (answer.set) {
-    const names = answer.set.map(isolate);
+  // What is promised holds for paintings of the known movements alone.
+  const set = answer.none_of_these ? null : answer.set;
+  byId("set").hidden = byId("promise").hidden = !set;
+  if (set) {
+    const names = set.map(isolate);
     byId("set").textContent = names.length === 0 ? "No movement is in the running."
       : names.length === answer.movements.length ? "All movements are in the running: the model can't decide."
       : names.length === 1 ? `Only ${names[0]} is in the running.`
@@ -324,7 +333,8 @@ function fillAnswer() {
     byId("promise").textContent =
       `On average, the true movement is in the running for ${percent(model.coverage)} of ${whose()}; for single movements it may be far fewer.`;
   }
-  const rows = answer.movements.map(({ movement, probability }) => makeBar(movement, probability, answer.set));
+  byId("probabilities").textContent = answer.none_of_these ? "If it is one of them after all" : "Probabilities";
+  const rows = answer.movements.map(({ movement, probability }) => makeBar(movement, probability, set));
   // One more row takes no more room than the line that hides it.
   const n_first = rows.length <= MAX_ROWS + 1 ? rows.length : MAX_ROWS;
   byId("movements").replaceChildren(...rows.slice(0, n_first));
@@ -384,17 +394,18 @@ function fillRow(entry) {
     element("bdi", { className: "file" }, breakable(entry.name)),
   );
   entry.row.className = state;
-  movement.colSpan = answer ? 1 : 3;
-  probability.hidden = set.hidden = !answer;
+  const is_known = Boolean(answer && !answer.none_of_these);
+  movement.colSpan = is_known ? 1 : 3;
+  probability.hidden = set.hidden = !is_known;
   movement.replaceChildren(element("bdi", {}, answer ? breakable(verdict(entry))
     : { waiting: "waiting", computing: "computing…", failed: reason }[state]));
-  if (!answer) return;
-  probability.textContent = answer.none_of_these ? "" : share(best(entry).probability);
-  set.replaceChildren(element("bdi", {}, (answer.set ?? []).map(breakable).map(isolate).join(", ")));
+  if (!is_known) return;
+  probability.textContent = share(best(entry).probability);
+  set.textContent = answer.set?.map(isolate).join(", ") ?? "";
 }
 
 function countRows() {
-  const n_left = entries.filter(({ state }) => state === "waiting" || state === "computing").length;
+  const n_left = countLeft();
   byId("tried").hidden = !entries.length;
   byId("tried-title").textContent = `${count(entries.length, "painting")}${n_left ? `, ${n_left.toLocaleString("en")} to go` : ""}`;
   byId("save").disabled = entries.length === n_left;
@@ -433,7 +444,9 @@ function describeModel() {
 }
 
 const isHere = ["localhost", "[::1]"].includes(location.hostname) || location.hostname.startsWith("127.");
-byId("kept").textContent = `Nothing leaves ${isHere ? "this machine" : location.hostname}, and nothing is kept: the list is gone when this page is closed.`;
+byId("kept").textContent = `${
+  isHere ? "Nothing leaves this machine, and nothing is kept" : `Images are sent to ${location.hostname} alone, and nothing is kept`
+}: the list is gone when this page is closed.`;
 
 for (const [button, input] of [["choose", "files"], ["photo", "camera"]]) {
   byId(button).onclick = () => byId(input).click();
