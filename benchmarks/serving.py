@@ -139,9 +139,7 @@ def main():
             compare(model, port, content, args.rounds)
             if tool is None:
                 return print("\nNeither hey nor wrk is installed: no load.")
-            rate, failed = measure_load(
-                tool, port, image, args.requests, args.clients
-            )
+            rate, failed = measure_load(tool, port, image, args.requests, args.clients)
             print(
                 f"\n{tool}, {args.requests:,} requests by {args.clients} clients: "
                 f"{rate:.1f} a second, {failed} failed."

@@ -48,6 +48,10 @@ _IN_OPTIONS = {
     r"unfreeze_from=('.*?')": r"--layer \1",
     r"name it as backbone": "name it as --backbone",
     r"backbone=('.*?')": r"--backbone \1",
+    r"coverage=([\d.]+) needs": r"--sets \1 needs",
+    r"^(data needs|weights can't)": r"--\1",
+    r"Leave data out": "Leave --data out",
+    r"pass data with": "pass --data with",
     r"weights=None|None for random weights": "--weights random",
     r"a file of your own as weights": "--weights with a file of your own",
     r"another folder as cache": "another folder as --cache",
@@ -159,7 +163,7 @@ def in_options(message):
     for pattern, advice in _IN_OPTIONS.items():
         message = re.sub(pattern, advice, message)
     return re.sub(
-        r"\b(backbone|cache|dtype|layer|layout|on_error|size|weights)=('[^']*'|[\w.]+)",
+        r"\b(backbone|cache|dtype|layer|layout|on_error|size|unknown|weights)=('[^']*'|[\w.]+)",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
         message,
     )

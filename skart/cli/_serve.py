@@ -1,9 +1,9 @@
 """``skart serve``: a page for one painting."""
 
 import os
+import socket
 import sys
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 
 from skart._utils import _interrupts as interrupts
@@ -86,12 +86,9 @@ def serve(
 
         skart serve model.skart --host 0.0.0.0 --allow-host studio.local
     """
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise ImportError(
-            f"skart serve needs {' and '.join(missing)}. Run: pip install "
-            "'skart[serve]'"
-        )
+    from skart.serving._app import check_installed
+
+    check_installed("starlette", "uvicorn")
     source = options.Source(
         data,
         part=part,
@@ -106,21 +103,22 @@ def serve(
         raise ValueError(f"{source.as_arguments()[1]} is for --data: pass both")
 
     from skart.serving import make_app
-    from skart.serving._guard import LOOPBACK
+    from skart.serving._guard import ANY_ADDRESS, LOOPBACK
     from skart.serving._server import bind, serve
 
     try:
         bound = bind(host, port)
     except OSError as error:
         raise ValueError(
-            f"--host {host} --port {port}: {error.strerror}. Pass another port, or "
-            "--port 0 for any free one"
+            f"--host {host} --port {port}: {error.strerror.lower()}. Pass another "
+            "port, or --port 0 for any free one"
         ) from None
     with bound:
+        port = bound.getsockname()[1]
         if host not in LOOPBACK:
             say(
                 f"skart: warning: --host {host}: anyone in the network can use this "
-                "page, and what they send is not encrypted"
+                "page, and images are sent to it without encryption"
             )
         say(f"Preparing {model.name}")
         app = make_app(
@@ -133,11 +131,13 @@ def serve(
             max_bytes=int(max_mb * 1e6),
             hosts=[host, *(allow_host or ())],
         )
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{bound.getsockname()[1]}/"
+        own = "127.0.0.1" if host in ANY_ADDRESS else host
+        address = f"http://{f'[{own}]' if ':' in own else own}:{port}/"
 
         def announce():
             say(f"Serving {model.name} at {address} until Ctrl-C")
+            if host in ANY_ADDRESS and (name := _find_address()):
+                say(f"In the network: http://{name}:{port}/")
             if sys.stderr.isatty() if open_browser is None else open_browser:
                 _open(address)
 
@@ -159,6 +159,16 @@ def _read_paintings(source):
     return Bunch(
         paths=collection.paths, labels=collection.labels, artists=collection.groups
     )
+
+
+def _find_address():
+    """Return the address of this machine in its network, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            return None
+        return probe.getsockname()[0]
 
 
 def _open(address):

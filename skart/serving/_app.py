@@ -1,43 +1,14 @@
-"""The ASGI application: routes, limits and the queue."""
+"""The application that serves a model."""
 
-import asyncio
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from importlib import resources
+from importlib.util import find_spec
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from skart._utils._validation import Integral, Interval, Real, StrOptions, validate
 
-import skart
-from skart.serving._guard import LOOPBACK, Guard, error_response
-from skart.serving._service import RefusedError, Service
-
-_QUEUE = 64  # requests that wait or are computed
-_N_DECODERS = 4
-# Images of more pixels are decoded one at a time, since each takes up to a few GB.
-_LARGE = 30_000_000
-_MEMORY = 500_000_000  # bytes of bodies that are held at once, or five bodies
-_PARAMETERS = {"heat", "movement", "neighbors"}
-_FILES = {
-    "/": ("text/html", ["serving/templates/serve.html"]),
-    "/serve.css": (
-        "text/css",
-        [
-            "_utils/templates/base.css",
-            "_utils/templates/app.css",
-            "serving/templates/serve.css",
-        ],
-    ),
-    "/serve.js": (
-        "text/javascript",
-        ["_utils/templates/app.js", "serving/templates/serve.js"],
-    ),
-    "/openapi.json": ("application/json", ["serving/templates/openapi.json"]),
+_CONSTRAINTS = {
+    "coverage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither"), None],
+    "unknown": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right"), None],
+    "max_bytes": [Interval(Integral, 1, None, closed="left")],
+    "timeout": [Interval(Real, 0, None, closed="neither")],
 }
 
 
@@ -53,6 +24,81 @@ def make_app(
     timeout=30,
     hosts=(),
 ):
+    """Make the web application of ``skart serve``.
+
+    It is an ASGI application, to be run by a server such as Uvicorn, or mounted below a
+    path of another application. ``GET /`` is the page, ``POST /predict`` the answer on
+    the bytes of one image as JSON, and ``GET /openapi.json`` documents both. The model
+    is loaded and has predicted once when this function returns. Images are neither
+    stored nor logged. Requires ``pip install skart[serve]``.
+
+    Parameters
+    ----------
+    model : str or path
+        File by :func:`~skart.save_model`, of a pipeline that begins with an
+        :class:`~skart.ImageLoader`; or by :func:`~skart.persistence.export_model`,
+        which gives probabilities and sets only.
+    data : sklearn.utils.Bunch, default=None
+        Paintings with ``paths``, ``labels`` and ``artists`` (may be None), as
+        :func:`~skart.datasets.load_image_folder` returns them. The nearest ones by
+        other artists are shown. If the model was trained on some of them, images are
+        compared with these by features to find those that are none of the movements.
+    coverage : float or "auto", default="auto"
+        Coverage of prediction sets, between 0 and 1. If "auto", 0.9 if the model was
+        calibrated by ``skart train``. If None, there are no sets.
+    unknown : float or "auto", default="auto"
+        Share of known paintings that may be taken for none of the movements, at most
+        0.5. If "auto", 0.05 with `data` or a calibrated model. If None, no image is.
+    weights : str, path or list, default=None
+        As in :func:`~skart.load_model`.
+    cache : str, path or FeatureStore, default=None
+        Store of the features of `data`. Those of images that are sent are not stored.
+    max_bytes : int, default=50_000_000
+        Largest size of a body.
+    timeout : float, default=30
+        Seconds within which a body must arrive.
+    hosts : iterable of str, default=()
+        Names under which the application may be asked for, besides 127.0.0.1, ::1 and
+        localhost. Requests for others are refused, so that no site can use it by a
+        name of its own. "0.0.0.0" allows all numeric addresses.
+
+    Returns
+    -------
+    app : starlette.applications.Starlette
+        Application.
+
+    Raises
+    ------
+    ImportError
+        If Starlette is not installed.
+    ModelFileError, OSError
+        If the model can't be loaded.
+    ValueError
+        If the model can't do what is asked for, or a parameter is invalid.
+
+    See Also
+    --------
+    skart.exploration.PaintingIndex : Finds the nearest paintings.
+    skart.exploration.NoveltyDetector : Finds images that are none of the movements.
+
+    Notes
+    -----
+    A server in front must limit the time in which headers arrive; ``skart serve`` does.
+
+    Examples
+    --------
+    >>> from skart.serving import make_app
+    >>> app = make_app("model.skart")  # doctest: +SKIP
+    >>> import uvicorn
+    >>> uvicorn.run(app, port=8000)  # doctest: +SKIP
+    """
+    params = {"coverage": coverage, "unknown": unknown}
+    params |= {"max_bytes": max_bytes, "timeout": timeout}
+    validate("make_app", params, _CONSTRAINTS)
+    check_installed("starlette")
+    from skart.serving._routes import build_app
+    from skart.serving._service import Service
+
     service = Service(
         model,
         data=data,
@@ -64,152 +110,11 @@ def make_app(
     return build_app(service, max_bytes=max_bytes, timeout=timeout, hosts=hosts)
 
 
-def build_app(service, *, max_bytes, timeout, hosts):
-    """Return the application of a service."""
-    predict = _Prediction(service, max_bytes, timeout)
-    description = service.describe() | {"max_bytes": max_bytes}
-    health = {"status": "ok", "version": skart.__version__}
-    routes = [
-        Route("/predict", predict.answer, methods=["POST"]),
-        Route("/model", _always(JSONResponse(description))),
-        Route("/health", _always(JSONResponse(health))),
-    ]
-    root = resources.files("skart")
-    for path, (kind, files) in _FILES.items():
-        text = "\n".join((root / file).read_text("utf-8") for file in files)
-        routes.append(Route(path, _always(Response(text, media_type=kind))))
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(Guard, hosts={*LOOPBACK, *hosts})],
-        exception_handlers={
-            HTTPException: _explain_status,
-            RefusedError: _explain_refusal,
-        },
-    )
-
-
-def _always(response):
-    async def endpoint(request):
-        return response
-
-    return endpoint
-
-
-async def _explain_status(request, error):
-    texts = {
-        404: "there is nothing at this address",
-        405: "this address does not take this method",
-    }
-    text = texts.get(error.status_code, error.detail)
-    return JSONResponse({"error": text}, error.status_code, error.headers)
-
-
-async def _explain_refusal(request, error):
-    headers = {"Retry_After": "1"} if error.status == 503 else {}
-    return error_response(error.status, str(error), **headers)
-
-
-class _Prediction:
-    """Answers to ``POST /predict``: bodies are read, decoded and predicted in turn."""
-
-    def __init__(self, service, max_bytes, timeout):
-        self._service, self._max_bytes, self._timeout = service, max_bytes, timeout
-        n_decoders = min(_N_DECODERS, os.cpu_count() or 1)
-        self._decoders = ThreadPoolExecutor(n_decoders, "decode")
-        self._network = ThreadPoolExecutor(1, "predict")
-        self._large = asyncio.Semaphore(1)
-        self._n_waiting = self._n_bytes = 0
-
-    async def answer(self, request):
-        options = self._read_options(request)
-        content = b""
-        try:
-            content = await self._read_body(request)
-            return await self._compute(request, content, options)
-        except ClientDisconnect:
-            return Response()  # nobody reads it
-        finally:
-            self._n_bytes -= len(content)
-
-    def _read_options(self, request):
-        """Return the options in the query; check the kind of the body."""
-        kind = request.headers.get("content-type", "").lower()
-        if kind.startswith(("multipart/", "application/json")):
-            text = "send the bytes of an image as the body, not a form or JSON"
-            raise RefusedError(text, 415)
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise RefusedError("send the body without a content encoding", 415)
-        query = request.query_params
-        for name in query:
-            if name not in _PARAMETERS:
-                raise RefusedError(
-                    f"unknown parameter {name!r}. Allowed are heat, movement and "
-                    "neighbors."
-                )
-        options = {}
-        for name in ("heat", "neighbors"):
-            value = query.get(name, "false")
-            if value not in ("true", "false"):
-                raise RefusedError(f"{name} must be true or false; got {value!r}")
-            options[name] = value == "true"
-        options["movement"] = self._service.find_movement(query.get("movement"))
-        return options
-
-    async def _read_body(self, request):
-        """Return the body, if it comes in time and is not too large."""
-        text = f"the file has more than {self._max_bytes:,} bytes: send a smaller copy"
-        too_large = RefusedError(text, 413)
-        length = request.headers.get("content-length", "0")
-        if int(length) > self._max_bytes:
-            raise too_large
-        parts, n_bytes = [], 0
-        try:
-            async with asyncio.timeout(self._timeout):
-                async for part in request.stream():
-                    n_bytes += len(part)
-                    self._n_bytes += len(part)
-                    parts.append(part)
-                    if n_bytes > self._max_bytes:
-                        raise too_large
-                    if self._n_bytes > max(_MEMORY, 5 * self._max_bytes):
-                        raise RefusedError(_BUSY, 503)
-        except TimeoutError:
-            self._n_bytes -= n_bytes
-            text = f"the body did not arrive within {self._timeout:g} seconds"
-            raise RefusedError(text, 408) from None
-        except BaseException:
-            self._n_bytes -= n_bytes
-            raise
-        return b"".join(parts)
-
-    async def _compute(self, request, content, options):
-        """Return the answer, computed in threads."""
-        if self._n_waiting >= _QUEUE:
-            raise RefusedError(_BUSY, 503)
-        self._n_waiting += 1
-        try:
-            decode = partial(self._run, self._decoders)
-            header = await decode(self._service.read_header, content)
-            if header[1] * header[2] > _LARGE:
-                async with self._large:
-                    pixels = await decode(self._service.decode, content)
-            else:
-                pixels = await decode(self._service.decode, content)
-            if await request.is_disconnected():
-                raise ClientDisconnect
-            answer = await self._run(
-                self._network, self._service.predict, content, pixels, **options
-            )
-            # What the model sees is shown beside what comes of it.
-            shown = pixels if options["heat"] or options["neighbors"] else None
-            answer = await decode(self._service.finish, answer, content, header, shown)
-        finally:
-            self._n_waiting -= 1
-        return JSONResponse(answer)
-
-    async def _run(self, pool, function, *args, **options):
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, partial(function, *args, **options))
-
-
-_BUSY = "too many images are waiting: try again in a moment"
+def check_installed(*packages):
+    """Raise ImportError if a package of the extra `serve` is not installed."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"a page is served by {' and '.join(missing)}, not installed here. Run: "
+            "pip install 'skart[serve]'"
+        )

@@ -11,11 +11,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from skart.serving._guard import HEADERS
 
-# Seconds in which the headers of a request must arrive, and those for which a
-# connection may stay without a request.
+# Seconds in which the headers of a request must arrive, for which a connection may stay
+# without a request, and for which a client may leave an answer unread.
 _IDLE = 10
 _N_CONNECTIONS = 256
-_GRACE = 20  # seconds for the requests that are under way at the end
+_GRACE = 8  # seconds for the requests that are under way at the end
 
 
 def bind(host, port):
@@ -84,37 +84,41 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 whose idle connections are closed, also those with half a header."""
+    """HTTP/1.1 that closes idle connections, also those with half a header.
+
+    If there are too many connections, the one that is idle for longest is closed.
+    """
 
     def connection_made(self, transport):
-        if len(self.connections) >= _N_CONNECTIONS:
-            self._close_one()
         super().connection_made(transport)
-        self._wait()
-
-    def _close_one(self):
-        """Close the connection that has waited for a request for the longest time."""
-        idle = [one for one in self.connections if one._is_idle]
-        if idle:
-            min(idle, key=lambda one: one._timer.when())._close_idle()
-
-    def _wait(self):
-        self._timer = self.loop.call_later(_IDLE, self._close_idle)
+        self._n_unsent = 0
+        self._timer = self.loop.call_later(_IDLE, self._check)
+        if len(self.connections) > _N_CONNECTIONS:
+            idle = [one for one in self.connections if one._is_idle]
+            min(idle, key=lambda one: one._timer.when())._close()
 
     @property
     def _is_idle(self):
         return self.cycle is None or self.cycle.response_complete
 
-    def _close_idle(self):
-        if not self._is_idle or self.transport.is_closing():
-            return
+    def _check(self):
+        """Close the connection if it is idle, or if its client reads no answer."""
+        n_unsent = self.transport.get_write_buffer_size()
+        if n_unsent and n_unsent == self._n_unsent:
+            return self.transport.abort()
+        self._n_unsent = n_unsent
+        self._timer = self.loop.call_later(_IDLE, self._check)
+        if self._is_idle and not self.transport.is_closing():
+            self._close()
+
+    def _close(self):
         if self.conn.trailing_data[0]:  # half a header
             self._send_error(408, "the headers did not arrive in time")
         self.transport.close()
 
     def on_response_complete(self):
         self._timer.cancel()
-        self._wait()
+        self._timer = self.loop.call_later(_IDLE, self._check)
         super().on_response_complete()
 
     def connection_lost(self, exc):

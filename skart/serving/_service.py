@@ -27,8 +27,8 @@ from skart.serving._model import open_model
 
 _COVERAGE, _UNKNOWN = 0.9, 0.05
 _NOT_CALIBRATED = (
-    "needs a calibrated model, and {!r} isn't calibrated: train it again by `skart "
-    "train --calibrate`"
+    "{}={:g} needs a calibrated model, and {!r} isn't calibrated: train it again by "
+    "`skart train --calibrate`{}"
 )
 
 
@@ -63,7 +63,9 @@ class Service:
         if coverage is None or (coverage == "auto" and self._calibration is None):
             return None, None
         if self._calibration is None:
-            raise ValueError(f"coverage {_NOT_CALIBRATED.format(str(file))}")
+            raise ValueError(
+                _NOT_CALIBRATED.format("coverage", coverage, str(file), "")
+            )
         coverage = _COVERAGE if coverage == "auto" else coverage
         scores = read_scores(file, self._calibration)
         warn_of_few_artists(coverage, scores)
@@ -112,7 +114,9 @@ class Service:
             unknown = _UNKNOWN
         if known is None:
             hint = ", or pass data with the paintings it was trained on"
-            raise ValueError(f"unknown {_NOT_CALIBRATED.format(str(file))}{hint}")
+            raise ValueError(
+                _NOT_CALIBRATED.format("unknown", unknown, str(file), hint)
+            )
         least = 1 / (len(known) + 1)
         if unknown < least - 1e-9:
             raise ValueError(
@@ -161,7 +165,7 @@ class Service:
         if not is_supported(content):
             raise RefusedError(
                 "this is no image in a format that can be read: send a JPEG, PNG, "
-                "TIFF, WebP, AVIF, JPEG 2000, GIF, BMP, PSD or PPM file"
+                "TIFF, WebP, AVIF, HEIC, JPEG 2000, GIF, BMP, PSD or PPM file"
             )
         try:
             return read_header(MemoryImage(content, "image"))
