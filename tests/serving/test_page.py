@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import draw, save_image
+from helpers import draw, head, save_image
 from PIL import Image
 from served_pages import (
     Server,
@@ -22,7 +22,8 @@ from served_pages import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skart import HandcraftedFeatures, ImageLoader, save_model
+from skart import FeatureExtractor, HandcraftedFeatures, ImageLoader, save_model
+from skart.persistence import export_model
 from skart.persistence._parts import digest_paintings
 from skart.serving import make_app
 
@@ -391,6 +392,23 @@ def test_model_that_promises_nothing(paintings, open_page, tmp_path, images):
             assert page.is_hidden(f"#{part}")
         assert save_csv(page)[0]["set"] == ""
         assert "in any image" in page.inner_text("#about")
+    finally:
+        server.stop()
+
+
+def test_exported_models_have_no_heat(paintings, open_page, tmp_path):
+    features = FeatureExtractor("EfficientNetLite0", layer="block2", verbose=False)
+    pipe = make_pipeline(ImageLoader(64), features, head(epochs=1))
+    pipe.fit(paintings.paths, paintings.labels)
+    export_model(pipe, tmp_path / "model.openvino")
+    server = Server(make_app(tmp_path / "model.openvino")).start()
+    try:
+        page = open_served(server, open_page)
+        choose(page, [save_image(tmp_path / "scan.tif", (90, 60))])
+        assert list(bars(page)) and page.locator("#movements button").count() == 0
+        for part in ("views", "hint", "legend", "neighbors"):
+            assert page.is_hidden(f"#{part}")
+        page.wait_for_selector("#image[src^='data:image/jpeg']:visible")
     finally:
         server.stop()
 

@@ -10,7 +10,7 @@ let looking = false; // whether the heat map is shown
 let working = false;
 let gone = false; // whether the server doesn't answer
 let leaving = new AbortController();
-let n_pasted = 0;
+let nPasted = 0;
 
 // Isolated: names that are written from right to left don't turn what follows.
 const isolate = (text) => `\u2068${breakable(text)}\u2069`;
@@ -64,7 +64,7 @@ async function explainGone() {
     await ask("health");
   } catch {
     gone = true;
-    say("The program behind this page, skart serve, doesn't answer. Start it again, then try again.", true);
+    say("The program behind this page, skart serve, doesn't answer. Start it again, then try again.");
     return null;
   }
   return "The file can't be sent: it was moved, changed or removed, or the connection broke. Choose it again.";
@@ -177,7 +177,7 @@ function paste(event) {
     return;
   }
   // Browsers give all copied images this name.
-  add(pasted.map((file) => [file, file.name === "image.png" ? `Pasted image ${++n_pasted}` : file.name]));
+  add(pasted.map((file) => [file, file.name === "image.png" ? `Pasted image ${++nPasted}` : file.name]));
 }
 
 function clear() {
@@ -240,8 +240,8 @@ function announce(entry) {
   const parts = [isolate(entry.name), entry.reason ?? verdict(entry)];
   if (entry.answer && !entry.answer.none_of_these) parts[1] += ` ${share(best(entry).probability)}`;
   if (entry === shown && entry.answer) parts.push(byId("set").hidden ? "" : byId("set").textContent);
-  const n_left = countLeft();
-  if (n_left) parts.push(`${n_left.toLocaleString("en")} to go`);
+  const nLeft = countLeft();
+  if (nLeft) parts.push(`${nLeft.toLocaleString("en")} to go`);
   byId("status").textContent = parts.filter(Boolean).join(". ");
 }
 
@@ -336,11 +336,11 @@ function fillAnswer() {
   byId("probabilities").textContent = answer.none_of_these ? "If it is one of them after all" : "Probabilities";
   const rows = answer.movements.map(({ movement, probability }) => makeBar(movement, probability, set));
   // One more row takes no more room than the line that hides it.
-  const n_first = rows.length <= MAX_ROWS + 1 ? rows.length : MAX_ROWS;
-  byId("movements").replaceChildren(...rows.slice(0, n_first));
-  byId("rest").hidden = n_first === rows.length;
-  byId("rest").querySelector("summary").textContent = `${rows.length - n_first} more movements`;
-  byId("rest").querySelector("ul").replaceChildren(...rows.slice(n_first));
+  const nFirst = rows.length <= MAX_ROWS + 1 ? rows.length : MAX_ROWS;
+  byId("movements").replaceChildren(...rows.slice(0, nFirst));
+  byId("rest").hidden = nFirst === rows.length;
+  byId("rest").querySelector("summary").textContent = `${rows.length - nFirst} more movements`;
+  byId("rest").querySelector("ul").replaceChildren(...rows.slice(nFirst));
   fillNeighbors(answer.neighbors ?? []);
 }
 
@@ -394,21 +394,21 @@ function fillRow(entry) {
     element("bdi", { className: "file" }, breakable(entry.name)),
   );
   entry.row.className = state;
-  const is_known = Boolean(answer && !answer.none_of_these);
-  movement.colSpan = is_known ? 1 : 3;
-  probability.hidden = set.hidden = !is_known;
+  const isKnown = Boolean(answer && !answer.none_of_these);
+  movement.colSpan = isKnown ? 1 : 3;
+  probability.hidden = set.hidden = !isKnown;
   movement.replaceChildren(element("bdi", {}, answer ? breakable(verdict(entry))
     : { waiting: "waiting", computing: "computing…", failed: reason }[state]));
-  if (!is_known) return;
+  if (!isKnown) return;
   probability.textContent = share(best(entry).probability);
   set.textContent = answer.set?.map(isolate).join(", ") ?? "";
 }
 
 function countRows() {
-  const n_left = countLeft();
+  const nLeft = countLeft();
   byId("tried").hidden = !entries.length;
-  byId("tried-title").textContent = `${count(entries.length, "painting")}${n_left ? `, ${n_left.toLocaleString("en")} to go` : ""}`;
-  byId("save").disabled = entries.length === n_left;
+  byId("tried-title").textContent = `${count(entries.length, "painting")}${nLeft ? `, ${nLeft.toLocaleString("en")} to go` : ""}`;
+  byId("save").disabled = entries.length === nLeft;
 }
 
 // Spreadsheets compute what begins like a formula, but not if a quote is ahead of it.
@@ -430,9 +430,9 @@ function save() {
 
 const whose = () => (model.artists_apart ? "paintings by new artists" : "other paintings by the same artists");
 
-function say(text, again = false) {
+function say(text) {
   byId("alert").querySelector("p").textContent = text;
-  byId("again").hidden = !again;
+  byId("again").hidden = !gone;
 }
 
 function describeModel() {
