@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 from skart._utils import _interrupts as interrupts
@@ -141,7 +142,11 @@ def serve(
             if sys.stderr.isatty() if open_browser is None else open_browser:
                 _open(address)
 
-        with interrupts.announcing("\nskart: ending. Ctrl-C again ends it at once."):
+        with (
+            interrupts.announcing("\nskart: ending. Ctrl-C again ends it at once."),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # those of Pillow are about images
             serve(app, bound, announce)
     interrupts.check_interrupt()
 

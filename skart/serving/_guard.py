@@ -20,9 +20,9 @@ HEADERS = {
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 ANY_ADDRESS = {"0.0.0.0", "::"}
 
-# Seconds for which the rest of a body is read after an answer: a client that is still
-# sending when the connection is closed may not get the answer.
-_LINGER = 3
+# Seconds for which the rest of a body is read after an answer, in all and while nothing
+# arrives: a client that is still sending when the connection is closed may not get it.
+_LINGER, _PAUSE = 3, 0.3
 
 
 def error_response(status, text, **headers):
@@ -128,6 +128,7 @@ class _Body:
         try:
             async with asyncio.timeout(_LINGER):
                 while not self.ended:
-                    await self.receive()
+                    async with asyncio.timeout(_PAUSE):
+                        await self.receive()
         except TimeoutError:
             pass

@@ -50,7 +50,7 @@ def build_app(service, *, max_bytes, timeout, hosts):
     for path, (kind, files) in _FILES.items():
         text = "\n".join((root / file).read_text("utf-8") for file in files)
         routes.append(Route(path, _always(Response(text, media_type=kind))))
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, hosts={*LOOPBACK, *hosts})],
         exception_handlers={
@@ -58,6 +58,8 @@ def build_app(service, *, max_bytes, timeout, hosts):
             RefusedError: _explain_refusal,
         },
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _always(response):

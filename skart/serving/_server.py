@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import socket
+from http import HTTPStatus
 
 import h11
 import uvicorn
@@ -140,7 +141,11 @@ class _Protocol(H11Protocol):
         ]
         with contextlib.suppress(h11.LocalProtocolError):
             for event in (
-                h11.Response(status_code=status, headers=headers),
+                h11.Response(
+                    status_code=status,
+                    headers=headers,
+                    reason=HTTPStatus(status).phrase.encode(),
+                ),
                 h11.Data(data=body),
                 h11.EndOfMessage(),
             ):
