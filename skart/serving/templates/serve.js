@@ -19,8 +19,8 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.tes
 const megabytes = (n) => `${(n / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
 const list = new Intl.ListFormat("en", { type: "conjunction" });
 const count = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
-// Small shares aren't none.
-const share = (value) => (value > 0 && value < 0.005 ? "<1%" : percent(value));
+// No probability is 0 or 1.
+const share = (value) => (value < 0.005 ? "<1%" : value > 0.995 ? ">99%" : percent(value));
 const best = (entry) => entry.answer.movements[0];
 const countLeft = () => entries.filter(({ state }) => state === "waiting" || state === "computing").length;
 const verdict = ({ answer }) => (answer.none_of_these ? "None of these" : answer.movements[0].movement);
@@ -319,7 +319,7 @@ function fillAnswer() {
   byId("trained").hidden = !answer.known;
   byId("unusual").hidden = answer.none_of_these === null;
   byId("unusual").textContent = answer.none_of_these
-    ? `This is probably none of the movements that the model knows: only ${(100 * answer.typicality).toPrecision(2)}% of the paintings it knows are as unusual.`
+    ? `This is probably none of the movements that the model knows: only ${Number((100 * answer.typicality).toPrecision(2))}% of the paintings it knows are as unusual.`
     : "It looks like the paintings that the model knows.";
   // What is promised holds for paintings of the known movements alone.
   const set = answer.none_of_these ? null : answer.set;
@@ -331,7 +331,7 @@ function fillAnswer() {
       : names.length === 1 ? `Only ${names[0]} is in the running.`
       : `${names.length} movements are in the running: ${list.format(names)}.`;
     byId("promise").textContent =
-      `On average, the true movement is in the running for ${percent(model.coverage)} of ${whose()}; for single movements it may be far fewer.`;
+      `On average, the true movement is in the running for ${Number((100 * model.coverage).toFixed(1))}% of ${whose()}; for single movements it may be far fewer.`;
   }
   byId("probabilities").textContent = answer.none_of_these ? "If it is one of them after all" : "Probabilities";
   const rows = answer.movements.map(({ movement, probability }) => makeBar(movement, probability, set));
