@@ -7,7 +7,9 @@ import socket
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 class Server:
@@ -124,3 +126,10 @@ def save_csv(page):
     assert waiting.value.suggested_filename == "predictions.csv"
     text = Path(waiting.value.path()).read_bytes().decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def read_saturation(page):
+    """Return the mean saturation of the left, middle and right third of the frame."""
+    shot = Image.open(io.BytesIO(page.locator("#frame").screenshot())).convert("HSV")
+    thirds = np.array_split(np.asarray(shot)[..., 1].astype(float), 3, axis=1)
+    return [float(third.mean()) for third in thirds]

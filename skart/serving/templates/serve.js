@@ -67,7 +67,7 @@ async function explainGone() {
     say("The program behind this page, skart serve, doesn't answer. Start it again, then try again.");
     return null;
   }
-  return "The file can't be sent: it was moved, changed or removed, or the connection broke. Choose it again.";
+  return "The file can't be sent: it was changed, moved or removed, or the connection broke. Choose it again.";
 }
 
 async function connect() {
@@ -113,7 +113,8 @@ async function answer(entry) {
 }
 
 function findFault(file) {
-  if (file.size === 0) return "The file is empty.";
+  // In Chromium, files that are gone have no size.
+  if (file.size === 0) return "The file is empty, or it was moved or removed.";
   if (file.size <= model.max_bytes) return null;
   return `The file has ${megabytes(file.size)}, and at most ${megabytes(model.max_bytes)} can be sent. Choose a smaller copy, a JPEG for instance.`;
 }
