@@ -1,5 +1,7 @@
 """``skart serve``: a page for one painting."""
 
+import contextlib
+import logging
 import os
 import socket
 import sys
@@ -41,7 +43,7 @@ def serve(
         "Say 'none of these' of images that are less like the known paintings than "
         "this share of these. Default: 0.05, with --data or a calibrated model.",
         metavar="SHARE",
-        min=0,
+        min=0.001,
         max=0.5,
     ) = None,
     host: option(
@@ -142,11 +144,8 @@ def serve(
             if sys.stderr.isatty() if open_browser is None else open_browser:
                 _open(address)
 
-        with (
-            interrupts.announcing("\nskart: ending. Ctrl-C again ends it at once."),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")  # those of Pillow are about images
+        message = "\nskart: ending. Ctrl-C again ends it at once."
+        with interrupts.announcing(message), _quiet():
             serve(app, bound, announce)
     interrupts.check_interrupt()
 
@@ -164,6 +163,20 @@ def _read_paintings(source):
     return Bunch(
         paths=collection.paths, labels=collection.labels, artists=collection.groups
     )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Leave out what Pillow has to say about images."""
+    logger = logging.getLogger("PIL")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _find_address():

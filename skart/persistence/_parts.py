@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skart.features import Encoder, FeatureExtractor
+from skart.features._stored import open_store
 from skart.model_selection import ArtistKFold
-from skart.store import FeatureStore
 
 # Lists of named estimators. Parameter names skip them: "head__units".
 _LISTS = ("estimators", "steps", "transformer_list", "transformers")
@@ -123,5 +123,5 @@ def has_frozen_backbone(estimator):
 
 def digest_paintings(paths, cache):
     """Return the first 16 hex digits of each file's SHA-256; "" if it is unreadable."""
-    digests = FeatureStore(cache).digest_files(paths)
+    digests = open_store(cache).digest_files(paths)
     return [digest.hex()[:16] if digest else "" for digest in digests]

@@ -57,7 +57,7 @@ def make_app(
         Largest size of a body.
     timeout : float, default=30
         Seconds within which a body must arrive.
-    hosts : iterable of str, default=()
+    hosts : str or iterable of str, default=()
         Names under which the application may be asked for, besides 127.0.0.1, ::1 and
         localhost. Requests for others are refused, so that no site can use it by a
         name of its own. "0.0.0.0" allows all numeric addresses.
@@ -107,6 +107,7 @@ def make_app(
         weights=weights,
         cache=cache,
     )
+    hosts = [hosts] if isinstance(hosts, str) else hosts
     return build_app(service, max_bytes=max_bytes, timeout=timeout, hosts=hosts)
 
 

@@ -37,9 +37,9 @@ class Collection:
             )
         self.paths, self._features = paths[kept].tolist(), features[kept]
         self._movements = np.asarray(data.labels)[kept]
-        self._artists = None
-        if data.artists is not None:
-            self._artists = np.asarray(data.artists, dtype=object)[kept]
+        self._artists = getattr(data, "artists", None)
+        if self._artists is not None:
+            self._artists = np.asarray(self._artists, dtype=object)[kept]
         self.artists_known = self._artists is not None
         self._names = relative_paths(self.paths)[1]
         self._index = PaintingIndex(verbose=False)

@@ -1,6 +1,7 @@
 """Checks of hosts and origins, and headers, for all requests and answers."""
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 
@@ -25,9 +26,8 @@ ANY_ADDRESS = {"0.0.0.0", "::"}
 _LINGER, _PAUSE = 3, 0.3
 
 
-def error_response(status, text, **headers):
+def error_response(status, text, headers=None):
     """Return an error as JSON."""
-    headers = {name.replace("_", "-"): value for name, value in headers.items()}
     return JSONResponse({"error": text}, status, headers)
 
 
@@ -87,12 +87,10 @@ class Guard:
             return None
         origin = headers.get("origin")
         is_own = origin is None or origin.partition("://")[2].lower() == host.lower()
-        if not is_own or headers.get("sec-fetch-site", "none") not in (
-            "none",
-            "same-origin",
-        ):
-            return error_response(403, "pages of other sites may not send images")
-        return None
+        site = headers.get("sec-fetch-site", "none")
+        if is_own and site in ("none", "same-origin"):
+            return None
+        return error_response(403, "pages of other sites may not send images")
 
     def _is_known(self, host):
         """Return whether a Host header has an allowed name, with any port or none."""
@@ -125,10 +123,8 @@ class _Body:
 
     async def discard(self):
         """Read the rest of the body, for a few seconds at most."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER):
                 while not self.ended:
                     async with asyncio.timeout(_PAUSE):
                         await self.receive()
-        except TimeoutError:
-            pass

@@ -63,6 +63,8 @@ def build_app(service, *, max_bytes, timeout, hosts):
 
 
 def _always(response):
+    """Return an endpoint that gives one response."""
+
     async def endpoint(request):
         return response
 
@@ -70,17 +72,19 @@ def _always(response):
 
 
 async def _explain_status(request, error):
+    """Return the answer to a request that no route takes."""
     texts = {
         404: "there is nothing at this address",
         405: "this address does not take this method",
     }
     text = texts.get(error.status_code, error.detail)
-    return JSONResponse({"error": text}, error.status_code, error.headers)
+    return error_response(error.status_code, text, error.headers)
 
 
 async def _explain_refusal(request, error):
-    headers = {"Retry_After": "1"} if error.status == 503 else {}
-    return error_response(error.status, str(error), **headers)
+    """Return the answer to a request that is refused."""
+    headers = {"Retry-After": "1"} if error.status == 503 else None
+    return error_response(error.status, str(error), headers)
 
 
 class _Prediction:
@@ -95,6 +99,7 @@ class _Prediction:
         self._n_waiting = self._n_bytes = 0
 
     async def answer(self, request):
+        """Return the answer to a request."""
         options = self._read_options(request)
         try:
             content = await self._read_body(request)
@@ -181,5 +186,6 @@ class _Prediction:
         return JSONResponse(answer)
 
     async def _run(self, pool, function, *args, **options):
+        """Return the result of a function that runs in a thread of a pool."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(pool, partial(function, *args, **options))

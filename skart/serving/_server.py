@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import socket
+import sys
 from http import HTTPStatus
 
 import h11
@@ -27,7 +28,7 @@ def bind(host, port):
     bound = socket.socket(family, kind, protocol)
     try:
         # On Windows, the option would let two servers have one port.
-        if hasattr(signal, "SIGALRM"):
+        if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
     except OSError:

@@ -23,6 +23,7 @@ from skart.persistence._calibration import (
     read_scores,
     warn_of_few_artists,
 )
+from skart.persistence._file import reading
 from skart.serving._model import open_model
 
 _COVERAGE, _UNKNOWN = 0.9, 0.05
@@ -49,7 +50,8 @@ class Service:
         self._movements = {str(one): one for one in self._model.classes}
         self._calibration = notes.get("calibration")
         digests = notes.get("digests")
-        self._digests = None if digests is None else frozenset(digests)
+        with reading(file):
+            self._digests = None if digests is None else frozenset(digests)
         self._coverage, self._scores = self._find_coverage(file, coverage)
         self.collection = None if data is None else self._open(file, data, cache)
         self._unknown, self._detector, self._known = self._find_unknown(
@@ -107,7 +109,8 @@ class Service:
                     if unknown != "auto":
                         raise
         if known is None and self._calibration is not None:
-            known = np.array(self._calibration["confidence"], float)
+            with reading(file):
+                known = np.array(self._calibration["confidence"], float)
         if unknown == "auto":
             if known is None or _UNKNOWN < 1 / (len(known) + 1):
                 return None, None, None

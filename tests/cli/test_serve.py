@@ -261,6 +261,12 @@ def test_logs_say_nothing_of_images(begin, folder):
         post(port, content, Host="127.0.0.1")
     for number in range(17):  # Pillow warns of some
         send(port, make_hostile(number))
+    # Pillow logs that it can't decode so many samples per pixel.
+    tiff = bytearray(encode(np.zeros((8, 8, 3), np.uint8), "TIFF"))
+    tag = tiff.index(struct.pack("<HHI", 277, 3, 1))
+    tiff[tag + 8 : tag + 10] = struct.pack("<H", 9000)
+    status, _ = post(port, bytes(tiff), Host="127.0.0.1")
+    assert status == 400
     process.terminate()
     lines = process.communicate(timeout=GUARD)[1].splitlines()
     assert all(line.startswith("In the network: http://") for line in lines)

@@ -14,12 +14,14 @@ from PIL import Image
 from served_models import HUES, draw
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from skart import CNNClassifier, FeatureExtractor, ImageLoader, load_model, save_model
 from skart.cli import app
 from skart.exploration import PaintingIndex
 from skart.persistence import export_model
+from skart.serving import make_app
 
 RED, GREEN = draw(HUES["Cubism"], 1000), draw((20, 250, 20))
 BOTH = "?heat=true&neighbors=true"
@@ -126,6 +128,12 @@ def test_model_is_described(client, make_client):
     assert plain["neighbors"] == 0 and plain["artists_known"] is False
 
 
+def test_a_store_is_not_needed(folder, paintings):
+    app = make_app(folder / "model.skart", data=paintings, hosts="studio.local")
+    found = ask(TestClient(app, "http://studio.local"), RED, "?neighbors=true")
+    assert found["none_of_these"] is False and len(found["neighbors"]) == 6
+
+
 def test_a_plain_model_gives_probabilities_and_heat(make_client):
     found = ask(make_client("plain.skart"), RED, BOTH)
     assert found["heat"]["method"] == "occlusion"
@@ -159,7 +167,6 @@ def test_unreadable_paintings_and_unknown_artists(make_client, paintings, tmp_pa
     copy = tmp_path / "copy.png"
     copy.write_bytes(Path(paintings.paths[0]).read_bytes())
     data = Bunch(paths=[str(copy), *paintings.paths[1:3]], labels=["a", "b", "b"])
-    data.artists = ["A", "B", "C"]
     client = make_client("plain.skart", data=data)
     copy.unlink()
     found = ask(client, RED, "?neighbors=true")["neighbors"]
