@@ -19,8 +19,12 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.tes
 const megabytes = (n) => `${(n / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
 const list = new Intl.ListFormat("en", { type: "conjunction" });
 const count = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
-// No probability is 0 or 1.
-const share = (value) => (value < 0.005 ? "<1%" : value > 0.995 ? ">99%" : percent(value));
+// Only 0 itself is 0%, and only 1 is 100%.
+function share(value) {
+  const text = percent(value);
+  if (text === "0%" && value > 0) return "<1%";
+  return text === "100%" && value < 1 ? ">99%" : text;
+}
 const best = (entry) => entry.answer.movements[0];
 const countLeft = () => entries.filter(({ state }) => state === "waiting" || state === "computing").length;
 const verdict = ({ answer }) => (answer.none_of_these ? "None of these" : answer.movements[0].movement);
