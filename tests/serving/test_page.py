@@ -39,7 +39,6 @@ HOSTILE = [
     "x" * 180 + ".png",
     "=HYPERLINK(1).png",
     "+1.png",
-    "-1.png",
     "@SUM(1).png",
     " =1.png",
 ]
@@ -156,7 +155,6 @@ def test_several_files_are_answered_one_after_the_other(page, images):
     assert most == 1
     assert [row[0] for row in rows(page)] == ["a.png", "b.png", "c.png"]
     assert page.inner_text("#name") == "a.png"
-    assert page.inner_text("#tried-title") == "3 paintings"
     choose(page, images[2:])  # the same once more
     assert len(rows(page)) == 4 and page.inner_text("#name") == "c.png"
     page.click("#rows button >> nth=1")
@@ -218,17 +216,13 @@ def test_heat_of_each_movement(page, images):
     first, other = list(bars(page))[:2]
     assert first in page.inner_text("#legend")
     assert page.get_attribute("#looked", "aria-pressed") == "true"
-    assert (
-        page.inner_text("#cropped") == "The model sees only the middle of the painting."
-    )
+    page.wait_for_selector("#cropped:visible")
     overlay = page.get_attribute("#heat", "src")
     page.locator("#movements button", has_text=other).click()
     page.wait_for_selector(f"#legend:has-text('Bright places speak for \u2068{other}')")
     assert page.get_attribute("#heat", "src") != overlay
-    assert [
-        f"movement={name.replace(' ', '+')}" in url
-        for name, url in zip([first, other], asked, strict=True)
-    ]
+    for name, url in zip([first, other], asked, strict=True):
+        assert url.endswith(f"movement={name.replace(' ', '+')}")
     pressed = page.locator("#movements [aria-pressed=true]")
     assert pressed.locator("bdi").all_inner_texts() == [other]
     page.click("#plain")
@@ -245,7 +239,8 @@ def test_heat_lies_over_what_the_model_sees(page, tmp_path):
     choose(page, [file])
     assert max(read_saturation(page)) < 1
     page.click("#looked")
-    page.wait_for_selector("#heat:visible")
+    page.wait_for_selector("#cropped:visible")
+    assert "only the middle of the painting" in page.inner_text("#cropped")
     left, middle, right = read_saturation(page)
     assert middle > 10 and left < 2 and right < 2
 
