@@ -98,7 +98,9 @@ async function work() {
     await answer(entry);
     if (!entries.includes(entry)) continue; // cleared
     update(entry);
-    if (entry.state !== "waiting") announce(entry);
+    if (entry.state === "waiting") continue; // the server is gone
+    // Many answers at once would be read out for minutes.
+    if (entry === shown || entry.reason || !countLeft()) announce(entry);
   }
   working = false;
 }
@@ -318,8 +320,7 @@ function explain(movement, on = true) {
 
 function fillAnswer() {
   const { answer } = shown;
-  const top = best(shown);
-  shown.explained ??= top.movement;
+  shown.explained ??= best(shown).movement;
   byId("verdict").textContent = breakable(verdict(shown));
   byId("trained").hidden = !answer.known;
   byId("unusual").hidden = answer.none_of_these === null;
@@ -331,8 +332,8 @@ function fillAnswer() {
   byId("set").hidden = byId("promise").hidden = !set;
   if (set) {
     const names = set.map(isolate);
-    byId("set").textContent = names.length === 0 ? "No movement is in the running."
-      : names.length === answer.movements.length ? "All movements are in the running: the model can't decide."
+    byId("set").textContent =
+      names.length === answer.movements.length ? "All movements are in the running: the model can't decide."
       : names.length === 1 ? `Only ${names[0]} is in the running.`
       : `${names.length} movements are in the running: ${list.format(names)}.`;
     byId("promise").textContent =
