@@ -425,7 +425,7 @@ function save() {
   const rows = entries.filter(({ state }) => state === "done" || state === "failed").map(({ name, answer, reason, model }) => {
     if (!answer) return [name, "", "", "", "", "", "", "", reason];
     const { movement, probability } = answer.movements[0];
-    const set = answer.set?.join("; ");
+    const set = answer.none_of_these ? "" : answer.set?.join("; ");
     return [name, movement, probability, set, answer.none_of_these, answer.typicality, answer.known, model, ""];
   });
   const safe = rows.map((row) => row.map((cell) => (typeof cell === "string" ? harmless(cell) : cell)));
