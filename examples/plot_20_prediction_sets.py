@@ -30,7 +30,6 @@ root = make_paintings(
     n_artists=6,
     n_per_artist=5,
     size_range=(150, 400),
-    n_jobs=-1,
     verbose=False,
 )
 paintings = load_image_folder(root)

@@ -3,10 +3,9 @@
 import json
 
 import numpy as np
-from helpers import head
+from helpers import head, run
 from sklearn.pipeline import make_pipeline
 from toy_backbone import CUT
-from typer.testing import CliRunner
 
 from skart import (
     FeatureExtractor,
@@ -14,7 +13,6 @@ from skart import (
     HybridCNNClassifier,
     ImageLoader,
 )
-from skart.cli import app
 
 MOVEMENTS = ["Cubism", "Op Art", "Rococo"] * 4
 SIZE = (40, 56)
@@ -61,13 +59,9 @@ def make(kind):
     return make_pipeline(load, model)
 
 
-def command(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
 def predict(file, paths, *options):
     """Return the probabilities that the command predicts."""
-    done = command("predict", file, *paths, "--format", "json", *options)
+    done = run("predict", file, *paths, "--format", "json", *options)
     assert done.exit_code == 0, done.stderr
     return np.array(
         [

@@ -5,6 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import warnings
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import skart
 from skart import CNNClassifier, DenseHeadClassifier, FeatureExtractor
+from skart.cli import app
 from skart.datasets import load_image_folder, make_paintings
 
 # oneDNN has no convolution in bfloat16 for these; TensorFlow, which looks at the
@@ -33,6 +36,18 @@ def save_image(path, size=(120, 90), seed=0, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).save(path, **options)
     return str(path)
+
+
+def run(*arguments, code=None, **options):
+    """Run ``skart`` in this process, and check its exit status if one is given."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        runner = CliRunner(env={"COLUMNS": "100"})
+        done = runner.invoke(app, [str(x) for x in arguments], **options)
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert code is None or done.exit_code == code, done.output
+    return done
 
 
 def psnr(a, b):

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Real",
     "StrOptions",
     "check_groups",
+    "check_labels",
     "check_paths",
     "suggest",
     "validate",
@@ -129,6 +131,17 @@ def check_groups(groups, X):
             f"first at position {missing[0]}: give each of them a name of its own"
         )
     return column_or_1d(groups)
+
+
+def check_labels(y, name="y"):
+    """Raise ValueError if a label is missing or y is not a classification target."""
+    missing = np.flatnonzero(pd.isna(y))
+    if len(missing):
+        raise ValueError(
+            f"{name} holds no label for {len(missing)} of {len(y)} samples, first at "
+            f"position {missing[0]}: label them or leave them out"
+        )
+    check_classification_targets(y)
 
 
 def visible(value):

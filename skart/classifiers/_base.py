@@ -20,12 +20,12 @@ from skart._utils._validation import (
     Real,
     StrOptions,
     check_groups,
+    check_labels,
     validate_params,
 )
 from skart.classifiers._data import (
     Batches,
     apply_class_weight,
-    check_labels,
     find_classes,
     make_samples,
     split_samples,

@@ -6,25 +6,21 @@ import warnings
 import numpy as np
 from joblib import Memory
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
+from sklearn.base import clone
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skart._utils._validation import HasMethods, validate_params
 from skart._utils._versions import list_versions
+from skart.classifiers._wrapper import WrapperClassifier
 
 
 def _estimator_has(method):
     return lambda self: hasattr(self.estimator, method)
 
 
-class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class CachedClassifier(WrapperClassifier):
     """Classifier whose fits are stored on disk.
 
     An interrupted search over it can be resumed: with the same seed and folds, finished
@@ -168,51 +164,6 @@ class CachedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
-
-    def predict(self, X):
-        """Predict movements.
-
-        Parameters
-        ----------
-        X : array-like or LazyImages of shape (n_samples, ...)
-            Samples.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Movements.
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
-
-    def get_metadata_routing(self):
-        """Get the metadata routing of this object.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            Passes metadata of ``fit`` on to the estimator.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    @property
-    def n_features_in_(self):
-        """Length of the feature vectors."""
-        check_is_fitted(self)
-        return self.estimator_.n_features_in_
-
-    @property
-    def feature_names_in_(self):
-        """Names of the features."""
-        check_is_fitted(self)
-        return self.estimator_.feature_names_in_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
-        return tags
 
 
 def _fit(estimator, X, y, fit_params, versions):

@@ -8,21 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 
 from skart.images._lazy import iter_batches
 from skart.networks._keras import keras
-
-
-def check_labels(y, name="y"):
-    """Raise ValueError if a label is missing or y is not a classification target."""
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
-        raise ValueError(
-            f"{name} holds no label for {len(missing)} of {len(y)} samples, first at "
-            f"position {missing[0]}: label them or leave them out"
-        )
-    check_classification_targets(y)
 
 
 def find_classes(labels, given, known):

@@ -217,6 +217,18 @@ def check_out(out, *, force=False, suffix=None, option="--out"):
         raise ValueError(f"{name}: its folder can't be written to")
 
 
+def check_share(option, share, least, most):
+    """Raise ValueError if a share is out of its range; explain percentages."""
+    if share is None or least <= share <= most:
+        return
+    hint = ""
+    if share >= 1 and least <= share / 100 <= most:
+        hint = f": {share / 100:g} for {share:g} %"
+    raise ValueError(
+        f"{option} {share:g}: pass a share between {least:g} and {most:g}{hint}"
+    )
+
+
 def _print_version(requested: bool):
     if requested:
         typer.echo(f"skart {skart.__version__}")

@@ -9,6 +9,7 @@ from skart.cli._app import argument, check_out, command, option, say
 
 _MAX_ON_PAGE = 200
 _CHUNK = 64  # images that are explained at once
+_METHODS = {"grad_cam": "Grad-CAM", "occlusion": "occlusion"}
 
 
 @command
@@ -38,9 +39,10 @@ def explain(
 ):
     """Show where a model looked, as heat maps over images.
 
-    The folder gets a PNG file for each image, which shows the heat map over it. The
-    predicted movements are printed. Images that can't be read are listed, the others
-    are explained, and the exit status is 1.
+    The folder gets a PNG file for each image, which shows the heat map over it; its
+    title, a text in the file, names the movement. The predicted movements are printed.
+    Images that can't be read are listed, the others are explained, and the exit status
+    is 1.
 
     Examples
     --------
@@ -83,13 +85,13 @@ def explain(
     if movement is not None:
         movement = _find_movement(movement, pipe.classes_.tolist())
     method = _choose_method(method, pipe)
-    if not is_page:
-        out.mkdir(parents=True, exist_ok=True)
     failures, shown = {}, []
     for path, one in _iter_explained(pipe, paths, method, movement, failures):
         shown.append(one)
         if not is_page:
-            _write_png(targets[path], one)
+            out.mkdir(parents=True, exist_ok=True)
+            about = f"Where {model.name} looked, by {_METHODS[method]}"
+            _write_png(targets[path], one, about)
             del one["image"], one["heat"]  # so that memory stays flat
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
@@ -111,7 +113,7 @@ def explain(
     else:
         files = count(len(shown), "PNG file")
         shown_for = "the predicted movement" if movement is None else movement
-        say(f"saved {out}: {files}, heat for {shown_for}")
+        say(f"saved {out}: {files}, heat for {shown_for}, by {_METHODS[method]}")
     return as_table(predictions), int(bool(failures))
 
 
@@ -203,12 +205,17 @@ def _name_targets(folder, paths, force):
     return targets
 
 
-def _write_png(target, one):
-    """Write the heat map over an image."""
-    from PIL import Image
+def _write_png(target, one, about):
+    """Write the heat map over an image, with texts that say what it shows."""
+    from PIL import Image, PngImagePlugin
 
     from skart._utils._files import atomic_write
     from skart.explanation import overlay_heat
 
+    texts = PngImagePlugin.PngInfo()
+    title = f"What speaks for {one['movement']}"
+    for name, text in (("Title", title), ("Description", about)):
+        texts.add_itxt(name, text.encode("utf-8", "backslashreplace"))
+    overlay = Image.fromarray(overlay_heat(one["image"], one["heat"]))
     with atomic_write(target) as part:
-        Image.fromarray(overlay_heat(one["image"], one["heat"])).save(part, "PNG")
+        overlay.save(part, "PNG", pnginfo=texts)

@@ -39,6 +39,7 @@ def export(
     out = out or model.with_suffix(SUFFIXES[to])
     check_out(out, force=force, suffix=SUFFIXES[to])
     pipe = load_model(model, weights=weights)
-    calibration = (model_info(model)["notes"] or {}).get("calibration")
-    export_model(pipe, out, to, notes={"calibration": calibration})
+    notes = model_info(model)["notes"] or {}
+    kept = {name: notes.get(name) for name in ("calibration", "digests")}
+    export_model(pipe, out, to, notes=kept)
     return f"{out}: {out.stat().st_size / 1e6:.1f} MB, {len(pipe.classes_)} movements"

@@ -8,25 +8,29 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
+from skart._utils._text import as_percent
 from skart.cli import _options as options
 from skart.cli._app import (
     argument,
     as_json,
     check_out,
+    check_share,
     command,
     list_skipped,
     option,
     say,
 )
 from skart.cli._sets import keep_sets, require_calibration
+from skart.cli._trained import REMARK, TRAINED, mark_trained
 from skart.cli._unknown import (
     MARKS,
     as_text,
+    describe_marks,
     mark_unknown,
     read_confidence,
     score_by_distance,
 )
-from skart.persistence._calibration import read_scores
+from skart.persistence._calibration import read_notes, read_scores
 
 # For so few images, an exported model takes less time than TensorFlow takes to start.
 # The features of more images are worth storing, which exported models don't do.
@@ -53,8 +57,6 @@ def predict(
         "Show the movements that are in the running instead: sets that hold the true "
         "movement of this share of the paintings by new artists, such as 0.9.",
         metavar="COVERAGE",
-        min=0.01,
-        max=0.999,
     ) = None,
     weights: options.ModelWeights = None,
     cache: options.Cache = options.CACHE,
@@ -75,8 +77,6 @@ def predict(
         "paintings than this share of these, such as 0.05. They are compared by their "
         "features with --data, and otherwise by their highest probability.",
         metavar="SHARE",
-        min=0,
-        max=0.5,
     ) = None,
     data: option(
         Path | None,
@@ -103,6 +103,9 @@ def predict(
     paintings of the predicted movement that are nearest to the image. If the image is a
     training painting itself, those by its artist are left out.
 
+    The command says which of the images the model was trained on, since their
+    predictions say nothing about new paintings.
+
     With --unknown, images that are unlike the known paintings are marked: "none of
     these". Typicality is the share of known paintings that are at most as typical as
     the image; it is at most SHARE for the marked images.
@@ -127,6 +130,8 @@ def predict(
 
         skart predict model.skart scans/ --unknown 0.05 --data paintings/
     """
+    check_share("--sets", sets, 0.01, 0.999)
+    check_share("--unknown", unknown, 0, 0.5)
     if html is not None:
         check_out(html, force=force, suffix=".html", option="--html")
     elif data is not None and unknown is None:
@@ -170,24 +175,32 @@ def predict(
     calibration = None
     if sets is not None:
         calibration = read_scores(model, require_calibration(model, "--sets"))
+    from skart.persistence._exported import load_exported
+
     # The difference between the two highest probabilities needs two movements.
     n_ranked = max(top_k, 2) if top_k and sort == "unsure" else top_k
+    exported = load_exported(model)
     predictions, failures = predict_images(
-        model, paths, n_ranked, weights=weights, cache=cache
+        model, paths, n_ranked, weights=weights, cache=cache, exported=exported
     )
     if sort == "unsure":
         predictions = {
             path: ranked[:top_k] for path, ranked in _sort_by_margin(predictions)
         }
         paths = [*predictions, *failures]
-    subtitle = f"by {model.name}"
+    subtitle = [f"by {model.name}"]
     if sets is not None:
         predictions, promise = keep_sets(predictions, calibration, sets)
         say(promise)
-        subtitle += f". {promise}."
+        subtitle.append(promise)
     for path, reason in failures.items():
         say(f"skart: {path!r} can't be read: {reason}")
-    training, marks = None, None if unknown is None else {}
+    names, marks = [], dict.fromkeys(predictions, {})
+    digests = read_notes(model, exported).get("digests")
+    if digests:
+        store = cache if exported is None and len(predictions) > _FEW else None
+        names, marks = [TRAINED], mark_trained(digests, list(predictions), store)
+    training = None
     if data is not None and predictions:
         source = options.Source(
             data,
@@ -200,33 +213,39 @@ def predict(
             corrections=corrections,
         )
         training = _load_training(model, source, list(predictions), weights, cache)
-    if unknown is not None and predictions:
+    if unknown is not None:
+        names = [*MARKS, *names]
+        by = "features" if data is not None else "highest probability"
+        subtitle.append(describe_marks(unknown, by))
         scores = [ranked[0][1] for ranked in predictions.values()]
         if training is not None:
             known, scores = score_by_distance(*training)
-        marks = mark_unknown(unknown, predictions, known, scores)
-    if html is not None:
+        if predictions:
+            found = mark_unknown(unknown, predictions, known, scores)
+            marks = {path: found[path] | marks[path] for path in predictions}
+    if html is not None and predictions:
         _write_page(html, model, training, predictions, failures, marks, subtitle)
         say(f"saved {html}")
     if format == "json":
         text = _as_json(paths, predictions, failures, marks)
     elif format == "csv":
-        text = _as_csv(paths, predictions, failures, columns, marks)
+        text = _as_csv(paths, predictions, failures, columns, names, marks)
     else:
         text = as_table(predictions, marks) if predictions else None
     return text, int(bool(failures))
 
 
-def predict_images(file, paths, top_k=3, *, weights=None, cache):
+def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
     """Return the `top_k` movements and probabilities by path, and failures by path.
 
-    If `top_k` is None, return all movements.
+    If `top_k` is None, return all movements. `exported` is the file's model if it is
+    an exported one.
     """
     import numpy as np
 
-    from skart.persistence._exported import find_kept, load_exported, load_kept
+    from skart.persistence._exported import find_kept, load_kept
 
-    exported, kept = load_exported(file), None
+    kept = None
     if exported is not None and weights is not None:
         raise ValueError(
             f"{str(file)!r} is an exported model, which contains its weights: leave "
@@ -283,6 +302,7 @@ def _write_page(html, model, training, predictions, failures, marks, subtitle):
     """Write a page of predictions, with training paintings if they are given."""
     from skart.report._neighbors import write_neighbors
 
+    subtitle = ". ".join(subtitle) + ("." if len(subtitle) > 1 else "")
     neighbors, captions = dict.fromkeys(predictions, []), {}
     if training is not None:
         neighbors, captions = _explain(predictions, *training)
@@ -293,9 +313,15 @@ def _write_page(html, model, training, predictions, failures, marks, subtitle):
         subtitle=subtitle,
         captions=captions,
         predictions=predictions,
-        remarks={path: as_text(mark) for path, mark in (marks or {}).items()},
+        remarks={path: _remark(mark) for path, mark in marks.items()},
         failures=failures,
     )
+
+
+def _remark(mark):
+    """Return what a page says of an image."""
+    trained = REMARK if mark.get(TRAINED) else None
+    return "\n\n".join(filter(None, (as_text(mark), trained)))
 
 
 def _load_training(model, source, images, weights, cache):
@@ -404,15 +430,12 @@ def _as_json(paths, predictions, failures, marks):
                 {"movement": movement, "probability": probability}
                 for movement, probability in predictions[path]
             ]
-            rows.append(
-                {"path": path, "predictions": ranked} | (marks or {}).get(path, {})
-            )
+            rows.append({"path": path, "predictions": ranked} | marks[path])
     return as_json(rows)
 
 
-def _as_csv(paths, predictions, failures, columns, marks):
+def _as_csv(paths, predictions, failures, columns, marked, marks):
     """Return a row for each prediction and each failure, with columns of a table."""
-    marked = [] if marks is None else MARKS
     more = list(dict.fromkeys(name for row in columns.values() for name in row))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -425,7 +448,7 @@ def _as_csv(paths, predictions, failures, columns, marks):
             empty = [""] * (3 + len(marked))
             table.writerow([path, *empty, failures[path], *others])
             continue
-        mark = marks[path].values() if marks else ()
+        mark = [marks[path][name] for name in marked]
         for rank, (movement, probability) in enumerate(predictions[path], start=1):
             cells = [path, rank, movement, f"{probability:.6g}", *mark]
             table.writerow([*cells, "", *others])
@@ -443,7 +466,7 @@ def as_table(predictions, marks=None):
         text = as_text((marks or {}).get(path, {}))
         lines += [f"  {text}"] if text else []
         lines += [
-            f"  {movement:{width}}  {probability:4.0%}"
+            f"  {movement:{width}}  {as_percent(probability):>4}"
             for movement, probability in ranked
         ]
     return "\n".join(lines)

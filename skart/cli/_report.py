@@ -5,6 +5,7 @@ from pathlib import Path
 from skart.cli import _options as options
 from skart.cli._app import check_out, command, option
 from skart.cli._evaluate import assess
+from skart.cli._sets import tabulate_sets
 
 
 @command
@@ -43,6 +44,9 @@ def report(
 
     assessed = assess(model, data, folds, weights, on_error, cache, seed)
     collection = assessed.collection
+    sets = None
+    if assessed.calibration is not None:
+        sets = tabulate_sets(assessed.evaluation, assessed.calibration)
     name = Path(collection.name).name  # a page names no folder of this machine
     write_report(
         out,
@@ -55,5 +59,6 @@ def report(
         skipped=collection.skipped,
         description=f"{name}: {assessed.method}.",
         index=make_index(assessed.pipe, collection.paths),
+        sets=sets,
     )
     return f"saved {out}"

@@ -76,8 +76,8 @@ def serve(
     Images leave neither the machine nor the memory of this process. Programs send an
     image to /predict; /openapi.json describes it. Ctrl-C ends the command.
 
-    FILE is a model by `skart train`, or a file by `skart export`, which shows
-    probabilities only.
+    FILE is a model by `skart train`, or a file by `skart export`, which shows neither
+    where it looked nor neighbours.
 
     Examples
     --------

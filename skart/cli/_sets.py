@@ -17,10 +17,11 @@ _ALPHA = 0.1  # of the sets in an evaluation
 def calibrate(pipe, collection, seed):
     """Cross-validate a trained pipeline; return notes for its file, None if it fails.
 
-    They suffice for prediction sets of any coverage. Lists have an item for each tested
-    painting: the number of its artist (None if artists are unknown), the position of
-    its movement in the model's classes, the movement's probability by a model that was
-    not trained on the artist, and the highest probability.
+    They suffice for prediction sets of any coverage. `interval` is the 95 % interval of
+    the accuracy. The other lists have an item for each tested painting: the number of
+    its artist (None if artists are unknown), the position of its movement in the
+    model's classes, the movement's probability by a model that was not trained on the
+    artist, and the highest probability.
     """
     import copy
 
@@ -46,6 +47,7 @@ def calibrate(pipe, collection, seed):
     return {
         "method": method,
         "accuracy": float(evaluation.metrics["accuracy"]),
+        "interval": _round(evaluation.intervals().loc["accuracy"]),
         "artists": artists,
         "movements": codes.tolist(),
         "probability": _round(probability),
@@ -59,9 +61,9 @@ def _round(values):
 
 
 def summarize(calibration):
-    """Return a calibration without the lists."""
+    """Return a calibration without the lists of paintings."""
     artists_apart = calibration["artists"] is not None
-    names = "method", "accuracy"
+    names = "method", "accuracy", "interval"
     return {"artists_apart": artists_apart} | {x: calibration[x] for x in names}
 
 
@@ -70,7 +72,11 @@ def describe(summary):
     which = "other paintings by the same artists"
     if summary["artists_apart"]:
         which = "new artists"
-    return f"accuracy on {which} {summary['accuracy']:.1%}: {summary['method']}"
+    low, high = summary["interval"]
+    return (
+        f"accuracy on {which} {summary['accuracy']:.1%} (95 % interval {low:.0%} to "
+        f"{high:.0%}): {summary['method']}"
+    )
 
 
 def require_calibration(model, option, hint=""):
@@ -103,21 +109,21 @@ def keep_sets(predictions, calibration, coverage):
     return predictions, promise_coverage(coverage, calibration)
 
 
-def _tabulate(evaluation, calibration):
+def tabulate_sets(evaluation, calibration):
     """Return how often sets hold the movement: those of a calibration, if given."""
-    from skart.evaluation._evaluation_sets import count_sets, tabulate_sets
+    from skart.evaluation import _evaluation_sets
 
     if calibration is None:
-        return tabulate_sets(evaluation, _ALPHA)
+        return _evaluation_sets.tabulate_sets(evaluation, _ALPHA)
     sets = find_sets(evaluation.probabilities, calibration, _ALPHA)
-    return count_sets(evaluation, {"": sets})
+    return _evaluation_sets.count_sets(evaluation, {"": sets})
 
 
 def describe_sets(evaluation, calibration=None):
     """Return how often the sets of an evaluation hold the movement, and their sizes."""
     if evaluation.probabilities is None:
         return None
-    table = _tabulate(evaluation, calibration)
+    table = tabulate_sets(evaluation, calibration)
     return {
         "coverage": 1 - _ALPHA,
         "calibrated_in_training": calibration is not None,
@@ -132,7 +138,7 @@ def list_sets(evaluation, calibration=None):
         return []
     from skart.evaluation._evaluation_sets import name_promise
 
-    table = _tabulate(evaluation, calibration).drop(columns="paintings")
+    table = tabulate_sets(evaluation, calibration).drop(columns="paintings")
     for name in table.filter(like="covered"):
         table[name] *= 100
     table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]

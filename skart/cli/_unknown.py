@@ -25,6 +25,14 @@ def mark_unknown(share, predictions, known, scores):
     }
 
 
+def describe_marks(share, by):
+    """Return which images are marked, and by what they were compared, as a line."""
+    return (
+        "Images are marked as none of the movements if they are less like the known "
+        f"paintings than {100 * share:g}% of these, compared by their {by}"
+    )
+
+
 def as_text(mark):
     """Return a mark as a line of text, or None if the image is like the paintings."""
     if not mark.get("none_of_these"):

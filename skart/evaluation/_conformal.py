@@ -1,23 +1,24 @@
 """Classifier that returns prediction sets."""
 
-import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import assert_all_finite, get_tags, indexable
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import assert_all_finite, indexable
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import (
     check_is_fitted,
     column_or_1d,
     has_fit_parameter,
 )
 
-from skart._utils._validation import HasMethods, Integral, validate, validate_params
+from skart._utils._validation import (
+    HasMethods,
+    Integral,
+    check_labels,
+    validate,
+    validate_params,
+)
+from skart.classifiers._wrapper import WrapperClassifier
 from skart.evaluation._cross_validation import evaluate
 from skart.evaluation._evaluation import Evaluation
 from skart.evaluation._evaluation_sets import (
@@ -34,7 +35,7 @@ from skart.evaluation._sets import (
 )
 
 
-class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class ConformalClassifier(WrapperClassifier):
     r"""Classifier that also returns the movements that are in the running.
 
     :meth:`predict_set` returns, for each painting, a set of movements that holds the
@@ -210,8 +211,8 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         validate_params(self)
         assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
         X, y = indexable(X, column_or_1d(y, warn=True))
+        check_labels(y)
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", groups=groups, **fit_params)
             fit_params = routed.estimator.fit
@@ -245,30 +246,15 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.calibration_artists_ = number_artists(
             evaluation.groups, len(evaluation.y_true)
         )
+        self._unit = name_units(evaluation.groups)
         warn_of_few(
             self.alpha,
             self.calibration_artists_,
             self.calibration_movements_ if self.per_movement else None,
             evaluation.classes,
-            unit=name_units(evaluation.groups),
+            unit=self._unit,
         )
         return self
-
-    def predict(self, X):
-        """Predict the most probable movement, as the estimator does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Samples.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Movements.
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
 
     def predict_proba(self, X):
         """Predict the probability of each movement, as the estimator does.
@@ -314,9 +300,7 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         else:
             validate("predict_set", {"alpha": alpha}, {"alpha": CONSTRAINTS["alpha"]})
             artists = self.calibration_artists_
-            # Without artists, each painting has a number of its own.
-            unit = "artists" if np.bincount(artists).max() > 1 else "paintings"
-            warn_of_few(alpha, artists, movements, self.classes_, unit=unit)
+            warn_of_few(alpha, artists, movements, self.classes_, unit=self._unit)
         probabilities = self.predict_proba(X)
         p_values = compute_p_values(
             score_movements(probabilities, self.method, self.random_state),
@@ -332,25 +316,6 @@ class ConformalClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         routing : MetadataRouter
-            Passes metadata of ``fit`` on to the estimator.
+            Passes metadata of ``fit`` on to the estimator, and takes groups itself.
         """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    @property
-    def n_features_in_(self):
-        """Length of the feature vectors."""
-        check_is_fitted(self)
-        return self.estimator_.n_features_in_
-
-    @property
-    def feature_names_in_(self):
-        """Names of the features."""
-        check_is_fitted(self)
-        return self.estimator_.feature_names_in_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
-        return tags
+        return super().get_metadata_routing().add_self_request(self)

@@ -12,7 +12,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 
-from skart._utils._validation import HasMethods, Integral, check_groups, validate
+from skart._utils._validation import (
+    HasMethods,
+    Integral,
+    check_groups,
+    check_labels,
+    validate,
+)
 from skart.evaluation._evaluation import Evaluation
 
 _N_FOLDS = 4
@@ -141,9 +147,7 @@ def evaluate(
     y = column_or_1d(y)
     check_consistent_length(X, y)
     groups = check_groups(groups, X)
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
-        raise ValueError(f"y holds no label at position {missing[0]}")
+    check_labels(y)
     options = {"shuffle": True, "random_state": random_state}
     always_trained = np.zeros(len(y), bool)
     if cv is not None and not isinstance(cv, Integral):

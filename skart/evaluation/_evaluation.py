@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, log_loss, top_k_accuracy_score
 from sklearn.utils import check_consistent_length
 
-from skart._utils._validation import check_groups
+from skart._utils._validation import check_groups, check_labels
 from skart.evaluation._evaluation_sets import PredictionSets, number_artists
 from skart.evaluation._scores import (
     compute_coverage,
@@ -98,6 +98,9 @@ class Evaluation(PredictionSets):
         fold_scores=None,
         random_state=0,
     ):
+        for name, labels in (("y_true", y_true), ("y_pred", y_pred)):
+            if labels is not None:
+                check_labels(labels, name)
         self.y_true = np.asarray(y_true)
         self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)

@@ -105,22 +105,26 @@ def make_sets(p_values, probabilities, alpha, allow_empty=False):
     return sets
 
 
-def count_needed(alpha):
-    """Return the least number of artists with which sets can leave out a movement."""
-    return math.ceil(1 / alpha - 1 - _ROUNDING)
+def _name_coverage(alpha):
+    """Return a coverage in percent, with as many digits as tell it from 100."""
+    text = f"{100 * (1 - alpha):g}"
+    return f"100 - {100 * alpha:g}" if text == "100" else text
 
 
 def warn_of_few(
     alpha, artists, movements=None, names=(), *, unit="artists", stacklevel=2
 ):
     """Warn if sets can leave out no movement, or some of those in `names` never."""
-    needed = count_needed(alpha)
-    promise = f"a coverage of {100 * (1 - alpha):g} % needs {needed} {unit}"
+    needed = np.ceil(1 / alpha - 1 - _ROUNDING)
+    promise = f"a coverage of {_name_coverage(alpha)} % needs {needed:.12g} {unit}"
     if movements is None:
         n_artists = len(np.unique(artists))
         if n_artists < needed:
+            # Rounded down, so that it can be passed.
+            most = math.floor(1000 * n_artists / (n_artists + 1)) / 10
             warnings.warn(
-                f"{promise}, and there are {n_artists}: each set holds all movements",
+                f"{promise}, and there are {n_artists}: each set holds all movements. "
+                f"At most {most:g} % can be promised",
                 stacklevel=stacklevel + 1,
             )
         return

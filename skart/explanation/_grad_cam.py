@@ -1,11 +1,13 @@
 """Grad-CAM: heat maps from the gradients of a network."""
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skart._utils._validation import Integral, Interval, validate
+from skart.classifiers._wrapper import WrapperClassifier
 from skart.explanation._predictor import (
     Predictor,
     find_codes,
@@ -36,7 +38,8 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
         Fitted pipeline of an :class:`ImageLoader`, a :class:`FeatureExtractor` with a
         network of Keras, and a :class:`DenseHeadClassifier`; or of an ImageLoader and a
         :class:`FineTuneClassifier` or :class:`CNNClassifier`. The loader may be left
-        out.
+        out. A search over such a pipeline, or a ``ConformalClassifier`` or
+        ``CachedClassifier`` of it, is explained by the pipeline in it.
     X : array-like of shape (n_paintings,) or (n_paintings, height, width, 3)
         Paths, or images of the size that the pipeline was trained on.
     movements : str or array-like of shape (n_paintings,), default=None
@@ -106,6 +109,7 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
     (4, 96, 96)
     """
     validate("grad_cam", {"batch_size": batch_size, "verbose": verbose}, _CONSTRAINTS)
+    pipeline = unwrap(pipeline)
     predictor = Predictor(pipeline)
     images = predictor.load(X)
     network = open_network(pipeline, tuple(images.shape[1:]), layer)
@@ -155,8 +159,19 @@ def sum_heat(views, shape, weigh):
     return heat
 
 
+def unwrap(estimator):
+    """Return the fitted estimator whose probabilities another one returns."""
+    inner = getattr(estimator, "best_estimator_", None)
+    if isinstance(estimator, WrapperClassifier):
+        inner = getattr(estimator, "estimator_", None)
+    elif isinstance(estimator, FrozenEstimator):
+        inner = estimator.estimator
+    return estimator if inner is None else unwrap(inner)
+
+
 def find_fault(pipeline):
     """Return why a fitted estimator has no Grad-CAM, or None if it has."""
+    pipeline = unwrap(pipeline)
     if not isinstance(pipeline, Pipeline):
         return f"it is no Pipeline but a {type(pipeline).__name__}"
     steps = [step for _, step in pipeline.steps]

@@ -41,6 +41,8 @@ def overlay_heat(image, heat, *, cmap="inferno"):
             "image and heat must have the same height and width; got shapes "
             f"{image.shape} and {heat.shape}"
         )
+    if not np.isfinite(heat).all():
+        raise ValueError("heat must be finite; it holds NaN or infinity")
     colours = colour_heat(heat, cmap)
     grey = 64 + 0.6 * image @ np.array([0.299, 0.587, 0.114], np.float32)
     weight = colours[..., 3:]

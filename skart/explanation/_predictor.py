@@ -129,9 +129,12 @@ def find_codes(movements, classes, probabilities):
         )
     for one in wanted:
         if one not in columns:
+            hint = suggest(one, map(str, columns))
+            for name in columns:
+                if str(name) == str(one):
+                    hint = f" Did you mean {name!r} of type {type(name).__name__}?"
             raise ValueError(
-                f"movements holds {one!r}, which the model does not know."
-                f"{suggest(one, map(str, columns))}"
+                f"movements holds {one!r}, which the model does not know.{hint}"
             )
     return np.array([columns[one] for one in wanted])
 

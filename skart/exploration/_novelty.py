@@ -22,9 +22,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     """Detector of images that are unlike all training paintings.
 
     A classifier assigns one of its movements to any image: a photograph, a page of
-    text, a painting of a movement that it doesn't know. The detector measures how far
-    an image is from the nearest movement, and refuses those that are further than
-    nearly all known paintings.
+    text, a painting of a movement that it doesn't know. The detector refuses images
+    that are further from the nearest movement than nearly all known paintings.
 
     Parameters
     ----------
@@ -32,10 +31,10 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         From paintings to features: a :class:`~skart.FeatureExtractor`, or a Pipeline
         such as ``pipe[:-1]``. If None, X holds features.
     refusal_rate : float, default=0.05
-        Share of paintings of the known movements, by artists who are not in the
-        training set, that is refused. Must be between 0 and 0.5. A higher share refuses
-        more of the unknown images, too. However small the share, images with a score
-        below all of ``scores_`` are refused.
+        Share of paintings of the known movements, by new artists, that is refused.
+        Must be between 0 and 0.5. A higher share refuses more of the unknown images,
+        too. However small it is, images with a score below all of ``scores_`` are
+        refused.
     verbose : bool, default=True
         If True, show a progress bar for fits that take longer than a second.
 
@@ -44,9 +43,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     offset_ : float
         Score below which an image is refused.
     scores_ : ndarray of shape (n_paintings,)
-        Score of each training painting, by a detector that was fitted without the
-        paintings of its artist. The lowest are the most unusual paintings. Those of
-        movements by a single artist are nan.
+        Score of each training painting by a detector that does not know its artist. The
+        lowest are the most unusual paintings. Those of movements by a single artist are
+        nan.
     means_ : ndarray of shape (n_movements, n_features)
         Mean of the square roots of features, for each movement.
     whitening_ : ndarray of shape (n_features, n_features)
@@ -72,11 +71,10 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     features are scaled by their deviation within movements. Square roots of the
     features are compared, with the sign of the feature: a few large values decide less.
 
-    The threshold comes from the training paintings: each is scored by one of five
-    detectors, fitted on the paintings by other artists. Paintings by artists that the
-    detector knows are nearer: if artists are not passed, or paintings are scored by a
-    detector that was fitted on them, many more paintings by new artists are refused
-    than stated; the benchmarks show how many.
+    The threshold comes from ``scores_``, for which five detectors are fitted, each
+    without a fifth of the artists. Paintings by known artists are nearer: if artists
+    are not passed, many more paintings by new ones are refused than stated; the
+    benchmarks show how many.
 
     The other score is the highest probability of a classifier. Its threshold comes from
     an evaluation with artists apart: ``np.quantile(evaluation.confidence, 0.05)``. In
@@ -166,7 +164,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_images,)
-            Negative distances to the nearest movement: the lower, the more unlike.
+            Scores: the lower, the more unlike.
         """
         check_is_fitted(self)
         features = X if self.extractor_ is None else extract(self.extractor_, X)

@@ -3,14 +3,19 @@
 # Imports stand in the functions, since each start of the command imports this module.
 
 
-def find_calibration(model):
-    """Return the calibration that a model's file notes, a dict, or None."""
+def read_notes(model, exported=None):
+    """Return the notes in a model's file, a dict; `exported` is the model if known."""
     from skart.persistence import model_info
     from skart.persistence._exported import load_exported
 
-    exported = load_exported(model)
+    exported = exported or load_exported(model)
     notes = model_info(model)["notes"] if exported is None else exported.notes
-    return (notes or {}).get("calibration")
+    return notes or {}
+
+
+def find_calibration(model):
+    """Return the calibration that a model's file notes, a dict, or None."""
+    return read_notes(model).get("calibration")
 
 
 def read_scores(model, calibration):

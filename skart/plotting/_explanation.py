@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import check_consistent_length
 
+from skart._utils._text import as_percent
 from skart._utils._validation import check_count
 from skart.explanation import overlay_heat
 from skart.explanation._methods import explain
@@ -186,7 +187,7 @@ class ExplanationDisplay:
         ax.barh(places, values[shown], height=0.25, color=colours)
         for place, code in zip(places, shown, strict=True):
             label = as_label(self.classes[code], 40).split("\n")[0]
-            text = f"{label}  {values[code]:.0%}"
+            text = f"{label}  {as_percent(values[code])}"
             ax.text(0, place - 0.2, text, fontsize=9, va="bottom")
         ax.set(xlim=(0, 1), ylim=(max(len(shown), 3) - 0.5, -0.8), xticks=[], yticks=[])
         ax.spines[:].set_visible(False)

@@ -22,6 +22,7 @@ from skart._utils._pages import (
     make_environment,
     write_page,
 )
+from skart._utils._text import as_percent
 from skart._utils._validation import visible
 
 _MAX_SVG_BYTES = 150_000  # larger drawings become a PNG
@@ -29,6 +30,7 @@ _PIXELS_PER_INCH = 96  # of CSS
 # Browsers accept links of two million characters; base64 has four for three bytes.
 _MAX_LINK_BYTES = 1_400_000
 _NUMBER = re.compile(r"[-+−]?[\d,.]+%?( \(.*\))?")
+_PORTRAIT = 200  # CSS pixels of the longer side of an image
 _MISSING = "–"
 
 # Style of all figures of a page: ``with plt.rc_context(FIGURE_STYLE)``.
@@ -60,7 +62,7 @@ class Page:
     def render(self):
         """Return the HTML."""
         environment = make_environment("skart.report")
-        environment.filters["breakable"] = _make_breakable
+        environment.filters |= {"breakable": _make_breakable, "percent": as_percent}
         return environment.get_template("page.html").render(page=self)
 
     def write(self, path):
@@ -139,10 +141,15 @@ class Section:
     def portrait(self, image, *, lines, link=None, bars=None, more=()):
         """Add a thumbnail, others as in `gallery`, and shares by name, a dict, as bars.
 
-        They stand side by side.
+        They stand side by side. Small images are enlarged to the size of the others.
         """
-        thumbnails = _encode_items([{"image": image, "lines": lines, "link": link}])
-        thumbnails += _encode_items(more)
+        items = [{"image": image, "lines": lines, "link": link}, *more]
+        thumbnails = _encode_items(items)
+        for item, thumbnail in zip(items, thumbnails, strict=True):
+            if item["image"] is not None:
+                height, width = item["image"].shape[:2]
+                scale = _PORTRAIT / max(height, width)
+                thumbnail["width"] = max(1, round(scale * width))
         self._add("portrait", thumbnails=thumbnails, bars=bars or {})
 
     def download(self, name, frame, *, text):

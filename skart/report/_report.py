@@ -32,6 +32,7 @@ def write_report(
     skipped=None,
     notes=None,
     index=None,
+    sets=None,
     verbose=True,
 ):
     """Write an evaluation and its paintings as a self-contained HTML page.
@@ -75,6 +76,10 @@ def write_report(
     index : PaintingIndex, default=None
         Index fitted on the same paintings in the same order. Its features are used,
         and none are computed.
+    sets : DataFrame, default=None
+        How often prediction sets of another calibration hold the movement, as by
+        :meth:`skart.evaluation.Evaluation.sets_per_movement`: those of a model that was
+        calibrated before. If None, those of the evaluation.
     verbose : bool, default=True
         If True, show a progress bar while files are read, if it takes more than a
         second.
@@ -156,7 +161,7 @@ def write_report(
         fill_results(
             page.section("Results"), evaluation, intervals, scores, periods=periods
         )
-        fill_confidence(page.section("Confidence"), evaluation, intervals)
+        fill_confidence(page.section("Confidence"), evaluation, intervals, sets)
         fill_mistakes(
             page.section("Mistakes"), evaluation, files, index, verbose=verbose
         )

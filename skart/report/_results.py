@@ -90,8 +90,8 @@ def fill_results(section, evaluation, intervals, scores, *, periods=None):
         )
 
 
-def fill_confidence(section, evaluation, intervals):
-    """Add calibration, coverage and prediction sets."""
+def fill_confidence(section, evaluation, intervals, sets):
+    """Add calibration, coverage and prediction sets, by default of the evaluation."""
     section.text(describe_confidence(evaluation, intervals))
     if evaluation.confidence is None:
         return
@@ -107,7 +107,7 @@ def fill_confidence(section, evaluation, intervals):
         caption="Accuracy if only the paintings with the highest confidence are "
         "classified.",
     )
-    _add_sets(section, evaluation)
+    _add_sets(section, evaluation, sets)
 
 
 def fill_training(section, *, history=None, search=None):
@@ -131,17 +131,21 @@ def fill_training(section, *, history=None, search=None):
         )
 
 
-def _add_sets(section, evaluation):
+def _add_sets(section, evaluation, sets):
     """Add how often prediction sets hold the movement, and their sizes."""
-    table = tabulate_sets(evaluation, _ALPHA).drop(columns="paintings")
+    whose = "the paintings"
+    how = "The sets are those of the model, which was calibrated before."
+    if sets is None:
+        sets, whose = tabulate_sets(evaluation, _ALPHA), name_promise(evaluation)
+        how = "The sets of an artist are calibrated on the paintings of the others."
+    table = sets.drop(columns="paintings")
     names = {"covered": "hold the movement", "size": "mean size"}
     titles = names | {f"random_{x}": f"{y}, random folds" for x, y in names.items()}
     caption = (
         "Prediction sets: the movements that are in the running, so that the sets of "
-        f"{1 - _ALPHA:.0%} of {name_promise(evaluation)} hold the true movement. The "
-        "table shows how many do, and the mean number of movements in a set; all "
-        "artists have the same weight. The sets of an artist are calibrated on the "
-        "paintings of the others."
+        f"{1 - _ALPHA:.0%} of {whose} hold the true movement. The table shows how many "
+        "do, and the mean number of movements in a set; all artists have the same "
+        f"weight. {how}"
     )
     if "random_size" in table:
         caption += (

@@ -3,22 +3,22 @@
 import numpy as np
 from PIL import Image
 
+from skart.persistence._calibration import read_notes
 from skart.persistence._exported import load_exported
 
 
 def open_model(file, weights=None, cache=None):
     """Return the model in a file, and the notes of the file."""
     exported = load_exported(file)
+    notes = read_notes(file, exported)
     if exported is None:
-        from skart.persistence import model_info
-
-        return FittedModel(file, weights, cache), model_info(file)["notes"] or {}
+        return FittedModel(file, weights, cache), notes
     if weights is not None:
         raise ValueError(
             f"weights can't be passed for {str(file)!r}: it is an exported model, "
             "which contains them"
         )
-    return ExportedModel(exported), exported.notes or {}
+    return ExportedModel(exported), notes
 
 
 class ExportedModel:

@@ -5,11 +5,9 @@ import sqlite3
 
 import numpy as np
 import pytest
-from helpers import start
-from typer.testing import CliRunner
+from helpers import run, start
 
 from skart import FeatureStore
-from skart.cli import app
 
 IDENTITY = {
     "backbone": "InceptionV3",
@@ -24,8 +22,8 @@ IDENTITY = {
 
 def cache(*arguments, store=None, **options):
     """Run ``skart cache``."""
-    arguments = [*arguments, *(() if store is None else ("--cache", str(store.root)))]
-    return CliRunner().invoke(app, ["cache", *arguments], **options)
+    where = () if store is None else ("--cache", store.root)
+    return run("cache", *arguments, *where, **options)
 
 
 @pytest.fixture

@@ -4,17 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import run
 from sklearn.metrics import recall_score
-from typer.testing import CliRunner
 
 import skart
-from skart.cli import app
 from skart.datasets import list_images, load_image_folder, make_paintings
 from skart.images._headers import read_sizes
 from skart.model_selection import CITED
@@ -39,11 +37,7 @@ def start(*arguments):
 
 def command(*arguments):
     """Run ``skart`` to its end, in this process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        done = CliRunner(env={"COLUMNS": "100"}).invoke(app, arguments)
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
+    done = run(*arguments)
     return subprocess.CompletedProcess(
         arguments, done.exit_code, done.stdout, done.stderr
     )
@@ -185,7 +179,7 @@ def test_audit_replaces_its_table_atomically(image_paths, tmp_path, monkeypatch)
     table.write_text("an older one")
     monkeypatch.setattr(os, "replace", fail)
     folder = str(Path(image_paths[0]).parent)
-    done = CliRunner().invoke(app, ["audit", folder, "--force", "--csv", str(table)])
+    done = run("audit", folder, "--force", "--csv", table)
     assert done.exit_code == 2 and "no space left" in done.output
     assert table.read_text() == "an older one"
     assert not list(tmp_path.glob(".skart*"))
@@ -240,7 +234,7 @@ def test_predict(trained, drawn, tmp_path):
     assert "broken.jpg' can't be read" in done.stderr
     table = pd.read_csv(io.StringIO(done.stdout))
     assert table.columns.tolist() == [
-        *("path", "rank", "movement", "probability", "error")
+        *("path", "rank", "movement", "probability", "trained_on", "error")
     ]
     broken = table[table["error"].notna()]
     assert broken["path"].tolist() == [str(folder / "broken.jpg")]

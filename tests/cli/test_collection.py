@@ -6,9 +6,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from helpers import run
 
-from skart.cli import app
 from skart.cli._collection import (
     Collection,
     make_folds,
@@ -108,9 +107,7 @@ def test_folds_are_random_for_a_reason(make_folder, name, reason):
 
 
 def profile(*arguments):
-    done = CliRunner().invoke(app, ["profile", *map(str, arguments)])
-    assert done.exit_code == 0, done.stderr
-    return done.stdout
+    return run("profile", *arguments, code=0).stdout
 
 
 def test_part_of_a_split_is_an_option(make_folder):
@@ -121,8 +118,7 @@ def test_part_of_a_split_is_an_option(make_folder):
         for i in range(4)
     ]
     root = make_folder(names)
-    done = CliRunner().invoke(app, ["profile", str(root)])
-    assert done.exit_code == 2
+    done = run("profile", root, code=2)
     assert "parts of a split, 'Test', 'Train'" in done.stderr
     assert "Pass --part Test for one of them, or --part all for all." in done.stderr
     assert profile(root, "--part", "Train").startswith("8 paintings of 8 artists in 2")
@@ -139,7 +135,7 @@ def test_artists_in_names_are_an_option(make_folder):
     assert profile(root, "--artists", "names").startswith("8 paintings of 4 artists")
     pattern = r"^(?P<artist>\w+)"
     assert profile(root, "--artists", pattern).startswith("8 paintings of 2 artists")
-    done = CliRunner().invoke(app, ["profile", str(root), "--artists", "x"])
+    done = run("profile", root, "--artists", "x")
     assert "skart: --artists must have a group named artist" in done.stderr
 
 
@@ -151,8 +147,8 @@ def test_options_that_do_not_apply_raise(make_folder, tmp_path):
         (root, "--path-column", "--path-column is for tables, and .* is a folder"),
         (table, "--artists", "--artists is for folders, and .* is a table"),
     ):
-        done = CliRunner().invoke(app, ["profile", str(data), option, "x"])
-        assert done.exit_code == 2 and re.search(reason, done.stderr)
+        done = run("profile", data, option, "x", code=2)
+        assert re.search(reason, done.stderr)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet"])
@@ -180,8 +176,7 @@ def test_groups_of_an_audit_are_a_table(make_folder, tmp_path):
     root, table = make_folder(names), tmp_path / "works.csv"
     shutil.copy(root / names[0], root / "Dada" / "Dada1" / "again.jpg")
     arguments = ["audit", str(root), "--min-size", "0", "--groups", str(table)]
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.stderr
+    done = run(*arguments, code=0)
     assert "copy of Dada/Dada0/0.jpg" in done.stdout
     collection = Collection(Source(table, artist_column="group"))
     by_name = dict(zip(collection.paths, collection.groups, strict=True))

@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import head
+from helpers import head, run
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import FeatureExtractor, FeatureStore, ImageLoader, load_model, save_model
-from skart.cli import app
 from skart.cli._app import as_json, in_options
 from skart.cli._collection import (
     Collection,
@@ -158,7 +156,7 @@ def test_compare_adds_the_figures_of_the_report_on_pandora18k():
 def test_predict_rejects_a_model_without_an_image_loader(tmp_path):
     save_model(LogisticRegression().fit([[0], [1]], [0, 1]), tmp_path / "m.skart")
     arguments = ["predict", str(tmp_path / "m.skart"), "a.jpg"]
-    done = CliRunner().invoke(app, [*arguments, "--cache", str(tmp_path / "cache")])
+    done = run(*arguments, "--cache", tmp_path / "cache")
     assert done.exit_code == 2
     assert "takes no images: it holds a LogisticRegression" in done.stderr
 
@@ -186,7 +184,7 @@ def test_evaluate_tests_a_model_only_on_new_paintings(painted, tmp_path):
 
     def evaluate(folder, *options):
         arguments = ["evaluate", str(file), str(folder), "--cache", str(cache)]
-        done = CliRunner().invoke(app, [*arguments, "--format", "json", *options])
+        done = run(*arguments, "--format", "json", *options)
         return done, json.loads(done.stdout) if done.exit_code == 0 else None
 
     save_model(pipe, file)  # without notes on the paintings
@@ -256,25 +254,25 @@ def test_json_has_no_nan():
 def test_errors_and_hints_name_options(make_folder, tmp_path):
     table = tmp_path / "works.csv"
     table.write_text("file,movement\na.jpg,Dada\n")
-    done = CliRunner().invoke(app, ["profile", str(table)])
+    done = run("profile", table)
     assert done.exit_code == 2
     assert "no column that looks like the path" not in done.stderr  # "file" is
-    done = CliRunner().invoke(app, ["profile", str(table), "--path-column", "files"])
+    done = run("profile", table, "--path-column", "files")
     assert "no column 'files', passed as --path-column. Did you mean" in done.stderr
     table.write_text("where,movement\na.jpg,Dada\n")
-    done = CliRunner().invoke(app, ["profile", str(table)])
+    done = run("profile", table)
     assert "'where', 'movement': pass --path-column" in done.stderr
     table.write_text("path,movement\nno.jpg,Dada\n")
-    done = CliRunner().invoke(app, ["profile", str(table)])
+    done = run("profile", table)
     assert "If paths refer to another folder, pass --root." in done.stderr
     table.write_bytes("path,movement\ncafé.jpg,Dada\n".encode("latin-1"))
-    done = CliRunner().invoke(app, ["profile", str(table)])
+    done = run("profile", table)
     assert "Save it as UTF-8" in done.stderr and "encoding=" not in done.stderr
     root = make_folder(f"{movement}/{i}.jpg" for movement in "ab" for i in range(4))
     (root / "a" / "0.jpg").write_bytes(b"no image")
     arguments = ["train", str(root), "--out", str(tmp_path / "m.skart")]
     options = ["--cache", str(tmp_path / "cache"), "--weights", "random"]
-    done = CliRunner().invoke(app, [*arguments, *options])
+    done = run(*arguments, *options)
     assert done.exit_code == 2
     assert "pass --on-error skip or --on-error blank" in done.stderr
     assert "ImageLoader" not in done.stderr
@@ -301,7 +299,7 @@ def test_train_from_scratch_rejects_options_of_pretrained_networks(tmp_path):
         ("--backbone", "ResNet50"),
     ):
         arguments = ["train", str(tmp_path), "--model", "hybrid", option, value]
-        done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "m.skart")])
+        done = run(*arguments, "--out", tmp_path / "m.skart")
         assert done.exit_code == 2
         assert f"{option} {value}: hybrid is trained from scratch" in done.stderr
 
@@ -329,7 +327,7 @@ def test_train_names_the_backbone_that_it_cannot_use(
     options, message, tmp_path, toy_backbone
 ):
     out = ["--out", str(tmp_path / "m.skart")]
-    done = CliRunner().invoke(app, ["train", str(tmp_path), *out, *options])
+    done = run("train", tmp_path, *out, *options)
     assert done.exit_code == 2
     assert message in done.stderr and "Paintings:" not in done.stderr
 
@@ -348,7 +346,7 @@ def test_train_on_another_backbone(options, painted, tmp_path, toy_backbone):
     file = tmp_path / "m.skart"
     arguments = ["train", str(painted), "--out", str(file), "--backbone", toy_backbone]
     arguments += ["--weights", "random", "--epochs", "1", "--layer", "relu3", *options]
-    done = CliRunner().invoke(app, [*arguments, "--cache", str(tmp_path / "cache")])
+    done = run(*arguments, "--cache", tmp_path / "cache")
     assert done.exit_code == 0, done.output
     model = load_model(file)
     assert model[1].backbone == toy_backbone

@@ -3,19 +3,18 @@
 import json
 
 import pytest
+from helpers import run
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import HandcraftedFeatures, ImageLoader, save_model
-from skart.cli import app
 
 
 @pytest.fixture
 def evaluate(make_folder, tmp_path):
     """Run `skart evaluate` on paintings of two movements, and return its output."""
 
-    def run(pattern, *words):
+    def evaluate(pattern, *words):
         names = [pattern.format(name, i % 3, i) for name in "ab" for i in range(6)]
         root = make_folder(names)
         paths = sorted(map(str, root.rglob("*.jpg")))
@@ -25,11 +24,9 @@ def evaluate(make_folder, tmp_path):
         )
         save_model(pipe.fit(paths, labels), tmp_path / "model.skart")
         words = [tmp_path / "model.skart", root, "--cache", tmp_path / "c", *words]
-        result = CliRunner().invoke(app, ["evaluate", *map(str, words)])
-        assert result.exit_code == 0, result.stderr
-        return result.stdout
+        return run("evaluate", *words, code=0).stdout
 
-    return run
+    return evaluate
 
 
 def test_artists_with_mistakes_are_listed(evaluate):
@@ -56,7 +53,6 @@ def test_report_shows_nearest_paintings_of_the_models_features(evaluate, tmp_pat
     evaluate("{0}/{0} artist {1}/{2}.jpg", "--folds", "3")
     words = [tmp_path / "model.skart", tmp_path / "folder", "--cache", tmp_path / "c"]
     words += ["--out", tmp_path / "page.html", "--folds", "3"]
-    result = CliRunner().invoke(app, ["report", *map(str, words)])
-    assert result.exit_code == 0, result.stderr
+    run("report", *words, code=0)
     html = (tmp_path / "page.html").read_text("utf-8")
     assert 'class="comparison"' in html and "Map of 12 paintings" in html

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from helpers import run
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import (
     DenseHeadClassifier,
@@ -14,7 +14,6 @@ from skart import (
     ImageLoader,
     save_model,
 )
-from skart.cli import app
 from skart.datasets import load_image_folder
 from skart.explanation import occlusion, overlay_heat
 
@@ -24,14 +23,6 @@ NAMES = [
     for artist in artists
     for i in range(3)
 ]
-
-
-def run(*arguments):
-    runner = CliRunner(env={"COLUMNS": "100"})
-    done = runner.invoke(app, [str(x) for x in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
 
 
 @pytest.fixture
@@ -66,14 +57,20 @@ def test_folder_of_heat_maps(explain, pipe, paintings, tmp_path):
     assert done.exit_code == 0, done.stderr
     names = ["0.png", "1.png", "2.png", "0-2.png"]
     assert sorted(x.name for x in out.iterdir()) == sorted(names)
-    found = occlusion(pipe, paths)
+    found, texts = occlusion(pipe, paths), []
     for name, image, heat in zip(names, found.images, found.heat, strict=True):
         with Image.open(out / name) as overlay:
             np.testing.assert_array_equal(overlay, overlay_heat(image, heat))
+            texts.append(overlay.text)
+    titles = [f"What speaks for {movement}" for movement in found.movements]
+    assert [text["Title"] for text in texts] == titles
+    about = "Where model.skart looked, by occlusion"
+    assert {text["Description"] for text in texts} == {about}
     lines = done.stdout.splitlines()
     assert lines[::2] == paths
     assert [x.split()[0] for x in lines[1::2]] == pipe.predict(paths).tolist()
-    assert f"saved {out}: 4 PNG files" in done.stderr
+    line = f"saved {out}: 4 PNG files, heat for the predicted movement, by occlusion"
+    assert line in done.stderr
     done = explain(paths[0], "--out", out)
     assert done.exit_code == 2 and "exists already. Pass --force" in done.stderr
     assert explain(paths[0], "--out", out, "--force").exit_code == 0
@@ -97,6 +94,8 @@ def test_page_names_unreadable_images(explain, paintings, tmp_path):
     done = explain(bad, "--out", page, "--force")
     assert done.exit_code == 1 and done.stdout == ""
     assert page.read_text("utf-8") == text  # kept, since there is nothing to show
+    done = explain(bad, "--out", tmp_path / "heat")
+    assert done.exit_code == 1 and not (tmp_path / "heat").exists()
     done = explain(tmp_path / "t.csv", "--out", page, "--force")
     assert done.exit_code == 2 and "is a table: pass image files" in done.stderr
 

@@ -1,16 +1,15 @@
+import functools
 import json
 import re
-import warnings
 
+import helpers
 import pytest
 from helpers import save_image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from typer.testing import CliRunner
 
 import skart
 from skart import HandcraftedFeatures, ImageLoader
-from skart.cli import app
 from skart.datasets import load_image_folder
 
 
@@ -41,13 +40,7 @@ def model(paintings, tmp_path_factory):
     return folder / "model.skart"
 
 
-def run(*arguments):
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        done = CliRunner().invoke(app, ["map", *map(str, arguments)])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
+run = functools.partial(helpers.run, "map")
 
 
 def read_data(page):

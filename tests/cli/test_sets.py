@@ -1,18 +1,18 @@
 """Prediction sets by the commands, and the calibration in model files."""
 
 import csv
+import functools
 import io
 import json
-import warnings
 
+import helpers
 import numpy as np
 import pytest
+from helpers import Elements
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import HandcraftedFeatures, ImageLoader, load_model, save_model
-from skart.cli import app
 from skart.datasets import load_image_folder
 from skart.persistence import model_info
 
@@ -24,14 +24,7 @@ NAMES = [
 ]
 
 
-def run(*arguments, code=0):
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        done = CliRunner(env={"COLUMNS": "100"}).invoke(
-            app, [str(x) for x in arguments]
-        )
-    assert done.exit_code == code, done.output
-    return done
+run = functools.partial(helpers.run, code=0)
 
 
 @pytest.fixture
@@ -55,7 +48,8 @@ def make_model(paintings, tmp_path):
 
 
 def calibration(probability, artists):
-    return {"method": "", "accuracy": 0.5, "artists": artists} | {
+    return {"method": "", "accuracy": 0.5, "interval": [0.4, 0.6]} | {
+        "artists": artists,
         "probability": probability,
         "confidence": probability,
         "movements": [0] * len(probability),
@@ -113,6 +107,9 @@ def test_too_few_artists_for_a_coverage(make_model, paintings):
     )
     assert len(json.loads(done.stdout)[0]["predictions"]) == 3
     assert "a coverage of 95 % needs 19 artists, and there are 10" in done.stderr
+    assert "At most 90.9 % can be promised" in done.stderr
+    done = run("predict", file, paintings.paths[0], "--sets", "0.909")
+    assert "warning" not in done.stderr
 
 
 def test_model_without_calibration(make_model, paintings):
@@ -121,6 +118,8 @@ def test_model_without_calibration(make_model, paintings):
     assert (
         "model.skart' isn't calibrated: train it again by `skart train" in done.stderr
     )
+    done = run("predict", file, paintings.paths[0], "--sets", "90", code=2)
+    assert "--sets 90: pass a share between 0.01 and 0.999: 0.9 for 90 %" in done.stderr
     done = run("predict", file, "a.jpg", "--sets", "0.9", "--top-k", "2", code=2)
     assert "--top-k 2 and --sets: pass one of them" in done.stderr
     file, _ = make_model(calibration([0.3, 0.9], [0]))
@@ -135,8 +134,11 @@ def test_train_notes_what_sets_need(paintings, tmp_path, toy_backbone):
     options += ["--epochs", "1", "--cache", tmp_path / "cache", "--out", file]
     done = run("train", root, *options)
     notes = model_info(file)["notes"]["calibration"]
+    low, high = notes["interval"]
+    assert 0 <= low < notes["accuracy"] < high <= 1
     line = (
-        f"accuracy on new artists {notes['accuracy']:.1%}: cross-validated with 4 fol"
+        f"accuracy on new artists {notes['accuracy']:.1%} (95 % interval {low:.0%} to "
+        f"{high:.0%}): cross-validated with 4 folds"
     )
     assert line in done.stdout and "validation accuracy" not in done.stdout
     n_paintings = len(paintings.paths)
@@ -195,6 +197,13 @@ def test_evaluate_counts_the_sets_of_the_model_on_new_paintings(
         expected[np.arange(36), codes].mean()
     )
     assert "by new artists, calibrated in" in run("evaluate", *words).stdout
+    page = tmp_path / "page.html"
+    run("report", *words, "--out", page)
+    caption = "Prediction sets"
+    (row,) = [x for x in Elements(page.read_text()).table(caption) if x[0] == "all"]
+    size = f"{sets['all']['size']:.1f}"
+    assert row == ["all", f"{sets['all']['covered']:.1%}", size]
+    assert "those of the model, which was calibrated before" in page.read_text()
 
 
 @pytest.mark.slow
@@ -209,5 +218,6 @@ def test_exported_model_has_the_calibration(paintings, tmp_path, toy_backbone):
         json.loads(run("predict", one, *words, "--cache", tmp_path / "c").stdout)
         for one in (file, tmp_path / "m.openvino")
     ]
+    assert [answer[0]["trained_on"] for answer in answers] == [True, True]
     found = [[x["movement"] for x in answer[0]["predictions"]] for answer in answers]
     assert found[0] == found[1]

@@ -5,17 +5,14 @@ import io
 import json
 import os
 import shutil
-import warnings
 
 import numpy as np
 import pytest
-from helpers import Elements, finish, start
+from helpers import Elements, finish, run, start
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import HandcraftedFeatures, ImageLoader, save_model
-from skart.cli import app
 from skart.datasets import load_image_folder
 from skart.exploration import PaintingIndex
 from skart.persistence._parts import digest_paintings
@@ -27,16 +24,6 @@ NAMES = [
     for i in range(3)
 ]
 DESCRIPTORS = ("color_layout", "hsv")
-
-
-def run(*arguments):
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        runner = CliRunner(env={"COLUMNS": "100"})
-        done = runner.invoke(app, [str(x) for x in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
 
 
 @pytest.fixture

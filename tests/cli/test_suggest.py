@@ -1,18 +1,18 @@
 """Which paintings `skart suggest` and `skart predict --sort` put first."""
 
 import csv
+import functools
 import io
 import json
 
 import numpy as np
 import pytest
+from helpers import run
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import HandcraftedFeatures, ImageLoader, save_model
-from skart.cli import app
 
 COLORS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 
@@ -49,11 +49,8 @@ def model(scans, tmp_path):
 def suggest(scans, model, tmp_path):
     """Run `skart suggest`, and return the result."""
 
-    def run(*words):
-        words = ["suggest", scans, "--model", model, "--cache", tmp_path / "c", *words]
-        return CliRunner().invoke(app, list(map(str, words)))
-
-    return run
+    cache = ("--cache", tmp_path / "c")
+    return functools.partial(run, "suggest", scans, "--model", model, *cache)
 
 
 def color_of(path):
@@ -172,7 +169,7 @@ def test_errors_name_options(suggest, scans, tmp_path):
     result = suggest("--labelled", other, *words)
     assert "labelled: 3 paintings of 2 movements" in result.stderr
     assert "all images" in suggest("--labelled", table).stderr
-    result = CliRunner().invoke(app, ["suggest", str(table)])
+    result = run("suggest", table)
     assert result.exit_code == 2 and "must be a folder" in result.stderr
 
 
@@ -180,8 +177,7 @@ def test_predict_sorts_by_certainty(model, scans, tmp_path):
     base = ["predict", model, scans, "--cache", tmp_path / "c", "--format"]
 
     def predict(*words):
-        result = CliRunner().invoke(app, [*map(str, (*base, *words))])
-        return result.stdout
+        return run(*base, *words).stdout
 
     given = json.loads(predict("json"))
     found = json.loads(predict("json", "--sort", "unsure"))

@@ -1,9 +1,11 @@
 """`skart suspects`, and corrections in the commands that read a collection."""
 
+import functools
 import io
 import json
 import os
 
+import helpers
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +13,8 @@ from helpers import save_image
 from PIL import Image
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import ImageLoader, save_model
-from skart.cli import app
 from skart.cli._collection import Collection
 from skart.cli._options import Source
 from skart.features import HandcraftedFeatures
@@ -22,11 +22,7 @@ from skart.persistence._parts import digest_paintings
 
 COLOURS = {"Cubism": (160, 120, 60), "Dada": (60, 60, 60), "Fauvism": (220, 60, 40)}
 
-
-def run(*arguments, status=0):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == status, result.output
-    return result
+run = functools.partial(helpers.run, code=0)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +73,7 @@ def test_table_json_and_csv_name_the_suspect(folder, model, tmp_path):
     found = json.loads(run(*arguments, "--format", "json").stdout)
     assert len(found) == 20 and found[0]["suggested"] == "Cubism"
     assert len(found[0]["neighbors"]) == 5
-    result = run(*arguments, "--csv", csv, status=2)
+    result = run(*arguments, "--csv", csv, code=2)
     assert "s.csv: it exists already" in result.stderr
 
 
@@ -122,28 +118,28 @@ def test_later_corrections_are_made_on_earlier_ones(folder, tmp_path):
     assert words[1:] == ["--corrections", str(first), "--corrections", str(second)]
     result = run("profile", *words)
     assert "corrections: 1 changed, 0 left out" in result.stdout
-    run("profile", folder, "--corrections", second, "--corrections", first, status=2)
+    run("profile", folder, "--corrections", second, "--corrections", first, code=2)
 
 
 def test_errors_of_corrections_name_row_and_file(folder, tmp_path):
     file = tmp_path / "c.csv"
     file.write_text("path,movement,decision,corrected\nDada/9.png,Dada,keep,\n")
     arguments = ("profile", folder, "--corrections", file)
-    result = run(*arguments, status=2)
+    result = run(*arguments, code=2)
     assert f"'{file}', row 2: there is no such painting" in result.stderr
     file.write_text(
         "path,movement,decision,corrected\nDada/Dada 0/0.png,Dada,change,Cubsm\n"
     )
-    result = run(*arguments, status=2)
+    result = run(*arguments, code=2)
     assert "has no movement 'Cubsm'" in result.stderr and "row 2" in result.stderr
-    result = run("profile", folder, "--corrections", tmp_path / "no.csv", status=2)
+    result = run("profile", folder, "--corrections", tmp_path / "no.csv", code=2)
     assert "there is no table" in result.stderr
 
 
 def test_bad_options_are_errors_first(folder, tmp_path):
-    result = run("suspects", folder, "--html", tmp_path / "s.htm", status=2)
+    result = run("suspects", folder, "--html", tmp_path / "s.htm", code=2)
     assert "the name must end in .html" in result.stderr
-    result = run("suspects", folder, "--weights", tmp_path / "w.h5", status=2)
+    result = run("suspects", folder, "--weights", tmp_path / "w.h5", code=2)
     assert "--weights is for the network of --model" in result.stderr
     save_image(tmp_path / "one" / "a.jpg")
-    run("suspects", tmp_path / "one", status=2)
+    run("suspects", tmp_path / "one", code=2)

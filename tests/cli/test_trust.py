@@ -4,14 +4,13 @@ import os
 
 import numpy as np
 import pytest
+from helpers import run
 from own_parts import flatten
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from typer.testing import CliRunner
 
 from skart import ImageLoader, save_model
-from skart.cli import app
 
 
 @pytest.mark.parametrize("name", ["predict", "evaluate", "report", "export", "info"])
@@ -26,8 +25,7 @@ def test_commands_name_what_they_cannot_load(name, image_paths, tmp_path):
     if name in ("predict", "evaluate", "report"):
         folder = os.path.dirname(image_paths[0])
         arguments += [folder, "--cache", str(tmp_path / "cache")]
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == (0 if name == "info" else 2), done.output
+    done = run(*arguments, code=0 if name == "info" else 2)
     assert "In Python, if you trust their code" in done.output
     call = f"load_model({str(file)!r}, trusted=['own_parts.flatten'])"
     assert call in done.output.replace("\n", " ")

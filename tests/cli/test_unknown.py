@@ -7,27 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Elements
+from helpers import Elements, run
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from typer.testing import CliRunner
 
 from skart import HandcraftedFeatures, ImageLoader, save_model
-from skart.cli import app
 from skart.datasets import load_image_folder
 from skart.exploration import NoveltyDetector
 from skart.persistence._parts import digest_paintings
 
 HUES = {"Cubism": (200, 60, 40), "Rococo": (40, 60, 200)}
 CONFIDENCE = [0.4 + 0.01 * i for i in range(50)]
-
-
-def run(*arguments):
-    done = CliRunner(env={"COLUMNS": "100"}).invoke(app, [str(x) for x in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
 
 
 def save_colour(file, colour, generator, spread=25):
@@ -120,8 +111,10 @@ def test_tables_and_pages_mark_them(predict, folder, tmp_path):
     remark = "None of these: 2% of the known paintings are as unusual"
     assert lines[green + 1] == f"  {remark}"
     assert sum("None of these" in line for line in lines) == 1
-    text = Elements(html.read_text()).text
-    assert text.count(remark) == text.count("None of these") == 1
+    page = Elements(html.read_text())
+    assert page.text.count(remark) == page.text.count("None of these") == 1
+    line = "less like the known paintings than 10% of these, compared by their feat"
+    assert line in page.text
     text = predict(*options, "--format", "csv", "--top-k", 1).stdout
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["none_of_these"] for row in rows] == ["False", "True"]
@@ -136,9 +129,33 @@ def test_unreadable_images_have_no_mark(predict, folder):
     assert done.exit_code == 1
     broken, *_ = csv.DictReader(io.StringIO(done.stdout))
     assert broken["none_of_these"] == "" and "error" in broken and broken["error"]
-    done = predict(*options, images=("broken.png",))
-    assert done.exit_code == 1
+    page = folder / "broken.html"
+    done = predict(*options, "--html", page, images=("broken.png",))
+    assert done.exit_code == 1 and "saved" not in done.stderr and not page.exists()
     assert done.stdout.startswith("path,rank,movement,probability,none_of_these,typic")
+
+
+def test_training_paintings_are_named(predict, folder, paintings, tmp_path):
+    html, trained = tmp_path / "page.html", paintings.paths[:5]
+    names = ", ".join(trained[:3])
+    for options in ((), ("--unknown", "0.1")):
+        images = ("known.png", *trained)
+        done = predict(*options, "--format", "json", images=images)
+        answers = json.loads(done.stdout)
+        assert [x["trained_on"] for x in answers] == [False] + [True] * 5
+        assert done.stderr.count("trained on") == 1
+        assert "The model was trained on 5 of 6 images, and its pred" in done.stderr
+        assert f"new paintings: {names} and 2 more\n" in done.stderr
+        words = (*options, "--format", "csv", "--top-k", 1, "--html", html, "--force")
+        rows = csv.DictReader(io.StringIO(predict(*words, images=images).stdout))
+        assert [row["trained_on"] for row in rows] == ["False"] + ["True"] * 5
+        text = Elements(html.read_text()).text
+        assert text.count("The model was trained on this image.") == 5
+    # More images than those for which an exported model is used.
+    done = predict("--format", "json", images=["known.png", *paintings.paths[:40]])
+    found = [answer["trained_on"] for answer in json.loads(done.stdout)]
+    assert found == [False] + [True] * 40
+    assert "trained on" not in predict().stderr
 
 
 def test_unknown_artists_are_said(predict, folder):
@@ -163,6 +180,10 @@ def test_what_is_missing_is_said(predict, folder):
     done = predict("--unknown", "0.01")
     assert done.exit_code == 2
     assert "with 50 known paintings, the smallest share is 0.0197. Pass" in done.stderr
-    assert predict("--unknown", "0.7").exit_code == 2
+    done = predict("--unknown", "0.7")
+    assert done.exit_code == 2
+    assert "--unknown 0.7: pass a share between 0 and 0.5\n" in done.stderr
+    done = predict("--unknown", "5")
+    assert "--unknown 5: pass a share between 0 and 0.5: 0.05 for 5 %" in done.stderr
     done = predict("--data", folder / "paintings")
     assert done.exit_code == 2 and "pass one of them" in done.stderr

@@ -170,6 +170,11 @@ def test_too_few_artists():
         assert model.predict_set(X, alpha=0.09).all()
     with pytest.warns(UserWarning, match=message):
         model.set_params(alpha=0.09).fit(X, y, groups=artists)
+    with pytest.warns(UserWarning, match=r"At most 90 % can be promised"):
+        model.predict_set(X, alpha=1e-300)
+    message = r"coverage of 100 - 1e-298 % needs 1e\+300 artists"
+    with pytest.warns(UserWarning, match=message):
+        model.predict_set(X, alpha=1e-300)
     # Of each movement, there are three.
     message = "needs 9 artists of each movement, and there are fewer of Baroque, Cubism"
     with pytest.warns(UserWarning, match=message):
@@ -183,6 +188,27 @@ def test_unknown_artists(data):
     assert len(set(model.calibration_artists_)) == len(X[::6])
     with pytest.warns(UserWarning, match="there are 60: each set"):
         model.set_params(alpha=0.01).fit(X[::6], y[::6])
+    with pytest.warns(UserWarning, match="needs 999 paintings"):
+        model.predict_set(X[:1], alpha=0.001)
+    artists = np.arange(60)  # of one painting each
+    model.set_params(alpha=0.2).fit(X[::6], y[::6], groups=artists)
+    with pytest.warns(UserWarning, match="needs 999 artists"):
+        model.predict_set(X[:1], alpha=0.001)
+
+
+def test_missing_labels_raise(data):
+    X, y, artists = data
+    y = y.astype(object)
+    y[[3, 5]] = None
+    message = "holds no label for 2 of 360 samples, first at position 3: label them"
+    for model in (GaussianNB(), FrozenEstimator(GaussianNB().fit(*data[:2]))):
+        with pytest.raises(ValueError, match=f"y {message}"):
+            ConformalClassifier(model).fit(X, y, groups=artists)
+    with pytest.raises(ValueError, match=f"y {message}"):
+        evaluate(GaussianNB(), X, y)
+    for labels in ({"y_pred": data[1], "y_true": y}, {"y_pred": y, "y_true": data[1]}):
+        with pytest.raises(ValueError, match=f"y_(true|pred) {message}"):
+            Evaluation(**labels)
 
 
 def test_groups_are_passed_on_in_a_pipeline_and_to_the_estimator(data):

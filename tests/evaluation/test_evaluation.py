@@ -267,7 +267,7 @@ def test_invalid_data_raises(collection):
         evaluate(LogisticRegression(), X, y, groups=artists[:5])
     with pytest.raises(ValueError, match="'scoring' parameter"):
         evaluate(LogisticRegression(), X, y, scoring="acuracy")
-    with pytest.raises(ValueError, match="no label at position 2"):
+    with pytest.raises(ValueError, match="no label for 1 of 300 .* position 2: label"):
         evaluate(LogisticRegression(), X, [*y[:2], None, *y[3:]])
     with pytest.raises(ValueError, match="a column for each of 2 classes"):
         Evaluation(["a", "b"], probabilities=[[1.0], [1.0]], classes=["a", "b"])

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from helpers import assert_near
 from PIL import Image
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from toy_backbone import CUT
@@ -18,8 +21,11 @@ from skart import (
     HandcraftedFeatures,
     ImageLoader,
 )
+from skart.classifiers import CachedClassifier
+from skart.evaluation import ConformalClassifier
 from skart.explanation import grad_cam
 from skart.networks import load_backbone, preprocess
+from skart.plotting import ExplanationDisplay
 
 pytestmark = pytest.mark.usefixtures("toy_backbone")
 
@@ -148,6 +154,21 @@ def test_networks_from_scratch(images):
         grad_cam(pipe, images, layer="x")
 
 
+def test_the_pipeline_in_a_wrapper_is_explained(images, tmp_path):
+    frozen = FrozenEstimator(make_transfer(images))
+    conformal = ConformalClassifier(frozen, alpha=0.3).fit(images, LABELS)
+    expected = grad_cam(frozen.estimator, images[:2])
+    found = grad_cam(conformal, images[:2])
+    np.testing.assert_array_equal(found.heat, expected.heat)
+    pipe = clone(frozen.estimator).set_params(denseheadclassifier__epochs=1)
+    cached = CachedClassifier(pipe, memory=tmp_path)
+    grid = {"estimator__denseheadclassifier__units": [4]}
+    search = GridSearchCV(cached, grid, cv=2).fit(images, LABELS)
+    display = ExplanationDisplay.from_estimator(search, images[:2])  # by "auto"
+    expected = grad_cam(search.best_estimator_.estimator_, images[:2])
+    np.testing.assert_array_equal(display.heat, expected.heat)
+
+
 def test_others_are_pointed_to_occlusion(images):
     def explain(*steps):
         grad_cam(make_pipeline(*steps).fit(images, LABELS), images)
@@ -172,6 +193,10 @@ def test_wrong_movements_and_layers(images):
         ValueError, match="'Rokoko', which the model does not know. Did"
     ):
         grad_cam(pipe, images, movements="Rokoko")
+    numbers = clone(pipe).set_params(denseheadclassifier__epochs=1)
+    numbers.fit(images, np.arange(12) % 3)
+    with pytest.raises(ValueError, match="holds '1', .* Did you mean 1 of type int"):
+        grad_cam(numbers, images, movements="1")
     with pytest.raises(ValueError, match="one for each of 12 images; got 2"):
         grad_cam(pipe, images, movements=["Rococo", "Cubism"])
     with pytest.raises(ValueError, match="layers of the FeatureExtractor; got 'relu1'"):

@@ -22,3 +22,9 @@ def test_hot_places_are_coloured_and_others_grey():
 def test_sizes_must_be_equal():
     with pytest.raises(ValueError, match="the same height and width"):
         overlay_heat(np.zeros((4, 6, 3)), np.zeros((6, 4)))
+
+
+def test_heat_must_be_finite():
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="heat must be finite; it holds NaN"):
+            overlay_heat(np.zeros((2, 2, 3)), [[0, value], [0, 1]])

@@ -6,8 +6,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from exported_models import SIZE, command, extractor, make, predict
-from helpers import head, rewritten
+from exported_models import SIZE, extractor, make, predict
+from helpers import head, rewritten, run
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -187,14 +187,14 @@ def test_damaged_exports_are_errors(format, exported, image_paths, tmp_path):
     damaged = tmp_path / f"damaged{SUFFIXES[format]}"
     for end in (20, len(content) // 2, len(content) - 1):
         damaged.write_bytes(content[:end])
-        done = command("predict", damaged, image_paths[0])
+        done = run("predict", damaged, image_paths[0])
         assert done.exit_code == 2 and "damaged" in done.stderr
     description = content.index(b'"height"')
     places = np.random.default_rng(0).integers(8, len(content), 60).tolist()
     for place in [*places, *range(description, len(content), 31)]:
         flipped = bytes([content[place] ^ 0x41])
         damaged.write_bytes(content[:place] + flipped + content[place + 1 :])
-        done = command("predict", damaged, image_paths[0])
+        done = run("predict", damaged, image_paths[0])
         if done.exit_code == 0:  # some bytes of a zip are not used
             np.testing.assert_array_equal(predict(damaged, image_paths[:1]), expected)
         else:
@@ -217,9 +217,9 @@ def test_exports_of_other_programs_and_versions(exported, tmp_path):
         with zipfile.ZipFile(file, "w") as archive:
             for name, value in members.items():
                 archive.writestr(name, value)
-        assert message in command("predict", file, "a").stderr
+        assert message in run("predict", file, "a").stderr
     rewritten(exported("openvino"), file, {}, zipfile.ZIP_DEFLATED)
-    assert "it is compressed" in command("predict", file, "a").stderr
+    assert "it is compressed" in run("predict", file, "a").stderr
 
 
 def test_load_model_names_an_export(exported):
@@ -231,7 +231,7 @@ def test_load_model_names_an_export(exported):
 def test_an_export_needs_its_runtime(exported, image_paths, monkeypatch):
     file = exported("openvino")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    done = command("predict", file, image_paths[0])
+    done = run("predict", file, image_paths[0])
     assert done.exit_code == 2
     assert "needs openvino, which is not installed" in done.stderr
 
@@ -239,7 +239,7 @@ def test_an_export_needs_its_runtime(exported, image_paths, monkeypatch):
 def test_export_command(exportable, image_paths, tmp_path):
     model = tmp_path / "model.skart"
     save_model(exportable("head"), model)
-    done = command("export", model)
+    done = run("export", model)
     assert done.exit_code == 0, done.stderr
     file = model.with_suffix(".openvino")
     assert done.stdout.startswith(f"{file}: ") and "3 movements" in done.stdout
@@ -250,8 +250,8 @@ def test_export_command(exportable, image_paths, tmp_path):
         (["--out", tmp_path / "model.onnx"], "must end in .openvino"),
         (["--to", "onnx", "--out", tmp_path / "no" / "model.onnx"], "does not exist"),
     ]:
-        done = command("export", model, *options)
+        done = run("export", model, *options)
         assert done.exit_code == 2 and message in done.stderr
-    assert command("export", model, "--force").exit_code == 0
-    done = command("predict", file, image_paths[0], "--weights", image_paths[0])
+    assert run("export", model, "--force").exit_code == 0
+    done = run("predict", file, image_paths[0], "--weights", image_paths[0])
     assert done.exit_code == 2 and "leave out --weights" in done.stderr

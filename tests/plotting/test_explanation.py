@@ -90,3 +90,15 @@ def test_wrong_options(pipe, image_paths):
         ExplanationDisplay.from_estimator(pipe, image_paths, method="grad_cam")
     with pytest.raises(ValueError, match="top_k must be a positive int"):
         ExplanationDisplay.from_estimator(pipe, image_paths[:1], top_k=0)
+
+
+def test_small_probabilities_are_not_shown_as_none():
+    display = ExplanationDisplay(
+        images=np.zeros((1, 8, 8, 3)),
+        heat=np.eye(8)[None],
+        movements=["Cubism"],
+        probabilities=[[0.999, 0.001, 0]],
+        classes=["Cubism", "Fauvism", "Rococo"],
+    ).plot()
+    found = [text.split()[-1] for text in texts(display.axes_[0, 2])]
+    assert found == [">99%", "<1%", "0%"]

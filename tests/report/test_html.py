@@ -162,3 +162,19 @@ def test_write_is_atomic(page, tmp_path):
         page.write(tmp_path)
     with pytest.raises(NotADirectoryError, match="page.html.*Name another folder"):
         page.write(path / "page.html")
+
+
+def test_small_shares_are_not_shown_as_none(page):
+    shares = {"a": 1, "b": 0.9999, "c": 0.994, "d": 0.006, "e": 0.0001, "f": 0}
+    page.section("Shares").portrait(None, lines=["One"], bars=shares)
+    text = Elements(page.render()).text
+    found = re.findall(r"[<>]?\d+%", text.partition("One")[2])
+    assert found == ["100%", ">99%", "99%", "1%", "<1%", "0%"]
+
+
+def test_portraits_have_one_size(page):
+    small, tall = np.zeros((16, 32, 3), np.uint8), np.zeros((400, 100, 3), np.uint8)
+    more = [{"image": tall, "lines": ["Tall"]}]
+    page.section("Images").portrait(small, lines=["Small"], more=more)
+    styles = [image["style"] for image in Elements(page.render()).all("img")]
+    assert styles == ["width: 200px", "width: 50px"]

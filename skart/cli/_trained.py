@@ -1,0 +1,40 @@
+"""Images that a model was trained on, for `skart predict`."""
+
+from skart.cli._app import say
+
+TRAINED = "trained_on"
+REMARK = "The model was trained on this image."
+_N_NAMED = 3
+
+
+def mark_trained(digests, paths, cache):
+    """Return a dict of marks by image: whether the model was trained on it.
+
+    `digests` are those in its file. If cache is None, files are read without a store.
+    """
+    if cache is None:
+        from skart._utils._files import file_digest
+
+        # Without scikit-learn, which exported models don't need.
+        found = [file_digest(path).hex()[:16] for path in paths]
+    else:
+        from skart.persistence._parts import digest_paintings
+
+        found = digest_paintings(paths, cache)
+    digests = frozenset(digests)
+    marks = {
+        path: {TRAINED: digest in digests}
+        for path, digest in zip(paths, found, strict=True)
+    }
+    trained = [path for path in paths if marks[path][TRAINED]]
+    if trained:
+        others = len(trained) - _N_NAMED
+        more = f" and {others} more" if others > 0 else ""
+        which = "this image"
+        if len(paths) > 1:
+            which = f"{len(trained)} of {len(paths)} images"
+        say(
+            f"The model was trained on {which}, and its predictions there say nothing "
+            f"about new paintings: {', '.join(trained[:_N_NAMED])}{more}"
+        )
+    return marks
