@@ -160,20 +160,23 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium):
-    """Return a function that opens a page in a window without a network.
+    """Return a function that opens a file, or an address that ends in a slash.
 
-    At the end, the test fails if the page asked for another address or had an error.
+    The window has no other network. At the end, the test fails if the page asked for
+    another address or had an error, but those in which `expected` is found.
     """
     contexts, problems = [], []
 
-    def open_page(file, *, width=1280, height=800, **options):
+    def open_page(file, *, width=1280, height=800, expected=None, **options):
         viewport = {"width": width, "height": height}
         context = chromium.new_context(viewport=viewport, **options)
         contexts.append(context)
-        address = file.resolve().as_uri()
+        is_file = not isinstance(file, str)
+        address = file.resolve().as_uri() if is_file else file
 
         def route(route):
-            if route.request.url.partition("#")[0] == address:
+            asked = route.request.url.partition("#")[0]
+            if asked == address or (asked.startswith(address) and not is_file):
                 route.continue_()
             else:
                 problems.append(f"asked for {route.request.url}")
@@ -185,7 +188,9 @@ def open_page(chromium):
         page.on(
             "console",
             lambda message: (
-                message.type in ("error", "warning") and problems.append(message.text)
+                message.type in ("error", "warning")
+                and not (expected and expected in message.text)
+                and problems.append(message.text)
             ),
         )
         page.goto(address)

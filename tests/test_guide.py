@@ -168,9 +168,10 @@ def _template(node):
 
 @pytest.fixture(scope="module")
 def messages():
-    """All strings in skart's code."""
-    texts = []
-    for file in Path(skart.__file__).parent.rglob("*.py"):
+    """All strings in skart's code, and the scripts of its pages."""
+    root = Path(skart.__file__).parent
+    texts = [file.read_text(encoding="utf-8") for file in root.rglob("*.js")]
+    for file in root.rglob("*.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         texts += map(_template, ast.walk(tree))
     return "\n".join(text for text in texts if len(text) > 1)

@@ -36,10 +36,11 @@ def render_app(package, name, *, title, data, scripts=None):
     The template extends app.html. Its script, by default `name`.js, finds the data as
     ``data``; no other script runs, and nothing is loaded.
     """
-    scripts = [(package, file) for file in scripts or [f"{name}.js"]]
+    files = [("skart._utils", file) for file in ("app.js", "data.js")]
+    files += [(package, file) for file in scripts or [f"{name}.js"]]
     script = "\n".join(
         (resources.files(source) / "templates" / file).read_text("utf-8")
-        for source, file in [("skart._utils", "app.js"), *scripts]
+        for source, file in files
     )
     return (
         make_environment(package)

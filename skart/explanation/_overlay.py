@@ -43,9 +43,17 @@ def overlay_heat(image, heat, *, cmap="inferno"):
         )
     if not np.isfinite(heat).all():
         raise ValueError("heat must be finite; it holds NaN or infinity")
-    share = heat / max(heat.max(), np.finfo(np.float32).tiny)
-    colours = mpl.colormaps.get_cmap(cmap)(share)[..., :3] * 255
+    colours = colour_heat(heat, cmap)
     grey = 64 + 0.6 * image @ np.array([0.299, 0.587, 0.114], np.float32)
-    weight = 0.85 * share[..., None]
-    mixed = (1 - weight) * grey[..., None] + weight * colours
+    weight = colours[..., 3:]
+    mixed = (1 - weight) * grey[..., None] + weight * colours[..., :3] * 255
     return mixed.round().clip(0, 255).astype(np.uint8)
+
+
+def colour_heat(heat, cmap="inferno"):
+    """Return the colours of heat as RGBA from 0 to 1: the hotter, the more opaque."""
+    heat = np.maximum(heat, 0)
+    share = heat / max(heat.max(), np.finfo(np.float32).tiny)
+    colours = mpl.colormaps.get_cmap(cmap)(share)
+    colours[..., 3] = 0.85 * share
+    return colours

@@ -70,9 +70,9 @@ class FittedModel:
         return probabilities, features if self.features is not None else None
 
     def explain(self, pixels, movement):
-        """Return where the model looked, laid over the image."""
-        from skart.explanation import overlay_heat
+        """Return where the model looked, as RGBA pixels that lie over the image."""
         from skart.explanation._methods import explain
+        from skart.explanation._overlay import colour_heat
 
         found = explain(
             self._pipe,
@@ -81,7 +81,7 @@ class FittedModel:
             movements=movement,
             verbose=False,
         )
-        return overlay_heat(pixels, found.heat[0])
+        return (255 * colour_heat(found.heat[0])).round().astype(np.uint8)
 
     def warm_up(self):
         """Predict and explain once; `method` becomes the one that works."""

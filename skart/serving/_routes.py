@@ -24,14 +24,15 @@ _LARGE = 30_000_000
 _MEMORY = 500_000_000  # bytes of bodies that are held at once, or five bodies
 _BUSY = "too many images are waiting: try again in a moment"
 _PARAMETERS = {"heat", "movement", "neighbors"}
+_SHARED, _OWN = "_utils/templates", "serving/templates"
 _FILES = {
-    "/": ("text/html", ["serving/templates/serve.html"]),
+    "/": ("text/html", [f"{_OWN}/serve.html"]),
     "/serve.css": (
         "text/css",
-        ["_utils/templates/base.css", "serving/templates/serve.css"],
+        [f"{_SHARED}/base.css", f"{_SHARED}/app.css", f"{_OWN}/serve.css"],
     ),
-    "/serve.js": ("text/javascript", ["serving/templates/serve.js"]),
-    "/openapi.json": ("application/json", ["serving/templates/openapi.json"]),
+    "/serve.js": ("text/javascript", [f"{_SHARED}/app.js", f"{_OWN}/serve.js"]),
+    "/openapi.json": ("application/json", [f"{_OWN}/openapi.json"]),
 }
 
 
@@ -177,7 +178,9 @@ class _Prediction:
             answer = await self._run(
                 self._network, self._service.predict, content, pixels, **options
             )
-            answer = await decode(self._service.finish, answer, content, header, pixels)
+            # What the model sees is shown beside what comes of it.
+            shown = pixels if options["heat"] or options["neighbors"] else None
+            answer = await decode(self._service.finish, answer, content, header, shown)
         finally:
             self._n_waiting -= 1
         return JSONResponse(answer)

@@ -234,7 +234,10 @@ class Service:
         return answer
 
     def finish(self, answer, content, header, pixels):
-        """Add to an answer what needs no network: images, and facts about the bytes."""
+        """Add to an answer what needs no network: images, and facts about the bytes.
+
+        `pixels` are shown as a thumbnail, unless they are None.
+        """
         kind, width, height = header
         answer["image"] = {"format": kind, "width": width, "height": height}
         if answer["heat"] is not None:
@@ -243,7 +246,7 @@ class Service:
             answer["heat"]["overlay"] = data_uri("image/png", file.getvalue())
         for one in answer["neighbors"] or ():
             one["thumbnail"] = self.collection.thumbnail(one.pop("row"))
-        if answer["heat"] is not None or answer["neighbors"] is not None:
+        if pixels is not None:
             answer["image"]["thumbnail"] = jpeg_uri(pixels)
         answer["known"] = None
         if self._digests is not None:

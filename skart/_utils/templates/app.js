@@ -2,7 +2,6 @@
 
 const byId = (id) => document.getElementById(id);
 const percent = (share) => `${Math.round(100 * share)}%`;
-const data = JSON.parse(byId("data").textContent);
 
 // Make an element; children are elements or texts, which are never read as HTML.
 function element(tag, attributes = {}, ...children) {
@@ -13,6 +12,11 @@ function element(tag, attributes = {}, ...children) {
   }
   made.append(...children);
   return made;
+}
+
+// Let lines be broken after underscores.
+function breakable(name) {
+  return name.replaceAll("_", "_\u200b");
 }
 
 // Download rows, lists of values, as a CSV file. The byte order mark lets spreadsheets
@@ -27,39 +31,4 @@ function downloadCsv(name, rows) {
   const link = element("a", { href: URL.createObjectURL(file), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-}
-
-// What is entered is kept in the browser, as values by path, for this page alone.
-// Storage may be forbidden, or hold what another page has written.
-const storageKey = `skart ${byId("data").dataset.digest}`;
-let unsaved = false;
-
-function readKept() {
-  try {
-    return new Map(JSON.parse(localStorage.getItem(storageKey)));
-  } catch {
-    return new Map();
-  }
-}
-
-function keep(values) {
-  unsaved = true;
-  try {
-    localStorage.setItem(storageKey, JSON.stringify([...values]));
-    unsaved = false;
-  } catch {
-    // They are lost with the page, which asks before it is closed.
-  }
-}
-
-window.addEventListener("beforeunload", (event) => {
-  if (unsaved) event.preventDefault();
-});
-
-function showProgress(done, total, word) {
-  byId("bar").max = total;
-  byId("bar").value = done;
-  byId("count").textContent = `${done} of ${total} ${word}`;
-  byId("save").disabled = done === 0;
-  byId("save").classList.toggle("done", done === total);
 }

@@ -15,11 +15,6 @@ function restore() {
   }
 }
 
-// Let lines be broken after underscores.
-function breakable(name) {
-  return name.replaceAll("_", "_\u200b");
-}
-
 // Return words, and the name of a movement that follows them.
 function describe(made) {
   if (!made) return ["not decided", ""];
