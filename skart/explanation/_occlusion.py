@@ -25,7 +25,7 @@ _CONSTRAINTS = {
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "verbose": ["boolean"],
 }
-_N_CELLS = 32  # of the shorter side, in which the change is measured
+_N_CELLS = 64  # of the shorter side, in which the change is measured
 
 
 def occlusion(
@@ -103,11 +103,11 @@ def occlusion(
     paintings are explained once, and patches that change nothing cost nothing.
 
     A pixel that covering leaves as it is can't have caused a drop, and gets no share.
-    So a patch that reaches into the evidence does not heat the ground around it. The
-    change is the squared difference of the colours, smoothed, and the weight of a pixel
-    falls linearly from the middle of the patch to its sides. Blurring leaves plain
-    areas as they are: where these are the evidence, as in colour fields, use
-    ``fill="grey"``.
+    So a patch that reaches into the evidence does not heat the plain ground around it.
+    The change is the absolute difference of the colours, averaged over 64 x 64 places;
+    the weight of a pixel falls linearly from the middle of the patch to its sides.
+    Blurring leaves plain areas as they are: where these are the evidence, as in colour
+    fields, use ``fill="grey"``.
 
     If there is enough evidence in several places, covering one of them changes little,
     and the heat map shows none of them.
@@ -236,9 +236,8 @@ def _cover(pixels, rows, sizes, fill):
 
 
 def _measure_change(image, fill):
-    """Return the squared change of each pixel if it is covered, smoothed."""
-    change = make_fill(image, fill).astype(np.float32) - image
-    change = (change**2).mean(axis=-1)
+    """Return by how much covering changes each pixel, smoothed."""
+    change = np.abs(make_fill(image, fill).astype(np.float32) - image).mean(axis=-1)
     scale = min(1, _N_CELLS / min(change.shape))
     cells = tuple(max(1, round(scale * length)) for length in change.shape)
     return resize_heat(resize_heat(change, cells), change.shape)
