@@ -39,7 +39,7 @@ def occlusion(
     batch_size=None,
     verbose=True,
 ):
-    """Compute where a movement's probability falls if the place is covered.
+    """Compute which places lower a movement's probability if they are covered.
 
     A square patch is moved across the painting, and the classifier predicts each of the
     covered paintings [1]_. The drop of the probability is shared among the pixels of
@@ -74,9 +74,10 @@ def occlusion(
         With the attributes
 
         - heat : ndarray of shape (n_paintings, height, width), dtype float32.
-          Share of each pixel in the drops of the probability if patches are covered.
-          The mean of a heat map is the mean drop of all patches, averaged over their
-          sizes. Positive values speak for the movement, negative ones against it.
+          Drop of the probability that is due to the pixel: the mean of a heat map is
+          the mean drop of the patches, averaged over their sizes, and the heat of a
+          small place may exceed 1. Positive values speak for the movement, negative
+          ones against it.
         - images : ndarray of shape (n_paintings, height, width, 3). Paintings as the
           classifier sees them, of dtype uint8 if X holds paths.
         - movements : ndarray of shape (n_paintings,). The explained movements.
@@ -104,10 +105,10 @@ def occlusion(
 
     A pixel that covering leaves as it is can't have caused a drop, and gets no share.
     So a patch that reaches into the evidence does not heat the plain ground around it.
-    The change is the absolute difference of the colours, averaged over 64 x 64 places;
-    the weight of a pixel falls linearly from the middle of the patch to its sides.
-    Blurring leaves plain areas as they are: where these are the evidence, as in colour
-    fields, use ``fill="grey"``.
+    The change is the absolute difference of the colours, averaged over places of which
+    64 are as long as the shorter side; the weight of a pixel falls linearly from the
+    middle of the patch to its sides. Blurring leaves plain areas as they are: where
+    these are the evidence, as in colour fields, use ``fill="grey"``.
 
     If there is enough evidence in several places, covering one of them changes little,
     and the heat map shows none of them.
@@ -177,8 +178,8 @@ def occlusion(
                 drops[size][number, patch] = drop
     heat = np.stack(
         [
-            _spread(_measure_change(pixels[row], fill), sizes, rows_drops)
-            for row, *rows_drops in zip(first, *drops, strict=True)
+            _spread(_measure_change(pixels[row], fill), sizes, found)
+            for row, *found in zip(first, *drops, strict=True)
         ]
     )
     return make_explanation(
