@@ -38,7 +38,7 @@ from skart.explanation._predictor import resize_heat
 SIDE, MOTIF = 224, 112
 MOVEMENTS = ["Op Art", "Pointillism", "Ukiyo-e"]
 GROUNDS = ("plain", "textured", "two motifs")
-OTHERS = [  # seeds and movements with which no choice was made
+OTHERS = [  # seeds and movements
     (3, ["Op Art", "Pointillism", "Ukiyo-e"]),
     (4, ["Cubism", "Op Art", "Impressionism"]),
     (5, ["Pop Art", "Ukiyo-e", "Action Painting"]),
