@@ -42,6 +42,10 @@ OTHERS = [  # seeds and movements
     (3, ["Op Art", "Pointillism", "Ukiyo-e"]),
     (4, ["Cubism", "Op Art", "Impressionism"]),
     (5, ["Pop Art", "Ukiyo-e", "Action Painting"]),
+    # These were not looked at before the defaults were chosen.
+    (10, ["Neoplasticism", "Pop Art", "Pointillism"]),
+    (11, ["Suprematism", "Cubism", "Ukiyo-e"]),
+    (12, ["Action Painting", "Impressionism", "Op Art"]),
 ]
 
 
