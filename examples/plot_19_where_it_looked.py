@@ -54,8 +54,9 @@ ExplanationDisplay.from_estimator(
 # %%
 # Occlusion
 # ---------
-# How far the probability falls if a place is blurred. It takes 80 predictions for each
-# painting, and explains any classifier.
+# How far the probability falls if patches are blurred, shared among the pixels by how
+# much blurring changes them. It takes 80 predictions for each painting, and explains
+# any classifier.
 ExplanationDisplay.from_estimator(
     pipe, paintings.paths[some], method="occlusion", titles=paintings.labels[some]
 )

@@ -25,6 +25,7 @@ _CONSTRAINTS = {
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "verbose": ["boolean"],
 }
+_N_CELLS = 64  # of the shorter side, in which the change is measured
 
 
 def occlusion(
@@ -38,11 +39,13 @@ def occlusion(
     batch_size=None,
     verbose=True,
 ):
-    """Compute where a movement's probability falls if the place is covered.
+    """Compute which places lower a movement's probability if they are covered.
 
     A square patch is moved across the painting, and the classifier predicts each of the
-    covered paintings [1]_. It is not looked into: any classifier of paintings is
-    explained. Features of covered paintings are not stored.
+    covered paintings [1]_. The drop of the probability is shared among the pixels of
+    the patch, in proportion to how much covering changes them, and to how close they
+    are to its middle. The classifier is not looked into: any classifier of paintings
+    is explained. Features of covered paintings are not stored.
 
     Parameters
     ----------
@@ -71,9 +74,10 @@ def occlusion(
         With the attributes
 
         - heat : ndarray of shape (n_paintings, height, width), dtype float32.
-          Drop of the probability, from -1 to 1, if the patch around the pixel is
-          covered. Between the middles of patches, it is interpolated. Positive values
-          speak for the movement, negative ones against it.
+          Drop of the probability that is due to the pixel: the mean of a heat map is
+          the mean drop of the patches, averaged over their sizes, and the heat of a
+          small place may exceed 1. Positive values speak for the movement, negative
+          ones against it.
         - images : ndarray of shape (n_paintings, height, width, 3). Paintings as the
           classifier sees them, of dtype uint8 if X holds paths.
         - movements : ndarray of shape (n_paintings,). The explained movements.
@@ -98,6 +102,13 @@ def occlusion(
     exact places; large ones find evidence that is spread so widely that no small patch
     hides it. At the edges, patches are cut off, and hide less than in the middle. Equal
     paintings are explained once, and patches that change nothing cost nothing.
+
+    A pixel that covering leaves as it is can't have caused a drop, and gets no share.
+    So a patch that reaches into the evidence does not heat the plain ground around it.
+    The change is the absolute difference of the colours, averaged over places of which
+    64 are as long as the shorter side; the weight of a pixel falls linearly from the
+    middle of the patch to its sides. Blurring leaves plain areas as they are: where
+    these are the evidence, as in colour fields, use ``fill="grey"``.
 
     If there is enough evidence in several places, covering one of them changes little,
     and the heat map shows none of them.
@@ -145,12 +156,9 @@ def occlusion(
         np.stack([rows, codes]), axis=1, return_index=True, return_inverse=True
     )
     shape = pixels.shape[1:3]
-    grids = []
-    for share in shares:
-        side = share * min(shape)
-        grids.append([_cut(length, side, stride * side) for length in shape])
-    drops = [np.zeros((len(first), *map(len, grid)), np.float32) for grid in grids]
-    covered = _cover(pixels, first, grids, fill)
+    sizes = [_cut(shape, share * min(shape), stride) for share in shares]
+    drops = [np.zeros((len(first), len(patches)), np.float32) for patches in sizes]
+    covered = _cover(pixels, first, sizes, fill)
     with tqdm(
         total=sum(drop.size for drop in drops),
         desc="occlusion",
@@ -164,17 +172,18 @@ def occlusion(
             if not batch:
                 continue
             predicted = predictor.predict_proba(np.stack([one for one, _ in batch]))
-            for row, (_, (grid, number, *cell)) in zip(predicted, batch, strict=True):
+            for row, (_, (size, number, patch)) in zip(predicted, batch, strict=True):
                 code = codes[first[number]]
                 drop = probabilities[first[number], code] - row[code]
-                drops[grid][number, *cell] = drop
-    heat = sum(np.stack([resize_heat(x, shape) for x in drop]) for drop in drops)
+                drops[size][number, patch] = drop
+    heat = np.stack(
+        [
+            _spread(_measure_change(pixels[row], fill), sizes, found)
+            for row, *found in zip(first, *drops, strict=True)
+        ]
+    )
     return make_explanation(
-        heat[inverse.ravel()] / len(drops),
-        pixels,
-        codes,
-        probabilities,
-        predictor.classes,
+        heat[inverse.ravel()], pixels, codes, probabilities, predictor.classes
     )
 
 
@@ -190,27 +199,57 @@ def _find_distinct(images):
     return np.array(distinct), np.array(rows)
 
 
-def _cut(length, side, step):
-    """Return slices of `side` around the middles of equal cells of about `step`."""
-    # At the edges, patches are cut off, so that places there have patches of their own.
-    n_cells = max(1, round(length / step))
-    middles = (np.arange(n_cells) + 0.5) * length / n_cells
-    starts = np.round(middles - side / 2).astype(int)
-    return [slice(max(0, x), x + max(1, round(side))) for x in starts.tolist()]
+def _cut(shape, side, stride):
+    """Return patches: a box, and weights that fall from its middle to its sides."""
+    axes, step, side = [], stride * side, max(1, round(side))
+    for length in shape:
+        # At the edges, patches are cut off, so that places there have patches of their
+        # own.
+        n_patches = max(1, round(length / step))
+        middles = (np.arange(n_patches) + 0.5) * length / n_patches
+        parts = []
+        for start in np.round(middles - side / 2).astype(int).tolist():
+            inside = slice(max(0, start), min(length, start + side))
+            places = np.arange(inside.start, inside.stop) + 0.5 - start
+            parts.append((inside, 1 - np.abs(2 * places / side - 1)))
+        axes.append(parts)
+    return [
+        ((rows, columns), np.outer(vertical, horizontal))
+        for (rows, vertical), (columns, horizontal) in itertools.product(*axes)
+    ]
 
 
-def _cover(pixels, rows, grids, fill):
-    """Yield images with a patch, and the place of each: grid, image, row and column.
+def _cover(pixels, rows, sizes, fill):
+    """Yield images with a patch, and the place of each: size, image and patch.
 
     The image is None if the patch changes nothing.
     """
     for number, row in enumerate(rows):
         image = pixels[row]
         filled = make_fill(image, fill)
-        for grid, (vertical, horizontal) in enumerate(grids):
-            for i, j in itertools.product(range(len(vertical)), range(len(horizontal))):
-                box, covered = (vertical[i], horizontal[j]), None
+        for size, patches in enumerate(sizes):
+            for patch, (box, _) in enumerate(patches):
+                covered = None
                 if not np.array_equal(filled[box], image[box]):
                     covered = image.copy()
                     covered[box] = filled[box]
-                yield covered, (grid, number, i, j)
+                yield covered, (size, number, patch)
+
+
+def _measure_change(image, fill):
+    """Return by how much covering changes each pixel, smoothed."""
+    change = np.abs(make_fill(image, fill).astype(np.float32) - image).mean(axis=-1)
+    scale = min(1, _N_CELLS / min(change.shape))
+    cells = tuple(max(1, round(scale * length)) for length in change.shape)
+    return resize_heat(resize_heat(change, cells), change.shape)
+
+
+def _spread(change, sizes, drops):
+    """Return a heat map: the drops of patches, shared by change and weight."""
+    heat = np.zeros(change.shape, np.float32)
+    for patches, found in zip(sizes, drops, strict=True):
+        for (box, weights), drop in zip(patches, found, strict=True):
+            shares = change[box] * weights
+            if total := shares.sum():
+                heat[box] += drop / total / len(patches) * shares
+    return heat * (heat.size / len(sizes))

@@ -66,7 +66,8 @@ _COMMON = (
 _HELP = {
     "occlusion": "Computed by occlusion: the probability of the movement falls if a "
     f"bright place is blurred. {_COMMON}\n\nEvidence that is in several places is not "
-    "shown, because covering one of them changes nothing.",
+    "shown, because covering one of them changes nothing; nor are plain areas, which "
+    "blurring leaves as they are.",
     "grad_cam": "Computed by Grad-CAM, from the gradients of the network at its "
     f"feature maps. {_COMMON}\n\nBright places are blurred, since the maps have few "
     "pixels, each of which sees a wide part of the painting.",

@@ -7,6 +7,7 @@ from PIL import Image
 from skart.datasets import load_image_folder, make_paintings
 
 SIDE, MOTIF = 224, 112
+MOVEMENTS = ["Op Art", "Pointillism", "Ukiyo-e"]
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,7 @@ def located(tmp_path_factory):
     folder = tmp_path_factory.mktemp("motifs")
     root = make_paintings(
         folder,
-        movements=["Op Art", "Pointillism"],
+        movements=MOVEMENTS,
         n_artists=3,
         n_per_artist=4,
         size_range=(240, 300),
@@ -29,8 +30,8 @@ def located(tmp_path_factory):
         motifs.setdefault(movement, []).append(pixels[:MOTIF, :MOTIF])
     generator = np.random.default_rng(0)
     X, y, masks = [], [], []
-    for number in range(72):
-        movement = ["plain", "Op Art", "Pointillism"][number % 3]
+    for number in range(96):
+        movement = ["plain", *MOVEMENTS][number % 4]
         ends = generator.integers(120, 240, (2, 1, 3))
         share = np.linspace(0, 1, SIDE)[:, None]
         picture = ((1 - share) * ends[0] + share * ends[1]).astype(np.uint8)
@@ -40,7 +41,7 @@ def located(tmp_path_factory):
             top, left = generator.integers(0, SIDE - MOTIF + 1, 2)
             box = slice(top, top + MOTIF), slice(left, left + MOTIF)
             # The last pictures have motifs of their own.
-            choice = motifs[movement][:9] if number < 60 else motifs[movement][9:]
+            choice = motifs[movement][:9] if number < 80 else motifs[movement][9:]
             picture[box], mask[box] = choice[generator.integers(len(choice))], True
         X.append(picture), y.append(movement), masks.append(mask)
     return np.array(X), np.array(y), np.array(masks)

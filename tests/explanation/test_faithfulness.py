@@ -15,7 +15,7 @@ from skart.explanation import grad_cam, occlusion, perturbation_curves
 
 @pytest.fixture(scope="module")
 def trained(located):
-    """A transfer pipeline, and six pictures that it was not trained on, with masks."""
+    """A transfer pipeline, and 12 pictures that it was not trained on, with masks."""
     X, y, masks = located
     pipe = make_transfer_pipeline(
         backbone="EfficientNetLite0",
@@ -23,8 +23,8 @@ def trained(located):
         epochs=60,
         random_state=0,
         verbose=False,
-    ).fit(list(X[:60]), y[:60])
-    test = np.flatnonzero(y[60:] != "plain") + 60
+    ).fit(list(X[:80]), y[:80])
+    test = np.flatnonzero(y[80:] != "plain") + 80
     assert (pipe.predict(list(X[test])) == y[test]).all()
     return pipe, X[test], masks[test]
 
@@ -39,7 +39,7 @@ def test_heat_is_where_the_movement_is(method, trained):
 
 def test_deletion_of_the_heat_beats_chance(trained):
     pipe, X, _ = trained
-    X = X[::2]
+    X = X[::3]
     # As coarse as heat maps are: noise in single pixels would make another picture.
     noise = np.random.default_rng(0).random((len(X), 8, 8))
     noise = noise.repeat(28, axis=1).repeat(28, axis=2)

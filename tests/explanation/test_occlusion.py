@@ -48,18 +48,32 @@ def spot():
     return image
 
 
-def test_heat_is_the_drop_of_the_probability(spot):
+def test_drop_is_shared_by_change_and_distance_to_the_middle():
+    model, image = Corner().fit(), np.full((1, 32, 32, 3), 128, np.uint8)
+    image[0, 4:8, 4:10] = 255
+    image[0, 4:8, 8:10] = 178
+    options = {"patch_size": 0.5, "stride": 1, "fill": "grey"}
+    found = occlusion(model, image, **options)
+    # One of the four patches covers the spot, the others change nothing.
+    assert model.seen == [1, 1]
+    drop = found.probabilities[0, 0] - 128 / 255
+    assert found.movements.tolist() == ["bright"] and drop > 0.01
+    tent = 1 - np.abs(np.arange(16) - 7.5) / 8
+    shares = np.outer(tent, tent) * np.abs(image[0, :16, :16, 0] - 128.0)
+    expected = np.zeros((32, 32))
+    expected[:16, :16] = shares / shares.sum() * drop / 4 * 32**2
+    np.testing.assert_allclose(found.heat[0], expected, rtol=1e-4)
+    against = occlusion(model, image, movements="dark", **options)
+    np.testing.assert_allclose(against.heat, -found.heat, atol=1e-5)
+
+
+@pytest.mark.parametrize(("fill", "colour"), [("mean", 64), ("grey", 128)])
+def test_mean_of_the_heat_is_the_mean_drop(spot, fill, colour):
     model = Corner().fit()
-    found = occlusion(model, spot, patch_size=0.5, stride=1, fill="grey")
-    assert found.movements.tolist() == ["bright"]
-    np.testing.assert_allclose(found.probabilities, [[1, 0]])
-    # Four patches. The first covers the quarter by grey of 128.
-    assert found.heat[0, 8, 8] == pytest.approx(1 - 128 / 255, abs=1e-6)
-    assert (found.heat[0, 48:, 48:] == 0).all()
-    against = occlusion(
-        model, spot, movements="dark", patch_size=0.5, stride=1, fill="grey"
-    )
-    np.testing.assert_allclose(against.heat, -found.heat, atol=1e-6)
+    found = occlusion(model, spot, patch_size=0.5, stride=1, fill=fill)
+    # Of the four patches, only the first covers what the model sees.
+    assert found.heat.mean() == pytest.approx((1 - colour / 255) / 4, rel=1e-4)
+    assert (found.heat[0, 32:] == 0).all() and (found.heat[0, :, 32:] == 0).all()
 
 
 def test_heat_of_several_sizes_is_averaged(spot):
@@ -69,6 +83,11 @@ def test_heat_of_several_sizes_is_averaged(spot):
     found = occlusion(model, spot)
     np.testing.assert_allclose(found.heat, np.mean(alone, axis=0), atol=1e-6)
     assert found.heat.shape == (1, 64, 64) and found.heat.dtype == np.float32
+    # 64 and 16 patches; plain ones are not predicted.
+    model.seen.clear()
+    noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    occlusion(model, noise)
+    assert sum(model.seen) == 1 + 64 + 16
     wide = occlusion(model, np.concatenate([spot, spot], axis=2))
     assert wide.heat.shape == (1, 64, 128)
 
