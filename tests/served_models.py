@@ -49,6 +49,7 @@ def save_served(folder):
         "calibration": {
             "method": "cross-validated",
             "accuracy": 0.75,
+            "interval": [0.5, 0.9],
             "artists": np.unique(paintings.artists, return_inverse=True)[1].tolist(),
             "movements": codes.tolist(),
             "probability": probabilities[np.arange(len(codes)), codes].tolist(),

@@ -145,6 +145,7 @@ class Service:
             "resize": self._resize,
             "max_pixels": self.max_pixels,
             "accuracy": calibration.get("accuracy"),
+            "accuracy_interval": calibration.get("interval"),
             "artists_apart": (calibration["artists"] is not None)
             if "artists" in calibration
             else None,
@@ -202,7 +203,7 @@ class Service:
         ranked = [str(self._model.classes[code]) for code in order]
         answer = {
             "movements": [
-                {"movement": name, "probability": round(float(chance), 6)}
+                {"movement": name, "probability": float(f"{chance:.6g}")}
                 for name, chance in zip(ranked, probabilities[order], strict=True)
             ],
             "set": None,

@@ -122,8 +122,10 @@ def test_model_is_described(client, make_client):
     assert found["promise"].startswith("Sets hold the movement of 80% of paintings by")
     assert (found["unknown"], found["neighbors"]) == (0.05, 6)
     assert (found["accuracy"], found["artists_apart"]) == (0.75, True)
+    assert found["accuracy_interval"] == [0.5, 0.9]
     plain = make_client("plain.skart").get("/model").json()
-    for name in ("coverage", "promise", "unknown", "accuracy", "artists_apart"):
+    unknown = ("coverage", "promise", "unknown", "accuracy", "accuracy_interval")
+    for name in (*unknown, "artists_apart"):
         assert plain[name] is None
     assert plain["neighbors"] == 0 and plain["artists_known"] is False
 

@@ -66,6 +66,7 @@ def fitted(paintings, tmp_path_factory):
     calibration = {
         "method": "drawn",
         "accuracy": 0.75,
+        "interval": [0.5, 0.9],
         "artists": np.unique(paintings.artists, return_inverse=True)[1].tolist(),
         "movements": [0] * n,
         "probability": np.linspace(0.2, 0.99, n).tolist(),
@@ -121,7 +122,8 @@ def test_answer_is_that_of_the_model(page, fitted, paintings):
     assert "in the running" in page.inner_text("#set")
     assert "90% of paintings by new artists" in page.inner_text("#promise")
     assert "knows 3 movements" in page.inner_text("#about")
-    assert "75% of paintings by new artists" in page.inner_text("#about")
+    line = "It is right on about 75% of paintings by new artists (between 50% and 90%)."
+    assert line in page.inner_text("#about")
     assert "Nothing leaves this machine, and nothing is kept" in page.inner_text(
         "#kept"
     )

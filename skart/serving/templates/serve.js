@@ -442,9 +442,12 @@ function say(text) {
 }
 
 function describeModel() {
-  const { movements, accuracy } = model;
+  const { movements, accuracy, accuracy_interval: interval } = model;
   const parts = [`The model, ${isolate(visible(model.name))}, knows ${count(movements.length, "movement")}: ${list.format(movements.map(isolate))}.`];
-  if (accuracy !== null) parts.push(`It is right on ${percent(accuracy)} of ${whose()}.`);
+  if (accuracy !== null) {
+    const range = interval === null ? "" : ` (between ${interval.map(percent).join(" and ")})`;
+    parts.push(`It is right on about ${percent(accuracy)} of ${whose()}${range}.`);
+  }
   if (model.unknown === null) parts.push("It finds one of them in any image, a photograph of a cat, too.");
   byId("about").textContent = parts.join(" ");
 }
