@@ -20,7 +20,7 @@ def serve(
     data: option(
         Path | None,
         "The folder or table that the model was trained on. The page then shows the "
-        "nearest paintings by other artists, and --unknown compares features.",
+        "nearest paintings, and --unknown compares features.",
         metavar="DIR",
     ) = None,
     part: options.of_data("part") = None,
@@ -72,9 +72,10 @@ def serve(
     """Serve a page on this machine that shows what a model makes of a painting.
 
     A painting is dropped, pasted, chosen or photographed. The page shows its movements,
-    where the model looked and, with --data, the nearest paintings by other artists.
-    Images leave neither the machine nor the memory of this process. Programs send an
-    image to /predict; /openapi.json describes it. Ctrl-C ends the command.
+    where the model looked and, with --data, the nearest paintings. If the image is one
+    of these, paintings by its artist are left out. Images leave neither the machine nor
+    the memory of this process. Programs send an image to /predict; /openapi.json
+    describes it. Ctrl-C ends the command.
 
     FILE is a model by `skart train`, or a file by `skart export`, which shows neither
     where it looked nor neighbours.

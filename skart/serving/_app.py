@@ -40,9 +40,10 @@ def make_app(
         which gives probabilities and sets only.
     data : sklearn.utils.Bunch, default=None
         Paintings with ``paths``, ``labels`` and ``artists`` (may be None), as
-        :func:`~skart.datasets.load_image_folder` returns them. The nearest ones by
-        other artists are shown. If the model was trained on some of them, images are
-        compared with these by features to find those that are none of the movements.
+        :func:`~skart.datasets.load_image_folder` returns them. The nearest ones are
+        shown, those by other artists if the image is one of them. If the model was
+        trained on some of them, images are compared with these by features to find
+        those that are none of the movements.
     coverage : float or "auto", default="auto"
         Coverage of prediction sets, between 0 and 1. If "auto", 0.9 if the model was
         calibrated by ``skart train``. If None, there are no sets.

@@ -65,7 +65,10 @@ class Collection:
         return self._extractor.transform([content])
 
     def find_neighbors(self, features):
-        """Return the rows of the nearest paintings by other artists, as dicts."""
+        """Return the rows of the nearest paintings, as dicts.
+
+        If the image is one of the collection, those by its artist are left out.
+        """
         distances, indices = self._index.kneighbors(features, self.n_neighbors)
         rows = indices[0][indices[0] >= 0]
         artists = [None] * len(rows)

@@ -1,6 +1,7 @@
 """Routes, limits and the queue."""
 
 import asyncio
+import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -168,16 +169,15 @@ class _Prediction:
         try:
             decode = partial(self._run, self._decoders)
             header = await decode(self._service.read_header, content)
-            if header[1] * header[2] > _LARGE:
-                async with self._large:
-                    pixels = await decode(self._service.decode, content)
-            else:
+            is_large = header[1] * header[2] > _LARGE
+            # The collection's features may need the image decoded again.
+            async with self._large if is_large else contextlib.nullcontext():
                 pixels = await decode(self._service.decode, content)
-            if await request.is_disconnected():
-                raise ClientDisconnect
-            answer = await self._run(
-                self._network, self._service.predict, content, pixels, **options
-            )
+                if await request.is_disconnected():
+                    raise ClientDisconnect
+                answer = await self._run(
+                    self._network, self._service.predict, content, pixels, **options
+                )
             # What the model sees is shown beside what comes of it.
             shown = pixels if options["heat"] or options["neighbors"] else None
             answer = await decode(self._service.finish, answer, content, header, shown)

@@ -203,7 +203,7 @@ class Service:
         ranked = [str(self._model.classes[code]) for code in order]
         answer = {
             "movements": [
-                {"movement": name, "probability": float(f"{chance:.6g}")}
+                {"movement": name, "probability": float(chance)}
                 for name, chance in zip(ranked, probabilities[order], strict=True)
             ],
             "set": None,

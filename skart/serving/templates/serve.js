@@ -347,7 +347,7 @@ function fillAnswer() {
   byId("rest").hidden = nFirst === rows.length;
   byId("rest").querySelector("summary").textContent = `${rows.length - nFirst} more movements`;
   byId("rest").querySelector("ul").replaceChildren(...rows.slice(nFirst));
-  fillNeighbors(answer.neighbors ?? []);
+  fillNeighbors(answer.neighbors ?? [], answer.known);
 }
 
 function makeBar(movement, probability, set) {
@@ -366,10 +366,10 @@ function makeBar(movement, probability, set) {
   return element("li", {}, made);
 }
 
-function fillNeighbors(neighbors) {
+function fillNeighbors(neighbors, known) {
   byId("neighbors").hidden = !neighbors.length;
   byId("neighbors").querySelector("h3").textContent =
-    `The nearest paintings${model.artists_known ? " by other artists" : ""}`;
+    `The nearest paintings${known && model.artists_known ? " by other artists" : ""}`;
   byId("neighbors").querySelector("ul").replaceChildren(
     ...neighbors.map((one) => element("li", { title: visible(one.painting) },
       one.thumbnail ? element("img", { src: one.thumbnail, alt: "" }) : element("span", { className: "missing" }, "unreadable"),
