@@ -88,16 +88,19 @@ class _Server(uvicorn.Server):
 class _Protocol(H11Protocol):
     """HTTP/1.1 that closes idle connections, also those with half a header.
 
-    If there are too many connections, the one that is idle for longest is closed.
+    If there are too many connections, the one that is idle for longest is closed; if
+    none is idle, the oldest whose body has not arrived.
     """
 
     def connection_made(self, transport):
         super().connection_made(transport)
-        self._n_unsent = 0
+        self._n_unsent, self._since = 0, self.loop.time()
         self._timer = self.loop.call_later(_IDLE, self._check)
         if len(self.connections) > _N_CONNECTIONS:
-            idle = [one for one in self.connections if one._is_idle]
-            min(idle, key=lambda one: one._timer.when())._close()
+            others = self.connections - {self}
+            idle = [one for one in others if one._is_idle]
+            slow = [one for one in others if one.cycle and one.cycle.more_body]
+            min(idle or slow or [self], key=lambda one: one._since)._close()
 
     @property
     def _is_idle(self):
@@ -114,11 +117,12 @@ class _Protocol(H11Protocol):
             self._close()
 
     def _close(self):
-        if self.conn.trailing_data[0]:  # half a header
+        if self._is_idle and self.conn.trailing_data[0]:  # half a header
             self._send_error(408, "the headers did not arrive in time")
         self.transport.close()
 
     def on_response_complete(self):
+        self._since = self.loop.time()
         self._timer.cancel()
         self._timer = self.loop.call_later(_IDLE, self._check)
         super().on_response_complete()

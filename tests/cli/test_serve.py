@@ -153,12 +153,19 @@ def test_half_a_header_is_answered(port):
 
 
 @pytest.mark.slow
-def test_idle_connections_do_not_shut_out_others(port):
-    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(400)]
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1"],
+)
+def test_connections_do_not_shut_out_others(port, begun):
+    connections = []
     try:
+        for _ in range(400):
+            connections.append(socket.create_connection(("127.0.0.1", port)))
+            connections[-1].sendall(begun)
         assert post(port, IMAGE)[0] == 200
     finally:
-        for connection in idle:
+        for connection in connections:
             connection.close()
 
 
