@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -31,6 +32,9 @@ _DRAFT_MARGIN = 1.6
 
 # Profiles of more bytes are not kept in memory; those of printers have up to 3 MB.
 _LARGE_PROFILE = 4_000_000
+
+# Pixels of a TIFF tile, which may exceed a small image.
+_LARGE_TILE = 2**24
 
 
 class TooManyPixelsError(ValueError):
@@ -141,6 +145,10 @@ def _load(image, size, max_pixels):
             # Pillow would compare the size with a limit of the whole process before it
             # allocates memory. Nothing but memory allocated beforehand prevents that.
             size = image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
+            tile = [image.tag_v2.get(x, 0) for x in (Base.TileWidth, Base.TileLength)]
+            # A tile is decoded as a whole, also where it exceeds the image.
+            if math.prod(tile) > max(2 * width * height, _LARGE_TILE):
+                raise OSError("tiles that are far larger than the image")
             image.im = Image.new(image.mode, size, None).im
         image.load()
 

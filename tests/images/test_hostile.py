@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 import warnings
+import zlib
 from pathlib import Path
 
 import image_kinds
@@ -88,6 +89,25 @@ def test_decompression_bombs_are_unreadable(tmp_path, kind, capfd):
     if kind not in ("gif frame", "webp"):  # for which Pillow has limits of its own
         assert "more than max_pixels=200000000; where memory allows, pass " in why
     assert capfd.readouterr().err == ""
+
+
+def make_tiled_tiff(side):
+    """Return a TIFF of one grey pixel in a tile of `side` times `side` pixels."""
+    tile = zlib.compress(bytes(side**2))
+    fields = [
+        *((256, 1), (257, 1), (258, 8), (259, 8), (262, 1), (277, 1)),
+        *((322, side), (323, side), (324, 8 + 2 + 10 * 12 + 4), (325, len(tile))),
+    ]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", 10) + entries + bytes(4) + tile
+
+
+def test_tiles_that_are_far_larger_than_the_image_are_not_decoded(tmp_path):
+    file = tmp_path / "bomb.tif"
+    file.write_bytes(make_tiled_tiff(2**13))
+    assert reason(file) == "tiles that are far larger than the image"
+    file.write_bytes(make_tiled_tiff(256))
+    assert ImageLoader(32).transform([file])[0].shape == (32, 32, 3)
 
 
 IN_LITTLE_MEMORY = """

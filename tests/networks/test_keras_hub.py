@@ -20,6 +20,7 @@ from skart.cli._predict import predict_images
 from skart.networks import load_backbone, preprocess
 from skart.networks._backbones import default_size
 from skart.persistence import ModelFileError, export_model
+from skart.persistence._exported import load_exported
 
 models = pytest.importorskip(
     "keras_hub.models", reason="keras-hub is not installed: pip install 'skart[hub]'"
@@ -166,8 +167,9 @@ def test_export(presets, image_paths, tmp_path, kind):
     pipe = make_pipeline(ImageLoader(SIZE), extractor, head(epochs=1))
     pipe.fit(image_paths, ["Cubism", "Rococo"] * 6)
     export_model(pipe, tmp_path / "model.openvino")
+    file = tmp_path / "model.openvino"
     predicted, _ = predict_images(
-        tmp_path / "model.openvino", image_paths, cache=tmp_path
+        file, image_paths, cache=tmp_path, exported=load_exported(file)
     )
     found = [[p for _, p in sorted(predicted[path])] for path in image_paths]
     np.testing.assert_allclose(found, pipe.predict_proba(image_paths), atol=1e-4)
