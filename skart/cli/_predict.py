@@ -305,7 +305,7 @@ def _write_page(html, model, training, predictions, failures, marks, subtitle):
     subtitle = ". ".join(subtitle) + ("." if len(subtitle) > 1 else "")
     neighbors, captions = dict.fromkeys(predictions, []), {}
     if training is not None:
-        neighbors, captions = _explain(predictions, *training)
+        neighbors, captions = _explain(predictions, marks, *training)
     write_neighbors(
         html,
         neighbors,
@@ -361,7 +361,7 @@ def _load_training(model, source, images, weights, cache):
     return collection, features, extract_features(extractor, images)[0]
 
 
-def _explain(predictions, collection, features, queries):
+def _explain(predictions, marks, collection, features, queries):
     """Return the training paintings nearest to each image, and their captions."""
     import numpy as np
 
@@ -375,11 +375,13 @@ def _explain(predictions, collection, features, queries):
         _N_NEIGHBORS,
         among=collection.labels == movements[:, None],
     )
-    others = ", by other artists" if collection.artists_known else ""
     neighbors, captions = {}, {}
     for path, movement, *rows in zip(predictions, movements, *found, strict=True):
         neighbors[path] = list_neighbors(*rows, collection)
-        captions[path] = f"The nearest training paintings of {movement}{others}"
+        # Of other images, skart can't know by whom they are.
+        others = collection.artists_known and marks[path].get(TRAINED)
+        captions[path] = f"The nearest training paintings of {movement}"
+        captions[path] += ", by other artists" if others else ""
     return neighbors, captions
 
 

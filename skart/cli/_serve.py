@@ -11,7 +11,7 @@ from pathlib import Path
 
 from skart._utils import _interrupts as interrupts
 from skart.cli import _options as options
-from skart.cli._app import command, option, say
+from skart.cli._app import check_share, command, option, say
 
 
 @command
@@ -35,16 +35,12 @@ def serve(
         "Show sets that hold the true movement of this share of the paintings by new "
         "artists. Default: 0.9 for a calibrated model, else no sets.",
         metavar="COVERAGE",
-        min=0.01,
-        max=0.999,
     ) = None,
     unknown: option(
         float | None,
         "Say 'none of these' of images that are less like the known paintings than "
         "this share of these. Default: 0.05, with --data or a calibrated model.",
         metavar="SHARE",
-        min=0.001,
-        max=0.5,
     ) = None,
     host: option(
         str,
@@ -93,6 +89,8 @@ def serve(
     from skart.serving._app import check_installed
 
     check_installed("starlette", "uvicorn")
+    check_share("--sets", sets, 0.01, 0.999)
+    check_share("--unknown", unknown, 0.001, 0.5)
     source = options.Source(
         data,
         part=part,
@@ -112,6 +110,10 @@ def serve(
 
     try:
         bound = bind(host, port)
+    except socket.gaierror:
+        raise ValueError(
+            f"--host {host}: no address of this machine has this name"
+        ) from None
     except OSError as error:
         raise ValueError(
             f"--host {host} --port {port}: {error.strerror.lower()}. Pass another "

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,11 @@ class Service:
         extractor = self._model.features
         if extractor is None:  # the last step gets images
             backbone = available_backbone()
+            warnings.warn(
+                f"{self.name} is no head on stored features, so paintings are compared "
+                f"by features of {backbone}",
+                stacklevel=2,
+            )
             extractor = FeatureExtractor(backbone, layer="style", cache=cache)
             extractor = add_loader(extractor, on_error="blank")
         return Collection(data, extractor, cache)
@@ -102,7 +108,15 @@ class Service:
         detector = known = None
         if self.collection is not None:
             trained = self.collection.find_trained(digests)
-            if trained.any():
+            if not trained.any():
+                warnings.warn(
+                    "the model was trained on none of the paintings of the collection: "
+                    "they are shown as the nearest ones, but images are compared by "
+                    "their highest probability to find those that are none of the "
+                    "movements",
+                    stacklevel=2,
+                )
+            else:
                 try:
                     detector, known = self.collection.fit_detector(trained)
                 except ValueError:

@@ -153,6 +153,19 @@ def test_sets_and_unknown_images_can_be_left_out(make_client):
     assert found["none_of_these"] == (found["typicality"] <= 0.5) and highest < 1
 
 
+def test_another_collection_is_told(make_client, tmp_path):
+    paths = [tmp_path / f"{seed}.png" for seed in range(3)]
+    for seed, path in enumerate(paths):
+        path.write_bytes(draw(HUES["Cubism"], 1000 + seed))
+    data = Bunch(paths=paths, labels=["Ukiyo-e"] * 3, artists=None)
+    with pytest.warns(UserWarning, match="trained on none of the paintings of the"):
+        client = make_client("model.skart", data=data)
+    found = ask(client, RED, "?neighbors=true")
+    assert {one["movement"] for one in found["neighbors"]} == {"Ukiyo-e"}
+    plain = ask(make_client("model.skart"), RED)
+    assert found["typicality"] == plain["typicality"]  # by the highest probability
+
+
 def test_unreadable_paintings_and_unknown_artists(make_client, paintings, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
@@ -221,7 +234,8 @@ def test_networks_that_get_images_have_neighbors(
     pipe = make_pipeline(ImageLoader(64), cnn)
     pipe.fit(paintings.paths, paintings.labels)
     save_model(pipe, tmp_path / "cnn.skart")
-    client = make_client(tmp_path / "cnn.skart", data=paintings)
+    with pytest.warns(UserWarning, match="cnn.skart is no head on stored features"):
+        client = make_client(tmp_path / "cnn.skart", data=paintings)
     found = ask(client, Path(paintings.paths[0]).read_bytes(), BOTH)
     assert found["heat"]["method"] == "grad_cam"
     assert found["none_of_these"] is False

@@ -16,7 +16,7 @@ let nPasted = 0;
 const isolate = (text) => `\u2068${breakable(text)}\u2069`;
 const visible = (text) => text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, "\ufffd");
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
-const megabytes = (n) => `${(n / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
+const megabytes = (n) => `${(n / 1e6).toLocaleString("en", { maximumSignificantDigits: 2 })} MB`;
 const list = new Intl.ListFormat("en", { type: "conjunction" });
 const count = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 // Only 0 itself is 0%, and only 1 is 100%.
@@ -326,7 +326,7 @@ function fillAnswer() {
   byId("unusual").hidden = answer.none_of_these === null;
   byId("unusual").textContent = answer.none_of_these
     ? `This is probably none of the movements that the model knows: only ${Number((100 * answer.typicality).toPrecision(2))}% of the paintings it knows are as unusual.`
-    : "It looks like the paintings that the model knows.";
+    : "It is not unusual among the paintings that the model knows.";
   // What is promised holds for paintings of the known movements alone.
   const set = answer.none_of_these ? null : answer.set;
   byId("set").hidden = byId("promise").hidden = !set;
