@@ -90,7 +90,6 @@ class FeatureStore:
         """
         return self._database.file.exists() or bool(self._database.list_files()[0])
 
-    @retry
     def digest_files(self, paths):
         """Compute the digests of files; read only those that have changed.
 
@@ -108,21 +107,12 @@ class FeatureStore:
             SHA-256 of each file; None for a file that cannot be read.
         """
         paths = list(paths)
-        digests, changed = [None] * len(paths), []
-        with self._database.transaction() as transaction:
-            for index, path in enumerate(paths):
-                stamp = file_stamp(path)
-                if stamp is None:
-                    continue
-                name = os.fsencode(os.path.abspath(path))
-                key = b"F" + hashlib.sha256(name).digest()
-                known = transaction.get(key)
-                if known and known[: _STAMP.size] == _STAMP.pack(*stamp):
-                    digests[index] = known[_STAMP.size :]
-                else:
-                    changed.append((index, path, key, stamp))
+        stamps = [file_stamp(path) for path in paths]
+        digests = self.recall_digests(paths, stamps)
         learned = {}
-        for index, path, key, stamp in changed:
+        for index, (path, stamp) in enumerate(zip(paths, stamps, strict=True)):
+            if stamp is None or digests[index]:
+                continue
             try:
                 digests[index] = file_digest(path)
             except OSError:
@@ -131,12 +121,47 @@ class FeatureStore:
             # Timestamps of file systems can be as coarse as two seconds.
             settled = time.time() - max(mtime, ctime) / 1e9 > 2
             if settled and file_stamp(path) == stamp:
-                learned[key] = _STAMP.pack(*stamp) + digests[index]
+                learned[path] = stamp, digests[index]
+        self.remember_digests(learned)
+        return digests
+
+    @retry
+    def recall_digests(self, names, stamps):
+        """Return remembered digests without reading the images.
+
+        Parameters
+        ----------
+        names : list of str or path
+            Paths of files, or other names of images.
+        stamps : list of (tuple of 4 int, or None)
+            Stamp of each, as returned by ``file_stamp``; None is never found.
+
+        Returns
+        -------
+        digests : list of (bytes or None)
+            SHA-256 of each image; None if it is unknown or the stamp has changed.
+        """
+        digests = [None] * len(names)
+        with self._database.transaction() as transaction:
+            for index, (name, stamp) in enumerate(zip(names, stamps, strict=True)):
+                known = stamp and transaction.get(_name_key(name))
+                if known and known[: _STAMP.size] == _STAMP.pack(*stamp):
+                    digests[index] = known[_STAMP.size :]
+        return digests
+
+    @retry
+    def remember_digests(self, learned):
+        """Remember digests; a read-only store is left as it is.
+
+        Parameters
+        ----------
+        learned : dict of {str or path: (tuple of 4 int, bytes)}
+            Stamp and digest of each image, by name.
+        """
         if learned and not self.read_only:
             with self._database.transaction(write=True) as transaction:
-                for key, known in learned.items():
-                    transaction.put(key, known)
-        return digests
+                for name, (stamp, digest) in learned.items():
+                    transaction.put(_name_key(name), _STAMP.pack(*stamp) + digest)
 
     def section(self, identity):
         """Return the arrays of one way of computing features.
@@ -288,3 +313,11 @@ class FeatureStore:
 
     def __repr__(self):
         return f"FeatureStore({str(self.root)!r})"
+
+
+def _name_key(name):
+    """Return the key of a stamp and a digest: of an absolute path, or of a URL."""
+    name = os.fspath(name)
+    if "://" not in name:
+        name = os.path.abspath(name)
+    return b"F" + hashlib.sha256(os.fsencode(name)).digest()
