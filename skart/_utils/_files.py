@@ -3,10 +3,15 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 import uuid
 from pathlib import Path
+from urllib.parse import quote, unquote
+
+# An image in a table: the file, a column and a row, counted from 0.
+_ROW = re.compile(r"(.+)#([^#=]+)=(\d{1,18})", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -43,6 +48,20 @@ def file_digest(path):
     """Return the SHA-256 of the bytes of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def row_name(file, column, row):
+    """Return the name of an image in a Parquet file: ``file.parquet#image=17``."""
+    return f"{file}#{quote(column, safe=' ')}={row}"
+
+
+def parse_row(name):
+    """Return file, column and row of an image in a Parquet file; None for others."""
+    found = _ROW.fullmatch(name) if isinstance(name, str) else None
+    # A URL may end like this, and so may the name of a file.
+    if found is None or "://" in name or os.path.lexists(name):
+        return None
+    return found[1], unquote(found[2]), int(found[3])
 
 
 def relative_paths(paths):
