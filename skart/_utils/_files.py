@@ -33,10 +33,14 @@ def atomic_write(path):
 
 
 def file_stamp(path):
-    """Return size, mtime, ctime and inode of a regular file; None for anything else."""
+    """Return size, mtime, ctime and inode of a regular file; None for anything else.
+
+    The stamp of an image in a Parquet file is that of the file.
+    """
     # A copy over a file of the same size, dated back, still has another ctime.
+    row = parse_row(path)
     try:
-        found = os.stat(path)
+        found = os.stat(row[0] if row else path)
     except (OSError, ValueError):  # ValueError: no file can have such a name
         return None
     if not stat.S_ISREG(found.st_mode):

@@ -127,18 +127,27 @@ class Fetcher:
             )
         # Elsewhere, the sign "#" is part of a name.
         name = url.partition("#")[0] if scheme in _PORTS else url
-        file = keep and _name_kept(keep, name)
+        file = keep and kept_file(keep, name)
         if file and file.is_file():
             return file.read_bytes()
-        if scheme in _PORTS:
-            content = self._try_http(_parse(url), timeout, max_bytes, not allow_local)
-        else:
-            content = _read_other(url, timeout, max_bytes)
+        content, _ = self.fetch_document(
+            url, timeout=timeout, max_bytes=max_bytes, allow_local=allow_local
+        )
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(file) as part:
                 part.write_bytes(content)
         return content
+
+    def fetch_document(self, url, *, timeout=30, max_bytes=MAX_BYTES, allow_local=True):
+        """Return the content of a URL, and the URL after redirects."""
+        if url.partition("://")[0].lower() not in _PORTS:
+            return _read_other(url, timeout, max_bytes), url
+        return self._try_http(_parse(url), timeout, max_bytes, not allow_local)
+
+    def check_public(self, url, *, timeout=30):
+        """Raise OSError if the host of an HTTP URL has an address that isn't public."""
+        self._find_addresses(_parse(url), True, timeout)
 
     def close(self):
         """Close the connections that are kept open."""
@@ -182,7 +191,7 @@ class Fetcher:
                     pool.give_back(line)
                 left -= time.monotonic() - start
             if isinstance(answer, bytes):
-                return answer
+                return answer, f"{target.scheme}://{target.netloc}{target.path}"
             onward = _redirect(target, answer)
             public = public or onward.origin != target.origin
             target = onward
@@ -191,6 +200,13 @@ class Fetcher:
     def _open(self, target, public, timeout):
         """Return a connection to an address that was checked."""
         httpcore = require("httpcore")
+        addresses, private = self._find_addresses(target, public, timeout)
+        backend = self._backend or httpcore.SyncBackend()
+        context = self._context if target.scheme == "https" else None
+        return _Line(target, addresses, backend, context, public=not private)
+
+    def _find_addresses(self, target, public, timeout):
+        """Return the addresses of a host, and those that are not public."""
         _, host, port = target.origin
         resolve = functools.partial(self._resolve, host, port, type=socket.SOCK_STREAM)
         try:
@@ -211,9 +227,7 @@ class Fetcher:
             )
         if not addresses:
             raise OSError(f"the name {host} has no address")
-        backend = self._backend or httpcore.SyncBackend()
-        context = self._context if target.scheme == "https" else None
-        return _Line(target, addresses, backend, context, public=not private)
+        return addresses, private
 
     @functools.cached_property
     def _context(self):
@@ -367,7 +381,7 @@ def _unreachable():
     return httpcore.ConnectError, httpcore.ConnectTimeout
 
 
-def _name_kept(keep, name):
+def kept_file(keep, name):
     """Return the file in which the content of a URL is kept."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return Path(keep).expanduser() / digest
@@ -550,3 +564,5 @@ def _one_line(error):
 
 DEFAULT = Fetcher()
 fetch = DEFAULT.fetch
+fetch_document = DEFAULT.fetch_document
+check_public = DEFAULT.check_public

@@ -183,8 +183,8 @@ def read_catalogue(
     if len(blank):
         rows = [f"row {row + 1}" for row in blank]
         raise ValueError(
-            f"{name} has rows without path or movement: {join_first(rows)}. Complete or "
-            "delete them."
+            f"{name} has rows without path or movement: {join_first(rows)}. Complete "
+            "or delete them."
         )
     given = table[columns["path"]].tolist()
     paths = find_paths(given, folder, base, name)

@@ -185,7 +185,10 @@ def tabulate(found):
     rows = pd.DataFrame([row for _, row, _ in found], dtype=object)
     labels = {}
     metadata = [
-        {labels.setdefault(label.casefold(), label): text for label, text in one.items()}
+        {
+            labels.setdefault(label.casefold(), label): text
+            for label, text in one.items()
+        }
         for _, _, one in found
     ]
     metadata = pd.DataFrame(metadata, rows.index, [*labels.values()], dtype=object)

@@ -1,5 +1,6 @@
 """Tables of paintings as people export them: text, columns and names."""
 
+import contextlib
 import csv
 import io
 import itertools
@@ -92,12 +93,19 @@ def bytes_columns(schema):
 
 def find_image_column(file):
     """Return the column of images of a Parquet file without paths; None for others."""
-    try:
+    file = Path(file).expanduser()
+    if file.suffix.lower() != ".parquet" or not file.is_file():
+        return None
+    with contextlib.suppress(ImportError):
         from pyarrow import ArrowException, parquet
 
-        schema = parquet.read_schema(file)
-    except (ImportError, OSError, ArrowException):  # which is told where it is read
-        return None
+        with contextlib.suppress(OSError, ArrowException):
+            return _choose_images(parquet.read_schema(file))
+    return None  # what is wrong is told where the file is read
+
+
+def _choose_images(schema):
+    """Return the column of images of a schema without paths, or None."""
     images = bytes_columns(schema)
     others = pd.DataFrame(columns=[x for x in schema.names if x not in images])
     if find_usual(others, "path") is not None:

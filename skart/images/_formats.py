@@ -23,6 +23,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from skart._utils._files import parse_row
+from skart.images._rows import read_row
+
 # By EXIF orientation.
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -134,6 +137,8 @@ def open_image(source):
     if isinstance(content, Image.Image):
         yield content
         return
+    if parse_row(source):
+        content = read_content(source)
     with _open(source) if content is None else io.BytesIO(content) as file:
         head = file.read(64)
         if not head:
@@ -153,6 +158,9 @@ def read_content(source):
     """Return the bytes of a file or of a `MemoryImage`; none of pixels in memory."""
     if isinstance(source, MemoryImage):
         return source.content if isinstance(source.content, bytes) else b""
+    if parse_row(source):
+        with decoder_errors():
+            return read_row(source)
     with open(source, "rb") as file:
         return file.read()
 
