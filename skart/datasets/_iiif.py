@@ -1,7 +1,7 @@
 """Labelled paintings from IIIF manifests and collections."""
 
 from skart._utils._validation import suggest
-from skart.datasets._catalogue import read_catalogue
+from skart.datasets._catalogue import join_first, read_catalogue
 from skart.datasets._manifests import Reader, read_manifests, tabulate
 from skart.datasets._tables import find_usual
 
@@ -127,8 +127,9 @@ def load_iiif(
         ids = table.loc[unlabelled, "manifest"].unique().tolist()
         if on_error == "raise":
             raise ValueError(
-                f"{len(ids)} manifests have no {columns['movement']!r}, the first is "
-                f"{ids[0]!r}. Name another label as movement, or pass on_error='skip'."
+                f"{name} has manifests without {columns['movement']!r}: "
+                f"{join_first([*map(repr, ids)])}. Name another label as movement, or "
+                "pass on_error='skip' to leave them out."
             )
         skipped["without movement"] = ids
     return read_catalogue(
