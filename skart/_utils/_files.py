@@ -1,8 +1,9 @@
-"""Files: atomic writes, fingerprints, digests and relative paths."""
+"""Files: atomic writes, fingerprints, digests and names."""
 
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -45,9 +46,24 @@ def file_digest(path):
         return hashlib.file_digest(file, "sha256").digest()
 
 
+def is_url(text):
+    """Return whether a text is a URL, not a path."""
+    return isinstance(text, str) and bool(re.match(r"[A-Za-z][\w+.-]+://", text))
+
+
+def absolute(path):
+    """Return an absolute path; a URL as it is."""
+    return path if is_url(path) else os.path.abspath(path)
+
+
 def relative_paths(paths):
-    """Return the common folder of paths, and the paths relative to it."""
-    paths = [os.path.abspath(path) for path in paths]
+    """Return the common folder of paths or URLs, and the paths relative to it."""
+    paths = [absolute(path) for path in paths]
+    if any(map(is_url, paths)):
+        folder = os.path.commonprefix(paths).rpartition("/")[0]
+        if not is_url(folder):  # of several servers, or a scheme only
+            return "", paths
+        return folder, [path[len(folder) + 1 :] for path in paths]
     try:
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
     except ValueError:  # on several drives

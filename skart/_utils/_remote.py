@@ -21,7 +21,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import skart
-from skart._utils._files import atomic_write
+from skart._utils._files import atomic_write, is_url
 from skart._utils._interrupts import check_interrupt
 
 MAX_BYTES = 200_000_000
@@ -117,10 +117,9 @@ class Fetcher:
             Whether this machine, private networks and file systems may be read: False
             for any address that the user didn't type, such as a link in a fetched file.
         """
-        scheme, separator, _ = url.partition("://")
-        scheme = scheme.lower()
-        if not separator:
+        if not is_url(url):
             raise OSError("not a URL")
+        scheme = url.partition("://")[0].lower()
         if scheme not in _PORTS and not allow_local:
             raise OSError(
                 f"a {scheme} address in a fetched file; only http and https are allowed"
@@ -328,11 +327,6 @@ class _Pool:
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
-
-
-def is_url(text):
-    """Return whether a text is a URL, not a path."""
-    return isinstance(text, str) and bool(re.match(r"[A-Za-z][\w+.-]+://", text))
 
 
 def is_public(address):

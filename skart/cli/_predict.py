@@ -180,7 +180,7 @@ def predict(
     # The difference between the two highest probabilities needs two movements.
     n_ranked = max(top_k, 2) if top_k and sort == "unsure" else top_k
     exported = load_exported(model)
-    predictions, failures = predict_images(
+    predictions, failures, known_digests = predict_images(
         model, paths, n_ranked, weights=weights, cache=cache, exported=exported
     )
     if sort == "unsure":
@@ -199,7 +199,8 @@ def predict(
     digests = read_notes(model, exported).get("digests")
     if digests:
         store = cache if exported is None and len(predictions) > _FEW else None
-        names, marks = [TRAINED], mark_trained(digests, list(predictions), store)
+        names = [TRAINED]
+        marks = mark_trained(digests, list(predictions), store, known_digests)
     training = None
     if data is not None and predictions:
         source = options.Source(
@@ -236,10 +237,10 @@ def predict(
 
 
 def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
-    """Return the `top_k` movements and probabilities by path, and failures by path.
+    """Return the `top_k` movements and probabilities, and failures, by path.
 
-    If `top_k` is None, return all movements. `exported` is the file's model if it is
-    an exported one.
+    Also return the digests of images that are no local files. If `top_k` is None,
+    return all movements. `exported` is the file's model if it is an exported one.
     """
     import numpy as np
 
@@ -258,7 +259,7 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
             exported = load_kept(kept, file)
     if exported is not None:
         classes = exported.classes
-        probabilities, failures = exported.predict_proba(paths)
+        probabilities, failures, digests = exported.predict_proba(paths)
     else:
         from skart.persistence._load import load_pipeline
 
@@ -271,6 +272,7 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
             )
             probabilities = pipe[1:].predict_proba(images)
         failures = images.failures
+        digests = {name: digest for name, (_, digest) in images.digests.items()}
         # Not if the file was replaced while it was loaded.
         if kept is not None and not kept.exists() and kept == find_kept(file, cache):
             from skart.persistence._export import keep_export
@@ -282,7 +284,7 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
         for path, row, ranked in zip(paths, probabilities, best, strict=True)
         if path not in failures
     }
-    return predictions, failures
+    return predictions, failures, digests
 
 
 def list_paths(images, read_table=None):
