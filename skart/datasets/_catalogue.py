@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skart._utils._files import is_url
 from skart.datasets._folder import make_bunch
 from skart.datasets._tables import (
     as_numbers,
@@ -44,7 +45,8 @@ def load_catalogue(
         ``artist=False``.
     root : str or path, default=None
         Folder to which relative paths refer. If None, it is the folder of the file, or
-        the current folder for a DataFrame.
+        the current folder for a DataFrame. URLs, such as ``https://museum.example/1.jpg``
+        (needs ``pip install skart[remote]``), refer to none.
     sep : str, default=None
         Separator of the columns of a CSV file. If None, it is detected.
     encoding : str, default="utf-8-sig"
@@ -61,7 +63,7 @@ def load_catalogue(
     Raises
     ------
     FileNotFoundError
-        If the table, or a file listed in it, does not exist.
+        If the table, or a file listed in it, does not exist. URLs are not tried.
     ImportError
         If a package to read the table is missing.
     ValueError
@@ -135,7 +137,7 @@ def read_catalogue(
     missing = [
         f"row {row} ({value!r})"
         for row, (value, path) in enumerate(zip(given, paths, strict=True), start=1)
-        if not os.path.isfile(path)
+        if not is_found(path)
     ]
     if missing:
         raise FileNotFoundError(
@@ -154,10 +156,17 @@ def read_catalogue(
 
 def find_file(folder, text):
     """Return the path in a cell, without blanks around it if there is no such file."""
+    if is_url(text.strip()):
+        return text.strip()
     given, stripped = (
         str(folder / os.path.expanduser(path)) for path in (text, text.strip())
     )
     return given if os.path.isfile(given) else stripped
+
+
+def is_found(path):
+    """Return whether a path is that of a file, or a URL, which is not asked yet."""
+    return is_url(path) or os.path.isfile(path)
 
 
 def _join(rows, most=3):

@@ -243,15 +243,9 @@ def _find_missing(X, digests, sections):
     rows = np.flatnonzero(_are_missing(digests, sections))
     if not _any_elsewhere(X):
         return rows
-    first = {name: row for row, name in zip(rows[::-1], X.paths[rows[::-1]])}
-    return np.array(
-        [
-            row
-            for row, name in zip(rows, X.paths[rows])
-            if first[name] == row or not is_elsewhere(name)
-        ],
-        dtype=int,
-    )
+    again = pd.Series(X.paths[rows]).duplicated().to_numpy()
+    again &= [is_elsewhere(name) for name in X.paths[rows]]
+    return rows[~again]
 
 
 def _settle_twins(X, digests):

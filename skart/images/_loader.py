@@ -153,9 +153,10 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         X : array-like of shape (n_paintings,) or (n_paintings, 1), or a single image
             Paths of image files (str or path), in which ``~`` is expanded, and URLs of
             images (str; needs ``pip install skart[remote]``): ``https://``, or another
-            scheme that fsspec knows, such as ``s3://``. Also images in memory, each a Pillow image, a uint8 array of shape (height, width, 3),
-            or bytes or a binary file with the content of an image file. They give the
-            same result as a file of that content.
+            scheme that fsspec knows, such as ``s3://``. Also images in memory, each a
+            Pillow image, a uint8 array of shape (height, width, 3), or bytes or a
+            binary file with the content of an image file. They give the same result as
+            a file of that content.
 
         Returns
         -------

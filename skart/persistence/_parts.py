@@ -122,6 +122,6 @@ def has_frozen_backbone(estimator):
 
 
 def digest_paintings(paths, cache):
-    """Return the first 16 hex digits of each image's SHA-256; "" if it is unreadable."""
+    """Return the first 16 hex digits of each image's SHA-256; "" if unreadable."""
     digests = digest_names(paths, open_store(cache), read=True)
     return [digest.hex()[:16] if digest else "" for digest in digests]
