@@ -1,9 +1,8 @@
 """``skart audit``: damaged files, duplicates and conflicting labels."""
 
-import os
 from pathlib import Path
 
-from skart._utils._files import atomic_write
+from skart._utils._files import absolute, atomic_write
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
 
@@ -105,7 +104,7 @@ def audit(
             usable &= found.files["movement"].notna()
         readable = found.files.loc[usable, columns]
         # Absolute paths: relative ones would refer to the folder of the file.
-        paths = readable["path"].map(os.path.abspath).astype(object)
+        paths = readable["path"].map(absolute).astype(object)
         _write_csv(readable.assign(path=paths), groups)
     unreadable = int((found.table["problem"] == "unreadable").any())
     if format == "json":

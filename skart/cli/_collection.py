@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 from skart._utils._validation import visible
 from skart.cli._app import list_skipped
 from skart.datasets import list_images, load_pandora18k
-from skart.datasets._catalogue import find_file, read_catalogue
+from skart.datasets._catalogue import find_file, is_found, read_catalogue
 from skart.datasets._folder import (
     IMAGE_EXTENSIONS,
     find_artist_in_names,
@@ -236,7 +236,7 @@ def _read_unlabelled(source, data, error):
         raise error
     folder = data.parent if source.root is None else source.root.expanduser()
     paths = pd.Series([find_file(folder, str(path)) for path in given], dtype=object)
-    missing = paths[~paths.map(os.path.isfile)]
+    missing = paths[~paths.map(is_found)]
     if len(missing):
         raise FileNotFoundError(
             f"{name} lists {len(missing)} files that don't exist, first "

@@ -3,13 +3,23 @@
 import dataclasses
 import functools
 import inspect
+import os
 from pathlib import Path
 from typing import Literal
 
+from skart._utils._files import is_url
 from skart.cli._app import argument, option
 
 CACHE = Path("~/.cache/skart")
+_KEEP = "SKART_KEEP"
 
+Keep = option(
+    Path | None,
+    "Folder in which the contents of URLs are kept. Default: they are not written to "
+    "the disk.",
+    envvar=_KEEP,
+    metavar="DIR",
+)
 
 Data = argument(
     Path,
@@ -88,22 +98,49 @@ def reads_collection(function):
         reading = {field.name: options.pop(field.name) for field in fields}
         return function(data=data and Source(data, **reading), **options)
 
+    more = {field.name: (field.type, field.default) for field in fields}
+    return reads_images(_with_options(run, function, more))
+
+
+def reads_images(function):
+    """Add `--keep` to a command: where the contents of URLs are kept."""
+
+    @functools.wraps(function)
+    def run(*, keep, **options):
+        # The environment, which reaches processes of a search as well.
+        before = os.environ.get(_KEEP)
+        if keep is not None:
+            os.environ[_KEEP] = str(keep)
+        try:
+            return function(**options)
+        finally:
+            os.environ.pop(_KEEP, None)
+            if before is not None:
+                os.environ[_KEEP] = before
+
+    return _with_options(run, function, {"keep": (Keep, None)})
+
+
+def _with_options(run, function, more):
+    """Return `run` with the parameters of a function, and more: types and defaults."""
     signature = inspect.signature(function)
-    more = [
+    parameters = [
         inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=field.type,
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
         )
-        for field in fields
+        for name, (kind, default) in more.items()
     ]
-    parameters = [*signature.parameters.values(), *more]
-    run.__signature__ = signature.replace(parameters=parameters)
-    run.__annotations__ = function.__annotations__ | {
-        field.name: field.type for field in fields
-    }
+    run.__signature__ = signature.replace(
+        parameters=[*signature.parameters.values(), *parameters]
+    )
+    kinds = {name: kind for name, (kind, _) in more.items()}
+    run.__annotations__ = function.__annotations__ | kinds
     return run
+
+
+def parse_image(text):
+    """Return an argument that names an image: a path, or a URL as a str."""
+    return text if is_url(text) else Path(text)
 
 
 Model = argument(Path, "Model file written by `skart train`.", metavar="FILE")

@@ -7,16 +7,17 @@ REMARK = "The model was trained on this image."
 _N_NAMED = 3
 
 
-def mark_trained(digests, paths, cache):
+def mark_trained(digests, paths, cache, known):
     """Return a dict of marks by image: whether the model was trained on it.
 
-    `digests` are those in its file. If cache is None, files are read without a store.
+    `digests` are those in its file. `known` has the digests of images that are no local
+    files. If cache is None, files are read without a store.
     """
     if cache is None:
         from skart._utils._files import file_digest
 
         # Without scikit-learn, which exported models don't need.
-        found = [file_digest(path).hex()[:16] for path in paths]
+        found = [(known.get(path) or file_digest(path)).hex()[:16] for path in paths]
     else:
         from skart.persistence._parts import digest_paintings
 

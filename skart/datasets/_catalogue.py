@@ -54,7 +54,8 @@ def load_catalogue(
         ``artist=False``.
     root : str or path, default=None
         Folder to which relative paths refer. If None, it is the folder of the file, or
-        the current folder for a DataFrame.
+        the current folder for a DataFrame. URLs, such as ``https://museum.example/1.jpg``
+        (needs ``pip install skart[remote]``), refer to none.
     sep : str, default=None
         Separator of the columns of a CSV file. If None, it is detected.
     encoding : str, default="utf-8-sig"
@@ -79,7 +80,7 @@ def load_catalogue(
     Raises
     ------
     FileNotFoundError
-        If the table, or a file listed in it, does not exist.
+        If the table, or a file listed in it, does not exist. URLs are not tried.
     OSError
         If the table or a manifest can't be fetched.
     ImportError
@@ -219,7 +220,7 @@ def find_paths(given, folder, base, name):
     missing = [
         f"row {row} ({cell!r})"
         for row, (cell, path) in enumerate(zip(given, paths, strict=True), start=1)
-        if not (is_url(path) or file_stamp(path))
+        if not is_found(path)
     ]
     if missing:
         raise FileNotFoundError(
@@ -278,6 +279,11 @@ def find_file(folder, text):
         str(folder / os.path.expanduser(path)) for path in (text, text.strip())
     )
     return given if file_stamp(given) else stripped
+
+
+def is_found(path):
+    """Return whether a path is that of a file or of a row, or a URL, not asked yet."""
+    return is_url(path) or file_stamp(path) is not None
 
 
 def join_first(rows, most=3):

@@ -23,8 +23,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from skart._utils._files import parse_row
-from skart.images._rows import read_row
+from skart.images._elsewhere import is_elsewhere, read_elsewhere
 
 # By EXIF orientation.
 _TRANSPOSES = {
@@ -71,7 +70,7 @@ UNREADABLE = (OSError, ValueError, MemoryError)
 
 
 class MemoryImage:
-    """An image that is no file: encoded bytes, or pixels as a Pillow image."""
+    """An image in memory: encoded bytes, or pixels as a Pillow image."""
 
     def __init__(self, content, name):
         self.content = content
@@ -130,15 +129,21 @@ def _open(path):
     return _File(io.FileIO(path))
 
 
+def load_source(source, keep=None, timeout=30):
+    """Return a `MemoryImage` of an image that is no local file; others unchanged."""
+    if is_elsewhere(source):
+        return MemoryImage(read_elsewhere(source, keep, timeout), source)
+    return source
+
+
 @contextlib.contextmanager
 def open_image(source):
-    """Open a file or a `MemoryImage` as a Pillow image without decoding its pixels."""
+    """Open a source as a Pillow image without decoding its pixels."""
+    source = load_source(source)
     content = getattr(source, "content", None)
     if isinstance(content, Image.Image):
         yield content
         return
-    if parse_row(source):
-        content = read_content(source)
     with _open(source) if content is None else io.BytesIO(content) as file:
         head = file.read(64)
         if not head:
@@ -155,12 +160,10 @@ def open_image(source):
 
 
 def read_content(source):
-    """Return the bytes of a file or of a `MemoryImage`; none of pixels in memory."""
+    """Return the bytes of a source; none of pixels in memory."""
+    source = load_source(source)
     if isinstance(source, MemoryImage):
         return source.content if isinstance(source.content, bytes) else b""
-    if parse_row(source):
-        with decoder_errors():
-            return read_row(source)
     with open(source, "rb") as file:
         return file.read()
 

@@ -20,8 +20,13 @@ _MOST_OPEN = 4
 
 
 def read_row(name):
-    """Return the bytes of an image ``file.parquet#column=row``."""
-    return _reader(os.getpid()).read(*parse_row(name))
+    """Return the bytes of an image ``file.parquet#column=row``; raise OSError."""
+    try:
+        return _reader(os.getpid()).read(*parse_row(name))
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # of pyarrow, which has exceptions of many kinds
+        raise OSError(f"a damaged table ({error})") from error
 
 
 @functools.lru_cache(maxsize=1)
