@@ -218,6 +218,8 @@ def _read_other(url, timeout, max_bytes):
         raise OSError(f"not complete after {PATIENCE * timeout:g} s") from None
     except ImportError:  # which names the package of the file system
         raise
+    except FileNotFoundError:
+        raise OSError("no such file") from None
     except Exception as error:  # each file system raises exceptions of its own
         raise OSError(explain(error)) from error
     if len(content) > max_bytes:

@@ -243,9 +243,8 @@ def _find_missing(X, digests, sections):
     rows = np.flatnonzero(_are_missing(digests, sections))
     if not _any_elsewhere(X):
         return rows
-    again = pd.Series(X.paths[rows]).duplicated().to_numpy()
-    again &= [is_elsewhere(name) for name in X.paths[rows]]
-    return rows[~again]
+    again = pd.Series(X.paths[rows], dtype=object).duplicated().to_numpy()
+    return rows[~(again & [is_elsewhere(name) for name in X.paths[rows]])]
 
 
 def _settle_twins(X, digests):
