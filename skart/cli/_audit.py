@@ -64,8 +64,8 @@ def audit(
     from skart.datasets import list_images
 
     # All images, including those outside of movement folders.
-    folder = data.path.expanduser()
-    paths = list_images(folder) if folder.is_dir() and data.part is None else None
+    is_whole = not data.is_table and data.part is None and data.locate().is_dir()
+    paths = list_images(data.locate()) if is_whole else None
     try:
         collection = Collection(data, least=1, skip_empty=True)
     except ValueError as error:

@@ -23,9 +23,10 @@ Keep = option(
 
 Data = argument(
     Path,
-    "A folder Movement/Artist/file or Movement/file, or a table (CSV, Excel or "
-    "Parquet) with columns of paths, movements and artists.",
+    "A folder Movement/Artist/file or Movement/file; or a table (CSV, Excel or "
+    "Parquet), or its URL, with columns of paths or images, movements and artists.",
     metavar="DIR",
+    parser=lambda text: parse_image(text),
 )
 
 
@@ -33,7 +34,7 @@ Data = argument(
 class Source:
     """A folder or a table, and how to read it."""
 
-    path: Path
+    path: Path | str  # a URL is a str
     part: option(
         str | None,
         "Part of a folder that is split, such as train or test; all: all parts.",
@@ -48,6 +49,15 @@ class Source:
     path_column: option(str | None, "Column of the paths in a table.") = None
     movement_column: option(str | None, "Column of the movements in a table.") = None
     artist_column: option(str | None, "Column of the artists in a table.") = None
+    image_column: option(
+        str | None,
+        "Column of the images in a Parquet file that holds the images themselves, or "
+        "in all Parquet files of a folder or pattern. Default: found if there is no "
+        "column of paths.",
+    ) = None
+    manifest_column: option(
+        str | None, "Column of IIIF manifests in a table, instead of paths."
+    ) = None
     root: option(
         Path | None,
         "Folder to which the paths in a table refer. Default: that of the table.",
@@ -62,11 +72,22 @@ class Source:
     def __str__(self):
         return str(self.path)
 
-    def check(self, is_table):
+    def locate(self):
+        """Return the path, in which ~ is expanded; a URL as it is."""
+        return self.path if is_url(self.path) else self.path.expanduser()
+
+    @property
+    def is_table(self):
+        """Whether the path is that of a table, or of Parquet files with images."""
+        path = self.locate()
+        return is_url(path) or path.is_file() or self.image_column is not None
+
+    def check(self):
         """Raise ValueError if an option is given that does not apply to the path."""
-        names = ("path_column", "movement_column", "artist_column", "root")
+        names = ("path_column", "movement_column", "artist_column", "manifest_column")
+        names += ("root",)
         reason = f"is for tables, and {self} is a folder"
-        if is_table:
+        if self.is_table:
             names = ("part", "artists")
             reason = f"is for folders, and {self} is a table"
         for name in names:

@@ -122,7 +122,7 @@ def read_image_table(
     path, *, image, movement, artist, names=None, keep=None, timeout=120, least=2
 ):
     """Load a table of at least `least` movements."""
-    files = _list_files(path, keep, timeout)
+    files = list_tables(path, keep, timeout)
     name = repr(str(path)) if isinstance(path, (str, os.PathLike)) else "the table"
     tables, known = [], {}
     for file in files:
@@ -164,10 +164,10 @@ def read_image_table(
     )
 
 
-def _list_files(path, keep, timeout):
+def list_tables(path, keep=None, timeout=120):
     """Return the local Parquet files of a path, pattern or URL, or of several."""
     if not isinstance(path, (str, os.PathLike)):
-        files = [file for one in path for file in _list_files(one, keep, timeout)]
+        files = [file for one in path for file in list_tables(one, keep, timeout)]
         if not files:
             raise ValueError("path must name at least one file; got an empty list")
         return list(dict.fromkeys(files))
@@ -285,7 +285,7 @@ def _decode(values, names, paths, column):
     numbers = pd.to_numeric(values, errors="coerce")
     known = values.isna() | (numbers.between(-1, len(names) - 1) & (numbers % 1 == 0))
     if not known.all():
-        rows = [f"{paths[i]} ({values[i]!r})" for i in np.flatnonzero(~known)]
+        rows = [f"{paths[i]} ({values[i]})" for i in np.flatnonzero(~known)]
         raise ValueError(
             f"the column {column!r} has values without a name among {len(names)}: "
             f"{join_first(rows)}. Pass names with the name of each integer."

@@ -143,12 +143,13 @@ def test_version_3(museum):
 
 
 def test_version_2(museum):
+    label = [{"@value": "Künstler", "@language": "de"}]
+    label += [{"@value": "Artist", "@language": "en"}]
     values = [
         ("Style", "Op <b>Art</b>"),
-        ([{"@value": "Künstler", "@language": "de"}, {"@value": "Artist", "@language": "en"}],
-         ["Riley", "Vasarely", "Riley"]),
+        (label, ["Riley", "Vasarely", "Riley"]),
         ("Title", {"@value": "Fall &amp; <br>rise", "@language": "en"}),
-    ]  # fmt: skip
+    ]
     document = manifest_2(
         {"@type": "dctypes:Image", "@id": "/1.jpg"},
         metadata=[{"label": label, "value": value} for label, value in values],
