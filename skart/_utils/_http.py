@@ -286,7 +286,9 @@ def ask(line, target, timeout, max_bytes):
             raise OSError(f"the certificate of {target.host}: {reason}") from None
         reason = f"no answer within {timeout:g} s"
         if isinstance(error, httpcore.NetworkError):
-            reason = f"no connection to {target.netloc}: {explain(error.__cause__ or error)}"
+            reason = (
+                f"no connection to {target.netloc}: {explain(error.__cause__ or error)}"
+            )
         connecting = isinstance(error, (httpcore.ConnectTimeout, httpcore.ConnectError))
         unreachable = target.origin if connecting else None
         raise TemporaryError(reason, unreachable=unreachable) from None

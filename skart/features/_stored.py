@@ -243,8 +243,9 @@ def _find_missing(X, digests, sections):
     rows = np.flatnonzero(_are_missing(digests, sections))
     if not _any_elsewhere(X):
         return rows
-    again = pd.Series(X.paths[rows], dtype=object).duplicated().to_numpy()
-    return rows[~(again & [is_elsewhere(name) for name in X.paths[rows]])]
+    names = pd.Series(X.paths[rows], dtype=object)
+    again = names.duplicated() & names.map(is_elsewhere).astype(bool)
+    return rows[~again.to_numpy()]
 
 
 def _settle_twins(X, digests):
