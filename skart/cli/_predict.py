@@ -202,7 +202,10 @@ def predict(
     names, marks = [], dict.fromkeys(predictions, {})
     digests = read_notes(model, exported).get("digests")
     if digests:
-        store = cache if exported is None and len(predictions) > _FEW else None
+        # Features of URLs that were stored before were not fetched again.
+        stored = any(is_url(path) and path not in known_digests for path in predictions)
+        is_large = len(predictions) > _FEW or stored
+        store = cache if exported is None and is_large else None
         names = [TRAINED]
         marks = mark_trained(digests, list(predictions), store, known_digests)
     training = None
