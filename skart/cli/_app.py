@@ -36,6 +36,7 @@ _IN_OPTIONS = {
     r"load_model\(\.\.\., weights=('.*?')\)": r"--weights \1",
     r"If (you trust .*?, call load_model)": r"Commands can't load it. In Python, if \1",
     r"pass cache=.*?, for instance; to a command, --cache": "pass --cache",
+    r"on_error='skip'": "--on-error skip",
     r"part='(.*?)'": r"--part \1",
     r"artists=('.*?') finds": r"--artists \1 finds",
     r"artists must (be|have)": r"--artists must \1",

@@ -202,8 +202,12 @@ def predict(
     names, marks = [], dict.fromkeys(predictions, {})
     digests = read_notes(model, exported).get("digests")
     if digests:
+        from skart.images._elsewhere import is_elsewhere
+
         # Features of URLs that were stored before were not fetched again.
-        stored = any(is_url(path) and path not in known_digests for path in predictions)
+        stored = any(
+            is_elsewhere(path) and path not in known_digests for path in predictions
+        )
         is_large = len(predictions) > _FEW or stored
         store = cache if exported is None and is_large else None
         names = [TRAINED]

@@ -644,7 +644,7 @@ def test_command_trains_on_a_catalogue_of_manifests(museum, tmp_path):
         "train", tmp_path / "works.csv", "--manifest-column", "object", "--epochs", "3",
         "--out", tmp_path / "model.skart", "--cache", tmp_path / "store",
         "--backbone", "EfficientNetLite0", "--layer", "block2", "--size", "32",
-        "--no-calibrate",
+        "--no-calibrate", "--force",
     ]  # fmt: skip
     done = run(*arguments, code=2)
     assert "nowhere.json" in done.output and "--on-error skip" in done.output
