@@ -423,11 +423,17 @@ def list_folder(folder):
 
 def _read_table(file, path_column, root):
     """Return the other columns of a table by path, each row a dict."""
+    from skart.datasets import _tables as tables
     from skart.datasets._catalogue import find_file, is_found
-    from skart.datasets._tables import clean_names, find_columns, read_table
+    from skart.datasets._image_table import read_rows
 
-    table = clean_names(read_table(file), repr(str(file)))
-    column = find_columns(table, repr(str(file)), path=path_column)["path"]
+    image = tables.find_image_column(file) if path_column is None else None
+    if image is not None:
+        table, _ = read_rows(str(file.absolute()), image)
+        path_column = "path"
+    else:
+        table = tables.clean_names(tables.read_table(file), repr(str(file)))
+    column = tables.find_columns(table, repr(str(file)), path=path_column)["path"]
     table = table[table[column].notna()]
     folder = file.parent if root is None else root.expanduser()
     paths = [find_file(folder, str(path)) for path in table[column]]

@@ -126,7 +126,7 @@ def read_image_table(
     name = repr(str(path)) if isinstance(path, (str, os.PathLike)) else "the table"
     tables, known = [], {}
     for file in files:
-        table, in_file = _read_table(file, image)
+        table, in_file = read_rows(file, image)
         tables.append(table)
         known |= in_file
     for other in tables[1:]:
@@ -215,7 +215,7 @@ def _read_schema(file):
     return schema, bytes_columns(schema)
 
 
-def _read_table(file, image):
+def read_rows(file, image):
     """Return the columns of a file but images, with paths, and names of integers."""
     schema, images = _read_schema(file)
     import pyarrow

@@ -5,6 +5,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from skart._utils._remote import check_public, fetch_document
 
+_SCHEME = r"[A-Za-z][\w+.-]*:"
+
 
 class Links:
     """Follows links; a document that was fetched may lead to public addresses only.
@@ -19,12 +21,20 @@ class Links:
         self._checked = {}  # error or None, by server
 
     def resolve(self, link, base):
-        """Return a link as a URL of http or https that may be fetched."""
+        """Return a link as a URL of http or https that may be fetched.
+
+        In a document of another file system, a relative link is a file there.
+        """
+        text = re.sub(r"[\t\r\n]", "", link).strip()
+        scheme = (base or "").partition("://")[0]
+        if scheme not in ("", "http", "https", "file") and not re.match(_SCHEME, text):
+            return f"{base.rpartition('/')[0]}/{text}"
         try:
-            text = re.sub(r"[\t\r\n]", "", link).strip()
-            # A sign that no URL holds becomes an escape.
-            text = quote(text, safe="%/:?#[]@!$&'()*+,;=~|")
-            url = urljoin(base or "", text)
+            # A sign that no URL holds becomes an escape, but in the name of a host.
+            host = re.match(r"(\w+:)?//[^/?#]*", text)
+            host = host[0] if host else ""
+            rest = quote(text[len(host) :], safe="%/:?#[]@!$&'()*+,;=~|")
+            url = urljoin(base or "", host + rest)
             server = _server(url)
         except ValueError as error:
             raise OSError(f"the link {link!r} is malformed: {error}") from None
@@ -47,11 +57,13 @@ class Links:
     def _check(self, server, url, link):
         """Raise OSError if a server is not public; each is checked once."""
         if server not in self._checked:
-            self._checked[server] = None
+            problem = None
             try:
                 check_public(url, timeout=self._timeout)
             except OSError as error:
-                self._checked[server] = str(error)
+                problem = str(error)
+            # Only now: other threads ask meanwhile.
+            self._checked[server] = problem
         if self._checked[server]:
             raise OSError(f"it links to {link!r}: {self._checked[server]}")
 

@@ -81,11 +81,11 @@ def read_manifests(
     _note(skipped, "nested too deep", [link for _, link, _ in level])
     if failures:
         listed = "\n".join(f"  {link!r}: {why}" for link, why in failures.items())
-        text = f"{len(failures)} of {len(failures) + len(found)} manifests can't be "
-        text += f"read:\n{listed}"
+        n_read = len(failures) + len(found)
+        text = f"{len(failures)} of {n_read} manifests can't be read:\n{listed}\n"
         if on_error == "raise":
-            raise OSError(f"{text}\nPass on_error='skip' to leave them out.")
-        warnings.warn(f"{text}\nThey are left out.", stacklevel=3)
+            raise OSError(f"{text}Pass on_error='skip' to leave them out.")
+        warnings.warn(f"{text}They are left out.", stacklevel=3)
     _note(skipped, "unreadable", failures)
     if "beyond max_manifests" in skipped:
         warnings.warn(

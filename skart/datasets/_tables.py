@@ -94,8 +94,10 @@ def bytes_columns(schema):
 def find_image_column(file):
     """Return the column of images of a Parquet file without paths; None for others."""
     file = Path(file).expanduser()
-    if file.suffix.lower() != ".parquet" or not file.is_file():
-        return None
+    # A file that was fetched has no suffix.
+    with contextlib.suppress(OSError), open(file, "rb") as raw:
+        if raw.read(4) != b"PAR1":
+            return None
     with contextlib.suppress(ImportError):
         from pyarrow import ArrowException, parquet
 

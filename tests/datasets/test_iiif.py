@@ -6,11 +6,13 @@ import json
 import threading
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import run, save_image
 
-from skart.datasets import load_catalogue, load_iiif
+from skart import ImageLoader
+from skart.datasets import load_catalogue, load_iiif, load_table
 
 IMAGE_1 = "http://library.stanford.edu/iiif/image-api/1.1"
 IMAGE_2 = "http://iiif.io/api/image/2"
@@ -614,6 +616,49 @@ def test_fetched_catalogue_of_manifests(museum):
     )
     with pytest.raises(OSError, match="2 of 4 manifests"):
         load_catalogue(source, manifest="object")
+
+
+def test_hosts_of_many_links_are_checked_at_once(museum, other):
+    bodies = [image(f"{other.url}/{place}.jpg") for place in range(4)]
+    for place, body in enumerate(bodies):
+        museum.add(f"/{place}.json", manifest_3(body, style="Dada"))
+    items = [{"type": "Manifest", "id": f"/{place}.json"} for place in range(4)]
+    source = museum.add("/all.json", {"type": "Collection", "items": items})
+    with pytest.raises(OSError, match="4 of 4 manifests"):
+        load_iiif(source, verbose=False)
+
+
+def test_catalogue_of_another_file_system():
+    fsspec = pytest.importorskip("fsspec")
+    text = "path,movement\na.jpg,Dada\nmore/b c.jpg,Cubism\n"
+    with fsspec.open("memory://museum/works.csv", "w") as file:
+        file.write(text)
+    paths = load_catalogue("memory://museum/works.csv").paths
+    assert paths.tolist() == ["memory://museum/a.jpg", "memory://museum/more/b c.jpg"]
+    for link in ("file:///etc/passwd", "memory://other/a.jpg"):
+        with fsspec.open("memory://museum/works.csv", "w") as file:
+            file.write(f"{text}{link},Dada\n")
+        with pytest.raises(ValueError, match="only http and https"):
+            load_catalogue("memory://museum/works.csv")
+
+
+def test_table_of_images_at_a_url(museum, tmp_path):
+    pytest.importorskip("pyarrow")
+    image = Path(save_image(tmp_path / "a.png")).read_bytes()
+    table = pd.DataFrame({"image": [image] * 2, "style": ["Dada", "Cubism"]})
+    table.to_parquet(tmp_path / "works.parquet")
+    source = museum.add("/works.parquet", (tmp_path / "works.parquet").read_bytes())
+    paintings = load_table(source)
+    assert np.asarray(ImageLoader(8).transform(paintings.paths)).any()
+    for _ in range(2):
+        kept = load_table(source, keep=tmp_path / "kept").paths
+    assert Path(kept[0]).parent == tmp_path / "kept"
+    assert museum.asked == ["/works.parquet"] * 2
+    with pytest.raises(OSError, match="404"):
+        load_table(museum.url + "/nowhere.parquet")
+    command = ["profile", source, "--keep", tmp_path / "kept", "--format", "json"]
+    assert '"Cubism"' in run(*command, code=0).output
+    assert len(museum.asked) == 3  # "nowhere" included
 
 
 def test_parquet_catalogue_at_a_url(museum, tmp_path):

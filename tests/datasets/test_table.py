@@ -436,6 +436,11 @@ def test_command_trains_on_a_table_of_images(painted, tmp_path):
         tmp_path / "store",
     )  # fmt: skip
     assert "#image=5" in done.output and done.exit_code == 0
+    done = run(
+        "predict", tmp_path / "model.skart", painted, "--cache", tmp_path / "store",
+        "--format", "csv",
+    )  # fmt: skip
+    assert done.stdout.count(".parquet#image=") == 48  # two movements each
     done = train(tmp_path, painted, "--image-column", "picture", "--force", code=2)
     assert "no column 'picture'" in done.output and "--image-column" in done.output
     done = train(
