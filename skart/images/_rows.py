@@ -16,7 +16,7 @@ _BATCH_BYTES = 32 * 2**20
 # The bytes of a row group say little if it holds many equal images.
 _BATCH_ROWS = 128
 # Row groups that are open at once.
-_MOST_OPEN = 4
+_MOST_OPEN = 2
 
 
 def read_row(name):
@@ -40,7 +40,7 @@ class _Reader:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._find_groups = functools.lru_cache(_MOST_OPEN)(_find_groups)
+        self._find_groups = functools.lru_cache(8)(_find_groups)
         self._open = OrderedDict()  # file and iterator of batches, by row group
         self._kept = OrderedDict()  # batches, by row group and rows
         self._n_bytes = 0
@@ -55,8 +55,9 @@ class _Reader:
             if row >= ends[-1]:
                 raise OSError(f"the table has rows 0 to {ends[-1] - 1}")
             group = bisect.bisect_right(ends, row)
-            place = row - (ends[group - 1] if group else 0)
-            content = self._find((file, stamp, column, group), place).as_py()
+            first = ends[group - 1] if group else 0
+            key = file, stamp, column, group
+            content = self._find(key, row - first, ends[group] - first).as_py()
         if content is None:
             raise OSError(
                 "the row has no bytes; if the table has a path instead, load the files "
@@ -64,8 +65,8 @@ class _Reader:
             )
         return content
 
-    def _find(self, key, place):
-        """Return the cell at a place in a row group."""
+    def _find(self, key, place, n_rows):
+        """Return the cell at a place in a row group of several rows."""
         for kept, batch in self._kept.items():
             if kept[0] == key and place in kept[1]:
                 self._kept.move_to_end(kept)
@@ -81,8 +82,9 @@ class _Reader:
             self._keep((key, rows), batch)
             if place in rows:
                 self._open[key] = table, batches, n_read
-                if len(self._open) > _MOST_OPEN:
-                    self._open.popitem(last=False)[1][0].close()
+                # An open row group holds memory.
+                if n_read == n_rows or len(self._open) > _MOST_OPEN:
+                    self._open.popitem(last=n_read == n_rows)[1][0].close()
                 return batch[place - rows.start]
         raise OSError("the table ends before this row")
 
