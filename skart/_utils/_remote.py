@@ -84,9 +84,14 @@ class Fetcher:
             url, timeout=timeout, max_bytes=max_bytes, allow_local=allow_local
         )
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(file) as part:
-                part.write_bytes(content)
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_write(file) as part:
+                    part.write_bytes(content)
+            except OSError as error:
+                raise OSError(
+                    f"can't be kept in {str(keep)!r}: {explain(error)}"
+                ) from error
         return content
 
     def fetch_document(self, url, *, timeout=30, max_bytes=MAX_BYTES, allow_local=True):

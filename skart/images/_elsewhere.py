@@ -5,7 +5,7 @@ Each is named by a text, and read as bytes.
 
 import os
 
-from skart._utils._remote import fetch, is_url
+from skart._utils._files import is_url
 
 # Of URLs, whose content is taken as unchanging.
 _STAMP = (0, 0, 0, 0)
@@ -26,6 +26,8 @@ def stamp_elsewhere(name):
 
 def read_elsewhere(name, keep=None, timeout=30):
     """Return the bytes of an image, or raise OSError."""
+    from skart._utils._remote import fetch  # not needed for local files
+
     keep = keep or os.environ.get("SKART_KEEP") or None
     return fetch(name, timeout=timeout, keep=keep)
 

@@ -393,6 +393,8 @@ def test_contents_are_kept_by_url(fetcher, server, tmp_path):
     with pytest.raises(OSError, match="404"):
         fetcher.fetch(f"{server.url}/gone", keep=folder)
     assert len(list(folder.iterdir())) == 1
+    with pytest.raises(OSError, match=r"can't be kept in '.*new/kept/\w+': \w+"):
+        fetcher.fetch(f"{server.url}/a", keep=next(folder.iterdir()))
 
 
 def test_other_file_systems(fetcher, tmp_path):
