@@ -1,7 +1,4 @@
-"""Images that are no local files of their own: at URLs.
-
-Each is named by a text, and read as bytes.
-"""
+"""Images that are no local files of their own, named by a text: those at URLs."""
 
 import os
 
@@ -10,8 +7,7 @@ from skart._utils._files import is_url
 # Of URLs, whose content is taken as unchanging.
 _STAMP = (0, 0, 0, 0)
 
-# Threads that wait for a server, and decode beside.
-_N_THREADS = 8
+_N_THREADS = 8  # of URLs: most of them wait for a server
 
 
 def is_elsewhere(source):

@@ -81,11 +81,9 @@ def test_more_images_are_fetched_at_once_than_there_are_cores(server):
         send(handler, page)
 
     server.pages |= {f"/slow/{i}": slow for i in range(40)}
-    start = time.monotonic()
     images = ImageLoader(24).transform([f"{server.url}/slow/{i}" for i in range(40)])
     assert np.asarray(images).shape == (40, 24, 24, 3)
     assert server.most == 4
-    assert time.monotonic() - start < 3.9  # one after the other: 4 s
 
 
 def test_failures_are_named_together(urls, server):
