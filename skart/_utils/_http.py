@@ -321,6 +321,7 @@ def _read_response(response, max_bytes):
 
 
 def too_large(max_bytes):
+    """Return the error of a content that is too long."""
     return OSError(f"more than max_bytes={max_bytes} ({max_bytes / 1e6:g} MB)")
 
 

@@ -1,19 +1,17 @@
-"""Images that are no local files of their own: at URLs, and rows of Parquet files.
+"""Images that are no local files of their own, named by a text.
 
-Each is named by a text, and read as bytes.
+They are at URLs, or rows of Parquet files.
 """
 
 import os
 
-from skart._utils._files import file_stamp, parse_row
-from skart._utils._remote import fetch, is_url
+from skart._utils._files import file_stamp, is_url, parse_row
 from skart.images._rows import read_row
 
 # Of URLs, whose content is taken as unchanging.
 _STAMP = (0, 0, 0, 0)
 
-# Threads that wait for a server, and decode beside.
-_N_THREADS = 8
+_N_THREADS = 8  # of URLs: most of them wait for a server
 
 
 def is_elsewhere(source):
@@ -30,6 +28,8 @@ def read_elsewhere(name, keep=None, timeout=30):
     """Return the bytes of an image, or raise OSError."""
     if not is_url(name):
         return read_row(name)
+    from skart._utils._remote import fetch  # not needed for local files
+
     keep = keep or os.environ.get("SKART_KEEP") or None
     return fetch(name, timeout=timeout, keep=keep)
 

@@ -103,7 +103,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         "cache_pixels": ["boolean"],
         "max_pixels": [Interval(Integral, 1, None, closed="left")],
         "keep": [str, os.PathLike, None],
-        "timeout": [Interval(Real, 0, None, closed="neither")],
+        "timeout": [Interval(Real, 0, 86_400, closed="right")],
     }
 
     def __init__(
