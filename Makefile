@@ -54,6 +54,7 @@ bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight 
 	$(BIN)/python benchmarks/style_features.py --drawn-artists 4 --drawn-per-artist 2 --folds 4 \
 		--seeds 1 --parts statistics handcrafted
 	$(BIN)/python benchmarks/decoding.py --sizes 299 --megapixels 24 --rounds 3 --images 66
+	$(BIN)/python benchmarks/remote.py --images 40 --rounds 3
 	$(BIN)/python benchmarks/store.py --search-paintings 1000 --candidates 3 --rounds 3
 	$(BIN)/python benchmarks/head_search.py --candidates 1 --samples 1500 --epochs 10
 	$(BIN)/python benchmarks/training_step.py --sizes 128 --megapixels 0.8 --epochs 0

@@ -1,12 +1,17 @@
-"""Files: atomic writes, fingerprints, digests and relative paths."""
+"""Files: atomic writes, fingerprints, digests and names."""
 
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 import uuid
 from pathlib import Path
+from urllib.parse import quote, unquote
+
+# An image in a table: the file, a column and a row, counted from 0.
+_ROW = re.compile(r"(.+)#([^#=]+)=(\d{1,18})", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -28,10 +33,14 @@ def atomic_write(path):
 
 
 def file_stamp(path):
-    """Return size, mtime, ctime and inode of a regular file; None for anything else."""
+    """Return size, mtime, ctime and inode of a regular file; None for anything else.
+
+    The stamp of an image in a Parquet file is that of the file.
+    """
     # A copy over a file of the same size, dated back, still has another ctime.
+    row = parse_row(path)
     try:
-        found = os.stat(path)
+        found = os.stat(row[0] if row else path)
     except (OSError, ValueError):  # ValueError: no file can have such a name
         return None
     if not stat.S_ISREG(found.st_mode):
@@ -45,9 +54,38 @@ def file_digest(path):
         return hashlib.file_digest(file, "sha256").digest()
 
 
+def is_url(text):
+    """Return whether a text is a URL, not a path."""
+    return isinstance(text, str) and bool(re.match(r"[A-Za-z][\w+.-]+://", text))
+
+
+def absolute(path):
+    """Return an absolute path; a URL as it is."""
+    return path if is_url(path) else os.path.abspath(path)
+
+
+def row_name(file, column, row):
+    """Return the name of an image in a Parquet file: ``file.parquet#image=17``."""
+    return f"{file}#{quote(column, safe=' ')}={row}"
+
+
+def parse_row(name):
+    """Return file, column and row of an image in a Parquet file; None for others."""
+    found = _ROW.fullmatch(name) if isinstance(name, str) else None
+    # A URL may end like this, and so may the name of a file.
+    if found is None or is_url(name) or os.path.lexists(name):
+        return None
+    return found[1], unquote(found[2]), int(found[3])
+
+
 def relative_paths(paths):
-    """Return the common folder of paths, and the paths relative to it."""
-    paths = [os.path.abspath(path) for path in paths]
+    """Return the common folder of paths or URLs, and the paths relative to it."""
+    paths = [absolute(path) for path in paths]
+    if any(map(is_url, paths)):
+        folder = os.path.commonprefix(paths).rpartition("/")[0]
+        if not is_url(folder):  # of several servers, or a scheme only
+            return "", paths
+        return folder, [path[len(folder) + 1 :] for path in paths]
     try:
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
     except ValueError:  # on several drives

@@ -9,10 +9,17 @@ import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
-from skart._utils._files import file_digest
+from skart._utils._files import file_digest, is_url
 from skart.audit._alignment import CHROMA_SIDE, SIDE, Picture
 from skart.images._decode import decode_image
-from skart.images._formats import UNREADABLE, explain, read_header
+from skart.images._elsewhere import count_threads
+from skart.images._formats import (
+    UNREADABLE,
+    MemoryImage,
+    explain,
+    load_source,
+    read_header,
+)
 
 # Levels of 255 within which a margin counts as uniform, and an image as blank or grey.
 _MARGIN_TOLERANCE = 12
@@ -33,7 +40,8 @@ class Inspection(NamedTuple):
     """Facts of one file; without a picture if it cannot be decoded."""
 
     error: str | None  # why the file cannot be decoded
-    facts: tuple | None = None  # size, device and inode of a regular file
+    # Size, device and inode of a regular file; size, digest and name of a URL.
+    facts: tuple | None = None
     width: int | None = None
     height: int | None = None
     grey: bool = False  # whether it has no colour
@@ -44,6 +52,8 @@ class Inspection(NamedTuple):
 
 def inspect_files(paths, *, n_jobs=None, verbose=True):
     """Inspect files in threads, with a progress bar; return an Inspection of each."""
+    if n_jobs in (None, -1) and any(map(is_url, paths)):
+        n_jobs = count_threads(paths)
     return list(
         tqdm(
             _in_threads(n_jobs, _inspect, paths),
@@ -65,7 +75,7 @@ def find_equal_files(paths, facts, *, n_jobs=None):
     n_files = Counter(sizes[index] for index in different)
     read = [index for index in different if n_files[sizes[index]] > 1]
     digests = [None] * len(paths)
-    found = _in_threads(n_jobs, _digest, [paths[index] for index in read])
+    found = _in_threads(n_jobs, _digest, [(paths[i], facts[i]) for i in read])
     for index, digest in zip(read, found, strict=True):
         digests[index] = digest
     return same_file, _first_equal([digests[index] for index in same_file], same_file)
@@ -74,11 +84,13 @@ def find_equal_files(paths, facts, *, n_jobs=None):
 def _inspect(path):
     facts = None
     try:
-        seen = os.stat(path)
-        if stat.S_ISREG(seen.st_mode):
+        source = load_source(path)
+        if isinstance(source, MemoryImage):
+            facts = len(source.content), source.digest, path
+        elif stat.S_ISREG((seen := os.stat(path)).st_mode):
             facts = seen.st_size, seen.st_dev, seen.st_ino
-        pixels = decode_image(path, (SIDE, SIDE), "stretch")
-        _, width, height = read_header(path)
+        pixels = decode_image(source, (SIDE, SIDE), "stretch")
+        _, width, height = read_header(source)
     except UNREADABLE as error:
         return Inspection(explain(error), facts)
     colours = pixels.astype(np.float32)
@@ -103,7 +115,10 @@ def _inspect(path):
     )
 
 
-def _digest(path):
+def _digest(file):
+    path, (_, known, _) = file
+    if isinstance(known, bytes):
+        return known
     try:
         return file_digest(path)
     except OSError:  # deleted since it was inspected

@@ -11,6 +11,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skart._utils._files import parse_row
 from skart._utils._validation import HasMethods, validate_params
 from skart._utils._versions import list_versions
 from skart.classifiers._wrapper import WrapperClassifier
@@ -185,7 +186,8 @@ def _stat_files(X):
     facts = []
     for path in paths:
         try:
-            stat = os.stat(path)
+            row = parse_row(path)
+            stat = os.stat(row[0] if row else path)
             facts.append((stat.st_size, stat.st_mtime_ns))
         except (OSError, ValueError):  # fit raises the error
             facts.append(None)

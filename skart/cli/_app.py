@@ -36,11 +36,19 @@ _IN_OPTIONS = {
     r"load_model\(\.\.\., weights=('.*?')\)": r"--weights \1",
     r"If (you trust .*?, call load_model)": r"Commands can't load it. In Python, if \1",
     r"pass cache=.*?, for instance; to a command, --cache": "pass --cache",
+    r"on_error='skip'": "--on-error skip",
     r"part='(.*?)'": r"--part \1",
     r"artists=('.*?') finds": r"--artists \1 finds",
     r"artists must (be|have)": r"--artists must \1",
     r": name one as (path|movement|artist)": r": pass --\1-column",
-    r", named as (path|movement|artist)": r", passed as --\1-column",
+    r", named as (path|movement|artist|manifest)": r", passed as --\1-column",
+    r"Name another one as image; load a table of paths by load_catalogue": (
+        "Pass another one as --image-column"
+    ),
+    r", or name another column as movement": ", or pass another --movement-column",
+    r"pass path=.*? or manifest=.*?, not both": (
+        "pass --path-column or --manifest-column, not both"
+    ),
     r"name it as root": "pass --root",
     r", or name its encoding, .*? for instance": "",
     r"Pass groups=None for random folds": "",
@@ -187,10 +195,16 @@ def as_json(result):
 
 
 def list_skipped(skipped, folder):
-    """Return a line for each reason in a dict of skipped files; two are named."""
+    """Return a line for each reason in a dict of skipped files; two are named.
+
+    They are in a folder, or are links if it is None.
+    """
     lines = []
     for reason, files in skipped.items():
-        names = ", ".join(os.path.relpath(file, folder) for file in files[:2])
+        names = files[:2]
+        if folder is not None:
+            names = [os.path.relpath(file, folder) for file in names]
+        names = ", ".join(names)
         rest = f" and {len(files) - 2} more" if len(files) > 2 else ""
         lines.append(f"skipped, {reason}: {names}{rest}")
     return lines

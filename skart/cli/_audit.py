@@ -1,9 +1,8 @@
 """``skart audit``: damaged files, duplicates and conflicting labels."""
 
-import os
 from pathlib import Path
 
-from skart._utils._files import atomic_write
+from skart._utils._files import absolute, atomic_write
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
 
@@ -65,8 +64,8 @@ def audit(
     from skart.datasets import list_images
 
     # All images, including those outside of movement folders.
-    folder = data.path.expanduser()
-    paths = list_images(folder) if folder.is_dir() and data.part is None else None
+    is_whole = not data.is_table and data.part is None and data.locate().is_dir()
+    paths = list_images(data.locate()) if is_whole else None
     try:
         collection = Collection(data, least=1, skip_empty=True)
     except ValueError as error:
@@ -105,7 +104,7 @@ def audit(
             usable &= found.files["movement"].notna()
         readable = found.files.loc[usable, columns]
         # Absolute paths: relative ones would refer to the folder of the file.
-        paths = readable["path"].map(os.path.abspath).astype(object)
+        paths = readable["path"].map(absolute).astype(object)
         _write_csv(readable.assign(path=paths), groups)
     unreadable = int((found.table["problem"] == "unreadable").any())
     if format == "json":

@@ -2,25 +2,30 @@
 
 import os
 from collections import defaultdict
+from pathlib import PurePath
+from urllib.parse import urlsplit
 
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import Bunch
 
+from skart._utils._files import is_url
 from skart._utils._validation import visible
 from skart.cli._app import list_skipped
 from skart.datasets import list_images, load_pandora18k
-from skart.datasets._catalogue import find_file, read_catalogue
+from skart.datasets._catalogue import find_file, is_found, read_catalogue
 from skart.datasets._folder import (
     IMAGE_EXTENSIONS,
     find_artist_in_names,
     read_folder,
 )
+from skart.datasets._image_table import list_tables, read_image_table
 from skart.datasets._pandora18k import is_pandora18k
 from skart.datasets._tables import (
     clean_column,
     clean_names,
     find_columns,
+    find_image_column,
     find_usual,
     read_table,
 )
@@ -55,17 +60,20 @@ class Collection:
         on_error="raise",
         labelled=True,
     ):
-        data = source.path.expanduser()
+        data = source.locate()
         self.name = str(data)
-        source.check(is_table=data.is_file())
-        if data.is_file() and data.suffix.lower() in IMAGE_EXTENSIONS:
+        source.check()
+        self._is_table = source.is_table
+        if self._is_table and PurePath(data).suffix.lower() in IMAGE_EXTENSIONS:
             raise ValueError(
                 f"{self.name!r} is an image: pass a folder of paintings, or a table of "
                 "them"
             )
         self.movements_known, self._reason = True, None
         try:
-            bunch = _read(source, data, skip_empty, least=2 if labelled else 1)
+            bunch = _read(
+                source, data, skip_empty, on_error, least=2 if labelled else 1
+            )
         except ValueError as error:
             if labelled or source.part or source.movement_column or source.corrections:
                 raise
@@ -73,7 +81,7 @@ class Collection:
             self.movements_known, self._reason = False, error
         self._hint = None
         if bunch.artists is None and self.movements_known:
-            self._hint = _hint_at_artists(data, bunch)
+            self._hint = _hint_at_artists(self._is_table, bunch)
         self.differences = bunch.get("differences")
         self.skipped = bunch.skipped
         self.empty = bunch.get("empty", [])
@@ -84,7 +92,7 @@ class Collection:
         # Unknown artists count as one, so that they are never kept apart.
         frame["artist"] = bunch.artists if self.artists_known else "unknown"
         self._metadata = None
-        if data.is_file():
+        if self._is_table:
             others = bunch.frame.set_index("path").drop(columns=["movement", "artist"])
             self._metadata = others[~others.index.duplicated()]
         # Copies of a row would be in training and test folds.
@@ -177,7 +185,7 @@ class Collection:
 
     def remarks(self):
         """Return lines on the files and movements that are left out."""
-        remarks = list_skipped(self.skipped, self.name)
+        remarks = list_skipped(self.skipped, None if self._is_table else self.name)
         if self._reason:
             remarks.append(f"read without movements: {self._reason}")
         if self._n_repeated:
@@ -198,15 +206,22 @@ class Collection:
         return remarks
 
 
-def _read(source, data, skip_empty, least):
+def _read(source, data, skip_empty, on_error, least):
     """Return the Bunch of a folder, a table or Pandora18K."""
-    if data.is_file():
+    if source.is_table:
+        roles = {"movement": source.movement_column, "artist": source.artist_column}
+        image = _find_images(source, data)
+        if image is not None:
+            return read_image_table(
+                data, image=image, keep=_keep(), least=least, **roles
+            )
         return read_catalogue(
             data,
             path=source.path_column,
-            movement=source.movement_column,
-            artist=source.artist_column,
             root=source.root,
+            manifest=source.manifest_column,
+            on_error="skip" if on_error == "skip" else "raise",
+            **roles,
             least=least,
         )
     if source.part is source.artists is None and is_pandora18k(data):
@@ -220,12 +235,30 @@ def _read(source, data, skip_empty, least):
     )
 
 
+def _find_images(source, data):
+    """Return the column of images of a Parquet file; None for a table of paths."""
+    if source.path_column or source.manifest_column or source.image_column:
+        return source.image_column
+    if is_url(data):
+        if not urlsplit(data).path.lower().endswith(".parquet"):
+            return None
+        (data,) = list_tables(data, keep=_keep())
+    return find_image_column(data)
+
+
+def _keep():
+    """Return the folder of `--keep`, or None."""
+    return os.environ.get("SKART_KEEP") or None
+
+
 def _read_unlabelled(source, data, error):
     """Return a Bunch of paintings without movements; raise `error` if it has some."""
-    if not data.is_file():
+    if not source.is_table:
         skipped = defaultdict(list)
         paths = pd.Series(list_images(data, skipped), dtype=object)
         return _make_unlabelled(pd.DataFrame({"path": paths}), None, skipped)
+    if is_url(data) or source.manifest_column or _find_images(source, data):
+        raise error
     name = repr(str(data))
     table = clean_names(read_table(data), name)
     columns = find_columns(
@@ -236,7 +269,7 @@ def _read_unlabelled(source, data, error):
         raise error
     folder = data.parent if source.root is None else source.root.expanduser()
     paths = pd.Series([find_file(folder, str(path)) for path in given], dtype=object)
-    missing = paths[~paths.map(os.path.isfile)]
+    missing = paths[~paths.map(is_found)]
     if len(missing):
         raise FileNotFoundError(
             f"{name} lists {len(missing)} files that don't exist, first "
@@ -261,9 +294,9 @@ def _make_unlabelled(frame, artists, skipped):
     )
 
 
-def _hint_at_artists(data, bunch):
+def _hint_at_artists(is_table, bunch):
     """Return where the unknown artists may be, or None."""
-    if data.is_file():
+    if is_table:
         # Those that `skart suggest` writes hold no artists.
         columns = bunch.frame.columns.difference(
             ["path", "movement", "artist", "predicted", "confidence", "runner_up"]

@@ -13,10 +13,14 @@ _METHODS = {"grad_cam": "Grad-CAM", "occlusion": "occlusion"}
 
 
 @command
+@options.reads_images
 def explain(
     model: options.Model,
     images: argument(
-        list[Path], "Image files, or folders of them.", metavar="IMAGE..."
+        list[Path],
+        "Image files, URLs of images, or folders.",
+        metavar="IMAGE...",
+        parser=options.parse_image,
     ),
     out: option(
         Path, "HTML file for a page, or a folder for PNG files.", metavar="FILE|DIR"
@@ -68,7 +72,8 @@ def explain(
             f"{str(model)!r} is an exported model, which can't be explained. Pass the "
             "model of skart train"
         )
-    tables = [str(image) for image in images if image.suffix.lower() in TABLES]
+    files = [image for image in images if isinstance(image, Path)]
+    tables = [str(file) for file in files if file.suffix.lower() in TABLES]
     if tables:
         raise ValueError(
             f"{tables[0]!r} is a table: pass image files or folders. skart predict "

@@ -73,7 +73,7 @@ def map(
     fitted = CollectionMap(extractor, layout=layout, random_state=seed)
     movements = collection.labels if collection.movements_known else None
     fitted.fit(collection.paths, movements, artists=collection.groups)
-    title = title or data.path.absolute().stem
+    title = title or Path(data.path).absolute().stem
     fitted.to_html(
         out,
         predicted=predicted,

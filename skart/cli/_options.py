@@ -3,19 +3,30 @@
 import dataclasses
 import functools
 import inspect
+import os
 from pathlib import Path
 from typing import Literal
 
+from skart._utils._files import is_url
 from skart.cli._app import argument, option
 
 CACHE = Path("~/.cache/skart")
+_KEEP = "SKART_KEEP"
 
+Keep = option(
+    Path | None,
+    "Folder in which the contents of URLs are kept. Default: they are not written to "
+    "the disk.",
+    envvar=_KEEP,
+    metavar="DIR",
+)
 
 Data = argument(
     Path,
-    "A folder Movement/Artist/file or Movement/file, or a table (CSV, Excel or "
-    "Parquet) with columns of paths, movements and artists.",
+    "A folder Movement/Artist/file or Movement/file; or a table (CSV, Excel or "
+    "Parquet), or its URL, with columns of paths or images, movements and artists.",
     metavar="DIR",
+    parser=lambda text: parse_image(text),
 )
 
 
@@ -23,7 +34,7 @@ Data = argument(
 class Source:
     """A folder or a table, and how to read it."""
 
-    path: Path
+    path: Path | str  # a URL is a str
     part: option(
         str | None,
         "Part of a folder that is split, such as train or test; all: all parts.",
@@ -38,6 +49,15 @@ class Source:
     path_column: option(str | None, "Column of the paths in a table.") = None
     movement_column: option(str | None, "Column of the movements in a table.") = None
     artist_column: option(str | None, "Column of the artists in a table.") = None
+    image_column: option(
+        str | None,
+        "Column of the images in a Parquet file that holds the images themselves, or "
+        "in all Parquet files of a folder or pattern. Default: found if there is no "
+        "column of paths.",
+    ) = None
+    manifest_column: option(
+        str | None, "Column of IIIF manifests in a table, instead of paths."
+    ) = None
     root: option(
         Path | None,
         "Folder to which the paths in a table refer. Default: that of the table.",
@@ -52,11 +72,22 @@ class Source:
     def __str__(self):
         return str(self.path)
 
-    def check(self, is_table):
+    def locate(self):
+        """Return the path, in which ~ is expanded; a URL as it is."""
+        return self.path if is_url(self.path) else self.path.expanduser()
+
+    @property
+    def is_table(self):
+        """Whether the path is that of a table, or of Parquet files with images."""
+        path = self.locate()
+        return is_url(path) or path.is_file() or self.image_column is not None
+
+    def check(self):
         """Raise ValueError if an option is given that does not apply to the path."""
-        names = ("path_column", "movement_column", "artist_column", "root")
+        names = ("path_column", "movement_column", "artist_column", "manifest_column")
+        names += ("root",)
         reason = f"is for tables, and {self} is a folder"
-        if is_table:
+        if self.is_table:
             names = ("part", "artists")
             reason = f"is for folders, and {self} is a table"
         for name in names:
@@ -88,22 +119,49 @@ def reads_collection(function):
         reading = {field.name: options.pop(field.name) for field in fields}
         return function(data=data and Source(data, **reading), **options)
 
+    more = {field.name: (field.type, field.default) for field in fields}
+    return reads_images(_with_options(run, function, more))
+
+
+def reads_images(function):
+    """Add `--keep` to a command: where the contents of URLs are kept."""
+
+    @functools.wraps(function)
+    def run(*, keep, **options):
+        # The environment, which reaches processes of a search as well.
+        before = os.environ.get(_KEEP)
+        if keep is not None:
+            os.environ[_KEEP] = str(keep)
+        try:
+            return function(**options)
+        finally:
+            os.environ.pop(_KEEP, None)
+            if before is not None:
+                os.environ[_KEEP] = before
+
+    return _with_options(run, function, {"keep": (Keep, None)})
+
+
+def _with_options(run, function, more):
+    """Return `run` with the parameters of a function, and more: types and defaults."""
     signature = inspect.signature(function)
-    more = [
+    parameters = [
         inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=field.type,
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
         )
-        for field in fields
+        for name, (kind, default) in more.items()
     ]
-    parameters = [*signature.parameters.values(), *more]
-    run.__signature__ = signature.replace(parameters=parameters)
-    run.__annotations__ = function.__annotations__ | {
-        field.name: field.type for field in fields
-    }
+    run.__signature__ = signature.replace(
+        parameters=[*signature.parameters.values(), *parameters]
+    )
+    kinds = {name: kind for name, (kind, _) in more.items()}
+    run.__annotations__ = function.__annotations__ | kinds
     return run
+
+
+def parse_image(text):
+    """Return an argument that names an image: a path, or a URL as a str."""
+    return text if is_url(text) else Path(text)
 
 
 Model = argument(Path, "Model file written by `skart train`.", metavar="FILE")

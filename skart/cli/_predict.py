@@ -2,12 +2,12 @@
 
 import csv
 import io
-import os
 import warnings
 from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
+from skart._utils._files import is_url
 from skart._utils._text import as_percent
 from skart.cli import _options as options
 from skart.cli._app import (
@@ -41,13 +41,15 @@ _N_NEIGHBORS = 6  # training paintings beside a prediction
 
 
 @command
+@options.reads_images
 def predict(
     model: options.Model,
     images: argument(
         list[Path],
-        "Image files, folders of them, or tables (CSV, Excel or Parquet) with a "
-        "column of paths.",
+        "Image files, URLs of images, folders, or tables (CSV, Excel or Parquet) with "
+        "a column of paths or URLs.",
         metavar="IMAGE...",
+        parser=options.parse_image,
     ),
     top_k: option(
         int | None, "Number of movements shown for each image. Default: 3.", min=1
@@ -113,6 +115,8 @@ def predict(
     Examples
     --------
         skart predict model.skart painting.jpg
+
+        skart predict model.skart https://museum.example/painting.jpg
 
         skart predict model.skart scans/ --format csv > predictions.csv
 
@@ -180,7 +184,7 @@ def predict(
     # The difference between the two highest probabilities needs two movements.
     n_ranked = max(top_k, 2) if top_k and sort == "unsure" else top_k
     exported = load_exported(model)
-    predictions, failures = predict_images(
+    predictions, failures, known_digests = predict_images(
         model, paths, n_ranked, weights=weights, cache=cache, exported=exported
     )
     if sort == "unsure":
@@ -198,8 +202,16 @@ def predict(
     names, marks = [], dict.fromkeys(predictions, {})
     digests = read_notes(model, exported).get("digests")
     if digests:
-        store = cache if exported is None and len(predictions) > _FEW else None
-        names, marks = [TRAINED], mark_trained(digests, list(predictions), store)
+        from skart.images._elsewhere import is_elsewhere
+
+        # Features of URLs that were stored before were not fetched again.
+        stored = any(
+            is_elsewhere(path) and path not in known_digests for path in predictions
+        )
+        is_large = len(predictions) > _FEW or stored
+        store = cache if exported is None and is_large else None
+        names = [TRAINED]
+        marks = mark_trained(digests, list(predictions), store, known_digests)
     training = None
     if data is not None and predictions:
         source = options.Source(
@@ -236,10 +248,10 @@ def predict(
 
 
 def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
-    """Return the `top_k` movements and probabilities by path, and failures by path.
+    """Return the `top_k` movements and probabilities, and failures, by path.
 
-    If `top_k` is None, return all movements. `exported` is the file's model if it is
-    an exported one.
+    Also return the digests of images that are no local files. If `top_k` is None,
+    return all movements. `exported` is the file's model if it is an exported one.
     """
     import numpy as np
 
@@ -258,7 +270,7 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
             exported = load_kept(kept, file)
     if exported is not None:
         classes = exported.classes
-        probabilities, failures = exported.predict_proba(paths)
+        probabilities, failures, digests = exported.predict_proba(paths)
     else:
         from skart.persistence._load import load_pipeline
 
@@ -271,6 +283,7 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
             )
             probabilities = pipe[1:].predict_proba(images)
         failures = images.failures
+        digests = {name: digest for name, (_, digest) in images.digests.items()}
         # Not if the file was replaced while it was loaded.
         if kept is not None and not kept.exists() and kept == find_kept(file, cache):
             from skart.persistence._export import keep_export
@@ -282,13 +295,17 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
         for path, row, ranked in zip(paths, probabilities, best, strict=True)
         if path not in failures
     }
-    return predictions, failures
+    return predictions, failures, digests
 
 
 def list_paths(images, read_table=None):
     """Return the image files in a list of files, folders and tables."""
     paths = []
-    for image in (image.expanduser() for image in images):
+    for image in images:
+        if is_url(image):
+            paths.append(image)
+            continue
+        image = image.expanduser()
         if read_table is not None and image.suffix.lower() in TABLES:
             paths += read_table(image)
         elif image.is_dir():
@@ -406,14 +423,21 @@ def list_folder(folder):
 
 def _read_table(file, path_column, root):
     """Return the other columns of a table by path, each row a dict."""
-    from skart.datasets._tables import clean_names, find_columns, read_table
+    from skart.datasets import _tables as tables
+    from skart.datasets._catalogue import find_file, is_found
+    from skart.datasets._image_table import read_rows
 
-    table = clean_names(read_table(file), repr(str(file)))
-    column = find_columns(table, repr(str(file)), path=path_column)["path"]
+    image = tables.find_image_column(file) if path_column is None else None
+    if image is not None:
+        table, _ = read_rows(str(file.absolute()), image)
+        path_column = "path"
+    else:
+        table = tables.clean_names(tables.read_table(file), repr(str(file)))
+    column = tables.find_columns(table, repr(str(file)), path=path_column)["path"]
     table = table[table[column].notna()]
     folder = file.parent if root is None else root.expanduser()
-    paths = [str(folder / os.path.expanduser(path)) for path in table[column]]
-    if paths and not any(map(os.path.exists, paths)):
+    paths = [find_file(folder, str(path)) for path in table[column]]
+    if paths and not any(map(is_found, paths)):
         raise FileNotFoundError(
             f"none of the files in {str(file)!r} exists, the first is {paths[0]!r}. If "
             "paths refer to another folder, pass --root."

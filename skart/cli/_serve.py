@@ -15,6 +15,7 @@ from skart.cli._app import check_share, command, option, say
 
 
 @command
+@options.reads_images
 def serve(
     model: options.Model,
     data: option(

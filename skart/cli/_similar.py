@@ -17,7 +17,10 @@ _WIDTH = 80  # characters of a line
 def similar(
     data: options.Data,
     images: argument(
-        list[Path], "Image files, or folders of them.", metavar="IMAGE..."
+        list[Path],
+        "Image files, URLs of images, or folders.",
+        metavar="IMAGE...",
+        parser=options.parse_image,
     ),
     n: option(int, "Number of paintings for each image.", "-n", min=1) = 12,
     any_artist: option(

@@ -14,6 +14,7 @@ _N_RANKED = 3
 
 
 @command
+@options.reads_images
 def suggest(
     data: argument(Path, "Folder of images, in subfolders or not.", metavar="DIR"),
     labelled: option(
@@ -104,7 +105,7 @@ def suggest(
 
 def _read_labels(file, data, path_column, movement_column):
     """Return the paths and movements of a table, None where it is blank."""
-    from skart.datasets._catalogue import find_file
+    from skart.datasets._catalogue import find_file, is_found
     from skart.datasets._tables import (
         clean_column,
         clean_names,
@@ -117,7 +118,7 @@ def _read_labels(file, data, path_column, movement_column):
     columns = find_columns(table, name, path=path_column, movement=movement_column)
     table = table[table[columns["path"]].notna()]
     paths = [find_file(data, str(path)) for path in table[columns["path"]]]
-    missing = [path for path in paths if not os.path.isfile(path)]
+    missing = [path for path in paths if not is_found(path)]
     if missing:
         raise FileNotFoundError(
             f"{name} lists files that don't exist, {len(missing)} in all, first "

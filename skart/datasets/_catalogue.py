@@ -6,12 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skart._utils._files import file_stamp
+from skart._utils._remote import fetch_document, is_url
 from skart.datasets._folder import make_bunch
+from skart.datasets._links import Links
+from skart.datasets._manifests import Reader, read_manifests, tabulate
 from skart.datasets._tables import (
     as_numbers,
     clean_column,
     clean_names,
     find_columns,
+    find_image_column,
+    find_usual,
     read_table,
 )
 
@@ -25,6 +31,9 @@ def load_catalogue(
     root=None,
     sep=None,
     encoding="utf-8-sig",
+    manifest=None,
+    size=600,
+    on_error="raise",
 ):
     r"""Load labelled paintings from a table with one row per painting.
 
@@ -36,7 +45,8 @@ def load_catalogue(
     ----------
     table : str, path or DataFrame
         CSV file with a header line, Excel (``.xlsx``) or Parquet file (with ``pip
-        install skart[tables]``), or a DataFrame.
+        install skart[tables]``), the URL of one, or a DataFrame. Paths in a table at a
+        URL are relative to it, or public addresses of http or https.
     path, movement, artist : str, default=None
         Names of the columns. If None, a column with a usual name is taken, in any case:
         path, file or image; movement, style, label or class; artist, painter, author,
@@ -44,12 +54,21 @@ def load_catalogue(
         ``artist=False``.
     root : str or path, default=None
         Folder to which relative paths refer. If None, it is the folder of the file, or
-        the current folder for a DataFrame.
+        the current folder for a DataFrame. URLs, such as ``https://museum.example/1.jpg``
+        (needs ``pip install skart[remote]``), refer to none.
     sep : str, default=None
         Separator of the columns of a CSV file. If None, it is detected.
     encoding : str, default="utf-8-sig"
         Encoding of a CSV file. The default reads UTF-8 with or without a byte order
         mark.
+    manifest : str, default=None
+        Column of IIIF manifests, as URLs or JSON files, instead of a column of paths.
+        All images of a manifest get the movement and the artist of its row. Its
+        metadata become columns of `frame` if the table has none of that name.
+    size : int, default=600
+        Longer side of the images of manifests, as in :func:`load_iiif`.
+    on_error : {"raise", "skip"}, default="raise"
+        What happens with manifests that can't be read, as in :func:`load_iiif`.
 
     Returns
     -------
@@ -61,7 +80,9 @@ def load_catalogue(
     Raises
     ------
     FileNotFoundError
-        If the table, or a file listed in it, does not exist.
+        If the table, or a file listed in it, does not exist. URLs are not tried.
+    OSError
+        If the table or a manifest can't be fetched.
     ImportError
         If a package to read the table is missing.
     ValueError
@@ -71,6 +92,8 @@ def load_catalogue(
     See Also
     --------
     load_image_folder : Load labelled paintings from a folder.
+    load_table : Load a table that holds the images themselves.
+    load_iiif : Load a IIIF manifest or collection.
     load_pandora18k : Load the Pandora18K collection.
 
     Examples
@@ -96,20 +119,55 @@ def load_catalogue(
         root=root,
         sep=sep,
         encoding=encoding,
+        manifest=manifest,
+        size=size,
+        on_error=on_error,
     )
 
 
 def read_catalogue(
-    table, *, path, movement, artist, root, sep=None, encoding="utf-8-sig", least=2
+    table,
+    *,
+    path,
+    movement,
+    artist,
+    root=None,
+    sep=None,
+    encoding="utf-8-sig",
+    manifest=None,
+    size=600,
+    on_error="raise",
+    name="the catalogue",
+    skipped=None,
+    least=2,
 ):
     """Load a table of at least `least` movements."""
     is_file = not isinstance(table, pd.DataFrame)
-    name, folder = "the catalogue", Path()
+    folder, base = Path(), None
     if is_file:
-        file = Path(table).expanduser()
-        name, folder = repr(str(file)), file.parent
-        table = read_table(file, sep, encoding)
+        name = repr(str(table))
+        if path is manifest is None and (image := find_image_column(str(table))):
+            raise ValueError(
+                f"{name} has no column of paths, but one of images, {image!r}: load it "
+                "by load_table"
+            )
+        table, folder, base = read_any_table(table, sep, encoding)
+    folder = folder if root is None else Path(root).expanduser()
     table = clean_names(table, name)
+    if manifest is not None:
+        if path is not None:
+            raise ValueError(f"pass path={path!r} or manifest={manifest!r}, not both")
+        table, columns, skipped = _follow_manifests(
+            table,
+            find_columns(table, name, manifest=manifest)["manifest"],
+            {"movement": movement, "artist": artist},
+            name=name,
+            folder=folder,
+            base=base,
+            reader=Reader(size),
+            on_error=on_error,
+        )
+        path, movement, artist = "path", *columns.values()
     columns = find_columns(table, name, path=path, movement=movement, artist=artist)
     frame = pd.DataFrame(
         {
@@ -126,22 +184,11 @@ def read_catalogue(
     if len(blank):
         rows = [f"row {row + 1}" for row in blank]
         raise ValueError(
-            f"{name} has rows without path or movement: {_join(rows)}. Complete or "
-            "delete them."
+            f"{name} has rows without path or movement: {join_first(rows)}. Complete "
+            "or delete them."
         )
-    folder = folder if root is None else Path(root).expanduser()
     given = table[columns["path"]].tolist()
-    paths = [find_file(folder, str(value)) for value in given]
-    missing = [
-        f"row {row} ({value!r})"
-        for row, (value, path) in enumerate(zip(given, paths, strict=True), start=1)
-        if not os.path.isfile(path)
-    ]
-    if missing:
-        raise FileNotFoundError(
-            f"{name} lists files that don't exist in {str(folder)!r}: "
-            f"{_join(missing)}. If paths refer to another folder, name it as root."
-        )
+    paths = find_paths(given, folder, base, name)
     frame["path"] = pd.Series(paths, dtype=object)
     if "artist" not in frame:
         frame["artist"] = None
@@ -149,18 +196,97 @@ def read_catalogue(
     if is_file:
         others = others.apply(as_numbers)
     frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)
-    return make_bunch(frame, name, least=least, skipped={})
+    return make_bunch(frame, name, least=least, skipped=skipped or {})
+
+
+def read_any_table(table, sep=None, encoding="utf-8-sig"):
+    """Read a file or URL; return the table, its folder, and its URL or None."""
+    if is_url(table):
+        content, base = fetch_document(str(table), timeout=120)
+        return read_table(table, sep, encoding, content), Path(), base
+    file = Path(table).expanduser()
+    return read_table(file, sep, encoding), file.parent, None
+
+
+def find_paths(given, folder, base, name):
+    """Return the paths and URLs in cells of a table, which is at the URL `base`."""
+    if base is not None:
+        links = Links()
+        try:
+            return [links.resolve(str(cell), base) for cell in given]
+        except OSError as error:
+            raise ValueError(f"{name} can't be used: {error}") from None
+    paths = [find_file(folder, str(cell)) for cell in given]
+    missing = [
+        f"row {row} ({cell!r})"
+        for row, (cell, path) in enumerate(zip(given, paths, strict=True), start=1)
+        if not is_found(path)
+    ]
+    if missing:
+        raise FileNotFoundError(
+            f"{name} lists files that don't exist in {str(folder)!r}: "
+            f"{join_first(missing)}. If paths refer to another folder, name it as root."
+        )
+    return paths
+
+
+def _follow_manifests(table, column, wanted, *, name, folder, base, reader, on_error):
+    """Return a table of the images of manifests, columns of roles, and the skipped."""
+    given = clean_column(table[column])
+    blank = [f"row {row + 1}" for row in np.flatnonzero(given.isna())]
+    if blank:
+        raise ValueError(
+            f"{name} has rows without a manifest: {join_first(blank)}. Complete or "
+            "delete them."
+        )
+    if base is None:
+        given = [x if is_url(x) else str(folder / Path(x).expanduser()) for x in given]
+    found, skipped = read_manifests(
+        list(given),
+        reader,
+        base=base,
+        on_error=on_error,
+        max_manifests=len(table) + 1000,
+    )
+    if not found:
+        raise ValueError(f"the manifests in {name} have no images")
+    rows, metadata, renamed = tabulate(found)
+    columns = {
+        role: find_usual(table, role) if value is None else value
+        for role, value in wanted.items()
+    }
+    table = table.iloc[[place for place, _, _ in found]].reset_index(drop=True)
+    table = table.drop(columns="path", errors="ignore")
+    known = {str(column).casefold() for column in table}
+    metadata = metadata.drop(columns=[x for x in metadata if x.casefold() in known])
+    for role, column in columns.items():
+        if column is None:
+            label = find_usual(metadata, role)
+            columns[role] = renamed.get(label, label)
+    rows = rows.drop(columns=[x for x in rows if x in known])
+    return (
+        pd.concat([table, rows, metadata.rename(columns=renamed)], axis=1),
+        columns,
+        skipped,
+    )
 
 
 def find_file(folder, text):
     """Return the path in a cell, without blanks around it if there is no such file."""
+    if is_url(text.strip()):
+        return text.strip()
     given, stripped = (
         str(folder / os.path.expanduser(path)) for path in (text, text.strip())
     )
-    return given if os.path.isfile(given) else stripped
+    return given if file_stamp(given) else stripped
 
 
-def _join(rows, most=3):
+def is_found(path):
+    """Return whether a path is that of a file or of a row, or a URL, not asked yet."""
+    return is_url(path) or file_stamp(path) is not None
+
+
+def join_first(rows, most=3):
     """Return the first rows as text, and the number of the others."""
     rest = f" and {len(rows) - most} more" if len(rows) > most else ""
     return ", ".join(rows[:most]) + rest

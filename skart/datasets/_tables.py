@@ -1,11 +1,14 @@
 """Tables of paintings as people export them: text, columns and names."""
 
+import contextlib
 import csv
+import io
 import itertools
 import unicodedata
 import warnings
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -25,24 +28,31 @@ _COLUMNS = {
 PACKAGES = {".xlsx": "openpyxl", ".parquet": "pyarrow"}
 
 
-def read_table(file, sep=None, encoding="utf-8-sig"):
-    """Return a CSV, Excel or Parquet file as a table; cells of the former are texts."""
-    file = Path(file).expanduser()
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no table {str(file)!r}")
-    kind = file.suffix.lower()
+def read_table(file, sep=None, encoding="utf-8-sig", content=None):
+    """Return a CSV, Excel or Parquet file as a table; cells of the former are texts.
+
+    If the bytes of its `content` are given, the file is a URL.
+    """
+    if content is None:
+        raw = file = Path(file).expanduser()
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no table {str(file)!r}")
+        kind = file.suffix.lower()
+    else:
+        raw = io.BytesIO(content)
+        kind = Path(urlsplit(str(file)).path).suffix.lower()
     options = {"dtype": str, "keep_default_na": False, "na_values": _MISSING}
     try:
         if kind == ".parquet":
-            return pd.read_parquet(file)
+            return _read_parquet(raw)
         if kind == ".xlsx":
-            return pd.read_excel(file, engine=PACKAGES[kind], **options)
-        sep = sep or _detect_separator(file, encoding)
+            return pd.read_excel(raw, engine=PACKAGES[kind], **options)
+        sep = sep or _detect_separator(raw, encoding)
         with warnings.catch_warnings():
             # Lines may end in a separator.
             warnings.simplefilter("ignore", pd.errors.ParserWarning)
             return pd.read_csv(
-                file, sep=sep, encoding=encoding, index_col=False, **options
+                raw, sep=sep, encoding=encoding, index_col=False, **options
             )
     except ImportError as error:
         raise ImportError(
@@ -56,6 +66,53 @@ def read_table(file, sep=None, encoding="utf-8-sig"):
         ) from error
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"{str(file)!r} can't be read as a table: {error}") from error
+
+
+def _read_parquet(file):
+    """Return the columns of a Parquet file but those of images."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(file) as opened:
+        images = bytes_columns(opened.schema_arrow)
+        columns = [x for x in opened.schema_arrow.names if x not in images]
+    return pd.read_parquet(file, columns=columns if images else None)
+
+
+def bytes_columns(schema):
+    """Return the columns of bytes, and those of Hugging Face's bytes and paths."""
+    from pyarrow import types
+
+    def holds_bytes(kind):
+        if types.is_struct(kind):
+            place = kind.get_field_index("bytes")
+            return place >= 0 and holds_bytes(kind.field(place).type)
+        return str(kind) in ("binary", "large_binary", "binary_view")
+
+    return [field.name for field in schema if holds_bytes(field.type)]
+
+
+def find_image_column(file):
+    """Return the column of images of a Parquet file without paths; None for others."""
+    file = Path(file).expanduser()
+    # A file that was fetched has no suffix.
+    with contextlib.suppress(OSError), open(file, "rb") as raw:
+        if raw.read(4) != b"PAR1":
+            return None
+    with contextlib.suppress(ImportError):
+        from pyarrow import ArrowException, parquet
+
+        with contextlib.suppress(OSError, ArrowException):
+            return _choose_images(parquet.read_schema(file))
+    return None  # what is wrong is told where the file is read
+
+
+def _choose_images(schema):
+    """Return the column of images of a schema without paths, or None."""
+    images = bytes_columns(schema)
+    others = pd.DataFrame(columns=[x for x in schema.names if x not in images])
+    if find_usual(others, "path") is not None:
+        return None
+    return "image" if "image" in images else next(iter(images), None)
 
 
 def clean_names(table, name):
@@ -121,7 +178,8 @@ def as_numbers(column):
 
 def _detect_separator(file, encoding):
     """Return the separator with the most fields in each of the first lines."""
-    with open(file, encoding=encoding, newline="") as raw:
+    content = file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
+    with io.TextIOWrapper(io.BytesIO(content), encoding, newline="") as raw:
         lines = [line for line in itertools.islice(raw, 20) if line.strip()]
 
     def count_fields(sep):

@@ -469,9 +469,10 @@ class FeatureExtractor(StoredFeatures):
             (shape,) = network.shapes
         else:
             shape = backbone.shape_of_maps(X.shape[1:])
-        sizes = check_disk_space(
-            sections[0].store, len(set(digests)), shape, self.storage_dtype
-        )
+        # Those that are not known yet count as different.
+        known = [digest for digest in digests if digest]
+        n_images = len(digests) - len(known) + len(set(known))
+        sizes = check_disk_space(sections[0].store, n_images, shape, self.storage_dtype)
         if self.verbose:
             tqdm.write(
                 f"{backbone.name} up to {self.layer or 'the last layer'}: {sizes}",

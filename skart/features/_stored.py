@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from sklearn.utils._set_output import _get_output_config
 from tqdm.auto import tqdm
 
 from skart.images import LazyImages, UnreadableImageError
+from skart.images._elsewhere import count_threads, is_elsewhere, stamp_elsewhere
+from skart.images._formats import load_source
 from skart.images._lazy import auto_batch_size, iter_batches
 from skart.images._loader import check_images
 from skart.store import FeatureStore, StoreError
@@ -91,9 +94,11 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         # The store is not locked. Features that another process has stored meanwhile
         # are left out, and work goes on at a random place, so that two processes
         # rarely compute the same batch.
-        rows = np.flatnonzero(_are_missing(digests, sections))
+        rows = _find_missing(X, digests, sections)
         self._announce(X, digests[rows], sections)
         own = {_BLANK}  # digests that are no sign of another process
+        # What was fetched ahead would have to be fetched again.
+        elsewhere = _any_elsewhere(X)
         engine = sections[0].identity.get("engine")
         with self._progress(len(rows), engine) as progress:
             while len(rows):
@@ -108,11 +113,13 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
                             )
                         own.update(keys)
                         progress.update(n_rows)
-                        if not alone:
+                        if not alone and not elsewhere:
                             break
                     else:
+                        if elsewhere:
+                            _settle_twins(X, digests)
                         return
-                rows = np.flatnonzero(_are_missing(digests, sections))
+                rows = _find_missing(X, digests, sections)
                 rows = np.roll(rows, -np.random.default_rng().integers(len(rows) or 1))
                 progress.update(progress.total - len(rows) - progress.n)
 
@@ -176,6 +183,36 @@ def identify_images(X):
     return X.identity if isinstance(X, LazyImages) else {"array": list(X.shape[1:])}
 
 
+def digest_names(names, store, *, read=False):
+    """Return the digest of each file or image elsewhere, None if it is unreadable.
+
+    Unless `read` is True, images elsewhere of which the store remembers no digest are
+    not read, and have None as well.
+    """
+    files = [name for name in names if not is_elsewhere(name)]
+    others = [name for name in names if is_elsewhere(name)]
+    found = dict(zip(files, store.digest_files(files), strict=True))
+    stamps = [stamp_elsewhere(name) for name in others]
+    found |= zip(others, store.recall_digests(others, stamps), strict=True)
+    unknown = [name for name in dict.fromkeys(others) if read and not found[name]]
+    if unknown:
+        with ThreadPoolExecutor(count_threads(unknown)) as pool:
+            learned = dict(zip(unknown, pool.map(_learn_digest, unknown), strict=True))
+        learned = {name: known for name, known in learned.items() if known}
+        store.remember_digests(learned)
+        found |= {name: digest for name, (_, digest) in learned.items()}
+    return [found[name] for name in names]
+
+
+def _learn_digest(name):
+    """Return the stamp and the digest of an image elsewhere; None if unreadable."""
+    stamp = stamp_elsewhere(name)
+    try:
+        return stamp, load_source(name).digest
+    except OSError:
+        return None
+
+
 def _digest_images(X, store):
     """Return the digest of each image's file (None if unreadable), or of its pixels."""
     digests = np.empty(len(X), dtype=object)
@@ -188,13 +225,36 @@ def _digest_images(X, store):
 
 
 def _digest_sources(sources, store):
-    """Return the digest of each file, None if unreadable, or image in memory."""
+    """Return the digest of each name, as `digest_names`, or image in memory."""
     paths = [source for source in sources if isinstance(source, str)]
-    digests = iter(store.digest_files(paths))
+    digests = iter(digest_names(paths, store))
     return [
         next(digests) if isinstance(source, str) else source.digest
         for source in sources
     ]
+
+
+def _any_elsewhere(X):
+    return isinstance(X, LazyImages) and any(map(is_elsewhere, X.paths))
+
+
+def _find_missing(X, digests, sections):
+    """Return the rows that a section lacks; of an image elsewhere, the first only."""
+    rows = np.flatnonzero(_are_missing(digests, sections))
+    if not _any_elsewhere(X):
+        return rows
+    names = pd.Series(X.paths[rows], dtype=object)
+    again = names.duplicated() & names.map(is_elsewhere).astype(bool)
+    return rows[~again.to_numpy()]
+
+
+def _settle_twins(X, digests):
+    """Set the digests of images elsewhere wherever they occur again."""
+    for row, name in enumerate(X.paths):
+        if is_elsewhere(name) and name in X.failures:
+            digests[row] = _BLANK
+        elif is_elsewhere(name) and name in X.digests:
+            _, digests[row] = X.digests[name]
 
 
 def _are_missing(digests, sections):
@@ -218,14 +278,19 @@ def _iter_distinct(X, rows, digests, store, batch_size):
 
 
 def _settle_digests(X, rows, digests, store):
-    """Mark files that were unreadable; raise OSError if others have changed."""
+    """Set the digests of what was decoded; raise OSError if a file has changed."""
     if not isinstance(X, LazyImages):
         return
     paths = X.paths[rows]
+    store.remember_digests(
+        {name: X.digests[name] for name in paths if name in X.digests}
+    )
     digests_now = _digest_sources(paths, store)
     for row, path, found in zip(rows, map(str, paths), digests_now, strict=True):
         if path in X.failures:
             digests[row] = _BLANK
+        elif is_elsewhere(path):
+            _, digests[row] = X.digests[path]
         elif found != digests[row]:
             raise OSError(
                 f"{path!r} changed while it was read. Run again once it no longer "

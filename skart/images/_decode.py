@@ -14,6 +14,7 @@ from skart.images._formats import (
     MemoryImage,
     decoder_errors,
     find_transpose,
+    load_source,
     open_image,
     read_content,
     swaps_axes,
@@ -43,6 +44,7 @@ class TooManyPixelsError(ValueError):
 
 def decode_image(source, size, resize="crop", max_pixels=MAX_PIXELS):
     """Decode an image to a uint8 array of shape (*size, 3), or raise `UNREADABLE`."""
+    source = load_source(source)
     try:
         return _decode(source, size, resize, max_pixels)
     except OSError as error:

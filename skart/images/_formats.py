@@ -23,6 +23,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from skart.images._elsewhere import is_elsewhere, read_elsewhere
+
 # By EXIF orientation.
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -68,7 +70,7 @@ UNREADABLE = (OSError, ValueError, MemoryError)
 
 
 class MemoryImage:
-    """An image that is no file: encoded bytes, or pixels as a Pillow image."""
+    """An image in memory: encoded bytes, or pixels as a Pillow image."""
 
     def __init__(self, content, name):
         self.content = content
@@ -127,9 +129,17 @@ def _open(path):
     return _File(io.FileIO(path))
 
 
+def load_source(source, keep=None, timeout=30):
+    """Return a `MemoryImage` of an image that is no local file; others unchanged."""
+    if is_elsewhere(source):
+        return MemoryImage(read_elsewhere(source, keep, timeout), source)
+    return source
+
+
 @contextlib.contextmanager
 def open_image(source):
-    """Open a file or a `MemoryImage` as a Pillow image without decoding its pixels."""
+    """Open a source as a Pillow image without decoding its pixels."""
+    source = load_source(source)
     content = getattr(source, "content", None)
     if isinstance(content, Image.Image):
         yield content
@@ -150,7 +160,8 @@ def open_image(source):
 
 
 def read_content(source):
-    """Return the bytes of a file or of a `MemoryImage`; none of pixels in memory."""
+    """Return the bytes of a source; none of pixels in memory."""
+    source = load_source(source)
     if isinstance(source, MemoryImage):
         return source.content if isinstance(source.content, bytes) else b""
     with open(source, "rb") as file:

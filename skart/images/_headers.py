@@ -6,12 +6,19 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
 from skart._utils._validation import check_paths
-from skart.images._formats import UNREADABLE, explain, format_failures, read_header
+from skart.images._elsewhere import count_threads
+from skart.images._formats import (
+    UNREADABLE,
+    MemoryImage,
+    explain,
+    format_failures,
+    load_source,
+    read_header,
+)
 
 # Of the facts about a file; `problem` is the reason if it can't be read.
 _DTYPES = {
@@ -28,7 +35,7 @@ def survey_files(paths, *, digests=True, verbose=True):
     """Return a data frame with the facts about each file, in the order of the paths."""
     paths = check_paths("paths", paths)
     survey = partial(_survey_file, digest=digests)
-    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+    with ThreadPoolExecutor(count_threads(paths)) as pool:
         rows = tqdm(
             pool.map(survey, paths),
             "reading files",
@@ -60,12 +67,15 @@ def read_sizes(paths):
 
 
 def _survey_file(path, digest):
-    row = {}
+    row, source = {}, path
     try:
-        row["format"], row["width"], row["height"] = read_header(path)
+        source = load_source(path)
+        row["format"], row["width"], row["height"] = read_header(source)
     except UNREADABLE as error:
         row["problem"] = explain(error)
-    if digest and os.path.isfile(path):
+    if isinstance(source, MemoryImage):
+        row["sha256"], row["bytes"] = source.digest.hex(), len(source.content)
+    elif digest and os.path.isfile(path):
         try:
             with open(path, "rb") as file:
                 row["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()

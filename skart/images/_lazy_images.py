@@ -16,7 +16,8 @@ import numpy as np
 
 from skart._utils._files import file_stamp
 from skart.images._decode import DECODER_VERSION, MAX_PIXELS, decode_image
-from skart.images._formats import UNREADABLE, explain, format_failures
+from skart.images._elsewhere import is_elsewhere, stamp_elsewhere
+from skart.images._formats import UNREADABLE, explain, format_failures, load_source
 from skart.images._lazy import LazyArray
 
 try:
@@ -71,7 +72,7 @@ class LazyImages(LazyArray):
     Parameters
     ----------
     paths : list of str
-        Paths of the image files, in order; or images in memory, as
+        Paths or URLs of the images, in order; or images in memory, as
         :class:`ImageLoader` makes them.
     size : (int, int)
         Height and width in pixels.
@@ -80,16 +81,23 @@ class LazyImages(LazyArray):
     on_error : {"raise", "blank"}, default="raise"
         See :class:`ImageLoader`.
     n_threads : int, default=1
-        Number of threads that decode.
+        Number of threads that fetch and decode.
     cache_pixels : bool, default=False
         See :class:`ImageLoader`. Slices of an array share its file.
     max_pixels : int, default=200_000_000
+        See :class:`ImageLoader`.
+    keep : str or path, default=None
+        See :class:`ImageLoader`.
+    timeout : float, default=30
         See :class:`ImageLoader`.
     index : pandas.Index, default=None
         Index of the paths, which the features get as well.
 
     Attributes
     ----------
+    digests : dict of str to (tuple of 4 int, bytes)
+        Stamp and SHA-256 of the bytes of each image that was decoded so far and is no
+        local file, by its name, as ``FeatureStore.remember_digests`` takes them.
     failures : dict of str to str
         Reason for each path found unreadable so far, also in slices of the array.
 
@@ -110,6 +118,8 @@ class LazyImages(LazyArray):
         n_threads=1,
         cache_pixels=False,
         max_pixels=MAX_PIXELS,
+        keep=None,
+        timeout=30,
         index=None,
     ):
         super().__init__(paths, index)
@@ -118,12 +128,15 @@ class LazyImages(LazyArray):
         self.on_error = on_error
         self.n_threads = n_threads
         self.max_pixels = max_pixels
+        self.keep = keep
+        self.timeout = timeout
+        self.digests = {}
         self.failures = {}
         self._pixel_file = _PixelFile(paths, self.item_shape) if cache_pixels else None
 
     @property
     def paths(self):
-        """Paths of the image files, in order: an array of str."""
+        """Paths or URLs of the images, in order: an array of str."""
         return self._items
 
     @property
@@ -213,10 +226,14 @@ class LazyImages(LazyArray):
         pixels = None if self._pixel_file is None else self._pixel_file.read(path)
         if pixels is not None:
             return path, pixels, None
+        stamp = _stamp(path) if is_elsewhere(path) else None  # before it is read
         try:
-            pixels = decode_image(path, self.size, self.resize, self.max_pixels)
+            source = load_source(path, self.keep, self.timeout)
+            pixels = decode_image(source, self.size, self.resize, self.max_pixels)
         except UNREADABLE as error:
             return path, None, explain(error)
+        if stamp is not None:
+            self.digests[path] = stamp, source.digest
         if self._pixel_file is not None:
             self._pixel_file.write(path, pixels)
         return path, pixels, None
@@ -234,7 +251,8 @@ class LazyImages(LazyArray):
         return {
             **vars(self),
             "_pixel_file": self._pixel_file is not None,
-            "_stamps": [file_stamp(x) for x in self._items if isinstance(x, str)],
+            "digests": {},
+            "_stamps": [_stamp(x) for x in self._items if isinstance(x, str)],
         }
 
     def __setstate__(self, state):
@@ -242,6 +260,10 @@ class LazyImages(LazyArray):
         del self._stamps
         cached = state["_pixel_file"]
         self._pixel_file = _PixelFile(self.paths, self.item_shape) if cached else None
+
+
+def _stamp(path):
+    return stamp_elsewhere(path) if is_elsewhere(path) else file_stamp(path)
 
 
 class _PixelFile:

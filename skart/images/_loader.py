@@ -1,22 +1,25 @@
 """The estimator that loads image files, and checks of images and their sizes."""
 
-import joblib
+import os
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skart._utils._validation import (
     Integral,
     Interval,
+    Real,
     StrOptions,
     validate_params,
 )
 from skart.images._decode import MAX_PIXELS
+from skart.images._elsewhere import count_threads
 from skart.images._lazy_images import LazyImages
 from skart.images._sources import list_sources
 
 
 class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
-    """Load image files as RGB images of one size, decoded on access.
+    """Load image files and URLs as RGB images of one size, decoded on access.
 
     JPEG, PNG, TIFF, WebP, AVIF, JPEG 2000, GIF, BMP, PSD, PPM and, after
     ``pip install skart[heic]``, HEIC files are converted to 8-bit sRGB: the EXIF
@@ -42,7 +45,8 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         - ``"blank"``: each is replaced by a black image. A warning names them, and
           ``LazyImages.failures`` lists them.
     n_threads : int, default=None
-        Number of threads that decode. None means one per core.
+        Number of threads that fetch and decode. None means one per core, and at least
+        eight if an image is at a URL: they wait for the server most of the time.
     cache_pixels : bool, default=False
         Whether to keep the decoded pixels in a temporary file, for networks that read
         each image in every epoch. Each call of :meth:`transform` makes a file of its
@@ -55,11 +59,24 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Each pixel takes 4 to 16 bytes of memory per thread, 20 in JPEG 2000. JPEGs
         count at the scale at which they are decoded, at least an eighth per side;
         progressive JPEGs, which are held in memory whole, count at full size.
+    keep : str or path, default=None
+        Folder in which the contents of URLs are kept, and found without asking the
+        server again. Delete it to fetch them anew. If None, it is the environment
+        variable ``SKART_KEEP``; without it, no image is written to the disk.
+    timeout : float, default=30
+        Longest wait for a server to connect and for the next bytes, in seconds. An
+        image may take ten times as long; one with more than 200 MB can't be read.
 
     See Also
     --------
     LazyImages : Array of images that :meth:`transform` returns.
     FeatureExtractor : Transform the images to features.
+
+    Notes
+    -----
+    The content of a URL is taken as unchanging: if its features are in a store, it is
+    not fetched. To fetch a changed image, delete the store and the folder `keep`, or
+    change the URL, by ``?version=2`` for instance.
 
     References
     ----------
@@ -85,6 +102,8 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "cache_pixels": ["boolean"],
         "max_pixels": [Interval(Integral, 1, None, closed="left")],
+        "keep": [str, os.PathLike, None],
+        "timeout": [Interval(Real, 0, 86_400, closed="right")],
     }
 
     def __init__(
@@ -96,6 +115,8 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         n_threads=None,
         cache_pixels=False,
         max_pixels=MAX_PIXELS,
+        keep=None,
+        timeout=30,
     ):
         self.size = size
         self.resize = resize
@@ -103,6 +124,8 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.n_threads = n_threads
         self.cache_pixels = cache_pixels
         self.max_pixels = max_pixels
+        self.keep = keep
+        self.timeout = timeout
 
     def fit(self, X, y=None):
         """Validate the parameters and the paths. Nothing is learned.
@@ -128,10 +151,12 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Parameters
         ----------
         X : array-like of shape (n_paintings,) or (n_paintings, 1), or a single image
-            Paths of image files (str or path), in which ``~`` is expanded. Also images
-            in memory, each a Pillow image, a uint8 array of shape (height, width, 3),
-            or bytes or a binary file with the content of an image file. They give the
-            same result as a file of that content.
+            Paths of image files (str or path), in which ``~`` is expanded, and URLs of
+            images (str; needs ``pip install skart[remote]``): ``https://``, or another
+            scheme that fsspec knows, such as ``s3://``. Also images in memory, each a
+            Pillow image, a uint8 array of shape (height, width, 3), or bytes or a
+            binary file with the content of an image file. They give the same result as
+            a file of that content.
 
         Returns
         -------
@@ -153,9 +178,11 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             size=size,
             resize=self.resize,
             on_error=self.on_error,
-            n_threads=self.n_threads or joblib.cpu_count(),
+            n_threads=self.n_threads or count_threads(sources),
             cache_pixels=self.cache_pixels,
             max_pixels=self.max_pixels,
+            keep=self.keep,
+            timeout=self.timeout,
             index=index,
         )
 

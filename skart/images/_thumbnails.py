@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 
-import joblib
 from tqdm.auto import tqdm
 
 from skart.images._decode import decode_image
-from skart.images._formats import UNREADABLE, read_header
+from skart.images._elsewhere import count_threads
+from skart.images._formats import UNREADABLE, load_source, read_header
 
 
 def load_thumbnails(paths, side, *, verbose=True):
@@ -16,7 +16,7 @@ def load_thumbnails(paths, side, *, verbose=True):
     load = partial(_load_or_none, side=side)
     # Closing the iterator cancels what has not begun, if an interrupt ends the loop.
     with (
-        ThreadPoolExecutor(joblib.cpu_count()) as pool,
+        ThreadPoolExecutor(count_threads(paths)) as pool,
         closing(pool.map(load, paths)) as images,
     ):
         return list(
@@ -33,10 +33,11 @@ def load_thumbnails(paths, side, *, verbose=True):
 
 def load_thumbnail(path, side):
     """Return an image whose longer side is at most `side`, or raise `UNREADABLE`."""
-    _, width, height = read_header(path)
+    source = load_source(path)
+    _, width, height = read_header(source)
     scale = min(1, side / max(width, height))
     size = [max(1, round(length * scale)) for length in (height, width)]
-    return decode_image(path, size, "stretch")
+    return decode_image(source, size, "stretch")
 
 
 def _load_or_none(path, side):

@@ -17,7 +17,7 @@ from skart._utils._versions import (
     list_versions,
 )
 from skart.images._decode import DECODER_VERSION, decode_image
-from skart.images._formats import UNREADABLE, explain
+from skart.images._formats import UNREADABLE, MemoryImage, explain, load_source
 from skart.networks._openvino import compile_network, read_network
 from skart.persistence._file import (
     EXPORT_FORMAT,
@@ -48,18 +48,24 @@ class ExportedModel:
         self.decoding = (size, image["resize"], image["max_pixels"])
 
     def predict_proba(self, paths):
-        """Return the probabilities of images, and the reasons of those not readable."""
+        """Return the probabilities of images, and the reasons of those not readable.
+
+        Also return the digests of the images that are no local files, by path.
+        """
         # The rows of images that can't be read are zeros.
         probabilities = np.zeros((len(paths), len(self.classes)), np.float32)
-        failures = {}
+        failures, digests = {}, {}
         for row, path in zip(probabilities, paths, strict=True):
             try:
-                pixels = decode_image(path, *self.decoding)
+                source = load_source(path)
+                pixels = decode_image(source, *self.decoding)
             except UNREADABLE as error:
                 failures[path] = explain(error)
             else:
                 row[:] = self.run(pixels)
-        return probabilities, failures
+                if isinstance(source, MemoryImage):
+                    digests[path] = source.digest
+        return probabilities, failures, digests
 
 
 def load_exported(file):

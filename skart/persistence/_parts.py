@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skart.features import Encoder, FeatureExtractor
-from skart.features._stored import open_store
+from skart.features._stored import digest_names, open_store
 from skart.model_selection import ArtistKFold
 
 # Lists of named estimators. Parameter names skip them: "head__units".
@@ -122,6 +122,6 @@ def has_frozen_backbone(estimator):
 
 
 def digest_paintings(paths, cache):
-    """Return the first 16 hex digits of each file's SHA-256; "" if it is unreadable."""
-    digests = open_store(cache).digest_files(paths)
+    """Return the first 16 hex digits of each image's SHA-256; "" if unreadable."""
+    digests = digest_names(paths, open_store(cache), read=True)
     return [digest.hex()[:16] if digest else "" for digest in digests]

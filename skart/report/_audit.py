@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from skart._utils._files import relative_paths
+from skart._utils._files import is_url, relative_paths
 from skart.images._formats import UNREADABLE, explain
 from skart.images._thumbnails import load_thumbnail
 from skart.report._html import Page
@@ -95,6 +95,8 @@ class NamesAndLinks:
         return self._names[path]
 
     def link(self, path):
+        if is_url(path):
+            return path if path.startswith(("http://", "https://")) else "#"
         path = os.path.abspath(path)
         try:
             relative = os.path.relpath(path, self._folder)
