@@ -70,7 +70,6 @@ def test_lowest_versions_are_those_that_were_tested(project, runs):
     needed = floors([*project["dependencies"], *extras["test"]])
     for name, floor in needed.items():
         found = lowest["packages"][name]
-        # pandas 2.2.2 is the first 2.2 for NumPy 2, and so the lowest that fits.
         assert release(found)[: len(release(floor))] == release(floor), (name, found)
     for name, extra in extras.items():
         for package, floor in floors(extra).items():
