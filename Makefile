@@ -1,9 +1,11 @@
 # Each target works on a fresh clone: the environment is made when it is missing.
-PYTHON ?= python3
+WINDOWS := $(filter Windows_NT,$(OS))
+PYTHON ?= $(if $(WINDOWS),python,python3)
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(WINDOWS),Scripts,bin)
 
-.PHONY: help demo test test-slow test-all lint docs reproduce bench fuzz format clean
+.PHONY: help demo test test-slow test-all test-oldest test-python test-wheel lint docs \
+	dist reproduce bench fuzz format clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -12,7 +14,7 @@ $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "skart needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
 demo: $(VENV)/installed  ## Draw paintings, train on them, show what comes out
@@ -22,7 +24,7 @@ test: lint  ## Lint, format check, doctests and the fast tests
 	$(BIN)/python -m pytest $(ARGS)
 
 $(VENV)/test-slow: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test-slow]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test-slow]'
 	@touch $@
 
 test-slow: $(VENV)/test-slow  ## The slow tests alone
@@ -31,12 +33,35 @@ test-slow: $(VENV)/test-slow  ## The slow tests alone
 test-all: lint $(VENV)/test-slow  ## Lint, format check, doctests and all tests
 	$(BIN)/python -m pytest -m "" $(ARGS)
 
+$(VENV)/release: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	@touch $@
+
+test-oldest: $(VENV)/release  ## The fast tests with the lowest versions that are allowed
+	$(BIN)/python .ci/check_versions.py --lowest $(ARGS)
+
+test-python: $(VENV)/release  ## The fast tests with another Python: make test-python WITH=python3.13
+	$(BIN)/python .ci/check_versions.py --python $(or $(WITH),$(PYTHON)) $(ARGS)
+
+dist: $(VENV)/release  ## Build and check the sdist and the wheel
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+		.github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+
+test-wheel: dist  ## Try the wheel in an empty environment, and the sdist
+	$(BIN)/python .ci/check_dist.py
+
 lint: $(VENV)/installed  ## Lint and format check alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 $(VENV)/docs: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 docs: $(VENV)/docs  ## Build the documentation, its gallery too; warnings are errors
@@ -80,7 +105,7 @@ format: $(VENV)/installed  ## Format the code
 	$(BIN)/ruff format .
 
 clean:  ## Delete the environment and all that was made
-	rm -rf $(VENV) skart-demo skart-reproduction skart-gallery fuzz-findings \
+	rm -rf $(VENV) .venv-* dist skart-demo skart-reproduction skart-gallery fuzz-findings \
 		.pytest_cache .ruff_cache
 	rm -rf docs/_build docs/gallery docs/api/generated examples/skart-gallery \
 		docs/sg_execution_times.rst

@@ -22,6 +22,6 @@ Names are imported on first use, so ``import skart`` takes a few milliseconds.
 
 import lazy_loader as lazy
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

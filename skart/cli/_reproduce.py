@@ -84,7 +84,7 @@ def reproduce(
 
     from skart.cli._collection import choose_backbone, load_collection
     from skart.datasets import make_paintings
-    from skart.networks._backbones import default_size
+    from skart.networks._style_layers import default_size
     from skart.reproduction._cited import (
         CAVEAT,
         compare_cited,

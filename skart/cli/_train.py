@@ -133,7 +133,7 @@ def train(
 def _find_size_and_layer(model, backbone, layer):
     """Return the size of a backbone's images and the layer of features or the cut."""
     from skart.networks import cut_points
-    from skart.networks._backbones import default_size
+    from skart.networks._style_layers import default_size
     from skart.networks._tail import LAST_CUTS
     from skart.networks._weights import find_preset, list_files
 

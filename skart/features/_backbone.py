@@ -7,7 +7,7 @@ from skart.features._encoder import Encoder
 from skart.features._engine import check_engine
 from skart.features._stored import as_list
 from skart.images._loader import check_size
-from skart.networks._style_layers import style_layers
+from skart.networks import _style_layers
 from skart.networks._weights import check_weights, identify_weights, short_name
 
 _STATISTICS = ("avg", "max", "std", "gram")
@@ -25,9 +25,7 @@ def default_size(backbone):
     if isinstance(backbone, Encoder):
         return backbone.size
     _check_kind(backbone)
-    from skart.networks import _backbones
-
-    return _backbones.default_size(backbone)
+    return _style_layers.default_size(backbone)
 
 
 def _check_kind(backbone):
@@ -42,7 +40,11 @@ def find_layers(backbone, layer):
     """Return the `layer` parameter as a list, with names in place of "style"."""
     if not isinstance(layer, str) or layer != "style":
         return as_list(layer)
-    return [None] if isinstance(backbone, Encoder) else style_layers(backbone)
+    return (
+        [None]
+        if isinstance(backbone, Encoder)
+        else _style_layers.style_layers(backbone)
+    )
 
 
 def check_outputs(layer, pooling):

@@ -65,6 +65,10 @@ def can_convert(extractor, shape, folder):
     """Return whether OpenVINO can run a network; if not, print why, or raise it."""
     try:
         load_openvino(extractor, shape, folder)
+    except ModuleNotFoundError:  # no TensorFlow: what it has stored can still be read
+        if extractor.engine == "openvino":
+            raise
+        return False
     except ConversionError as error:
         if extractor.engine == "openvino":
             raise
@@ -119,6 +123,8 @@ def _is_installed():
 def _sees_gpu():
     """Return whether TensorFlow has a GPU; import it only if there may be one."""
     if sys.platform == "linux" and not any(map(glob.glob, _GPU_DEVICES)):
+        return False
+    if importlib.util.find_spec("tensorflow") is None:
         return False
     import tensorflow as tf
 

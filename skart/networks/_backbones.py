@@ -18,27 +18,6 @@ from skart.networks._pooling import POOLINGS, count_gram
 from skart.networks._style_layers import unknown_backbone
 from skart.networks._weights import find_preset
 
-# Default height and width of images, where they aren't 224.
-_SIZES = {
-    "EfficientNetB1": 240,
-    "EfficientNetB2": 260,
-    "EfficientNetB3": 300,
-    "EfficientNetB4": 380,
-    "EfficientNetB5": 456,
-    "EfficientNetB6": 528,
-    "EfficientNetB7": 600,
-    "EfficientNetV2B1": 240,
-    "EfficientNetV2B2": 260,
-    "EfficientNetV2B3": 300,
-    "EfficientNetV2S": 384,
-    "EfficientNetV2M": 480,
-    "EfficientNetV2L": 480,
-    "InceptionResNetV2": 299,
-    "InceptionV3": 299,
-    "NASNetLarge": 331,
-    "Xception": 299,
-}
-
 # Threads that need the same network share one.
 _loading = threading.Lock()
 
@@ -161,12 +140,9 @@ def preprocess_input(name):
     return _application(name).preprocess_input
 
 
-def default_size(name):
-    """Return the height and width of the images that a network was trained on."""
-    if find_preset(name) is not None:
-        return hub.default_size(name)
+def check_name(name):
+    """Raise ValueError unless Keras, or skart, has a network of this name."""
     _application(name)
-    return _SIZES.get(name, 224)
 
 
 def count_features(name, outputs=((None, "avg"),)):

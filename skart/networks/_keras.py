@@ -9,9 +9,19 @@ import logging
 import os
 import threading
 
-import keras
 import numpy as np
-from tensorflow.python.eager import context
+
+try:
+    import keras
+    from tensorflow.python.eager import context
+except ModuleNotFoundError as error:
+    if error.name not in ("keras", "tensorflow"):
+        raise
+    raise ModuleNotFoundError(
+        "this needs TensorFlow, which is not installed. Run: pip install "
+        "'tensorflow>=2.19' 'scikeras>=0.13'",
+        name=error.name,
+    ) from None
 
 _home = os.getpid()
 

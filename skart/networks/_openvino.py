@@ -54,7 +54,7 @@ def load_converted(identity, *, dtype, folder, build):
     network is not kept in `folder` (None keeps nothing) under `identity`, a list of
     plain values.
     """
-    versions = [EXTRACTOR_VERSION, *map(installed_version, ("keras", "openvino"))]
+    versions = [EXTRACTOR_VERSION, installed_version("openvino")]
     text = json.dumps([*identity, *versions])
     digest = hashlib.sha256(text.encode()).hexdigest()
     key = digest, dtype, folder
@@ -66,6 +66,8 @@ def load_converted(identity, *, dtype, folder, build):
             try:
                 model = _read_or_convert(digest, folder, build)
                 _loaded[key] = ConvertedNetwork(model, dtype)
+            except ModuleNotFoundError:  # it can't be built here
+                raise
             except (ConversionError, ImportError) as error:
                 _loaded[key] = str(error)
         _loaded[key] = _loaded.pop(key)  # the most recent one is last
@@ -168,15 +170,22 @@ def _read_or_convert(digest, folder, build):
     if file and file.is_file():
         try:
             with zipfile.ZipFile(file) as archive:
-                model = read_network(archive)
-            os.utime(file)
-            return model
+                if _is_current(archive):
+                    model = read_network(archive)
+                    os.utime(file)
+                    return model
         except (zipfile.BadZipFile, KeyError, OSError, RuntimeError):
             pass  # damaged, or deleted meanwhile: it is made anew
     model = _convert_and_compare(*build())
     if file and os.access(folder, os.W_OK):
         _keep(model, file)
     return model
+
+
+def _is_current(archive):
+    """Return whether the installed Keras, if any, is that which built a network."""
+    keras = installed_version("keras")
+    return keras is None or archive.comment == keras.encode()
 
 
 def _convert_and_compare(compute, shape, weights):
@@ -223,6 +232,7 @@ def _keep(model, file):
     with contextlib.suppress(OSError, RuntimeError):  # the disk may be full
         with atomic_write(file) as part, zipfile.ZipFile(part, "w") as archive:
             write_network(model, archive)
+            archive.comment = (installed_version("keras") or "").encode()
         delete_oldest(file.parent, "network")
 
 

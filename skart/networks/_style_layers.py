@@ -1,4 +1,4 @@
-"""The layers of each backbone that are recommended for style."""
+"""What is known of each backbone without building it: layers for style, and sizes."""
 
 from skart._utils._validation import suggest
 from skart.networks._weights import find_preset
@@ -52,6 +52,29 @@ _BY_ANALOGY = {
     "Xception": "add_1 add_10 add_11",
 }
 
+# Default height and width of images, where they aren't 224.
+_SIZES = {
+    "EfficientNetB1": 240,
+    "EfficientNetB2": 260,
+    "EfficientNetB3": 300,
+    "EfficientNetB4": 380,
+    "EfficientNetB5": 456,
+    "EfficientNetB6": 528,
+    "EfficientNetB7": 600,
+    "EfficientNetV2B1": 240,
+    "EfficientNetV2B2": 260,
+    "EfficientNetV2B3": 300,
+    "EfficientNetV2S": 384,
+    "EfficientNetV2M": 480,
+    "EfficientNetV2L": 480,
+    "InceptionResNetV2": 299,
+    "InceptionV3": 299,
+    "NASNetLarge": 331,
+    "Xception": 299,
+}
+
+_NO_LAYERS = ("NASNetLarge", "NASNetMobile")
+
 
 def style_layers(backbone):
     """Return the layers of a backbone that are recommended for style.
@@ -97,9 +120,23 @@ def style_layers(backbone):
     layers = _MEASURED | _BY_ANALOGY
     if backbone in layers:
         return layers[backbone].split()
-    if backbone in ("NASNetLarge", "NASNetMobile"):
+    if backbone in _NO_LAYERS:
         return [None]
-    raise unknown_backbone(backbone, [*layers, "NASNetLarge", "NASNetMobile"])
+    raise unknown_backbone(backbone, [*layers, *_NO_LAYERS])
+
+
+def default_size(backbone):
+    """Return the height and width of the images that a network was trained on."""
+    if find_preset(backbone) is not None:
+        from skart.networks import _keras_hub
+
+        return _keras_hub.default_size(backbone)
+    if backbone not in {*_MEASURED, *_BY_ANALOGY, *_NO_LAYERS}:
+        # Imported here, since it imports Keras.
+        from skart.networks._backbones import check_name
+
+        check_name(backbone)
+    return _SIZES.get(backbone, 224)
 
 
 def unknown_backbone(name, known):

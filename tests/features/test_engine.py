@@ -1,5 +1,6 @@
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -109,6 +110,21 @@ def test_damaged_network_is_converted_again(toy_backbone, images, tmp_path):
     np.testing.assert_array_equal(found, expected)
     with zipfile.ZipFile(damaged) as archive:
         assert archive.testzip() is None
+
+
+def test_network_of_another_keras_is_converted_again(toy_backbone, images, tmp_path):
+    first, second = FeatureStore(tmp_path / "first"), FeatureStore(tmp_path / "second")
+    extractor(toy_backbone, cache=first).transform(images)
+    (kept,) = first.root.glob("network-*.openvino")
+    second.root.mkdir()
+    other = second.root / kept.name
+    shutil.copy(kept, other)
+    with zipfile.ZipFile(other, "a") as archive:
+        assert archive.comment == keras.__version__.encode()
+        archive.comment = b"3.0.0"
+    extractor(toy_backbone, cache=second).transform(images)
+    with zipfile.ZipFile(other) as archive:
+        assert archive.comment == keras.__version__.encode()
 
 
 def test_float16_is_computed_by_keras(toy_backbone, images, tmp_path):

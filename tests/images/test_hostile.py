@@ -291,7 +291,7 @@ def test_pipes_devices_and_folders_are_unreadable(tmp_path):
         Path("/dev/null"): "not a regular file",
         Path("/dev/zero"): "not a regular file",
         tmp_path / "gone.jpg": "no such file",
-        "nul\0.jpg": "embedded null byte",
+        "nul\0.jpg": "embedded null",
         "\ud800.jpg": "surrogates not allowed",
         "x" * 5000: "file name too long",
     }
