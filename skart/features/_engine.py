@@ -3,6 +3,7 @@
 import glob
 import importlib.util
 import sys
+import warnings
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -38,6 +39,19 @@ def prefers_openvino(extractor):
     if extractor.engine == "auto":
         return extractor.dtype != "float16" and _is_installed() and not _sees_gpu()
     return extractor.engine == "openvino"
+
+
+def can_run(section, extractor):
+    """Return whether the engine of stored features is installed; if not, warn."""
+    if "engine" not in section.identity or _is_installed():
+        return True
+    warnings.warn(
+        f"{section.store.upstream} has features of {short_name(extractor.backbone)} "
+        "that OpenVINO computed, which is not installed here: they are computed anew "
+        "by Keras. To use them, run: pip install 'skart[openvino]'",
+        stacklevel=5,
+    )
+    return False
 
 
 def load_openvino(extractor, shape, folder=None):
