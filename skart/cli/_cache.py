@@ -144,7 +144,9 @@ def push(
 
         skart cache push /mnt/share/features --section 3f9a
     """
-    done = _open(cache).push(_check_url(url), section=section)
+    from skart.store import FeatureStore
+
+    done = FeatureStore(cache).push(_check_url(url), section=section)
     if format == "json":
         return as_json(done)
     return (

@@ -257,14 +257,13 @@ class RemoteSection:
         known = _digests_of_shards(self.upstream.url, self.folder)
         new = [name for name in found if name not in known and name not in self._bad]
         with ThreadPoolExecutor(8) as pool:
-            for name, digests in zip(
-                new, pool.map(self.read_digests, new), strict=True
-            ):
-                if isinstance(digests, DamagedShardError):
-                    self._bad.add(name)
-                    self._pass_over(name, digests)
-                else:
-                    known[name] = digests
+            parts = list(pool.map(self._read_digests, new))
+        for name, digests in zip(new, parts, strict=True):
+            if isinstance(digests, DamagedShardError):
+                self._bad.add(name)
+                self._pass_over(name, digests)
+            else:
+                known[name] = digests
         self._join({name: known[name] for name in found if name in known})
 
     def fetch(self, wanted, *, whole=False):
@@ -388,7 +387,7 @@ class RemoteSection:
             reason = str(error) or type(error).__name__
             raise DamagedShardError(reason.splitlines()[0]) from error
 
-    def read_digests(self, name):
+    def _read_digests(self, name):
         """Return the digests in a shard; DamagedShardError, not raised, if damaged."""
         try:
             with self._open(name) as shard:
