@@ -182,9 +182,7 @@ def pull(
 
 def _check_url(url):
     if url is None:
-        raise ValueError(
-            "URL is missing: pass a folder or a URL, or set SKART_UPSTREAM"
-        )
+        raise ValueError("pass URL, a folder or a URL, or set SKART_UPSTREAM")
     return url
 
 

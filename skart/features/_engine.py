@@ -41,15 +41,31 @@ def prefers_openvino(extractor):
     return extractor.engine == "openvino"
 
 
-def can_run(section, extractor):
+def list_engines(extractor, upstream):
+    """Return parts of identities: of the engine, then of one that is as good.
+
+    Where an upstream has features by the other engine only, these are used.
+    """
+    engines = [{"engine": "openvino"}, {}]  # Keras is not named
+    if not prefers_openvino(extractor):
+        engines.reverse()
+    both = (
+        upstream is not None
+        and extractor.engine == "auto"
+        and not isinstance(extractor.backbone, Encoder)
+    )
+    return engines if both else engines[:1]
+
+
+def can_run(section):
     """Return whether the engine of stored features is installed; if not, warn."""
     if "engine" not in section.identity or _is_installed():
         return True
     warnings.warn(
-        f"{section.store.upstream} has features of {short_name(extractor.backbone)} "
-        "that OpenVINO computed, which is not installed here: they are computed anew "
-        "by Keras. To use them, run: pip install 'skart[openvino]'",
-        stacklevel=5,
+        f"{section.store.upstream} has features that OpenVINO computed, which is not "
+        "installed here: Keras computes them anew. To use them, run: pip install "
+        "'skart[openvino]'",
+        stacklevel=4,
     )
     return False
 

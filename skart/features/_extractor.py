@@ -25,6 +25,7 @@ from skart.features._encoder import Encoder
 from skart.features._engine import (
     can_convert,
     can_run,
+    list_engines,
     load_openvino,
     prefers_openvino,
     round_features,
@@ -355,21 +356,15 @@ class FeatureExtractor(StoredFeatures):
 
     def _open_sections(self, X, store):
         """Return a section for each window, and of these for each of `_outputs`."""
-        engines = [{}]  # Keras
-        if not isinstance(self.backbone, Encoder):
-            engines.insert(0 if prefers_openvino(self) else 1, {"engine": "openvino"})
-        sections = self._list_sections(X, store, **engines[0])
-        # Features that are stored don't need the network.
-        if len(engines) == 1 or all(section.shape for section in sections):
-            return sections
-        if self.engine == "auto" and store.upstream is not None:
-            # Another machine has computed them by the other engine.
-            others = self._list_sections(X, store, **engines[1])
-            if all(section.shape for section in others) and can_run(others[0], self):
-                return others
+        engines = list_engines(self, store.upstream)
+        choice = [self._list_sections(X, store, **engine) for engine in engines]
+        for sections in choice:
+            # Features that are stored don't need the network.
+            if all(section.shape for section in sections) and can_run(sections[0]):
+                return sections
         if engines[0] and not self._can_convert(X):
             return self._list_sections(X, store)
-        return sections
+        return choice[0]
 
     def _list_sections(self, X, store, **engine):
         identity = engine | {

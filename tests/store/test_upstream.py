@@ -147,6 +147,7 @@ def test_push_adds_what_is_new(store, shared, tmp_path):
     assert described == {"identity": IDENTITY, "shape": [500], "dtype": "float32"}
 
 
+@pytest.mark.slow
 def test_large_sections_are_cut_into_shards(tmp_path):
     store = FeatureStore(tmp_path / "first")
     section = store.section(IDENTITY)
@@ -486,7 +487,9 @@ def test_nothing_is_computed_that_the_upstream_has(paintings, tmp_path, work):
     np.testing.assert_array_equal(shallow(cache=other).fit_transform(images), expected)
     shallow(cache=second(tmp_path, tmp_path / "shared", "third")).precompute(images)
     assert work() == before
-    more = ImageLoader(size=32).transform([*paintings, save_image(tmp_path / "7.jpg", seed=7)])
+    more = ImageLoader(size=32).transform(
+        [*paintings, save_image(tmp_path / "7.jpg", seed=7)]
+    )
     shallow(cache=other).fit_transform(more)
     assert work() == (before[0] + 1, before[1] + 1)
 
@@ -517,6 +520,34 @@ def test_engine_of_the_upstream_is_used(paintings, tmp_path, work, engines):
     # An engine that is named computes.
     shallow(cache=other, engine=engines[1]).fit_transform(images)
     assert work() == (before[0] + 6, before[1] + 6)
+
+
+def test_features_by_openvino_where_it_is_not_installed(paintings, tmp_path, work):
+    pytest.importorskip("openvino")
+    images = ImageLoader(size=32).transform(paintings)
+    first = FeatureStore(tmp_path / "first")
+    shallow(cache=first, engine="openvino").fit_transform(images)
+    first.push(tmp_path / "shared", verbose=False)
+    code = """
+import sys, warnings
+from importlib import util
+find = util.find_spec
+util.find_spec = lambda name, *args: None if name == "openvino" else find(name, *args)
+sys.path.insert(0, sys.argv[1])
+from helpers import shallow
+from skart import FeatureStore, ImageLoader
+images = ImageLoader(size=32).transform(sys.argv[4:])
+store = FeatureStore(sys.argv[2], upstream=sys.argv[3])
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    shallow(cache=store).fit_transform(images)
+assert any("that OpenVINO computed" in str(x.message) for x in caught)
+(section,) = store.info()["sections"]
+assert "engine" not in section["identity"] and section["arrays"] == 6
+"""
+    tests = Path(__file__).parents[1]
+    places = tmp_path / "second", tmp_path / "shared"
+    finish(start(code, tests, *places, *paintings))
 
 
 def test_encoder_with_an_upstream(paintings, tmp_path):
