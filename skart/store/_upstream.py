@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import typing
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +27,7 @@ _SHARD_BYTES = 2**26
 GROUP_BYTES = 2**24  # of a row group, the least that is read
 _COLUMNS = ["digest", "checksum", "array"]
 
-# File systems of fsspec on which a file that is being written can be seen.
+# URLs on which a file that is being written can be seen.
 _WITH_PARTS = {"arrow_hdfs", "hdfs", "sftp", "smb", "ssh", "webhdfs"}
 
 _INSTEAD = (
@@ -76,12 +77,7 @@ class Upstream:
         """Write a file that is whole as soon as it can be seen, where possible."""
         with self._asking() as (files, root):
             path = f"{root}/{path}"
-            protocols = (
-                {files.protocol}
-                if isinstance(files.protocol, str)
-                else {*files.protocol}
-            )
-            if not protocols & _WITH_PARTS:
+            if self.url.partition(":")[0] not in _WITH_PARTS:
                 files.pipe_file(path, content)
                 return
             part = f"{path}.{os.urandom(8).hex()}.part"
@@ -141,8 +137,6 @@ class Upstream:
 
 class _Folder:
     """A plain folder with the methods of fsspec's file systems."""
-
-    protocol = "plain"
 
     def invalidate_cache(self, path):
         """Do nothing: there is no cache."""
@@ -216,7 +210,12 @@ class RemoteSection:
         self._form = None
         self._absent = as_digests([])  # of what the last listing was for in vain
         self._bad = set()  # names of shards that can't be read
-        self._join({})
+        self._index = _Index.of({})
+
+    @property
+    def digests(self):
+        """Digests that are there, as listed last: a sorted array."""
+        return self._index.digests
 
     def form(self):
         """Return shape and dtype of the arrays; None if there are none."""
@@ -264,7 +263,7 @@ class RemoteSection:
                 self._pass_over(name, digests)
             else:
                 known[name] = digests
-        self._join({name: known[name] for name in found if name in known})
+        self._index = _Index.of({name: known[name] for name in found if name in known})
 
     def fetch(self, wanted, *, whole=False):
         """Yield digests and arrays that are there, a row group at a time.
@@ -275,28 +274,31 @@ class RemoteSection:
         wanted = np.unique(as_digests(wanted))
         if not (contains(self.digests, wanted) | contains(self._absent, wanted)).all():
             self.refresh()
-        while (here := contains(self.digests, wanted)).any():
+        index = self._index  # another thread may replace it
+        while len(wanted):
+            here = contains(index.digests, wanted)
             self._absent = np.union1d(self._absent, wanted[~here])
-            rows = self._order[np.searchsorted(self.digests, wanted[here])]
+            rows = index.rows[np.searchsorted(index.digests, wanted[here])]
             lost = [np.empty(0, int)]
-            for number in np.unique(np.searchsorted(self._starts, rows, "right") - 1):
-                start, end = self._starts[number : number + 2]
+            for number in np.unique(np.searchsorted(index.starts, rows, "right") - 1):
+                start, end = index.starts[number : number + 2]
                 inside = np.sort(rows[(start <= rows) & (rows < end)] - start)
-                name, reason = self._names[number], "checksums are wrong"
+                name, reason = index.names[number], "checksums are wrong"
                 try:
-                    for part in self.read(name, inside, whole=whole):
-                        inside = np.setdiff1d(inside, part[0][part[1]])
-                        yield part[2:]
+                    for numbers, sound, *part in self.read(name, inside, whole=whole):
+                        inside = np.setdiff1d(inside, numbers[sound])
+                        yield part
                 except DamagedShardError as error:
                     reason = error
                 if len(inside):
                     self._pass_over(name, f"{len(inside)} rows, {reason}")
                     lost.append(start + inside)
             # Another shard may have the same arrays.
-            keep = ~np.isin(self._order, np.concatenate(lost))
-            wanted = np.unique(self.digests[~keep])
-            self._order, self.digests = self._order[keep], self.digests[keep]
-        self._absent = np.union1d(self._absent, wanted)
+            bad = np.isin(index.rows, np.concatenate(lost))
+            wanted = np.unique(index.digests[bad])
+            if len(wanted):
+                found = index.digests[~bad], index.rows[~bad]
+                self._index = index = _Index(index.names, index.starts, *found)
 
     def read(self, name, rows=None, *, whole=False):
         """Yield rows of a shard, which of them are sound, their digests and arrays."""
@@ -311,9 +313,8 @@ class RemoteSection:
                     table = shard.read_row_group(group, _COLUMNS).take(inside - start)
                     columns = [column.to_pylist() for column in table]
                     sound = [
-                        len(value) == n_bytes
-                        and self.checksum(digest, value) == checksum
-                        for digest, checksum, value in zip(*columns, strict=True)
+                        len(value) == n_bytes and self.checksum(digest, value) == number
+                        for digest, number, value in zip(*columns, strict=True)
                     ]
                     digests, _, values = (
                         list(itertools.compress(column, sound)) for column in columns
@@ -403,13 +404,22 @@ class RemoteSection:
             stacklevel=5,
         )
 
-    def _join(self, shards):
-        """Index the digests of shards for a binary search."""
-        self._names = list(shards)
+
+class _Index(typing.NamedTuple):
+    """Digests of several shards, for a binary search."""
+
+    names: list  # of the shards
+    starts: np.ndarray  # number of the first row of each, and of all rows
+    digests: np.ndarray  # sorted
+    rows: np.ndarray  # number of the row of each digest
+
+    @classmethod
+    def of(cls, shards):
+        """Return the index of a dict of digests by shard."""
         digests = np.concatenate([as_digests([]), *shards.values()])
-        self._starts = np.cumsum([0, *map(len, shards.values())])
-        self._order = np.argsort(digests, kind="stable")
-        self.digests = digests[self._order]
+        starts = np.cumsum([0, *map(len, shards.values())])
+        rows = np.argsort(digests, kind="stable")
+        return cls(list(shards), starts, digests[rows], rows)
 
 
 @functools.lru_cache(maxsize=64)

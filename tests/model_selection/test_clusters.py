@@ -102,22 +102,22 @@ def _record_decodes(file):
     ImageFile.ImageFile.load_prepare = recording
 
 
-@pytest.fixture
-def shared(paintings, tmp_path, monkeypatch):
-    """An upstream with the features of the paintings, and a machine without any."""
-    monkeypatch.setenv("HOME", str(tmp_path / "first"))
-    monkeypatch.delenv("SKART_UPSTREAM", raising=False)
-    pipe = pipeline()
-    pipe["features"].precompute(pipe["load"].transform(paintings.paths))
-    make_search(2).fit(paintings.paths, paintings.labels, groups=paintings.artists)
-    FeatureStore("~/.cache/skart").push(tmp_path / "shared", verbose=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "client"))
-    monkeypatch.setenv("SKART_UPSTREAM", str(tmp_path / "shared"))
-    return tmp_path / "shared"
+@pytest.fixture(scope="module")
+def shared(paintings, tmp_path_factory):
+    """An upstream with the features of the paintings."""
+    folder = tmp_path_factory.mktemp("first")
+    store = FeatureStore(folder / "store", upstream=False)
+    for layer in (None, ["block2", "block5"]):
+        pipe = pipeline().set_params(features__cache=store, features__layer=layer)
+        pipe["features"].precompute(pipe["load"].transform(paintings.paths))
+    store.push(folder / "shared", verbose=False)
+    return folder / "shared"
 
 
 @pytest.fixture
-def cluster(shared, tmp_path):
+def cluster(shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "client"))  # which has no features
+    monkeypatch.setenv("SKART_UPSTREAM", str(shared))
     cluster = Cluster(tmp_path / "cluster", shared)
     yield cluster
     cluster.close()
@@ -152,8 +152,8 @@ def search_of_scikit_learn(n_iter, cv=None):
     )
 
 
-def make_search(n_iter):
-    return make_head_search(
+def search_of_skart(n_iter):
+    search = make_head_search(
         "layers",
         **BACKBONE,
         layers=["block2", "block5"],
@@ -164,9 +164,10 @@ def make_search(n_iter):
         epochs=2,
         verbose=False,
     )
+    return search.set_params(estimator__head__random_state=0)
 
 
-@pytest.mark.parametrize("make", [search_of_scikit_learn, make_search])
+@pytest.mark.parametrize("make", [search_of_scikit_learn, search_of_skart])
 def test_search(paintings, cluster, make, work):
     X, y, artists = paintings.paths, paintings.labels, paintings.artists
     before = work()
