@@ -187,39 +187,48 @@ def test_search(paintings, cluster, make, work):
     assert work() == before
 
 
-def test_evaluate(paintings, cluster):
-    X, y, artists = paintings.paths, paintings.labels, paintings.artists
-    expected = evaluate(pipeline(), X, y, groups=artists, cv=2)
-    with joblib.parallel_config(backend="dask"):
-        evaluation = evaluate(pipeline(), X, y, groups=artists, cv=2)
-    np.testing.assert_array_equal(evaluation.y_pred, expected.y_pred)
-    assert cluster.stores() and cluster.record.read_text() == ""
-
-
-def test_killed_worker(paintings, cluster):
-    """Its fits are done again by the other."""
-    X, y = paintings.paths, paintings.labels
-    splits = list(StratifiedGroupKFold(2).split(X, y, paintings.artists))
-    expected = search_of_scikit_learn(9, splits).fit(X, y)
+@pytest.fixture
+def killed(cluster):
+    """Kill a worker, as soon as both have begun; a list of what they were working at."""
     killed = []
 
-    def kill():  # as soon as it has begun
+    def kill():
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline and len(cluster.stores()) < 2:
             time.sleep(0.05)
-        killed.append(len(cluster.client.processing()))
+        killed.extend(cluster.client.processing().values())
         cluster.workers[0].kill()
 
     thread = threading.Thread(target=kill)
     thread.start()
+    yield killed
+    thread.join(LIMIT)
+    assert all(killed) and len(killed) == 2
+    assert cluster.workers[0].wait(LIMIT) < 0
+    assert len(cluster.client.scheduler_info()["workers"]) == 1
+    assert cluster.record.read_text() == ""
+
+
+def test_search_with_a_killed_worker(paintings, killed):
+    """Its fits are done again by the other."""
+    X, y = paintings.paths, paintings.labels
+    splits = list(StratifiedGroupKFold(2).split(X, y, paintings.artists))
     everything = [X, y, *itertools.chain(*splits)]
     with joblib.parallel_config(backend="dask", scatter=everything):
         search = search_of_scikit_learn(9, splits).fit(X, y)
-    thread.join(LIMIT)
-    assert killed == [2] and cluster.workers[0].wait(LIMIT) < 0
-    assert len(cluster.client.scheduler_info()["workers"]) == 1
+    assert killed
+    expected = search_of_scikit_learn(9, splits).fit(X, y)
     for name in ("split0_test_score", "split1_test_score"):
         np.testing.assert_array_equal(
             search.cv_results_[name], expected.cv_results_[name]
         )
-    assert cluster.record.read_text() == ""
+
+
+def test_evaluate_with_a_killed_worker(paintings, killed):
+    X, y, artists = paintings.paths, paintings.labels, paintings.artists
+    with joblib.parallel_config(backend="dask"):
+        evaluation = evaluate(pipeline(), X, y, groups=artists)
+    assert killed
+    expected = evaluate(pipeline(), X, y, groups=artists)
+    np.testing.assert_array_equal(evaluation.y_pred, expected.y_pred)
+    assert evaluation.leakage_gap.equals(expected.leakage_gap)
