@@ -1,5 +1,6 @@
 """Arrays in a store that were computed in the same way."""
 
+import itertools
 import json
 import warnings
 
@@ -194,10 +195,7 @@ class StoreSection:
 
     def _fetch(self, digests, mask):
         """Copy arrays from the upstream to the store; return the number of them."""
-        wanted = [
-            key for key, is_wanted in zip(digests, mask, strict=True) if is_wanted
-        ]
-        wanted = [key for key in wanted if key]
+        wanted = [key for key in itertools.compress(digests, mask) if key]
         if self._remote is None or not wanted:
             return 0
         n_rows = 0

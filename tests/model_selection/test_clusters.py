@@ -102,6 +102,19 @@ def _record_decodes(file):
     ImageFile.ImageFile.load_prepare = recording
 
 
+def _record_traces(folder):
+    """Write a byte to a file of the process for each graph of a step of training."""
+    import tensorflow as tf
+
+    class Tape(tf.GradientTape):
+        def __init__(self):
+            super().__init__()
+            with open(f"{folder}/traces-{os.getpid()}", "a") as opened:
+                opened.write(".")
+
+    tf.GradientTape = Tape
+
+
 @pytest.fixture(scope="module")
 def shared(paintings, tmp_path_factory):
     """An upstream with the features of the paintings."""
@@ -168,12 +181,13 @@ def search_of_skart(n_iter):
 
 
 @pytest.mark.parametrize("make", [search_of_scikit_learn, search_of_skart])
-def test_search(paintings, cluster, make, work):
+def test_search(paintings, cluster, tmp_path, make, work):
     X, y, artists = paintings.paths, paintings.labels, paintings.artists
     before = work()
-    expected = make(4).fit(X, y, groups=artists)
+    expected = make(6).fit(X, y, groups=artists)
+    cluster.client.run(_record_traces, tmp_path)
     with joblib.parallel_config(backend="dask"):
-        search = make(4).fit(X, y, groups=artists)
+        search = make(6).fit(X, y, groups=artists)
     found, wanted = search.cv_results_, expected.cv_results_
     assert list(map(str, found["params"])) == list(map(str, wanted["params"]))
     for name in ("split0_test_score", "split1_test_score"):
@@ -185,11 +199,15 @@ def test_search(paintings, cluster, make, work):
     assert len(cluster.stores()) == 2
     assert cluster.record.read_text() == ""
     assert work() == before
+    traces = [path.stat().st_size for path in tmp_path.glob("traces-*")]
+    assert len(traces) == 2
+    if make is search_of_scikit_learn:  # a graph for each of three widths
+        assert max(traces) <= 2 * len(SPACE["head__units"]) < 6 * 2
 
 
 @pytest.fixture
 def killed(cluster):
-    """Kill a worker, as soon as both have begun; a list of what they were working at."""
+    """Kill a worker as soon as both have begun; a list of what they were doing."""
     killed = []
 
     def kill():
