@@ -62,6 +62,8 @@ _IN_OPTIONS = {
     r"pass data with": "pass --data with",
     r"weights=None|None for random weights": "--weights random",
     r"a file of your own as weights": "--weights with a file of your own",
+    r" or pass upstream=False": "",
+    r"^section=": "--section ",
     r"another folder as cache": "another folder as --cache",
 }
 

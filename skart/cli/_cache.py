@@ -1,19 +1,32 @@
-"""``skart cache``: show, verify and clear the feature store."""
+"""``skart cache``: show, verify, share and clear the feature store."""
 
 import functools
 
 import typer
 
 from skart.cli import _options as options
-from skart.cli._app import app, as_json, command, option
+from skart.cli._app import app, argument, as_json, command, option
 
 group = typer.Typer(
     no_args_is_help=True,
-    help="Show, verify or delete the features stored on disk. "
+    help="Show, verify, share or delete the features stored on disk. "
     "Example: `skart cache info`",
 )
 app.add_typer(group, name="cache")
 command = functools.partial(command, group=group)
+
+
+Url = argument(
+    str | None,
+    "Folder that machines share, or URL (s3://bucket/folder, sftp://..., ...).",
+    envvar="SKART_UPSTREAM",
+    metavar="URL",
+)
+Section = option(
+    str,
+    "Only features whose key, which `skart cache info` shows, begins like this.",
+    metavar="KEY",
+)
 
 
 @command
@@ -44,17 +57,20 @@ def info(cache: options.Cache = options.CACHE, format: options.Format = "table")
         )
     lines = [answer["path"], f"{_size(answer['bytes'])} on disk, {content}"]
     lines += [
-        f"  {section['arrays']:>8,} {_size(section['bytes']):>10}  "
-        f"{_describe(section['identity'])}"
+        f"  {section['key'][:8]} {section['arrays']:>8,} "
+        f"{_size(section['bytes']):>10}  {_describe(section['identity'])}"
         for section in sections
     ]
     if kept:
-        lines.append(f"  {len(kept):>8,} {_size(kept_bytes):>10}  files of OpenVINO")
+        lines.append(f"  {len(kept):>17,} {_size(kept_bytes):>10}  files of OpenVINO")
     return "\n".join(lines), status
 
 
 @command
 def verify(
+    url: argument(
+        str | None, "Verify these shared files instead.", metavar="URL"
+    ) = None,
     cache: options.Cache = options.CACHE,
     repair: option(
         bool, "Remove damaged arrays; they are computed again when needed.", "--repair"
@@ -63,14 +79,19 @@ def verify(
 ):
     """Compare all stored arrays with their checksums.
 
-    The exit status is 1 if any array is damaged, repaired or not.
+    The exit status is 1 if any array is damaged, repaired or not. With URL, the files
+    that machines share are read in full, and --repair deletes those that are damaged.
 
     Examples
     --------
         skart cache verify
 
         skart cache verify --cache features/ --repair
+
+        skart cache verify s3://museum/features
     """
+    if url is not None:
+        return _verify_upstream(url, repair, format)
     answer = _open(cache).verify(repair=repair)
     status = int(bool(answer["damaged"] or answer["problems"]))
     if format == "json":
@@ -86,6 +107,83 @@ def verify(
     elif status:
         lines.append("damaged arrays are never used; --repair removes them")
     return "\n".join(lines), status
+
+
+def _verify_upstream(url, repair, format):
+    from skart.store import verify_upstream
+
+    answer = verify_upstream(url, repair=repair)
+    status = int(bool(answer["damaged"]))
+    if format == "json":
+        return as_json(answer), status
+    counts = f"{answer['shards']:,} sound files, {answer['arrays']:,} arrays"
+    lines = [f"{answer['url']}: {counts}"]
+    lines += [f"  damaged: {x['file']}: {x['problem']}" for x in answer["damaged"]]
+    if answer["repaired"]:
+        lines.append("damaged files were deleted; skart cache push writes them anew")
+    elif status:
+        lines.append("damaged files are never used; --repair deletes them")
+    return "\n".join(lines), status
+
+
+@command
+def push(
+    url: Url = None,
+    cache: options.Cache = options.CACHE,
+    section: Section = "",
+    format: options.Format = "table",
+):
+    """Write the features that a shared folder or URL lacks to it.
+
+    Any number of machines may do so at once. With SKART_UPSTREAM set to the URL, all
+    commands look there for features before they compute them.
+
+    Examples
+    --------
+        skart cache push s3://museum/features
+
+        skart cache push /mnt/share/features --section 3f9a
+    """
+    from skart.store import FeatureStore
+
+    done = FeatureStore(cache).push(_check_url(url), section=section)
+    if format == "json":
+        return as_json(done)
+    return (
+        f"{done['arrays']:,} arrays of {done['sections']} kinds of features written: "
+        f"{done['shards']} files, {_size(done['bytes'])}"
+    )
+
+
+@command
+def pull(
+    url: Url = None,
+    cache: options.Cache = options.CACHE,
+    section: Section = "",
+    format: options.Format = "table",
+):
+    """Copy the features that the store lacks from a shared folder or URL.
+
+    Every file is compared with its SHA-256; damaged ones are passed over.
+
+    Examples
+    --------
+        skart cache pull s3://museum/features
+
+        skart cache pull /mnt/share/features --section 3f9a
+    """
+    from skart.store import FeatureStore
+
+    done = FeatureStore(cache).pull(_check_url(url), section=section)
+    if format == "json":
+        return as_json(done)
+    return f"{done['arrays']:,} new arrays of {done['sections']} kinds of features"
+
+
+def _check_url(url):
+    if url is None:
+        raise ValueError("pass URL, a folder or a URL, or set SKART_UPSTREAM")
+    return url
 
 
 @command

@@ -268,10 +268,11 @@ def _cross_validate(
     folds = _number_folds(splits, tested)
     classes = np.unique(y)
     results = Parallel(n_jobs=n_jobs)(
+        # In tuples: Dask sends arrays to one worker, and they are lost with it.
         delayed(_fit_and_predict)(
-            clone(estimator), X, y, train, test, classes, scorer, params
+            clone(estimator), (X, y), split, (classes,), scorer, params
         )
-        for train, test in splits
+        for split in splits
     )
     predicted, probabilities, scores = zip(*results, strict=True)
     fold_scores = None
@@ -321,8 +322,9 @@ def _number_folds(splits, tested):
     return folds
 
 
-def _fit_and_predict(estimator, X, y, train, test, classes, scorer, params):
+def _fit_and_predict(estimator, data, split, classes, scorer, params):
     """Return the predictions of a fold, their probabilities or None, and scores."""
+    (X, y), (train, test), (classes,) = data, split, classes
     params = {
         name: _safe_indexing(value, train) if _is_aligned(value, len(y)) else value
         for name, value in params.items()

@@ -3,6 +3,7 @@
 import glob
 import importlib.util
 import sys
+import warnings
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -38,6 +39,35 @@ def prefers_openvino(extractor):
     if extractor.engine == "auto":
         return extractor.dtype != "float16" and _is_installed() and not _sees_gpu()
     return extractor.engine == "openvino"
+
+
+def list_engines(extractor, upstream):
+    """Return parts of identities: of the engine, then of one that is as good.
+
+    Where an upstream has features by the other engine only, these are used.
+    """
+    engines = [{"engine": "openvino"}, {}]  # Keras is not named
+    if not prefers_openvino(extractor):
+        engines.reverse()
+    both = (
+        upstream is not None
+        and extractor.engine == "auto"
+        and not isinstance(extractor.backbone, Encoder)
+    )
+    return engines if both else engines[:1]
+
+
+def can_run(section):
+    """Return whether the engine of stored features is installed; if not, warn."""
+    if "engine" not in section.identity or _is_installed():
+        return True
+    warnings.warn(
+        f"{section.store.upstream} has features that OpenVINO computed, which is not "
+        "installed here: Keras computes them anew. To use them, run: pip install "
+        "'skart[openvino]'",
+        stacklevel=4,
+    )
+    return False
 
 
 def load_openvino(extractor, shape, folder=None):

@@ -24,6 +24,8 @@ from skart.features._backbone import (
 from skart.features._encoder import Encoder
 from skart.features._engine import (
     can_convert,
+    can_run,
+    list_engines,
     load_openvino,
     prefers_openvino,
     round_features,
@@ -354,12 +356,15 @@ class FeatureExtractor(StoredFeatures):
 
     def _open_sections(self, X, store):
         """Return a section for each window, and of these for each of `_outputs`."""
-        if prefers_openvino(self):
+        engines = list_engines(self, store.upstream)
+        choice = [self._list_sections(X, store, **engine) for engine in engines]
+        for sections in choice:
             # Features that are stored don't need the network.
-            sections = self._list_sections(X, store, engine="openvino")
-            if all(section.shape for section in sections) or self._can_convert(X):
+            if all(section.shape for section in sections) and can_run(sections[0]):
                 return sections
-        return self._list_sections(X, store)
+        if engines[0] and not self._can_convert(X):
+            return self._list_sections(X, store)
+        return choice[0]
 
     def _list_sections(self, X, store, **engine):
         identity = engine | {

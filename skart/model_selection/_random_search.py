@@ -22,6 +22,25 @@ class DefaultFirstSearchCV(RandomizedSearchCV):
         evaluate_candidates([{}, *(drawn if self.n_iter > 1 else ())])
 
 
+class _Accuracy:
+    """Scorer that shows the progress of a search, in its own process."""
+
+    def __init__(self, progress):
+        self.progress = progress
+
+    def __call__(self, estimator, X, y):
+        # An interrupt in a fit is reported as a failed fit: end the search here.
+        check_interrupt()
+        accuracy = estimator.score(X, y)
+        if self.progress is not None:
+            self.progress.update()
+            self.progress.set_postfix(accuracy=f"{accuracy:.3f}")
+        return accuracy
+
+    def __getstate__(self):
+        return {"progress": None}
+
+
 def random_search(
     pipe, space, X, y, *, n_candidates, cv, seed=0, groups=None, **fit_params
 ):
@@ -34,21 +53,12 @@ def random_search(
     }
     n_fits = n_candidates * cv.get_n_splits(X, y, groups)
     with tqdm(total=n_fits, desc="search", unit="fit", mininterval=0.5) as progress:
-
-        def score(estimator, X, y):
-            # An interrupt in a fit is reported as a failed fit: end the search here.
-            check_interrupt()
-            accuracy = estimator.score(X, y)
-            progress.update()
-            progress.set_postfix(accuracy=f"{accuracy:.3f}")
-            return accuracy
-
         search = DefaultFirstSearchCV(
             clone(pipe).set_params(**quiet),
             space,
             n_iter=n_candidates,
             cv=cv,
-            scoring=score,
+            scoring=_Accuracy(progress),
             refit=False,
             # A candidate that diverges is the worst; the search goes on.
             error_score=np.nan,
@@ -63,6 +73,7 @@ def random_search(
                 if "fits failed" in str(error):
                     clone(pipe).fit(X, y, **fit_params)  # raises the cause
                 raise
+        progress.update(n_fits - progress.n)  # those of other processes
     failed = np.isnan(search.cv_results_["mean_test_score"])
     if failed.all():
         clone(pipe).fit(X, y, **fit_params)

@@ -27,7 +27,8 @@ def warn_if_network(root):
             f"the feature store {root} is on a network file system ({kind}), where "
             "several processes that write at once can damage it. Keep it on a local "
             f"disk: pass cache={str(local)!r}, for instance; to a command, --cache "
-            f"{local}, or set SKART_CACHE.",
+            f"{local}, or set SKART_CACHE. To share features between machines, set "
+            "SKART_UPSTREAM to a folder on the network and run skart cache push.",
             stacklevel=6,
         )
 

@@ -1,12 +1,13 @@
 """Arrays in a store that were computed in the same way."""
 
-import hashlib
+import itertools
 import json
 import warnings
 
 import numpy as np
 
-from skart.store._sqlite import retry
+from skart.store._sqlite import StoreError, retry
+from skart.store._upstream import section_key
 
 
 class StoreSection:
@@ -23,10 +24,9 @@ class StoreSection:
     def __init__(self, store, identity):
         self.store = store
         self.identity = identity
-        self.key = hashlib.sha256(
-            json.dumps(identity, sort_keys=True).encode()
-        ).digest()[:16]
+        self.key = section_key(identity)
         self._database = store._database
+        self._remote = store._remote_section(self.key)  # None without an upstream
         self._spare = None  # a temporary section for arrays of a read-only store
 
     @property
@@ -39,9 +39,10 @@ class StoreSection:
         """Dtype of the arrays; None until the first is stored."""
         return self._form()[1]
 
-    @retry
     def missing(self, digests):
-        """Return which arrays are not stored.
+        """Return which arrays are not stored, here or in the upstream.
+
+        Arrays that only the upstream has are copied to the store.
 
         Parameters
         ----------
@@ -52,7 +53,19 @@ class StoreSection:
         -------
         missing : ndarray of bool, shape (len(digests),)
             True where no array is stored.
+
+        Raises
+        ------
+        StoreError
+            If the store or its upstream can't be used.
         """
+        missing = self._missing(digests)
+        if self._fetch(digests, missing):
+            missing = self._missing(digests)
+        return missing
+
+    @retry
+    def _missing(self, digests):
         missing = np.ones(len(digests), bool)
         with self._database.transaction() as transaction:
             if transaction.get(b"S" + self.key):
@@ -61,12 +74,13 @@ class StoreSection:
                         b"A" + self.key + digest
                     )
         if self._spare is not None:
-            missing &= self._spare.missing(digests)
+            missing &= self._spare._missing(digests)
         return missing
 
-    @retry
     def read(self, digests):
         """Read arrays and compare each with its checksum.
+
+        Arrays that only the upstream has are copied to the store.
 
         Parameters
         ----------
@@ -79,7 +93,19 @@ class StoreSection:
             The arrays, zeros where none is found; None if the section is empty.
         found : ndarray of bool, shape (len(digests),)
             True where an array is found. Damaged arrays are deleted with a warning.
+
+        Raises
+        ------
+        StoreError
+            If the store or its upstream can't be used.
         """
+        arrays, found = self._read(digests)
+        if self._fetch(digests, ~found):
+            arrays, found = self._read(digests)
+        return arrays, found
+
+    @retry
+    def _read(self, digests):
         found = np.zeros(len(digests), bool)
         shape, dtype = self._form()
         if shape is None:
@@ -97,7 +123,7 @@ class StoreSection:
         if damaged:
             self._delete(damaged)
         if self._spare is not None and not found.all():
-            spare_arrays, spare_found = self._spare.read(digests)
+            spare_arrays, spare_found = self._spare._read(digests)
             arrays[spare_found] = spare_arrays[spare_found]
             found |= spare_found
         return arrays, found
@@ -167,12 +193,50 @@ class StoreSection:
                 transaction.delete(key)
         warnings.warn(f"{message} damaged and will be computed anew", stacklevel=4)
 
+    def _fetch(self, digests, mask):
+        """Copy arrays from the upstream to the store; return the number of them."""
+        wanted = [key for key in itertools.compress(digests, mask) if key]
+        if self._remote is None or not wanted:
+            return 0
+        n_rows = 0
+        for keys, arrays in self._remote.fetch(wanted):
+            self._check_upstream(self._remote)
+            self.write(keys, arrays)
+            n_rows += len(keys)
+        return n_rows
+
     @retry
+    def _digests(self):
+        """Return the digests of all arrays, sorted."""
+        prefix = b"A" + self.key
+        with self._database.transaction() as transaction:
+            return [key[len(prefix) :] for key in transaction.keys(prefix)]
+
+    def _check_upstream(self, remote):
+        """Raise StoreError if arrays of an upstream are of another shape or dtype."""
+        form = self._local_form()
+        if form is None or remote.form() is None or remote.form() == form:
+            return
+        (found_shape, found), (shape, dtype) = remote.form(), form
+        raise StoreError(
+            f"{remote.name}/section.json: arrays have shape {found_shape} and dtype "
+            f"{found}; in the feature store {self.store.root}, the same features have "
+            f"shape {shape} and dtype {dtype}. If the function of an Encoder has "
+            "changed, pass it another version; else delete the wrong ones."
+        )
+
     def _form(self):
         """Return shape and dtype of the arrays, or None and None."""
+        form = self._local_form()
+        if form is None and self._remote is not None:
+            form = self._remote.form()
+        return form or (None, None)
+
+    @retry
+    def _local_form(self):
         with self._database.transaction() as transaction:
             known = transaction.get(b"S" + self.key)
         if not known:
-            return (None, None) if self._spare is None else self._spare._form()
+            return None if self._spare is None else self._spare._local_form()
         section = json.loads(known)
         return tuple(section["shape"]), np.dtype(section["dtype"])

@@ -257,12 +257,12 @@ class Transaction:
 
     def put(self, key, value):
         """Write a value, which must not be empty, over an earlier one."""
-        row = key, _checksum(key, value) + value
+        row = key, checksum(key, value) + value
         self._execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", row)
 
     def add(self, key, value):
         """Write a value unless the key has one; return whether it was written."""
-        row = key, _checksum(key, value) + value
+        row = key, checksum(key, value) + value
         done = self._execute("INSERT OR IGNORE INTO entries VALUES (?, ?)", row)
         return done.rowcount == 1
 
@@ -278,6 +278,12 @@ class Transaction:
             bounds = kind, bytes([kind[0] + 1])
         for key, value in self._execute(query, bounds):
             yield key, _unseal(key, value)
+
+    def keys(self, prefix):
+        """Return the keys that begin with a prefix, sorted."""
+        query = "SELECT key FROM entries WHERE key >= ? AND key < ? ORDER BY key"
+        bounds = prefix, prefix + b"\xff" * 64
+        return [key for (key,) in self._execute(query, bounds)]
 
     def measure(self, kind, n_key):
         """Return {first `n_key` bytes of keys of a kind: (number, bytes of values)}."""
@@ -357,9 +363,9 @@ def _unseal(key, sealed):
     if not isinstance(key, bytes) or not isinstance(sealed, bytes):
         return b""
     value = sealed[_N_CHECKSUM:]
-    return value if _checksum(key, value) == sealed[:_N_CHECKSUM] else b""
+    return value if checksum(key, value) == sealed[:_N_CHECKSUM] else b""
 
 
-def _checksum(key, value):
-    # Of the key, too: a damaged page may hold the values of another.
+def checksum(key, value):
+    """Return the checksum of a value, and of its key: pages may be swapped."""
     return zlib.crc32(value, zlib.crc32(key)).to_bytes(_N_CHECKSUM, "little")

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from skart._utils._files import file_digest, file_stamp
 from skart.store._section import StoreSection
+from skart.store._sharing import pull, push
 from skart.store._sqlite import DamagedStoreError, Database, StoreError, retry
+from skart.store._upstream import RemoteSection, Upstream
 
 _STAMP = struct.Struct("<QqqQ")
 
@@ -35,6 +37,10 @@ class FeatureStore:
         Folder of the store, created when first needed; ``~`` is expanded.
     max_bytes : int, default=2**40
         Largest size of the store in bytes.
+    upstream : str, path or False, default=None
+        Folder, or URL for fsspec, that several machines share. Arrays that only the
+        upstream has are copied to the store when they are looked for. If None, the
+        environment variable ``SKART_UPSTREAM``, if it is set. If False, no upstream.
 
     See Also
     --------
@@ -53,12 +59,16 @@ class FeatureStore:
            [0., 0., 0.]], dtype=float32), array([ True, False]))
     """
 
-    def __init__(self, root, *, max_bytes=2**40):
+    def __init__(self, root, *, max_bytes=2**40, upstream=None):
         # Absolute, so that it stays the same folder if the working directory changes.
         self.root = Path(root).expanduser().absolute()
         self.max_bytes = int(max_bytes)
         if self.max_bytes < 2**16:
             raise ValueError(f"max_bytes must be at least {2**16}; got {max_bytes!r}")
+        if upstream is None:
+            upstream = os.environ.get("SKART_UPSTREAM") or False
+        self._upstream = Upstream(upstream) if upstream else None
+        self._remote_sections = {}
         self._database = Database(self.root, self.max_bytes)
 
     @classmethod
@@ -70,7 +80,7 @@ class FeatureStore:
         store : FeatureStore
             A store in the system's folder for temporary files.
         """
-        store = cls(tempfile.mkdtemp(prefix="skart-"))
+        store = cls(tempfile.mkdtemp(prefix="skart-"), upstream=False)
         store._database.is_temporary = True
         weakref.finalize(store, shutil.rmtree, store.root, ignore_errors=True)
         return store
@@ -79,6 +89,11 @@ class FeatureStore:
     def read_only(self):
         """Whether the folder exists but is not writable: a bool."""
         return self._database.read_only
+
+    @property
+    def upstream(self):
+        """Folder or URL of the upstream, a str; None if there is none."""
+        return self._upstream and self._upstream.url
 
     def exists(self):
         """Return whether the folder has the file of a store.
@@ -178,6 +193,94 @@ class FeatureStore:
         """
         return StoreSection(self, identity)
 
+    def _remote_section(self, key):
+        """Return the part of the upstream for a section, shared by its objects."""
+        if self._upstream is None:
+            return None
+        return self._remote_sections.setdefault(key, RemoteSection(self._upstream, key))
+
+    @retry
+    def _sections(self):
+        """Return all sections that are stored here."""
+        with self._database.transaction(create=False) as transaction:
+            known = [value for _, value in transaction.scan(b"S") if value]
+        return [self.section(json.loads(value)["identity"]) for value in known]
+
+    def push(self, url=None, *, section="", verbose=True):
+        """Write the arrays that an upstream lacks to it, as files that never change.
+
+        Nothing is locked: any number of machines may push and read at once.
+
+        Parameters
+        ----------
+        url : str or path, default=None
+            Folder or URL, made if needed. If None, the upstream of the store.
+        section : str, default=""
+            First characters of the keys of the sections, see :meth:`info`. By default,
+            all sections.
+        verbose : bool, default=True
+            If True, show a progress bar after a second.
+
+        Returns
+        -------
+        done : dict
+            Numbers of ``sections`` that were compared, and of ``arrays``, ``shards``
+            (files) and ``bytes`` that were written.
+
+        Raises
+        ------
+        StoreError
+            If the store or the upstream can't be used, or their arrays of a section
+            differ in shape or dtype.
+        ValueError
+            If there is no upstream, or no such section.
+        ImportError
+            If pyarrow, or what the URL needs, is not installed.
+        """
+        return push(self, self._find_upstream(url), section, verbose)
+
+    def pull(self, url=None, *, section="", verbose=True):
+        """Copy the arrays that the store lacks from an upstream.
+
+        Parameters
+        ----------
+        url : str or path, default=None
+            Folder or URL. If None, the upstream of the store.
+        section : str, default=""
+            First characters of the keys of the sections. By default, all sections.
+        verbose : bool, default=True
+            If True, show a progress bar after a second.
+
+        Returns
+        -------
+        done : dict
+            Numbers of ``sections`` that were compared, and of ``arrays`` that are new.
+
+        Raises
+        ------
+        StoreError
+            If the store or the upstream can't be used, or their arrays of a section
+            differ in shape or dtype.
+        ValueError
+            If there is no upstream, or no such section.
+        ImportError
+            If pyarrow, or what the URL needs, is not installed.
+
+        Warns
+        -----
+        UserWarning
+            If a file of the upstream is damaged, which is passed over.
+        """
+        return pull(self, self._find_upstream(url), section, verbose)
+
+    def _find_upstream(self, url):
+        if url is None and self._upstream is None:
+            raise ValueError(
+                "there is no upstream: pass url, a folder or a URL, or set "
+                "SKART_UPSTREAM"
+            )
+        return self._upstream if url is None else Upstream(url)
+
     @retry
     def info(self):
         """Count the arrays of the store; nothing is created, changed or repaired.
@@ -187,14 +290,14 @@ class FeatureStore:
         info : dict
             ``path``; ``bytes`` on disk; ``arrays`` stored; ``writes``, arrays ever
             written (more than ``arrays`` if some were computed more than once);
-            ``sections``, a dict each: ``identity``, and its ``arrays`` and ``bytes``;
+            ``sections``, a dict each: ``key``, ``identity``, ``arrays`` and ``bytes``;
             and ``problems``, a list of str: if the file is damaged, all counts are 0.
         """
         try:
             with self._database.transaction(create=False) as transaction:
                 sizes = transaction.measure(b"A", _N_SECTION_KEY)
                 sections = [
-                    (sizes.get(b"A" + key[1:], (0, 0)), json.loads(value))
+                    (key[1:], sizes.get(b"A" + key[1:], (0, 0)), json.loads(value))
                     for key, value in transaction.scan(b"S")
                     if value
                 ]
@@ -206,10 +309,15 @@ class FeatureStore:
             "path": str(self.root),
             "bytes": file.stat().st_size if file.exists() else 0,
             "arrays": sum(n_arrays for n_arrays, _ in sizes.values()),
-            "writes": sum(section["writes"] for _, section in sections),
+            "writes": sum(section["writes"] for *_, section in sections),
             "sections": [
-                {"arrays": n, "bytes": n_bytes, "identity": section["identity"]}
-                for (n, n_bytes), section in sections
+                {
+                    "key": key.hex(),
+                    "arrays": n,
+                    "bytes": n_bytes,
+                    "identity": section["identity"],
+                }
+                for key, (n, n_bytes), section in sections
             ],
             "problems": problems,
         }
@@ -310,6 +418,11 @@ class FeatureStore:
             n_bytes += path.stat().st_size
             path.unlink()
         return n_bytes
+
+    def __getstate__(self):
+        # What was learned of the upstream is learned anew in another process.
+        upstream = self._upstream and Upstream(self._upstream.url)
+        return {**vars(self), "_upstream": upstream, "_remote_sections": {}}
 
     def __repr__(self):
         return f"FeatureStore({str(self.root)!r})"

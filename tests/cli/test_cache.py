@@ -172,3 +172,48 @@ def test_help():
     done = cache("verify", "--help")
     assert done.exit_code == 0 and "skart cache verify --cache features/" in done.stdout
     assert {"info", "verify", "clear"} <= set(cache("--help").stdout.split())
+
+
+def test_push_and_pull(store, tmp_path, monkeypatch):
+    url = tmp_path / "shared"
+    done = cache("push", url, store=store, code=0)
+    assert done.stdout.startswith("4 arrays of 2 kinds of features written: 2 files, ")
+    done = cache("push", url, "--format", "json", store=store, code=0)
+    assert json.loads(done.stdout) == {
+        "sections": 2,
+        "arrays": 0,
+        "shards": 0,
+        "bytes": 0,
+    }
+    monkeypatch.setenv("SKART_UPSTREAM", str(url))
+    other = FeatureStore(tmp_path / "other", upstream=False)
+    key = cache("info", store=store).stdout.splitlines()[2].split()[0]
+    done = cache("pull", "--section", key, store=other, code=0)
+    assert done.stdout == "3 new arrays of 1 kinds of features\n"
+    done = cache("pull", "--format", "json", store=other, code=0)
+    assert json.loads(done.stdout) == {"sections": 2, "arrays": 1}
+    assert other.info()["sections"] == store.info()["sections"]
+    done = cache("pull", "--section", "zz", store=other, code=2)
+    assert "--section 'zz'" in done.stderr
+
+
+def test_verify_of_shared_files(store, tmp_path):
+    url = tmp_path / "shared"
+    cache("push", url, store=store, code=0)
+    done = cache("verify", url, code=0)
+    assert done.stdout == f"{url}: 2 sound files, 4 arrays\n"
+    damaged = next(url.glob("*/*.parquet"))
+    damaged.write_bytes(b"")
+    done = cache("verify", url, code=1)
+    assert str(damaged) in done.stdout and "1 sound files" in done.stdout
+    done = cache("verify", url, "--repair", "--format", "json", code=1)
+    assert json.loads(done.stdout)["repaired"] and not damaged.exists()
+    cache("verify", url, code=0)
+
+
+def test_sharing_without_a_url(store, tmp_path):
+    for name in ("push", "pull"):
+        done = cache(name, store=store, code=2)
+        assert "pass URL, a folder or a URL, or set SKART_UPSTREAM" in done.stderr
+    done = cache("pull", tmp_path / "nowhere", store=store, code=2)
+    assert "there is no upstream" in done.stderr and "upstream=" not in done.stderr
