@@ -1,0 +1,113 @@
+"""Tasks on a Dask cluster, of which only a few are under way at a time."""
+
+import contextlib
+import queue
+import sys
+import time
+import uuid
+
+from tqdm.auto import tqdm
+
+# Seconds without a worker after which that is said.
+_PATIENCE = 10
+
+
+class Tasks:
+    """Tasks under way; the results are not kept after they have been returned."""
+
+    def __init__(self, client, *, max_retries, resources, timeout):
+        self.client = client
+        self.timeout = timeout
+        self.resources = resources
+        self._options = {"retries": max_retries, "resources": resources, "pure": False}
+        self._name = f"skart-extract-{uuid.uuid4().hex}"
+        self._address = client.scheduler.address
+        self._under_way, self._done = {}, queue.SimpleQueue()
+        self._n_submitted, self._n_threads, self._counted = 0, 0, None
+        self._idle_since, self._announced = None, False
+
+    def __len__(self):
+        return len(self._under_way)
+
+    @property
+    def has_room(self):
+        """Whether to submit another task: two are under way, and two for a thread."""
+        now = time.monotonic()
+        if self._counted is None or now > self._counted + 1:  # workers join and leave
+            self._n_threads = sum(self.client.nthreads().values())
+            self._counted = now
+        return len(self) < 2 + 2 * self._n_threads
+
+    def submit(self, label, function, *arguments):
+        """Submit a task; `label` comes back with its result."""
+        self._n_submitted += 1
+        key = f"{self._name}-{self._n_submitted}"
+        future = self.client.submit(function, *arguments, key=key, **self._options)
+        self._under_way[key] = future, label
+        future.add_done_callback(self._done.put)
+
+    def wait(self):
+        """Wait for a task; return its label, its result, and how many workers died.
+
+        The result is None if so many workers died that Dask gave up.
+        """
+        from distributed import KilledWorker
+
+        while True:
+            try:
+                future = self._done.get(timeout=1)
+            except queue.Empty:
+                self._check_workers()
+                continue
+            self._idle_since = None
+            self._check_connection(future)
+            try:
+                result, n_deaths = future.result(timeout=60), 0
+            except TimeoutError:
+                if future.status == "error":  # of the task itself
+                    raise
+                future.add_done_callback(self._done.put)  # lost with its worker
+                continue
+            except KilledWorker as error:
+                result, n_deaths = None, error.allowed_failures + 1
+            _, label = self._under_way.pop(future.key)
+            future.release()
+            return label, result, n_deaths
+
+    def close(self):
+        """Cancel the tasks that are under way."""
+        futures = [future for future, _ in self._under_way.values()]
+        self._under_way.clear()
+        if futures and self.client.status == "running":
+            with contextlib.suppress(OSError):  # the connection was lost meanwhile
+                self.client.cancel(futures, force=True)
+
+    def _check_connection(self, future=None):
+        lost = future is not None and future.status in ("cancelled", "lost")
+        if lost or self.client.status != "running":
+            raise ConnectionError(
+                f"the connection to the scheduler {self._address} was lost, or it has "
+                "cancelled a shard. Run the same again: what came back is stored."
+            )
+
+    def _check_workers(self):
+        """Say that no worker takes tasks; raise TimeoutError after `timeout`."""
+        self._check_connection()
+        now = time.monotonic()
+        if any(self.client.processing().values()):
+            self._idle_since = None
+            return
+        self._idle_since = self._idle_since or now
+        offers = [
+            f"{name}={amount:g}" for name, amount in (self.resources or {}).items()
+        ]
+        workers = f"workers{' with ' * bool(offers)}{', '.join(offers)}"
+        if now > self._idle_since + self.timeout:
+            raise TimeoutError(
+                f"no {workers} at {self._address} took a shard for {self.timeout:g} s. "
+                f"Start some, by dask worker {self._address} for instance, and run the "
+                "same again: what came back is stored."
+            )
+        if now > self._idle_since + _PATIENCE and not self._announced:
+            self._announced = True
+            tqdm.write(f"waiting for {workers} at {self._address}", file=sys.stderr)
