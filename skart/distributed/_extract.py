@@ -142,7 +142,7 @@ def extract(
     >>> from skart import HandcraftedFeatures, ImageLoader
     >>> from skart.distributed import extract
     >>> with tempfile.TemporaryDirectory() as folder, Client(
-    ...     processes=False, dashboard_address=None
+    ...     processes=False, dashboard_address="127.0.0.1:0"
     ... ) as client:
     ...     Image.new("RGB", (64, 48), "red").save(f"{folder}/red.png")
     ...     features = HandcraftedFeatures("hsv", cache=f"{folder}/store")
@@ -233,9 +233,12 @@ class _Extraction:
         self.specification = specify(extractor, loader, self.sections)
         self.shard_size = shard_size
         self.on_error = on_error
-        # Pairs of a path and its stamp: to be computed, and to be digested first, since
-        # they may be copies of others. Suspects are tried alone: workers died on them.
-        self._new, self._doubtful, self._suspects = deque(), deque(), deque()
+        # Pairs of a path and its stamp: to be computed; to be digested first, since
+        # they may be copies of others; copies of images that are under way; and images
+        # to be tried alone, since workers died.
+        self._new, self._doubtful, self._copies = deque(), deque(), deque()
+        self._suspects = deque()
+        self._digests = set()  # of images under way, where they are known
         self._n_digesting, self._notes = 0, set()
         self._has_arrays = any(section.shape for section in self.sections)
         self._sizes = bytearray(_N_SIZES)
@@ -268,6 +271,9 @@ class _Extraction:
                 # Copies are digested last, when their originals have come back.
                 if self._tasks:
                     return False
+                self._doubtful.extend(self._copies)
+                self._copies.clear()
+                self._digests.clear()
                 kind, paths = "digest", self._doubtful
                 if not paths:
                     kind, paths = "alone", self._suspects
@@ -300,9 +306,16 @@ class _Extraction:
             if stamp:
                 is_doubtful |= bool(self._sizes[stamp[0] % _N_SIZES])
                 self._sizes[stamp[0] % _N_SIZES] = 1
-            # A known digest is that of no copy: its features are not stored.
-            queue = self._new if digest or not is_doubtful else self._doubtful
-            queue.append((path, stamp))
+            if digest or not is_doubtful:
+                self._queue((path, stamp), digest)
+            else:
+                self._doubtful.append((path, stamp))
+
+    def _queue(self, item, digest):
+        """Queue an image whose features are not stored, and its digest or None."""
+        is_copy = digest is not None and digest in self._digests
+        (self._copies if is_copy else self._new).append(item)
+        self._digests.add(digest)
 
     def _receive(self, label, result, n_deaths):
         """Store what came back of a shard."""
@@ -321,7 +334,10 @@ class _Extraction:
             self._remember(shard, learned)
             missing = _are_missing(digests, self.sections)
             self._count_stored(int(np.sum(~missing)))
-            self._new.extend(itertools.compress(shard, missing))
+            for item, digest in itertools.compress(
+                zip(shard, digests, strict=True), missing
+            ):
+                self._queue(item, digest)
         else:
             self._store(result)
             self._remember(shard, result["learned"])
@@ -335,6 +351,7 @@ class _Extraction:
         keys = np.array(result["keys"], dtype=object)
         self.report.n_computed += int(np.sum(keys != _BLANK))
         self.report.failures.update(result["failures"])
+        self._digests.difference_update(keys)
         for section, arrays in zip(self.sections, result["arrays"], strict=True):
             if section.shape not in (None, arrays.shape[1:]):
                 raise ValueError(

@@ -5,7 +5,6 @@ import os
 import pickle
 import tempfile
 import threading
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +116,10 @@ def compute_shard(specification, paths):
         extractor, loader, notes = _prepare(specification)
     store, images = MemoryStore(), loader.transform(paths)
     sections = extractor._open_sections(images, store)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".* images can't be read")
-        extractor._store_missing(images, _digest_images(images, store), sections, store)
+    # No warning names these; those that can be read are removed. (Filters of warnings
+    # belong to the process, which may compute several shards at once.)
+    images.failures.update(dict.fromkeys(paths))
+    extractor._store_missing(images, _digest_images(images, store), sections, store)
     return {
         "keys": list(sections[0].arrays),
         "arrays": [np.stack(list(section.arrays.values())) for section in sections],
