@@ -28,37 +28,33 @@ class Cluster:
         self._start("scheduler", "--port=0", "--dashboard-address=127.0.0.1:0")
         wait_for(file.exists)
         for number in range(2):
-            self.add_worker(f"worker-{number}")
+            options = ["--nthreads=1", "--no-dashboard", "--death-timeout=60"]
+            self._start(f"worker-{number}", *options, kind="worker")
         self.client = Client(scheduler_file=str(file), set_as_default=False)
         self.client.wait_for_workers(2, timeout=60)
         self.address = self.client.scheduler.address
-
-    def add_worker(self, name, **environment):
-        options = ["--nthreads=1", "--no-dashboard", "--death-timeout=60"]
-        return self._start(name, *options, kind="worker", **environment)
 
     def pids(self):
         """Process ids of the workers, by address."""
         return self.client.run(os.getpid)
 
-    def _start(self, name, *options, kind="scheduler", **environment):
+    def _start(self, name, *options, kind="scheduler"):
         here = self.folder / name
         here.mkdir()
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.dask_{kind}", self._file]
-            + ["--host=127.0.0.1", *options],
-            cwd=here,
-            env=os.environ
-            | {"HOME": str(here), "TMPDIR": str(here), "TF_CPP_MIN_LOG_LEVEL": "3"}
-            | {"PYTHONPATH": self.python_path}
-            | self._environment
-            | environment,
-            stdout=subprocess.DEVNULL,
-            stderr=(here / "log").open("w"),
-            start_new_session=True,
-        )
+        with (here / "log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"distributed.cli.dask_{kind}", self._file]
+                + ["--host=127.0.0.1", *options],
+                cwd=here,
+                env=os.environ
+                | {"HOME": str(here), "TMPDIR": str(here), "TF_CPP_MIN_LOG_LEVEL": "3"}
+                | {"PYTHONPATH": self.python_path}
+                | self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self._processes.append(process)
-        return process
 
     def close(self):
         with contextlib.suppress(OSError, TimeoutError):

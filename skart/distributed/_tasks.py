@@ -66,7 +66,8 @@ class Tasks:
             except TimeoutError:
                 if future.status == "error":  # of the task itself
                     raise
-                future.add_done_callback(self._done.put)  # lost with its worker
+                self._check_workers()  # the result was lost with its worker
+                future.add_done_callback(self._done.put)
                 continue
             except KilledWorker as error:
                 result, n_deaths = None, error.allowed_failures + 1
@@ -83,8 +84,8 @@ class Tasks:
                 self.client.cancel(futures, force=True)
 
     def _check_connection(self, future=None):
-        lost = future is not None and future.status in ("cancelled", "lost")
-        if lost or self.client.status != "running":
+        is_cancelled = future is not None and future.status == "cancelled"
+        if is_cancelled or self.client.status != "running":
             raise ConnectionError(
                 f"the connection to the scheduler {self._address} was lost, or it has "
                 "cancelled a shard. Run the same again: what came back is stored."
