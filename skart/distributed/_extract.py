@@ -41,6 +41,9 @@ _CONSTRAINTS = {
 
 _N_LOOKED_UP = 1024  # paths that are looked up in the store at a time
 
+# Largest number of shards, and of their bytes, that are written at a time.
+_N_GATHERED, _N_BYTES = 16, 2**26
+
 # Sizes of files that were sent, modulo this: a file of such a size may be a copy.
 _N_SIZES = 2**22
 
@@ -238,8 +241,9 @@ class _Extraction:
         # to be tried alone, since workers died.
         self._new, self._doubtful, self._copies = deque(), deque(), deque()
         self._suspects = deque()
+        self._learned = {}  # stamps and digests to remember
         self._digests = set()  # of images under way, where they are known
-        self._n_digesting, self._notes = 0, set()
+        self._n_digesting, self._n_gathered, self._notes = 0, 1, set()
         self._has_arrays = any(section.shape for section in self.sections)
         self._sizes = bytearray(_N_SIZES)
         self.report = Bunch(
@@ -254,7 +258,7 @@ class _Extraction:
                 pass
             if not tasks:
                 return self.report
-            self._receive(*tasks.wait())
+            self._receive()
 
     def _submit(self):
         """Submit the next shard; return False if there is none for the moment."""
@@ -317,65 +321,72 @@ class _Extraction:
         (self._copies if is_copy else self._new).append(item)
         self._digests.add(digest)
 
-    def _receive(self, label, result, n_deaths):
-        """Store what came back of a shard."""
-        kind, shard = label
-        self.report.n_shards += 1
-        self._n_digesting -= kind == "digest"
-        if n_deaths and kind == "alone":
-            (path, _), *_ = shard
-            self.report.failures[path] = f"a worker died {n_deaths} times on it"
-            self._progress.update(1)
-        elif n_deaths:
-            self.report.n_retried += 1
-            self._suspects.extend(shard)
-        elif kind == "digest":
-            digests, learned = result
-            self._remember(shard, learned)
-            missing = _are_missing(digests, self.sections)
-            self._count_stored(int(np.sum(~missing)))
-            for item, digest in itertools.compress(
-                zip(shard, digests, strict=True), missing
-            ):
-                self._queue(item, digest)
-        else:
-            self._store(result)
-            self._remember(shard, result["learned"])
-            self._progress.update(len(shard))
+    def _receive(self):
+        """Store what has come back: of several shards, in one transaction."""
+        digested, computed = [], []
+        for (kind, shard), result, n_deaths in self._tasks.wait(self._n_gathered):
+            self.report.n_shards += 1
+            self._n_digesting -= kind == "digest"
+            if n_deaths and kind == "alone":
+                ((path, _),) = shard
+                self.report.failures[path] = f"a worker died {n_deaths} times on it"
+                self._progress.update(1)
+            elif n_deaths:
+                self.report.n_retried += 1
+                self._suspects.extend(shard)
+            elif kind == "digest":
+                digested += zip(shard, result["digests"], strict=True)
+                self._remember(shard, result["learned"])
+            else:
+                computed.append(result)
+                self._remember(shard, result["learned"])
+                self._progress.update(len(shard))
+        if computed:
+            self._store(computed)
+        self.store.remember_digests(self._learned)
+        self._learned.clear()
+        missing = _are_missing([digest for _, digest in digested], self.sections)
+        self._count_stored(int(np.sum(~missing)))
+        for item, digest in itertools.compress(digested, missing):
+            self._queue(item, digest)
 
-    def _store(self, result):
-        """Write the features of a shard."""
-        for note in set(result["notes"]) - self._notes:
-            self._notes.add(note)
-            warnings.warn(note, stacklevel=4)
-        keys = np.array(result["keys"], dtype=object)
-        self.report.n_computed += int(np.sum(keys != _BLANK))
-        self.report.failures.update(result["failures"])
+    def _store(self, results):
+        """Write the features of shards."""
+        for note in {note for result in results for note in result["notes"]}:
+            if note not in self._notes:
+                self._notes.add(note)
+                warnings.warn(note, stacklevel=4)
+        keys = [key for result in results for key in result["keys"]]
+        keys, first = np.unique(np.array(keys, dtype=object), return_index=True)
         self._digests.difference_update(keys)
-        for section, arrays in zip(self.sections, result["arrays"], strict=True):
-            if section.shape not in (None, arrays.shape[1:]):
-                raise ValueError(
-                    f"a worker returned features of shape {arrays.shape[1:]}, and "
-                    f"those of shape {section.shape} are stored. If the function of an "
-                    "Encoder has changed, pass it another version."
-                )
+        for result in results:
+            self.report.n_computed += len(set(result["keys"]) - {_BLANK})
+            self.report.failures.update(result["failures"])
+            n_bytes = sum(array.nbytes for array in result["arrays"])
+            self._n_gathered = max(1, min(_N_GATHERED, _N_BYTES // n_bytes))
+        for number, section in enumerate(self.sections):
+            arrays = [result["arrays"][number] for result in results]
+            known = section.shape or arrays[0].shape[1:]
+            for array in arrays:
+                if array.shape[1:] != known:
+                    raise ValueError(
+                        f"a worker returned features of shape {array.shape[1:]}, and "
+                        f"others have the shape {known}. If the function of an Encoder "
+                        "has changed, pass it another version."
+                    )
             new = section.missing(keys)
             if self.on_error != "blank":
                 new &= keys != _BLANK
             if new.any():
-                section.write(keys[new], arrays[new])
+                section.write(keys[new], np.concatenate(arrays)[first[new]])
 
     def _remember(self, shard, learned):
-        """Remember digests with the stamps that the files have on this machine."""
+        """Collect digests with the stamps that the files have on this machine."""
         # There, inodes and the times of status changes may be others.
         stamps = dict(shard)
-        self.store.remember_digests(
-            {
-                path: (stamps[path], digest)
-                for path, (stamp, digest) in learned.items()
-                if stamps[path] and stamps[path][:2] == stamp[:2]
-            }
-        )
+        for path, (stamp, digest) in learned.items():
+            if stamps[path] and stamps[path][:2] == stamp[:2]:
+                self._learned[path] = stamps[path], digest
 
     def _count_stored(self, n_images):
         self.report.n_stored += n_images

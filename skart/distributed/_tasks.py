@@ -1,6 +1,7 @@
 """Tasks on a Dask cluster, of which only a few are under way at a time."""
 
 import contextlib
+import functools
 import queue
 import sys
 import time
@@ -10,6 +11,9 @@ from tqdm.auto import tqdm
 
 # Seconds without a worker after which that is said.
 _PATIENCE = 10
+
+# Seconds after which results that don't arrive are waited for anew.
+_GATHER_TIMEOUT = 60
 
 
 class Tasks:
@@ -46,34 +50,36 @@ class Tasks:
         self._under_way[key] = future, label
         future.add_done_callback(self._done.put)
 
-    def wait(self):
-        """Wait for a task; return its label, its result, and how many workers died.
+    def wait(self, n_most):
+        """Wait for up to `n_most` tasks; return a list of labels, results and deaths.
 
-        The result is None if so many workers died that Dask gave up.
+        Deaths are 0, or the number of workers that died until Dask gave up: the result
+        is None then.
         """
         from distributed import KilledWorker
 
-        while True:
-            try:
-                future = self._done.get(timeout=1)
-            except queue.Empty:
-                self._check_workers()
-                continue
-            self._idle_since = None
-            self._check_connection(future)
-            try:
-                result, n_deaths = future.result(timeout=60), 0
-            except TimeoutError:
-                if future.status == "error":  # of the task itself
-                    raise
-                self._check_workers()  # the result was lost with its worker
+        futures = self._wait_for_futures(n_most)
+        failed = [future for future in futures if future.status == "error"]
+        finished = [future for future in futures if future.status != "error"]
+        if not finished:
+            done = []
+            for future in failed:
+                try:
+                    future.result()  # which raises the exception of the worker
+                except KilledWorker as error:
+                    done.append(self._end(future, None, error.allowed_failures + 1))
+            return done
+        for future in failed:  # once the others are stored
+            self._done.put(future)
+        gather = functools.partial(self.client.gather, finished, asynchronous=True)
+        try:
+            results = self.client.sync(gather, callback_timeout=_GATHER_TIMEOUT)
+        except (TimeoutError, KilledWorker):  # a result was lost with its worker
+            self._check_workers()
+            for future in finished:
                 future.add_done_callback(self._done.put)
-                continue
-            except KilledWorker as error:
-                result, n_deaths = None, error.allowed_failures + 1
-            _, label = self._under_way.pop(future.key)
-            future.release()
-            return label, result, n_deaths
+            return []
+        return [self._end(*pair, 0) for pair in zip(finished, results, strict=True)]
 
     def close(self):
         """Cancel the tasks that are under way."""
@@ -83,8 +89,27 @@ class Tasks:
             with contextlib.suppress(OSError):  # the connection was lost meanwhile
                 self.client.cancel(futures, force=True)
 
-    def _check_connection(self, future=None):
-        is_cancelled = future is not None and future.status == "cancelled"
+    def _wait_for_futures(self, n_most):
+        """Return futures that are done, at least one."""
+        while True:
+            try:
+                futures = [self._done.get(timeout=1)]
+                break
+            except queue.Empty:
+                self._check_workers()
+        while len(futures) < n_most and not self._done.empty():
+            futures.append(self._done.get())
+        self._idle_since = None
+        self._check_connection(futures)
+        return futures
+
+    def _end(self, future, result, n_deaths):
+        _, label = self._under_way.pop(future.key)
+        future.release()
+        return label, result, n_deaths
+
+    def _check_connection(self, futures=()):
+        is_cancelled = any(future.status == "cancelled" for future in futures)
         if is_cancelled or self.client.status != "running":
             raise ConnectionError(
                 f"the connection to the scheduler {self._address} was lost, or it has "

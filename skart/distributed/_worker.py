@@ -100,9 +100,9 @@ def specify(extractor, loader, sections):
 
 
 def digest_shard(paths):
-    """Return the digests of files (None if unreadable), and stamps to remember."""
+    """Return the digests of files (None if unreadable), and which to remember."""
     store = MemoryStore()
-    return store.digest_files(paths), store.learned
+    return {"digests": store.digest_files(paths), "learned": store.learned}
 
 
 def compute_shard(specification, paths):
