@@ -34,9 +34,8 @@ def main(address=None):
         )
     print(f"{report.n_computed} paintings computed in {report.seconds:.0f} s")
     pipe.fit(paintings.paths, paintings.labels)  # reads the features from the store
-    print(
-        f"accuracy on the same paintings: {pipe.score(paintings.paths, paintings.labels):.0%}"
-    )
+    accuracy = pipe.score(paintings.paths, paintings.labels)
+    print(f"accuracy on the same paintings: {accuracy:.0%}")
 
 
 if __name__ == "__main__":  # worker processes import this file
