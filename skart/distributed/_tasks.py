@@ -28,7 +28,7 @@ class Tasks:
         self._address = client.scheduler.address
         self._under_way, self._done = {}, queue.SimpleQueue()
         self._n_submitted, self._n_threads, self._counted = 0, 0, None
-        self._idle_since, self._announced = None, False
+        self._failed, self._idle_since, self._announced = [], None, False
 
     def __len__(self):
         return len(self._under_way)
@@ -58,19 +58,21 @@ class Tasks:
         """
         from distributed import KilledWorker
 
-        futures = self._wait_for_futures(n_most)
-        failed = [future for future in futures if future.status == "error"]
-        finished = [future for future in futures if future.status != "error"]
-        if not finished:
+        if self._failed:
             done = []
-            for future in failed:
+            for future in self._failed:
                 try:
                     future.result()  # which raises the exception of the worker
                 except KilledWorker as error:
                     done.append(self._end(future, None, error.allowed_failures + 1))
+            self._failed.clear()
             return done
-        for future in failed:  # once the others are stored
-            self._done.put(future)
+        finished = self._wait_for_futures(n_most)
+        # Raised as soon as the others are stored.
+        self._failed = [future for future in finished if future.status == "error"]
+        finished = [future for future in finished if future.status != "error"]
+        if not finished:
+            return []
         gather = functools.partial(self.client.gather, finished, asynchronous=True)
         try:
             results = self.client.sync(gather, callback_timeout=_GATHER_TIMEOUT)

@@ -3,9 +3,7 @@
 import functools
 import os
 import pickle
-import tempfile
 import threading
-from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
@@ -29,7 +27,6 @@ class MemoryStore(FeatureStore):
     read_only = True
 
     def __init__(self):
-        self.root = Path(tempfile.gettempdir())
         self.learned = {}
 
     def recall_digests(self, names, stamps):
@@ -81,8 +78,10 @@ def specify(extractor, loader, sections):
         "Pass a function of a module that the workers can import; a class that loads "
         "its network on first use leaves it out in __getstate__."
     )
+    engine = ["openvino"] if "engine" in identities[0] else []
+    versions = _list_versions([*COMPARED, *engine])
     try:
-        specification = pickle.dumps((extractor, loader, identities, _list_versions()))
+        specification = pickle.dumps((extractor, loader, identities, versions))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise TypeError(
             f"{name} can't be sent to workers ({error}). {advice}"
@@ -140,7 +139,7 @@ def _prepare(specification):
             f"{worker} can't import what computes the features ({error}). Install it "
             "there, or start workers with its folder on PYTHONPATH."
         ) from None
-    here = _list_versions()
+    here = _list_versions(versions)
     notes = [
         f"{worker} has {name} {here[name]}, and this machine {version}: features may "
         "differ"
@@ -174,10 +173,11 @@ def _localize(extractor, engine):
     extractor.engine = engine
 
 
-def _list_versions():
+def _list_versions(names):
     versions = list_versions()
-    found = {name: versions[name] for name in COMPARED}
-    return found | {"openvino": installed_version("openvino") or "none"}
+    return {
+        name: versions.get(name) or installed_version(name) or "none" for name in names
+    }
 
 
 def _shorten(version):

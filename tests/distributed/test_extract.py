@@ -363,16 +363,16 @@ def test_image_on_which_workers_die(paths, start_cluster, tmp_path):
 
 @pytest.mark.slow
 def test_workers_that_cannot_compute(paths, start_cluster, tmp_path):
-    other = tmp_path / "site" / "openvino-1.2.dist-info"
+    other = tmp_path / "site" / "keras-1.2.dist-info"
     other.mkdir(parents=True)
-    (other / "METADATA").write_text("Name: openvino\nVersion: 1.2\n")
+    (other / "METADATA").write_text("Name: keras\nVersion: 1.2\n")
     root = Path(worker_encoders.__file__).parents[1]
     cluster = start_cluster(PYTHONPATH=f"{other.parent}{os.pathsep}{root}")
     options = {"client": cluster.client, "loader": LOADER}
     with pytest.raises(ImportError, match="No module named 'worker_encoders'"):
         extract(encoder(cache=tmp_path / "store"), paths, **options)
     extractor = HandcraftedFeatures("hsv", cache=tmp_path / "store")
-    with pytest.warns(UserWarning, match="worker tcp://.* has openvino 1.2, and this"):
+    with pytest.warns(UserWarning, match="worker tcp://.* has keras 1.2, and this"):
         extract(extractor, paths, **options)
 
 
