@@ -195,7 +195,9 @@ def extract(
         report = work.run(paths, tasks, progress)
     report.seconds = time.monotonic() - start
     if report.failures and on_error == "raise":
-        raise UnreadableImageError(report.failures, report.n_images)
+        error = UnreadableImageError(report.failures, report.n_images)
+        error.add_note("extract takes on_error='skip' and on_error='blank' itself.")
+        raise error
     if report.failures:
         replaced = {"blank": "each is replaced by a black image", "skip": "left out"}
         warnings.warn(
