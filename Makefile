@@ -95,6 +95,7 @@ bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight 
 		--per-round 10
 	$(BIN)/python benchmarks/unknown.py --drawn-artists 4 --drawn-per-artist 3 --folds 4 --seeds 1
 	$(BIN)/python benchmarks/collection_map.py --sizes 1000 --layouts pca tsne --pages
+	$(BIN)/python benchmarks/scale_out.py --images 64 --workers 2 --shards 500 --simulated 50
 	$(BIN)/python benchmarks/serving.py --rounds 20 --requests 160 --memory-requests 160
 
 fuzz: $(VENV)/installed  ## Decode damaged image files for five minutes

@@ -9,6 +9,7 @@ The packages, in the order in which a painting travels::
     features         images                    -> feature vectors
     classifiers      features or images        -> movements
     model_selection  pipelines, searches, stacks and splitters
+    distributed      the same work on many machines
     evaluation       how good a classifier is on artists it has not seen
     exploration      which paintings look alike, and the map of a collection
     audit            what is wrong in a collection

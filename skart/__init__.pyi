@@ -1,6 +1,7 @@
 from . import audit as audit
 from . import classifiers as classifiers
 from . import datasets as datasets
+from . import distributed as distributed
 from . import evaluation as evaluation
 from . import explanation as explanation
 from . import exploration as exploration

@@ -48,6 +48,9 @@ _SMALL = {
     r'"mixed5"': '"block7"',
     r'"mixed9"': '"block14"',
     r"~/\.cache/skart": "../store",
+    r'Client\("tcp://.*?"\)': (
+        'Client(processes=False, n_workers=1, dashboard_address="127.0.0.1:0")'
+    ),
     r"\bsize=\d+": "size=32",
     r"\bunits=\d+": "units=8",
     r"epochs=\d+": "epochs=1",

@@ -18,6 +18,7 @@ ORDER = [
     "features",
     "classifiers",
     "model_selection",
+    "distributed",
     "evaluation",
     "exploration",
     "audit",

@@ -8,6 +8,7 @@ from skart.cli import (  # noqa: F401
     _evaluate,
     _explain,
     _export,
+    _extract,
     _info,
     _map,
     _predict,

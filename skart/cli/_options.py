@@ -183,6 +183,17 @@ FeatureWeights = option(
     "the top (.weights.h5). With --model: the file of the pretrained weights, if they "
     "have been moved since training.",
 )
+Dtype = option(
+    Literal["float32", "bfloat16"],
+    "Data type of the computation. bfloat16 is about twice as fast on "
+    "processors that support it (AVX512-BF16, AMX) and slower on others; the "
+    "features differ by about 1 %.",
+)
+Engine = option(
+    Literal["auto", "keras", "openvino"],
+    "What computes the features: OpenVINO if it is installed and there is no GPU, else "
+    "Keras (auto). Features of the two are stored separately.",
+)
 ModelWeights = option(
     Path | None,
     "File of the pretrained weights, if they have been moved since training.",

@@ -38,12 +38,8 @@ def train(
         "from scratch (500 in the report).",
         min=16,
     ) = None,
-    dtype: option(
-        Literal["float32", "bfloat16"],
-        "Data type of the computation. bfloat16 is about twice as fast on "
-        "processors that support it (AVX512-BF16, AMX) and slower on others; the "
-        "features differ by about 1 %.",
-    ) = "float32",
+    dtype: options.Dtype = "float32",
+    engine: options.Engine = "auto",
     search: option(
         int, "Number of candidates of a randomized search; 0: no search.", min=0
     ) = 0,
@@ -102,6 +98,13 @@ def train(
     say(f"Paintings: from {data}", bold=True)
     collection = load_collection(data, say, on_error)
     common = {"on_error": options.of_loader(on_error), "random_state": seed}
+    if model == "transfer":
+        common["engine"] = engine
+    elif engine != "auto":
+        raise ValueError(
+            f"--engine {engine}: {model} computes by Keras. Leave the option out, or "
+            "pass --model transfer."
+        )
     pipe = _make_pipeline(
         model, backbone, weights, layer, size, dtype, epochs, cache, **common
     )

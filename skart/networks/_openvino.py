@@ -162,6 +162,10 @@ def compile_network(model, hint, dtype="float32"):
         # Else two processes would wait for the same core.
         "ENABLE_CPU_PINNING": False,
     }
+    # Read by other libraries, and set by what starts several processes on a machine.
+    n_threads = os.environ.get("OMP_NUM_THREADS", "")
+    if n_threads.isdecimal() and int(n_threads):
+        options["INFERENCE_NUM_THREADS"] = int(n_threads)
     return openvino.Core().compile_model(model, "CPU", options)
 
 
