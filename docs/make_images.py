@@ -157,8 +157,9 @@ def draw_map(paintings, folder):
     save("map.jpg", display)
 
 
-# To the first painting of a page.
-_SCROLL = "document.querySelectorAll('h2')[1].scrollIntoView()"
+def scroll(page):
+    """Scroll to the first painting of a page."""
+    page.evaluate("document.querySelectorAll('h2')[1].scrollIntoView()")
 
 
 def run(*arguments):
@@ -200,8 +201,8 @@ def photograph_pages(root, folder):
                 executable_path=shutil.which("chromium")
             )
             for name, page in pages.items():
-                below = (lambda page: page.evaluate(_SCROLL)) if name == "heat" else None
-                photograph(browser, page.as_uri(), f"page-{name}.jpg", below)
+                act = scroll if name == "heat" else None
+                photograph(browser, page.as_uri(), f"page-{name}.jpg", act)
             photograph(
                 browser,
                 wait_for("http://127.0.0.1:8799/"),
