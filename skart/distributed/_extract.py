@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import time
 import warnings
 from collections import deque
@@ -11,7 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
-from skart._utils._files import file_stamp
+from skart._utils._files import absolute
 from skart._utils._validation import (
     Integral,
     Interval,
@@ -26,6 +25,7 @@ from skart.features import FeatureExtractor, HandcraftedFeatures
 from skart.features._backbone import default_size
 from skart.features._stored import _BLANK, _are_missing, open_store
 from skart.images import ImageLoader, UnreadableImageError
+from skart.images._elsewhere import is_elsewhere, stamp_elsewhere
 from skart.images._formats import format_failures
 
 _CONSTRAINTS = {
@@ -76,8 +76,8 @@ def extract(
         on all workers, and the function of an :class:`~skart.Encoder` must be
         importable there.
     paths : iterable of str or path
-        Image files, under the same paths on all machines. A generator is read as the
-        work advances.
+        Image files, under the same paths on all machines; or URLs, which the workers
+        fetch. A generator is read as the work advances.
     client : distributed.Client
         Client of the cluster.
     shard_size : int, default=64
@@ -300,16 +300,18 @@ class _Extraction:
     def _look_up(self, paths):
         """Sort paths into those that are stored, new or doubtful."""
         self.report.n_images += len(paths)
-        paths = [x if "://" in x else os.path.abspath(x) for x in paths]
-        stamps = [file_stamp(path) for path in paths]
+        paths = [absolute(path) for path in paths]
+        stamps = [stamp_elsewhere(path) for path in paths]
         digests = self.store.recall_digests(paths, stamps)
         missing = _are_missing(digests, self.sections)
         self._count_stored(int(np.sum(~missing)))
         for path, stamp, digest in itertools.compress(
             zip(paths, stamps, digests, strict=True), missing
         ):
-            is_doubtful = self._has_arrays
-            if stamp:
+            # URLs and rows of tables are not read twice to find copies.
+            is_file = not is_elsewhere(path)
+            is_doubtful = is_file and self._has_arrays
+            if is_file and stamp:
                 is_doubtful |= bool(self._sizes[stamp[0] % _N_SIZES])
                 self._sizes[stamp[0] % _N_SIZES] = 1
             if digest or not is_doubtful:
