@@ -39,9 +39,7 @@ class CountingFileSystem(MemoryFileSystem):
 
     def _note(self, what, path):
         if self.broken:
-            raise LookupError(
-                "no rights at x://user:secret@bucket"
-            )
+            raise LookupError("no rights at x://user:secret@bucket")
         self.calls.append((what, path.rpartition("/")[2]))
 
 
