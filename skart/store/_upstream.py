@@ -42,8 +42,7 @@ class Upstream:
     def __init__(self, url):
         url = os.fspath(url).removeprefix("file://").rstrip("/")
         self.url = url if "://" in url else os.path.abspath(os.path.expanduser(url))
-        # Messages don't repeat a password.
-        self.name = re.sub(r"//[^/@]*@", "//", self.url)
+        self.name = _without_password(self.url)
         self._is_there = False
 
     def list(self, folder=""):
@@ -117,8 +116,8 @@ class Upstream:
         except Exception as error:  # object stores raise anything
             raise StoreError(
                 f"the upstream {self.name} can't be used: {type(error).__name__}: "
-                f"{error}. Check the address, the network and the permissions. "
-                f"{_INSTEAD}"
+                f"{_without_password(error)}. Check the address, the network and the "
+                f"permissions. {_INSTEAD}"
             ) from error
 
     def _open(self):
@@ -426,6 +425,11 @@ class _Index(typing.NamedTuple):
 def _digests_of_shards(url, folder):
     """Return a dict for digests of each shard, which never change, in this process."""
     return {}
+
+
+def _without_password(text):
+    """Return a text without what stands before the host in its URLs."""
+    return re.sub(r"//[^/@\s]*@", "//", str(text))
 
 
 def section_key(identity):

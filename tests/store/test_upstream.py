@@ -39,7 +39,7 @@ class CountingFileSystem(MemoryFileSystem):
 
     def _note(self, what, path):
         if self.broken:
-            raise LookupError("no credentials")  # as an object store may
+            raise LookupError("no rights at x://user:secret@bucket")
         self.calls.append((what, path.rpartition("/")[2]))
 
 
@@ -218,7 +218,7 @@ def test_unreachable_upstream_is_an_error(store, calls, tmp_path, monkeypatch, c
     store.push("counting://user:secret@bucket", verbose=False)
     monkeypatch.setattr(CountingFileSystem, "broken", True)
     other = second(tmp_path, "counting://user:secret@bucket")
-    match = "upstream counting://bucket can't be used: LookupError: no credentials"
+    match = "upstream counting://bucket can't be used: LookupError: no rights"
     with pytest.raises(StoreError, match=match) as raised:
         getattr(other.section(IDENTITY), call)(keys(3))
     assert "secret" not in str(raised.value)
