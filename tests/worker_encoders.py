@@ -31,6 +31,10 @@ def fail_on_red(images):
     return mean_colour(images)
 
 
+def fail(images):
+    raise ValueError("images are not in the store")
+
+
 def identity(images):
     return images
 

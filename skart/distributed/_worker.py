@@ -25,6 +25,7 @@ class MemoryStore(FeatureStore):
     """The part of a store that computing needs, in memory."""
 
     read_only = True
+    upstream = None
 
     def __init__(self):
         self.learned = {}

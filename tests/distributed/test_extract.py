@@ -7,15 +7,19 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import worker_encoders
-from dask_clusters import wait_for
+from dask_clusters import Cluster, wait_for
 from distributed import Client
 from helpers import finish, save_image, start
+from local_server import LocalServer, encode
 from PIL import Image
+from pyarrow import parquet
 from toy_backbone import ToyNet
 
 from skart import (
@@ -265,6 +269,30 @@ def paintings(tmp_path_factory):
     return list_images(folder)
 
 
+def test_urls_and_rows_of_tables_are_extracted(client, tmp_path):
+    pages = {f"/{i}.png": encode(i) for i in range(9)}
+    table = pa.table({"image": [encode(20), encode(21), b"no image"]})
+    parquet.write_table(table, tmp_path / "works.parquet")
+    rows = [f"{tmp_path}/works.parquet#image={row}" for row in range(3)]
+    with LocalServer(pages) as server:
+        names = [f"{server.url}{page}" for page in [*pages, "/none.png"]] + rows
+        extractor = encoder(cache=tmp_path / "store")
+        options = {"client": client, "loader": LOADER, "on_error": "skip"}
+        with pytest.warns(UserWarning, match="2 of 13 images can't be read"):
+            report = extract(extractor, names, shard_size=4, **options)
+        assert set(report.failures) == {names[9], rows[2]}
+        assert report.n_computed == 11
+        with pytest.warns(UserWarning, match="2 of 13 images can't be read"):
+            again = extract(extractor, names, shard_size=4, **options)
+        assert again.n_stored == 11 and again.n_computed == 0
+        assert all(server.requests[page] == 1 for page in pages)
+    good = [name for name in names if name not in report.failures]
+    features = extractor.transform(LOADER.transform(good))  # the server is gone
+    expected = [list(pages.values()), [encode(20), encode(21)]]
+    expected = encoder().transform(LOADER.transform(sum(expected, [])))
+    np.testing.assert_array_equal(features, expected)
+
+
 @pytest.mark.slow
 def test_processes_of_their_own(paintings, start_cluster, tmp_path):
     extractor = FeatureExtractor(
@@ -388,3 +416,33 @@ def test_waiting_for_workers(paths, tmp_path, capfd):
         late.join()
     assert report.n_computed == 12
     assert "waiting for workers at inproc://" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_clusters_fill_one_upstream(paintings, tmp_path):
+    stores, clusters = [], []
+    try:
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            clusters.append(Cluster(tmp_path / name, {"COUNTS": str(tmp_path)}))
+            stores.append(FeatureStore(tmp_path / name / "store"))
+        parts = [paintings[:250], paintings[150:]]  # a hundred of them twice
+
+        def fill(cluster, store, part):
+            extractor = encoder(worker_encoders.mean_colour_slowly, cache=store)
+            extract(extractor, part, client=cluster.client, loader=LOADER)
+            return store.push(tmp_path / "upstream")
+
+        with ThreadPoolExecutor(2) as pool:
+            pushed = list(pool.map(fill, clusters, stores, parts))
+    finally:
+        for cluster in clusters:
+            cluster.close()
+    assert 400 <= sum(done["arrays"] for done in pushed) <= 500
+    third = FeatureStore(tmp_path / "third", upstream=tmp_path / "upstream")
+    # It would raise an error if it were called.
+    found = encoder(worker_encoders.fail, cache=third).transform(
+        LOADER.transform(paintings)
+    )
+    expected = encoder().transform(LOADER.transform(paintings))
+    np.testing.assert_array_equal(found, expected)
