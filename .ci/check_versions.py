@@ -34,7 +34,7 @@ FILTERS = "default\nerror::FutureWarning:(skart|sklearn)\nerror:::skart\n" + (
 DESCRIBE = """
 import json, platform
 from importlib.metadata import distributions
-packages = {one.name.lower(): one.version for one in distributions()}
+packages = {x.name.lower().replace('_', '-'): x.version for x in distributions()}
 print(json.dumps({"python": platform.python_version(), "packages": packages}))
 """
 
