@@ -15,7 +15,8 @@ import numpy as np
 from common import describe_machine, spread, time_in_turn
 
 from skart.networks import load_backbone, preprocess
-from skart.networks._backbones import build, default_size
+from skart.networks._backbones import build
+from skart.networks._style_layers import default_size
 
 BASE = "InceptionV3"
 NETWORKS = (

@@ -18,7 +18,8 @@ from common import PACKAGES, describe_machine, spread, time_in_turn
 from skart import FeatureExtractor
 from skart.features._engine import load_openvino
 from skart.networks import load_backbone, preprocess
-from skart.networks._backbones import build, default_size
+from skart.networks._backbones import build
+from skart.networks._style_layers import default_size
 
 NETWORKS = (
     "InceptionV3",

@@ -39,7 +39,7 @@ from skart import DenseHeadClassifier, FeatureExtractor, ImageLoader
 from skart.evaluation import evaluate
 from skart.evaluation._cross_validation import keep_artists_apart
 from skart.exploration import NoveltyDetector, PaintingIndex
-from skart.networks._backbones import default_size
+from skart.networks._style_layers import default_size
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -8,8 +8,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 from skart import FeatureExtractor, FeatureStore, ImageLoader
-from skart.networks._backbones import default_size
 from skart.networks._pooling import POOLINGS, GramPooling2D
+from skart.networks._style_layers import default_size
 
 SIZE = 64
 LAYERS = ["block1_conv1", "block1_pool", "block2_conv1"]

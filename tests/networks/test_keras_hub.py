@@ -18,7 +18,7 @@ from skart import (
 )
 from skart.cli._predict import predict_images
 from skart.networks import load_backbone, preprocess
-from skart.networks._backbones import default_size
+from skart.networks._style_layers import default_size
 from skart.persistence import ModelFileError, export_model
 from skart.persistence._exported import load_exported
 
