@@ -30,7 +30,7 @@ class Links:
         if scheme not in ("", "http", "https", "file") and not re.match(_SCHEME, text):
             return f"{base.rpartition('/')[0]}/{text}"
         try:
-            # A sign that no URL holds becomes an escape, but in the name of a host.
+            # What is not allowed in a URL is escaped, except in the name of the host.
             host = re.match(r"(\w+:)?//[^/?#]*", text)
             host = host[0] if host else ""
             rest = quote(text[len(host) :], safe="%/:?#[]@!$&'()*+,;=~|")

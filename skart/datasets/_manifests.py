@@ -62,9 +62,8 @@ def read_manifests(
             # Each is fetched once, even if it occurs several times.
             links = list(dict.fromkeys((link, base) for _, link, base in level))
             pages = {}
-            with contextlib.closing(
-                pool.map(lambda link: reader.try_read(*link), links)
-            ) as read:
+            read = pool.map(lambda link: reader.try_read(*link), links)
+            with contextlib.closing(read):
                 for link, page in zip(links, read, strict=True):
                     pages[link] = page
                     progress.update()
