@@ -16,20 +16,22 @@ ROOT = Path(skart.__file__).parents[1]
 
 
 class Cluster:
-    """A scheduler and workers, each a process with folders of its own."""
+    """A scheduler and two workers, each a process with folders of its own."""
 
     python_path = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 
-    def __init__(self, folder, environment):
+    def __init__(self, folder, environment, *options):
         self.folder = folder
         self._environment, self._processes = environment, []
         file = folder / "scheduler.json"
         self._file = f"--scheduler-file={file}"
         self._start("scheduler", "--port=0", "--dashboard-address=127.0.0.1:0")
         wait_for(file.exists)
-        for number in range(2):
-            options = ["--nthreads=1", "--no-dashboard", "--death-timeout=60"]
+        options = ["--nthreads=1", "--no-dashboard", "--death-timeout=60", *options]
+        self.workers = [
             self._start(f"worker-{number}", *options, kind="worker")
+            for number in range(2)
+        ]
         self.client = Client(scheduler_file=str(file), set_as_default=False)
         self.client.wait_for_workers(2, timeout=60)
         self.address = self.client.scheduler.address
@@ -40,7 +42,7 @@ class Cluster:
 
     def _start(self, name, *options, kind="scheduler"):
         here = self.folder / name
-        here.mkdir()
+        here.mkdir(parents=True)
         with (here / "log").open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{kind}", self._file]
@@ -55,6 +57,7 @@ class Cluster:
                 start_new_session=True,
             )
         self._processes.append(process)
+        return process
 
     def close(self):
         with contextlib.suppress(OSError, TimeoutError):

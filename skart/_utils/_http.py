@@ -18,15 +18,15 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 import skart
 from skart._utils._interrupts import check_interrupt
 
-PATIENCE = 10  # an image may take so many times the timeout
+PATIENCE = 10  # an image may take this many times the timeout
 PORTS = {"http": 80, "https": 443}
 
 _N_CONNECTIONS = 4  # of a process to a host
 _N_IDLE = 32  # connections that are kept open, to all hosts
 _TEMPORARY = {429, 500, 502, 503, 504}
 
-# Not public, whatever the version of Python says of them: addresses that stand for
-# others, and addresses of a protocol.
+# Not public, whatever the version of Python says of them: addresses that embed
+# others, and those reserved for protocols.
 _NOT_PUBLIC = [
     ipaddress.ip_network(network)
     for network in (
@@ -225,7 +225,7 @@ def parse_target(url):
         port = PORTS[scheme] if parts.port is None else parts.port
         if port == 0:
             raise ValueError("the port 0")
-        # Signs that may stand in a URL stay as they are, "%" as well.
+        # Characters that are allowed in a URL are not escaped, nor is "%".
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
         if parts.query:
             path += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?[]|")
@@ -242,7 +242,7 @@ def redirect(target, location):
     """Return the target to which a server redirects; raise OSError if not allowed."""
     try:
         if not re.fullmatch(r"[\x21-\x7e]+", location):
-            raise ValueError("a sign that no URL holds")
+            raise ValueError("a character that is not allowed in URLs")
         url = urljoin(target.url, location)
         scheme = urlsplit(url).scheme.lower()
     except ValueError as error:

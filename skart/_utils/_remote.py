@@ -52,6 +52,7 @@ class Fetcher:
         self._given_context = ssl_context
         self._pauses = pauses
         self._pools = {}  # by process: a fork must not use connections of its parent
+        self._public = set()  # hosts to which fetched files have led
 
     def fetch(
         self, url, *, timeout=30, max_bytes=MAX_BYTES, keep=None, allow_local=True
@@ -102,7 +103,11 @@ class Fetcher:
         return _read_other(url, timeout, max_bytes), url
 
     def check_public(self, url, *, timeout=30):
-        """Raise OSError if the host of an HTTP URL has an address that isn't public."""
+        """Raise OSError if the host of an HTTP URL has an address that isn't public.
+
+        From then on, this process asks the host at public addresses only, so that a
+        name can't be checked here and lead to a private network when it is fetched.
+        """
         self._find_addresses(parse_target(url), True, timeout)
 
     def close(self):
@@ -134,6 +139,7 @@ class Fetcher:
         """Return the content of a target or of where it redirects to."""
         left = PATIENCE * timeout
         for _ in range(_N_REDIRECTS + 1):
+            public = public or target.host in self._public
             pool.check_reachable(target.origin)
             with pool.limit(target.host):  # a wait that does not count
                 start = time.monotonic()
@@ -182,6 +188,8 @@ class Fetcher:
             )
         if not addresses:
             raise OSError(f"the name {host} has no address")
+        if public:
+            self._public.add(host)
         return addresses, private
 
     @functools.cached_property

@@ -5,7 +5,9 @@ import re
 
 # What breaks a line, and any other tag of HTML.
 _BREAKS = re.compile(r"<(?:br|/?(?:p|div|li|ul|ol|tr|td|h\d))\b[^<>]*>", re.IGNORECASE)
-_TAGS = re.compile(r"</?[a-z][^<>]*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+# A comment without an end goes on to the end of the text, as in HTML: to look for the
+# end from each start takes hours.
+_TAGS = re.compile(r"</?[a-z][^<>]*>|<!--.*?(?:-->|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 def dicts(value):

@@ -12,8 +12,8 @@ class Links:
     """Follows links; a document that was fetched may lead to public addresses only.
 
     `base` is the URL of the document in which a link stands, after redirects. Links to
-    the server of this URL are allowed, too, and any link if it is None: then the user
-    has written it.
+    the server of this URL are allowed, too, and any link if it is None or "": then the
+    user has written it, or it stands in a file of the user.
     """
 
     def __init__(self, timeout=30):
@@ -30,7 +30,7 @@ class Links:
         if scheme not in ("", "http", "https", "file") and not re.match(_SCHEME, text):
             return f"{base.rpartition('/')[0]}/{text}"
         try:
-            # A sign that no URL holds becomes an escape, but in the name of a host.
+            # What is not allowed in a URL is escaped, except in the name of the host.
             host = re.match(r"(\w+:)?//[^/?#]*", text)
             host = host[0] if host else ""
             rest = quote(text[len(host) :], safe="%/:?#[]@!$&'()*+,;=~|")
@@ -42,14 +42,14 @@ class Links:
             raise OSError(
                 f"it links to {link!r}; only http and https addresses are allowed"
             )
-        if base is not None and server != _server(base):
+        if base and server != _server(base):
             self._check(server, url, link)
         return url
 
     def fetch(self, link, base, max_bytes):
         """Return the content of a link, and its URL after redirects."""
         url = self.resolve(link, base)
-        is_own = base is None or _server(url) == _server(base)
+        is_own = not base or _server(url) == _server(base)
         return fetch_document(
             url, timeout=self._timeout, max_bytes=max_bytes, allow_local=is_own
         )

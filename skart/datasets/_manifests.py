@@ -1,11 +1,12 @@
 """Images and metadata of IIIF manifests, also of those in collections."""
 
+import contextlib
 import json
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -44,7 +45,7 @@ def read_manifests(
     check_choice("on_error", on_error, ("raise", "skip"))
     check_count("max_manifests", max_manifests)
     found, failures, skipped = {}, {}, {}
-    seen = set(enumerate(sources))
+    seen = {(place, _join(base, source)) for place, source in enumerate(sources)}
     level = [((place,), source, base) for place, source in enumerate(sources)]
     with (
         ThreadPoolExecutor(_N_THREADS) as pool,
@@ -61,7 +62,8 @@ def read_manifests(
             # Each is fetched once, even if it occurs several times.
             links = list(dict.fromkeys((link, base) for _, link, base in level))
             pages = {}
-            with closing(pool.map(lambda link: reader.try_read(*link), links)) as read:
+            read = pool.map(lambda link: reader.try_read(*link), links)
+            with contextlib.closing(read):
                 for link, page in zip(links, read, strict=True):
                     pages[link] = page
                     progress.update()
@@ -75,8 +77,9 @@ def read_manifests(
                     _note(skipped, "canvas without an image", page.blank)
                 else:
                     for place, child in enumerate(page.links):
-                        if (key[0], child) not in seen:
-                            seen.add((key[0], child))
+                        target = key[0], _join(page.url, child)
+                        if target not in seen:
+                            seen.add(target)
                             level.append(((*key, place), child, page.url))
     _note(skipped, "nested too deep", [link for _, link, _ in level])
     if failures:
@@ -100,6 +103,13 @@ def read_manifests(
     ], skipped
 
 
+def _join(base, link):
+    """Return the URL of a link, by which it is recognised."""
+    with contextlib.suppress(ValueError):  # malformed
+        return urljoin(base or "", link)
+    return link
+
+
 def _note(skipped, reason, names):
     """Add names to the lists of skipped ones if there are any."""
     if names:
@@ -110,7 +120,7 @@ def _note(skipped, reason, names):
 class _Page:
     """What was read: the links of a collection, or the images of a manifest."""
 
-    url: str | None
+    url: str  # "" of a local file, which leads to no other
     links: list | None = None
     images: list = field(default_factory=list)
     blank: list = field(default_factory=list)
@@ -137,7 +147,7 @@ class Reader:
         if base is not None or is_url(link):
             content, url = self._links.fetch(link, base, _MOST_BYTES)
         else:
-            url, file = None, Path(link).expanduser()
+            url, file = "", Path(link).expanduser()
             if file.stat().st_size > _MOST_BYTES:
                 raise OSError(f"more than {_MOST_BYTES} bytes")
             content = file.read_bytes()

@@ -36,6 +36,7 @@ class Tasks:
     @property
     def has_room(self):
         """Whether to submit another task: two are under way, and two for a thread."""
+        self._check_connection()  # else the scheduler is asked, with another error
         now = time.monotonic()
         if self._counted is None or now > self._counted + 1:  # workers join and leave
             self._n_threads = sum(self.client.nthreads().values())

@@ -63,6 +63,8 @@ class _Reader:
                 "the row has no bytes; if the table has a path instead, load the files "
                 "by load_catalogue"
             )
+        if not isinstance(content, bytes):
+            raise OSError(f"the column {column!r} holds no bytes")
         return content
 
     def _find(self, key, place, n_rows):
@@ -97,7 +99,7 @@ class _Reader:
             self._n_bytes -= self._kept.popitem(last=False)[1].nbytes
 
 
-def open_table(file):
+def open_table(file, **options):
     """Open a Parquet file, or raise OSError if a package is missing."""
     try:
         from pyarrow import parquet
@@ -106,7 +108,7 @@ def open_table(file):
             "a row of a Parquet file; to read it, run pip install skart[tables]"
         ) from None
     # Read piece by piece, not a row group at once.
-    return parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20)
+    return parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20, **options)
 
 
 def _find_groups(file, stamp):
@@ -121,20 +123,22 @@ def _open_group(file, stamp, column, group):
     """Open a file of its own for a row group: readers of one file share settings."""
     from pyarrow import types
 
-    table = open_table(file)
-    place = table.schema_arrow.get_field_index(column)
-    if place < 0:
-        table.close()
-        raise OSError(f"the table has no column {column!r}")
-    is_struct = types.is_struct(table.schema_arrow.field(place).type)
-    path = f"{column}.bytes" if is_struct else column
-    metadata = table.metadata.row_group(group)
-    chunks = (metadata.column(i) for i in range(metadata.num_columns))
+    with open_table(file) as table:
+        place = table.schema_arrow.get_field_index(column)
+        if place < 0:
+            raise OSError(f"the table has no column {column!r}")
+        is_struct = types.is_struct(table.schema_arrow.field(place).type)
+        path = f"{column}.bytes" if is_struct else column
+        metadata = table.metadata
+        rows = metadata.row_group(group)
+    chunks = (rows.column(i) for i in range(rows.num_columns))
     sizes = [x.total_uncompressed_size for x in chunks if x.path_in_schema == path]
     if not sizes:
-        table.close()
         raise OSError(f"the column {column!r} holds no bytes")
-    n_rows = metadata.num_rows * _BATCH_BYTES // max(sizes[0], 1)
+    n_rows = rows.num_rows * _BATCH_BYTES // max(sizes[0], 1)
+    # Equal images take memory once, as in the file: a tiny file may have a thousand
+    # equal images of 100 MB.
+    table = open_table(file, metadata=metadata, read_dictionary=[path])
     batches = table.iter_batches(
         min(max(n_rows, 1), _BATCH_ROWS), [group], [path], use_threads=False
     )

@@ -181,6 +181,15 @@ def test_version_2(museum):
     assert museum.asked.count("/1.json") == 1
 
 
+def test_comments_without_an_end(museum):
+    style = "<!-- a --> Dada <!-- b " + "<!--" * 200_000  # minutes, if each is tried
+    museum.add("/1.json", manifest_3(image("/1.jpg"), style=style))
+    museum.add("/2.json", manifest_3(image("/2.jpg"), style="Cubism"))
+    items = [{"type": "Manifest", "id": f"/{n}.json"} for n in (1, 2)]
+    source = museum.add("/all.json", {"type": "Collection", "items": items})
+    assert load_iiif(source, verbose=False).labels.tolist() == ["Dada", "Cubism"]
+
+
 @pytest.mark.parametrize(
     ("language", "title", "style"),
     [
@@ -380,6 +389,18 @@ def test_nested_and_cyclic_collections(museum):
     assert len(museum.asked) <= 5
 
 
+def test_equal_relative_links_of_several_folders(museum):
+    for name, style in (("a", "Dada"), ("b", "Cubism")):
+        museum.add(f"/{name}/1.json", manifest_3(image("1.jpg"), style=style))
+        items = [{"type": "Manifest", "id": "1.json"}]
+        museum.add(f"/{name}/all.json", {"type": "Collection", "items": items})
+    items = [{"type": "Collection", "id": f"/{name}/all.json"} for name in "ab"]
+    source = museum.add("/all.json", {"type": "Collection", "items": items})
+    paintings = load_iiif(source, verbose=False)
+    assert paintings.paths.tolist() == [f"{museum.url}/{x}/1.jpg" for x in "ab"]
+    assert paintings.labels.tolist() == ["Dada", "Cubism"]
+
+
 def test_an_endless_collection_ends(museum):
     class Endless(dict):
         def get(self, path, default=None):
@@ -509,6 +530,18 @@ def test_own_file_may_lead_anywhere(museum, tmp_path):
         load_iiif(file, verbose=False)
     with pytest.raises(OSError, match="No such file"):
         load_iiif(tmp_path / "nowhere.json", verbose=False)
+
+
+@pytest.mark.parametrize("link", ["{}/1.json", "1.json", "file://{}/1.json"])
+def test_own_file_leads_to_no_other_file(tmp_path, link, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    manifest = manifest_3(image("https://example.org/1.jpg"), style="Dada")
+    (tmp_path / "1.json").write_text(json.dumps(manifest))
+    items = [{"type": "Manifest", "id": link.format(tmp_path)}]
+    file = tmp_path / "all.json"
+    file.write_text(json.dumps({"type": "Collection", "items": items}))
+    with pytest.raises(OSError, match="only http and https addresses are allowed"):
+        load_iiif(file, verbose=False)
 
 
 def test_huge_documents_are_refused(museum, tmp_path):

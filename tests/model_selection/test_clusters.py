@@ -2,10 +2,7 @@
 
 import itertools
 import os
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import joblib
@@ -14,7 +11,6 @@ import pytest
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
-import skart
 from skart import (
     DenseHeadClassifier,
     FeatureExtractor,
@@ -24,7 +20,8 @@ from skart import (
 )
 from skart.evaluation import evaluate
 
-distributed = pytest.importorskip("distributed")
+pytest.importorskip("distributed")
+import dask_clusters  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,57 +32,21 @@ pytestmark = [
 LIMIT = 180  # seconds for anything to happen
 
 
-class Cluster:
-    """A scheduler and two workers, each with folders and a feature store of its own."""
+class Cluster(dask_clusters.Cluster):
+    """A cluster with a feature store on each worker, and a record of what they do."""
 
     def __init__(self, folder, upstream):
-        self.folder, self.upstream, self.processes = folder, upstream, []
-        file = folder / "scheduler.json"
-        self._start("scheduler", "--port", "0", "--scheduler-file", file)
-        self.workers = [
-            self._start(
-                "worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny"
-            )
-            for _ in range(2)
-        ]
-        self.client = distributed.Client(scheduler_file=file, timeout=LIMIT)
-        self.client.wait_for_workers(2, timeout=LIMIT)
+        python_path = f"{self.python_path}{os.pathsep}{Path(__file__).parent}"
+        environment = {"SKART_UPSTREAM": str(upstream), "PYTHONPATH": python_path}
+        super().__init__(folder, environment, "--no-nanny")
         self.record = folder / "decoded.txt"
         self.record.touch()
         self.client.run(_record_decodes, self.record)
 
-    def _start(self, command, *arguments):
-        here = self.folder / f"machine{len(self.processes)}"
-        (here / "tmp").mkdir(parents=True)
-        paths = [Path(skart.__file__).parents[1], Path(__file__).parent]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", command, *map(str, arguments)]
-            + ["--host", "127.0.0.1", "--no-dashboard"],
-            cwd=here,
-            env={
-                **os.environ,
-                "HOME": str(here),
-                "TMPDIR": str(here / "tmp"),
-                "SKART_UPSTREAM": str(self.upstream),
-                "PYTHONPATH": os.pathsep.join(map(str, paths)),
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / f"{here.name}.log").open("w"),
-        )
-        self.processes.append(process)
-        return process
-
     def stores(self):
         """Return the stores of the workers."""
-        roots = self.folder.glob("machine*/.cache/skart")
+        roots = self.folder.glob("worker-*/.cache/skart")
         return [FeatureStore(root, upstream=False) for root in roots]
-
-    def close(self):
-        self.client.close(timeout=10)
-        for process in self.processes:
-            process.kill()
-            process.wait(LIMIT)
 
 
 def _record_decodes(file):
@@ -132,7 +93,8 @@ def cluster(shared, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "client"))  # which has no features
     monkeypatch.setenv("SKART_UPSTREAM", str(shared))
     cluster = Cluster(tmp_path / "cluster", shared)
-    yield cluster
+    with cluster.client.as_current():
+        yield cluster
     cluster.close()
 
 
@@ -211,9 +173,7 @@ def killed(cluster):
     killed = []
 
     def kill():
-        deadline = time.monotonic() + LIMIT
-        while time.monotonic() < deadline and len(cluster.stores()) < 2:
-            time.sleep(0.05)
+        dask_clusters.wait_for(lambda: len(cluster.stores()) == 2, LIMIT)
         killed.extend(cluster.client.processing().values())
         cluster.workers[0].kill()
 
