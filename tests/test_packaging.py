@@ -43,7 +43,8 @@ def release(version):
 
 def floors(requirements):
     """Return the lowest version that is allowed, by package."""
-    return dict(line.lower().split(">=") for line in requirements)
+    lines = [re.sub(r"\[.*?\]", "", line.lower()) for line in requirements]
+    return dict(line.split(">=") for line in lines)
 
 
 def test_version_stands_in_one_place(project):
