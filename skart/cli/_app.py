@@ -50,6 +50,9 @@ _IN_OPTIONS = {
         "pass --path-column or --manifest-column, not both"
     ),
     r"name it as root": "pass --root",
+    r"named as manifest; load_iiif": (
+        "passed as --manifest-column; in Python, load_iiif"
+    ),
     r", or name its encoding, .*? for instance": "",
     r"Pass groups=None for random folds": "",
     r"backbone must name": "--backbone must name",

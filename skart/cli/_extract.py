@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import time
 
 from skart._utils import _interrupts as interrupts
@@ -139,7 +140,18 @@ def _connect(scheduler, n_workers):
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
-        with Client(scheduler, set_as_default=False) as client:
+        if not re.fullmatch(r"\w+://.+:\d+", scheduler):
+            raise ValueError(
+                f"--scheduler {scheduler}: pass an address such as tcp://host:8786"
+            )
+        try:
+            client = Client(scheduler, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"--scheduler {scheduler}: no scheduler answers ({error}). Start one: "
+                "dask scheduler"
+            ) from None
+        with client:
             yield client
         return
     n_threads = max(1, joblib.cpu_count() // n_workers)

@@ -202,7 +202,10 @@ def read_catalogue(
 def read_any_table(table, sep=None, encoding="utf-8-sig"):
     """Read a file or URL; return the table, its folder, and its URL or None."""
     if is_url(table):
-        content, base = fetch_document(str(table), timeout=120)
+        try:
+            content, base = fetch_document(str(table), timeout=120)
+        except OSError as error:
+            raise OSError(f"the table {table} can't be fetched: {error}") from None
         return read_table(table, sep, encoding, content), Path(), base
     file = Path(table).expanduser()
     return read_table(file, sep, encoding), file.parent, None
@@ -225,7 +228,8 @@ def find_paths(given, folder, base, name):
     if missing:
         raise FileNotFoundError(
             f"{name} lists files that don't exist in {str(folder)!r}: "
-            f"{join_first(missing)}. If paths refer to another folder, name it as root."
+            f"{join_first(missing)}. If paths refer to another folder, name it as "
+            "root. Else correct or delete these rows."
         )
     return paths
 

@@ -173,7 +173,10 @@ def list_tables(path, keep=None, timeout=120):
         return list(dict.fromkeys(files))
     if is_url(path):
         folder = _temporary_folder(os.getpid()) if keep is None else keep
-        fetch(path, timeout=timeout, max_bytes=_MOST_BYTES, keep=folder)
+        try:
+            fetch(path, timeout=timeout, max_bytes=_MOST_BYTES, keep=folder)
+        except OSError as error:
+            raise OSError(f"the table {path} can't be fetched: {error}") from None
         return [str(kept_file(folder, path).absolute())]
     path = Path(path).expanduser().absolute()
     if path.is_dir():
@@ -224,9 +227,9 @@ def read_rows(file, image):
     if image not in images:
         hint = f" Its columns of bytes are {images}." if images else ""
         if image in schema.names:
-            hint = f": it is of type {schema.field(image).type}.{hint}"
+            hint = f" It is of type {schema.field(image).type}.{hint}"
         raise ValueError(
-            f"{file!r} has no column {image!r} of the bytes of images{hint or '.'} "
+            f"{file!r} has no column {image!r} of the bytes of images.{hint} "
             "Name another one as image; load a table of paths by load_catalogue."
         )
     plain = [

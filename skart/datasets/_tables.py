@@ -177,10 +177,19 @@ def as_numbers(column):
 
 
 def _detect_separator(file, encoding):
-    """Return the separator with the most fields in each of the first lines."""
+    """Return the separator with the most fields in each of the first lines.
+
+    Raise ValueError if the file is JSON.
+    """
     content = file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
     with io.TextIOWrapper(io.BytesIO(content), encoding, newline="") as raw:
         lines = [line for line in itertools.islice(raw, 20) if line.strip()]
+
+    if lines and lines[0].lstrip().startswith(("{", "[")):
+        raise ValueError(
+            "it is JSON. A IIIF manifest goes into a column of a table, named as "
+            "manifest; load_iiif loads it without a table"
+        )
 
     def count_fields(sep):
         return min((len(row) for row in csv.reader(lines, delimiter=sep)), default=0)

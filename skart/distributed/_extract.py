@@ -327,7 +327,7 @@ class _Extraction:
 
     def _receive(self):
         """Store what has come back: of several shards, in one transaction."""
-        digested, computed = [], []
+        digested, computed, n_computed = [], [], 0
         for (kind, shard), result, n_deaths in self._tasks.wait(self._n_gathered):
             self.report.n_shards += 1
             self._n_digesting -= kind == "digest"
@@ -343,10 +343,11 @@ class _Extraction:
                 self._remember(shard, result["learned"])
             else:
                 computed.append(result)
+                n_computed += len(shard)
                 self._remember(shard, result["learned"])
-                self._progress.update(len(shard))
         if computed:
             self._store(computed)
+            self._progress.update(n_computed)  # only now is it kept
         self.store.remember_digests(self._learned)
         self._learned.clear()
         missing = _are_missing([digest for _, digest in digested], self.sections)

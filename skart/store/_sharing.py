@@ -24,7 +24,7 @@ _FOLDER = re.compile(r"[0-9a-f]{32}")
 
 def push(store, upstream, prefix, verbose):
     """Write the arrays that an upstream lacks; see `FeatureStore.push`."""
-    if not upstream.exists():  # object stores have no empty folders
+    if not upstream.exists():
         upstream.write("skart.json", json.dumps({"format": 1}).encode())
     sections = [
         section for section in store._sections() if section.key.hex().startswith(prefix)

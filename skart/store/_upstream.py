@@ -30,10 +30,8 @@ _COLUMNS = ["digest", "checksum", "array"]
 # URLs on which a file that is being written can be seen.
 _WITH_PARTS = {"arrow_hdfs", "hdfs", "sftp", "smb", "ssh", "webhdfs"}
 
-_INSTEAD = (
-    "To compute the features that the local store lacks, unset SKART_UPSTREAM or pass "
-    "upstream=False."
-)
+# What an upstream holds once something was pushed.
+_OWN = re.compile(r"skart\.json|[0-9a-f]{32}")
 
 
 class Upstream:
@@ -90,12 +88,12 @@ class Upstream:
             files.rm_file(f"{root}/{path}")
 
     def exists(self):
-        """Return whether the folder is there."""
+        """Return whether something was pushed to the folder."""
+        # An empty one may be a share that is not mounted.
         try:
-            self.list()
+            return any(map(_OWN.fullmatch, self.list()))
         except FileNotFoundError:
             return False
-        return True
 
     def check(self):
         """Raise StoreError if there is no upstream."""
@@ -103,8 +101,17 @@ class Upstream:
         if not self._is_there:
             raise StoreError(
                 f"there is no upstream {self.name}. Check the address, or make it: "
-                f"skart cache push {self.name}. {_INSTEAD}"
+                f"skart cache push {self.name}.{self._advise()}"
             )
+
+    def _advise(self):
+        """Return how to go on without the upstream, if the environment names one."""
+        if not os.environ.get("SKART_UPSTREAM"):
+            return ""
+        return (
+            " To compute the features that the local store lacks, unset SKART_UPSTREAM "
+            "or pass upstream=False."
+        )
 
     @contextlib.contextmanager
     def _asking(self):
@@ -117,7 +124,7 @@ class Upstream:
             raise StoreError(
                 f"the upstream {self.name} can't be used: {type(error).__name__}: "
                 f"{_without_password(error)}. Check the address, the network and the "
-                f"permissions. {_INSTEAD}"
+                f"permissions.{self._advise()}"
             ) from error
 
     def _open(self):
@@ -399,7 +406,7 @@ class RemoteSection:
         warnings.warn(
             f"{self.name}/{name} is damaged and passed over: "
             f"{reason}. Features are computed as if it were not there; skart cache "
-            "verify --repair deletes it.",
+            f"verify {self.upstream.name} --repair deletes it.",
             stacklevel=5,
         )
 
