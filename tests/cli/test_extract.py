@@ -74,3 +74,9 @@ def test_workers_of_this_machine(folder):
     (folder / "Cubism" / "bad.jpg").unlink()
     done = extract(folder, "--workers", 1)
     assert "0 computed, 16 stored before" in done.stdout
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "foo:/x", "tcp://scheduler"])
+def test_address_of_a_scheduler(folder, address):
+    done = run("extract", folder, *OPTIONS, "--scheduler", address, code=2)
+    assert f"--scheduler {address}: pass an address such as tcp://" in done.stderr

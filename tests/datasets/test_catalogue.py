@@ -233,3 +233,10 @@ def test_catalogue_of_real_paintings_agrees_with_folder():
     by_folder = load_image_folder(folder)
     assert sorted(by_table.paths) == sorted(by_folder.paths)
     assert by_table.target_names == by_folder.target_names
+
+
+def test_json_is_no_table(tmp_path):
+    file = tmp_path / "manifest.json"
+    file.write_text('{"type": "Manifest"}')
+    with pytest.raises(ValueError, match="it is JSON. A IIIF manifest"):
+        load_catalogue(file)

@@ -248,6 +248,15 @@ def test_connection_lost_while_a_shard_is_read(store, calls, tmp_path, monkeypat
         section.missing(keys(3))
 
 
+def test_empty_folder_is_no_upstream(store, tmp_path):
+    (tmp_path / "unmounted").mkdir()
+    with pytest.raises(StoreError, match="there is no upstream"):
+        store.pull(tmp_path / "unmounted", verbose=False)
+    section = second(tmp_path, tmp_path / "unmounted").section(IDENTITY)
+    with pytest.raises(StoreError, match="skart cache push"):
+        section.missing([b"x" * 32])
+
+
 def test_missing_upstream_is_an_error(tmp_path):
     other = second(tmp_path, tmp_path / "nowhere")
     with pytest.raises(StoreError, match="there is no upstream .*nowhere"):
@@ -600,6 +609,7 @@ else:
 
 def test_optional_packages(tmp_path):
     (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "skart.json").write_text('{"format": 1}')
     finish(start(IMPORTS, tmp_path / "store", tmp_path / "shared"))
 
 
