@@ -62,7 +62,7 @@ def explain(
     elif out.is_file() or (out.suffix and not out.is_dir()):
         raise ValueError(f"--out {out}: name a folder, or a file that ends in .html")
 
-    from skart.cli._predict import TABLES, as_table, list_paths
+    from skart.cli._predict import as_table, list_paths
     from skart.persistence._exported import load_exported
     from skart.persistence._load import load_pipeline
     from skart.report._text import count
@@ -73,7 +73,7 @@ def explain(
             "model of skart train"
         )
     files = [image for image in images if isinstance(image, Path)]
-    tables = [str(file) for file in files if file.suffix.lower() in TABLES]
+    tables = [str(file) for file in files if file.suffix.lower() in options.TABLES]
     if tables:
         raise ValueError(
             f"{tables[0]!r} is a table: pass image files or folders. skart predict "

@@ -12,6 +12,7 @@ from skart.cli._app import argument, option
 
 CACHE = Path("~/.cache/skart")
 _KEEP = "SKART_KEEP"
+TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
 
 Keep = option(
     Path | None,
@@ -80,7 +81,9 @@ class Source:
     def is_table(self):
         """Whether the path is that of a table, or of Parquet files with images."""
         path = self.locate()
-        return is_url(path) or path.is_file() or self.image_column is not None
+        if is_url(path) or path.is_file() or self.image_column is not None:
+            return True
+        return path.suffix.lower() in TABLES and not path.exists()  # a typing error
 
     def check(self):
         """Raise ValueError if an option is given that does not apply to the path."""

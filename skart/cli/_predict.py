@@ -36,7 +36,6 @@ from skart.persistence._calibration import read_notes, read_scores
 # The features of more images are worth storing, which exported models don't do.
 _FEW = 32
 _TOP_K = 3
-TABLES = {".csv", ".tsv", ".xlsx", ".parquet"}
 _N_NEIGHBORS = 6  # training paintings beside a prediction
 
 
@@ -306,7 +305,7 @@ def list_paths(images, read_table=None):
             paths.append(image)
             continue
         image = image.expanduser()
-        if read_table is not None and image.suffix.lower() in TABLES:
+        if read_table is not None and image.suffix.lower() in options.TABLES:
             paths += read_table(image)
         elif image.is_dir():
             paths += list_folder(image)

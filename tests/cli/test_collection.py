@@ -190,3 +190,9 @@ def test_validation_share_has_room_for_each_movement():
     assert validation_share(labels) * len(labels) >= 10
     trained_on = len(labels) * 2 / 3
     assert validation_share(labels, 3) * trained_on >= 10
+
+
+@pytest.mark.parametrize("name", ["works.csv", "shards-*.parquet"])
+def test_table_that_is_missing(tmp_path, name):
+    done = run("profile", tmp_path / name, code=2)
+    assert f"there is no table '{tmp_path / name}'" in done.stderr
