@@ -105,9 +105,11 @@ def verify_upstream(url, *, repair=False, verbose=True):
     Examples
     --------
     >>> import tempfile
+    >>> from skart import FeatureStore
     >>> from skart.store import verify_upstream
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     verify_upstream(folder)["damaged"]
+    ...     _ = FeatureStore(f"{folder}/store").push(f"{folder}/shared")
+    ...     verify_upstream(f"{folder}/shared")["damaged"]
     []
     """
     upstream, n_shards, n_arrays, damaged = Upstream(url), 0, 0, []
