@@ -168,7 +168,7 @@ def test_export(presets, image_paths, tmp_path, kind):
     pipe.fit(image_paths, ["Cubism", "Rococo"] * 6)
     export_model(pipe, tmp_path / "model.openvino")
     file = tmp_path / "model.openvino"
-    predicted, _ = predict_images(
+    predicted, *_ = predict_images(
         file, image_paths, cache=tmp_path, exported=load_exported(file)
     )
     found = [[p for _, p in sorted(predicted[path])] for path in image_paths]
