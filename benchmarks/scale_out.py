@@ -21,6 +21,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import dask
 import joblib
 import numpy as np
 import psutil
@@ -36,6 +37,14 @@ from skart.distributed import extract
 SHARD_SIZE = 64
 N_FEATURES = 424  # EfficientNetLite0, layer="style"
 SIZE = 224
+
+# What a worker watches of its own process, many times a second: 200 workers in one
+# process would do little else.
+QUIET_WORKERS = {
+    "distributed.admin.system-monitor.interval": "1h",
+    "distributed.admin.tick.interval": "1h",
+    "distributed.worker.profile.enabled": False,
+}
 
 # Not measured here: a GPU, the processors beside it, and files of museums.
 GPU_IMAGES_A_SECOND = 1500
@@ -218,14 +227,17 @@ def measure_overhead(paths, folder):
 
 def simulate(paths, n_workers, seconds, folder):
     """Return seconds of 200 workers that wait, of the model, and memory in MB."""
-    with Client(
-        processes=False,
-        n_workers=n_workers,
-        threads_per_worker=1,
-        dashboard_address="127.0.0.1:0",
-        memory_limit=0,
-        set_as_default=False,
-    ) as client:
+    with (
+        dask.config.set(QUIET_WORKERS),
+        Client(
+            processes=False,
+            n_workers=n_workers,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,
+            set_as_default=False,
+        ) as client,
+    ):
         extract_by_waiting(paths[: 2 * n_workers], 0, folder, client)
         # Scheduler, workers and client share a process here, and add up.
         n_probed = min(len(paths), 1000)
