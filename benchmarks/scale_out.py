@@ -313,12 +313,14 @@ def print_measured(costs):
         print(f"| {name}{per} | {1000 * seconds:.3g} |")
     print("\n| processes | images a second | of one process |\n|---|---|---|")
     for n_workers, speed in costs["speeds"].items():
-        what = "one process" if n_workers == "0" else f"{n_workers} workers"
+        what = "one process" if n_workers == "0" else f"workers: {n_workers}"
         print(f"| {what} | {speed:.1f} | {speed / costs['speeds']['0']:.0%} |")
     print("\n| simulation | |\n|---|---|")
     for name, value in costs["simulation"].items():
         values = value if isinstance(value, list) else [value]
-        print(f"| {name} | {', '.join(f'{x:.4g}' for x in values)} |")
+        print(
+            f"| {name} | {', '.join(f'{x:,}' if isinstance(x, int) else f'{x:,.4g}' for x in values)} |"
+        )
     print(f"\n{costs['machine']}")
 
 
