@@ -318,9 +318,8 @@ def print_measured(costs):
     print("\n| simulation | |\n|---|---|")
     for name, value in costs["simulation"].items():
         values = value if isinstance(value, list) else [value]
-        print(
-            f"| {name} | {', '.join(f'{x:,}' if isinstance(x, int) else f'{x:,.4g}' for x in values)} |"
-        )
+        texts = [f"{x:,}" if isinstance(x, int) else f"{x:,.4g}" for x in values]
+        print(f"| {name} | {', '.join(texts)} |")
     print(f"\n{costs['machine']}")
 
 
