@@ -65,7 +65,7 @@ def ending_in_order():
 
 @contextlib.contextmanager
 def announcing(message):
-    """Print another message than `MESSAGE`, or that of a block around it, at the first SIGINT in the block."""
+    """Print another message at the first SIGINT in the block."""
     global _message
     before, _message = _message, message
     try:
