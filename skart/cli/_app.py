@@ -49,6 +49,9 @@ _IN_OPTIONS = {
         "Pass another one as --image-column"
     ),
     r", or name another column as movement": ", or pass another --movement-column",
+    r"name that of the images as image of load_table": (
+        "pass that of the images as --image-column"
+    ),
     r"pass path=.*? or manifest=.*?, not both": (
         "pass --path-column or --manifest-column, not both"
     ),
