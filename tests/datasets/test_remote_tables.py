@@ -63,6 +63,26 @@ def test_broken_manifests_of_a_catalogue(museum, catalogue):
     table.loc[1, "Object"] = None
     with pytest.raises(ValueError, match="rows without a manifest: row 2"):
         load_catalogue(table, manifest="Object")
+    # The row is left out; one manifest is one movement, unless it has its own.
+    with (
+        pytest.warns(
+            UserWarning, match="rows without a manifest: row 2. They are left"
+        ),
+        pytest.raises(ValueError, match="All images of a manifest get the movement in"),
+    ):
+        load_catalogue(table, manifest="Object", on_error="skip")
+
+
+def test_one_manifest_with_movements_of_its_own(museum):
+    canvases = [
+        *manifest_3(image("/a.jpg"), style="Dada")["items"],
+        *manifest_3(image("/b.jpg"))["items"],
+    ]
+    for canvas, style in zip(canvases, ("Dada", "Cubism"), strict=True):
+        canvas["metadata"] = [{"label": {"en": ["Style"]}, "value": {"en": [style]}}]
+    link = museum.add("/own.json", manifest_3() | {"items": canvases})
+    paintings = load_catalogue(pd.DataFrame({"object": [link]}), manifest="object")
+    assert paintings.labels.tolist() == ["Dada", "Cubism"]
 
 
 def test_local_manifests_of_a_catalogue(tmp_path):
