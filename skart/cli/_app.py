@@ -130,7 +130,6 @@ def command(function, group=app):
     The function may also return None, or a tuple of the text and the exit status. What
     the function itself prints goes to stderr, so that the result can be piped.
     """
-
     trains = function.__name__ in _TRAINING
     message = interrupts.TRAINING if trains else interrupts.MESSAGE
 

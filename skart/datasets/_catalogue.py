@@ -163,7 +163,7 @@ def read_catalogue(
     if manifest is not None:
         if path is not None:
             raise ValueError(f"pass path={path!r} or manifest={manifest!r}, not both")
-        table, columns, skipped = _follow_manifests(
+        table, columns, skipped = follow_manifests(
             table,
             find_columns(table, name, manifest=manifest)["manifest"],
             {"movement": movement, "artist": artist},
@@ -254,7 +254,9 @@ def find_paths(given, folder, base, name, on_error):
     return [path if is_found(path) else None for path in paths]
 
 
-def _follow_manifests(table, column, wanted, *, name, folder, base, reader, on_error):
+def follow_manifests(
+    table, column, wanted, *, name, folder, on_error, base=None, reader=None
+):
     """Return a table of the images of manifests, columns of roles, and the skipped."""
     given = clean_column(table[column])
     is_blank = given.isna().to_numpy()
@@ -272,7 +274,7 @@ def _follow_manifests(table, column, wanted, *, name, folder, base, reader, on_e
         given = [x if is_url(x) else str(folder / Path(x).expanduser()) for x in given]
     found, skipped = read_manifests(
         list(given),
-        reader,
+        reader or Reader(),
         base=base,
         on_error=on_error,
         max_manifests=len(table) + 1000,

@@ -459,6 +459,12 @@ def test_command_trains_on_a_table_of_images(painted, tmp_path):
         "--format", "csv",
     )  # fmt: skip
     assert done.stdout.count(".parquet#image=") == 48  # two movements each
+    for options in ([painted, "--image-column", "image"], [painted]):
+        again = run(
+            "predict", tmp_path / "model.skart", *options, "--cache",
+            tmp_path / "store", "--format", "csv", code=0,
+        )  # fmt: skip
+        assert again.stdout == done.stdout
     done = train(tmp_path, painted, "--image-column", "picture", "--force", code=2)
     assert "no column 'picture'" in done.output and "--image-column" in done.output
     done = train(
