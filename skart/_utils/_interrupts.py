@@ -19,8 +19,9 @@ import time
 
 MESSAGE = (
     "\nskart: interrupted. Features computed so far are kept: the same command finds "
-    "them; training starts again. Ctrl-C again ends it at once."
+    "them. Ctrl-C again ends it at once."
 )
+TRAINING = MESSAGE.replace("them.", "them; training starts again.")
 
 _IGNORED = b"\0"  # other bytes are numbers of signals
 
@@ -64,13 +65,13 @@ def ending_in_order():
 
 @contextlib.contextmanager
 def announcing(message):
-    """Print another message than `MESSAGE` at the first SIGINT in the block."""
+    """Print another message at the first SIGINT in the block."""
     global _message
-    _message = message
+    before, _message = _message, message
     try:
         yield
     finally:
-        _message = MESSAGE
+        _message = before
 
 
 def was_interrupted():

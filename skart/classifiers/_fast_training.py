@@ -157,8 +157,9 @@ def _mean_deviation(layer=None):
     return layer.mean, deviation
 
 
-# A search fits a candidate in all folds before the next one, so few are enough.
-@functools.lru_cache(maxsize=8)
+# As many as a search has widths: on a worker, candidates come in any order. A pair of
+# graphs takes 5 MB.
+@functools.lru_cache(maxsize=64)
 def _graphs(shapes):
     """Return functions that train and evaluate heads of these shapes."""
     # Tracing takes half a second. A function for each shape has one graph for all

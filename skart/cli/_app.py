@@ -28,6 +28,9 @@ app = typer.Typer(
     "\n\nExample: `skart train paintings/ --out model.skart`",
 )
 
+# Commands that fit models.
+_TRAINING = {"train", "demo", "evaluate", "reproduce", "suspects"}
+
 # Advice in messages of the library, and what stands for it in those of a command.
 _IN_OPTIONS = {
     r"leave them out with .*? to replace each by a black image": (
@@ -46,6 +49,9 @@ _IN_OPTIONS = {
         "Pass another one as --image-column"
     ),
     r", or name another column as movement": ", or pass another --movement-column",
+    r"name that of the images as image of load_table": (
+        "pass that of the images as --image-column"
+    ),
     r"pass path=.*? or manifest=.*?, not both": (
         "pass --path-column or --manifest-column, not both"
     ),
@@ -124,11 +130,13 @@ def command(function, group=app):
     The function may also return None, or a tuple of the text and the exit status. What
     the function itself prints goes to stderr, so that the result can be piped.
     """
+    trains = function.__name__ in _TRAINING
+    message = interrupts.TRAINING if trains else interrupts.MESSAGE
 
     @group.command()
     @functools.wraps(function)
     def run(**options):
-        with cli_errors():
+        with interrupts.announcing(message), cli_errors():
             with contextlib.redirect_stdout(sys.stderr):
                 result = function(**options)
             result, status = result if isinstance(result, tuple) else (result, 0)

@@ -77,7 +77,7 @@ class Collection:
         except ValueError as error:
             if labelled or source.part or source.movement_column or source.corrections:
                 raise
-            bunch = _read_unlabelled(source, data, error)
+            bunch = _read_unlabelled(source, data, error, on_error)
             self.movements_known, self._reason = False, error
         self._hint = None
         if bunch.artists is None and self.movements_known:
@@ -251,7 +251,7 @@ def _keep():
     return os.environ.get("SKART_KEEP") or None
 
 
-def _read_unlabelled(source, data, error):
+def _read_unlabelled(source, data, error, on_error):
     """Return a Bunch of paintings without movements; raise `error` if it has some."""
     if not source.is_table:
         skipped = defaultdict(list)
@@ -270,7 +270,7 @@ def _read_unlabelled(source, data, error):
     folder = data.parent if source.root is None else source.root.expanduser()
     paths = pd.Series([find_file(folder, str(path)) for path in given], dtype=object)
     missing = paths[~paths.map(is_found)]
-    if len(missing):
+    if len(missing) and on_error != "skip":
         raise FileNotFoundError(
             f"{name} lists {len(missing)} files that don't exist, first "
             f"{missing.iloc[0]!r}. If paths refer to another folder, name it as root."

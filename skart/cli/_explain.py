@@ -62,7 +62,8 @@ def explain(
     elif out.is_file() or (out.suffix and not out.is_dir()):
         raise ValueError(f"--out {out}: name a folder, or a file that ends in .html")
 
-    from skart.cli._predict import as_table, list_paths
+    from skart.cli._images import list_paths
+    from skart.cli._predict import as_table
     from skart.persistence._exported import load_exported
     from skart.persistence._load import load_pipeline
     from skart.report._text import count

@@ -3,11 +3,9 @@
 import csv
 import io
 import warnings
-from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
-from skart._utils._files import is_url
 from skart._utils._text import as_percent
 from skart.cli import _options as options
 from skart.cli._app import (
@@ -16,10 +14,10 @@ from skart.cli._app import (
     check_out,
     check_share,
     command,
-    list_skipped,
     option,
     say,
 )
+from skart.cli._images import list_paths, read_table
 from skart.cli._sets import keep_sets, require_calibration
 from skart.cli._trained import REMARK, TRAINED, mark_trained
 from skart.cli._unknown import (
@@ -61,7 +59,9 @@ def predict(
     ) = None,
     weights: options.ModelWeights = None,
     cache: options.Cache = options.CACHE,
-    path_column: option(str | None, "Column of the paths in a table.") = None,
+    path_column: options.of_data("path_column") = None,
+    image_column: options.of_data("image_column") = None,
+    manifest_column: options.of_data("manifest_column") = None,
     root: option(
         Path | None,
         "Folder to which the paths in a table refer. Default: that of the table.",
@@ -162,12 +162,18 @@ def predict(
         )
     columns = {}
 
-    def read_table(file):
-        found = _read_table(file, path_column, root)
+    def read(file):
+        found = read_table(
+            file,
+            path_column=path_column,
+            image_column=image_column,
+            manifest_column=manifest_column,
+            root=root,
+        )
         columns.update(found)
         return found
 
-    paths = list_paths(images, read_table)
+    paths = list_paths(images, read)
     if sets is None:
         top_k = top_k or _TOP_K
     elif top_k is not None:
@@ -218,6 +224,8 @@ def predict(
             part=part,
             artists=artists,
             path_column=path_column if data.is_file() else None,
+            image_column=image_column if data.is_file() else None,
+            manifest_column=manifest_column if data.is_file() else None,
             movement_column=movement_column,
             artist_column=artist_column,
             root=root if data.is_file() else None,
@@ -295,23 +303,6 @@ def predict_images(file, paths, top_k=3, *, weights=None, cache, exported):
         if path not in failures
     }
     return predictions, failures, digests
-
-
-def list_paths(images, read_table=None):
-    """Return the image files in a list of files, folders and tables."""
-    paths = []
-    for image in images:
-        if is_url(image):
-            paths.append(image)
-            continue
-        image = image.expanduser()
-        if read_table is not None and image.suffix.lower() in options.TABLES:
-            paths += read_table(image)
-        elif image.is_dir():
-            paths += list_folder(image)
-        else:
-            paths.append(str(image))
-    return list(dict.fromkeys(paths))
 
 
 def _write_page(html, model, training, predictions, failures, marks, subtitle):
@@ -407,42 +398,6 @@ def _sort_by_margin(predictions):
         predictions.items(),
         key=lambda item: item[1][0][1] - sum(chance for _, chance in item[1][1:2]),
     )
-
-
-def list_folder(folder):
-    """Return the images in a folder, and show what is skipped."""
-    from skart.datasets import list_images  # not needed for single files
-
-    skipped = defaultdict(list)
-    paths = list_images(folder, skipped)
-    for line in list_skipped(skipped, folder):
-        say(line)
-    return paths
-
-
-def _read_table(file, path_column, root):
-    """Return the other columns of a table by path, each row a dict."""
-    from skart.datasets import _tables as tables
-    from skart.datasets._catalogue import find_file, is_found
-    from skart.datasets._image_table import read_rows
-
-    image = tables.find_image_column(file) if path_column is None else None
-    if image is not None:
-        table, _ = read_rows(str(file.absolute()), image)
-        path_column = "path"
-    else:
-        table = tables.clean_names(tables.read_table(file), repr(str(file)))
-    column = tables.find_columns(table, repr(str(file)), path=path_column)["path"]
-    table = table[table[column].notna()]
-    folder = file.parent if root is None else root.expanduser()
-    paths = [find_file(folder, str(path)) for path in table[column]]
-    if paths and not any(map(is_found, paths)):
-        raise FileNotFoundError(
-            f"none of the files in {str(file)!r} exists, the first is {paths[0]!r}. If "
-            "paths refer to another folder, pass --root."
-        )
-    rows = table.drop(columns=column).astype(object).fillna("").to_dict("records")
-    return dict(zip(paths, rows, strict=True))
 
 
 def _as_json(paths, predictions, failures, marks):

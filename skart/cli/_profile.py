@@ -23,8 +23,9 @@ def profile(
 ):
     """Show the movements, artists, image sizes and formats of a folder.
 
-    Only the headers of the files are read, except for the samples that are drawn. Files
-    that can't be read are listed.
+    Only the headers of the files are read, except for the samples that are drawn;
+    images at URLs are fetched as a whole, each time unless they are kept by --keep.
+    Images that can't be read are listed with the reasons.
 
     Examples
     --------
@@ -35,6 +36,7 @@ def profile(
         skart profile paintings/ --format json | jq .movements
     """
     from skart.cli._collection import Collection, save_figure
+    from skart.images._formats import format_failures
     from skart.plotting._profiles import describe, figures
 
     collection = Collection(data, least=1)
@@ -58,6 +60,8 @@ def profile(
         ),
         "formats: " + ", ".join(f"{n} {x}" for x, n in answer["formats"].items()),
         *collection.remarks(),
-        *(f"can't be read: {path!r}" for path in answer["unreadable"]),
     ]
+    if answer["unreadable"]:
+        lines.append(f"can't be read: {len(answer['unreadable'])}")
+        lines.append(format_failures(answer["unreadable"]))
     return "\n".join(lines)

@@ -70,7 +70,7 @@ def similar(
         )
 
     from skart.cli._collection import Collection, make_extractor
-    from skart.cli._predict import list_paths
+    from skart.cli._images import list_paths
     from skart.exploration import PaintingIndex
     from skart.exploration._extraction import extract_features
     from skart.images._formats import format_failures

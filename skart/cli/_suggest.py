@@ -69,7 +69,7 @@ def suggest(
     if not data.is_dir():
         raise ValueError(f"DIR must be a folder of images; got {str(data)!r}")
 
-    from skart.cli._predict import list_folder
+    from skart.cli._images import list_folder
 
     paths = list_folder(data)
     labels = {}

@@ -1,6 +1,7 @@
 """Labelled paintings from a table."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from skart._utils._files import file_stamp
 from skart._utils._remote import fetch_document, is_url
+from skart._utils._validation import check_choice
 from skart.datasets._folder import make_bunch
 from skart.datasets._links import Links
 from skart.datasets._manifests import Reader, read_manifests, tabulate
@@ -68,7 +70,9 @@ def load_catalogue(
     size : int, default=600
         Longer side of the images of manifests, as in :func:`load_iiif`.
     on_error : {"raise", "skip"}, default="raise"
-        What happens with manifests that can't be read, as in :func:`load_iiif`.
+        What happens with files that don't exist, rows without a manifest, and manifests
+        that can't be read. "raise": an error names them. "skip": they are left out, and
+        a warning names them.
 
     Returns
     -------
@@ -80,7 +84,8 @@ def load_catalogue(
     Raises
     ------
     FileNotFoundError
-        If the table, or a file listed in it, does not exist. URLs are not tried.
+        If the table, or a file listed in it, does not exist (the latter unless
+        ``on_error="skip"``). URLs are not tried.
     OSError
         If the table or a manifest can't be fetched.
     ImportError
@@ -142,8 +147,9 @@ def read_catalogue(
     least=2,
 ):
     """Load a table of at least `least` movements."""
+    check_choice("on_error", on_error, ("raise", "skip"))
     is_file = not isinstance(table, pd.DataFrame)
-    folder, base = Path(), None
+    folder, base, hint = Path(), None, ""
     if is_file:
         name = repr(str(table))
         if path is manifest is None and (image := find_image_column(str(table))):
@@ -157,7 +163,7 @@ def read_catalogue(
     if manifest is not None:
         if path is not None:
             raise ValueError(f"pass path={path!r} or manifest={manifest!r}, not both")
-        table, columns, skipped = _follow_manifests(
+        table, columns, skipped = follow_manifests(
             table,
             find_columns(table, name, manifest=manifest)["manifest"],
             {"movement": movement, "artist": artist},
@@ -168,6 +174,10 @@ def read_catalogue(
             on_error=on_error,
         )
         path, movement, artist = "path", *columns.values()
+        hint = (
+            " All images of a manifest get the movement in its row; only in a table "
+            "without movements, that in their own metadata."
+        )
     columns = find_columns(table, name, path=path, movement=movement, artist=artist)
     frame = pd.DataFrame(
         {
@@ -188,7 +198,7 @@ def read_catalogue(
             "or delete them."
         )
     given = table[columns["path"]].tolist()
-    paths = find_paths(given, folder, base, name)
+    paths = find_paths(given, folder, base, name, on_error)
     frame["path"] = pd.Series(paths, dtype=object)
     if "artist" not in frame:
         frame["artist"] = None
@@ -196,7 +206,8 @@ def read_catalogue(
     if is_file:
         others = others.apply(as_numbers)
     frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)
-    return make_bunch(frame, name, least=least, skipped=skipped or {})
+    frame = frame[frame["path"].notna()].reset_index(drop=True)
+    return make_bunch(frame, name, hint, least=least, skipped=skipped or {})
 
 
 def read_any_table(table, sep=None, encoding="utf-8-sig"):
@@ -211,8 +222,11 @@ def read_any_table(table, sep=None, encoding="utf-8-sig"):
     return read_table(file, sep, encoding), file.parent, None
 
 
-def find_paths(given, folder, base, name):
-    """Return the paths and URLs in cells of a table, which is at the URL `base`."""
+def find_paths(given, folder, base, name, on_error):
+    """Return the paths and URLs in cells of a table, which is at the URL `base`.
+
+    With ``on_error="skip"``, files that don't exist are None.
+    """
     if base is not None:
         links = Links()
         try:
@@ -226,28 +240,41 @@ def find_paths(given, folder, base, name):
         if not is_found(path)
     ]
     if missing:
-        raise FileNotFoundError(
+        text = (
             f"{name} lists files that don't exist in {str(folder)!r}: "
-            f"{join_first(missing)}. If paths refer to another folder, name it as "
-            "root. Else correct or delete these rows."
+            f"{join_first(missing)}. "
         )
-    return paths
+        if on_error == "raise":
+            raise FileNotFoundError(
+                f"{text}If paths refer to another folder, name it as root. Else "
+                "correct or delete these rows, or pass on_error='skip' to leave them "
+                "out."
+            )
+        warnings.warn(f"{text}They are left out.", stacklevel=4)
+    return [path if is_found(path) else None for path in paths]
 
 
-def _follow_manifests(table, column, wanted, *, name, folder, base, reader, on_error):
+def follow_manifests(
+    table, column, wanted, *, name, folder, on_error, base=None, reader=None
+):
     """Return a table of the images of manifests, columns of roles, and the skipped."""
     given = clean_column(table[column])
-    blank = [f"row {row + 1}" for row in np.flatnonzero(given.isna())]
-    if blank:
-        raise ValueError(
-            f"{name} has rows without a manifest: {join_first(blank)}. Complete or "
-            "delete them."
-        )
+    is_blank = given.isna().to_numpy()
+    if is_blank.any():
+        rows = join_first([f"row {row + 1}" for row in np.flatnonzero(is_blank)])
+        text = f"{name} has rows without a manifest: {rows}."
+        if on_error == "raise":
+            raise ValueError(
+                f"{text} Complete or delete them, or pass on_error='skip' to leave "
+                "them out."
+            )
+        warnings.warn(f"{text} They are left out.", stacklevel=4)
+        table, given = table[~is_blank].reset_index(drop=True), given[~is_blank]
     if base is None:
         given = [x if is_url(x) else str(folder / Path(x).expanduser()) for x in given]
     found, skipped = read_manifests(
         list(given),
-        reader,
+        reader or Reader(),
         base=base,
         on_error=on_error,
         max_manifests=len(table) + 1000,

@@ -62,7 +62,9 @@ def load_iiif(
         each canvas: if it has several images, the first. `frame` also has the columns
         manifest and canvas (identifiers), label, rights, attribution, and one for each
         label of the metadata; one that is named like another column gets the addition
-        "(metadata)". HTML is removed from texts.
+        "(metadata)". HTML is removed from texts, numbers become texts, several texts of
+        a label are joined by "; ", and values of other kinds, such as null, are left
+        out.
 
     Raises
     ------

@@ -135,13 +135,14 @@ def read_image_table(
                 f"{name} has files with different columns: load them one by one"
             )
     table = pd.concat(tables, ignore_index=True)
-    columns = find_columns(table, name, movement=movement, artist=artist)
+    own = table.drop(columns="path")  # which is not in the files
+    columns = find_columns(own, name, movement=movement, artist=artist)
     if names is not None:
         known |= names if isinstance(names, dict) else {columns["movement"]: names}
     for column, values in known.items():
         if column not in table:
             raise ValueError(
-                f"names has {column!r}, which is no column.{suggest(column, table)}"
+                f"names has {column!r}, which is no column.{suggest(column, own)}"
             )
         table[column] = _decode(table[column], list(values), table["path"], column)
     found = table[columns["movement"]]

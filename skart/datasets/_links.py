@@ -65,7 +65,11 @@ class Links:
             # Only now: other threads ask meanwhile.
             self._checked[server] = problem
         if self._checked[server]:
-            raise OSError(f"it links to {link!r}: {self._checked[server]}")
+            raise OSError(
+                f"it links to {link!r}: {self._checked[server]}. If you trust that "
+                "server, save the document to a file, whose links may lead to any "
+                "address, or list the URLs in a table of your own"
+            )
 
 
 def _server(url):

@@ -102,17 +102,24 @@ def find_image_column(file):
         from pyarrow import ArrowException, parquet
 
         with contextlib.suppress(OSError, ArrowException):
-            return _choose_images(parquet.read_schema(file))
+            return _choose_images(parquet.read_schema(file), repr(str(file)))
     return None  # what is wrong is told where the file is read
 
 
-def _choose_images(schema):
+def _choose_images(schema, name):
     """Return the column of images of a schema without paths, or None."""
     images = bytes_columns(schema)
     others = pd.DataFrame(columns=[x for x in schema.names if x not in images])
     if find_usual(others, "path") is not None:
         return None
-    return "image" if "image" in images else next(iter(images), None)
+    if "image" in images:
+        return "image"
+    if len(images) > 1:
+        raise ValueError(
+            f"{name} has several columns of bytes, {', '.join(map(repr, images))}: "
+            "name that of the images as image of load_table"
+        )
+    return next(iter(images), None)
 
 
 def clean_names(table, name):

@@ -195,7 +195,7 @@ def extract(
         report = work.run(paths, tasks, progress)
     report.seconds = time.monotonic() - start
     if report.failures and on_error == "raise":
-        error = UnreadableImageError(report.failures, report.n_images)
+        error = UnreadableImageError(report.failures, report.n_images, stored=True)
         error.add_note("extract takes on_error='skip' and on_error='blank' itself.")
         raise error
     if report.failures:

@@ -218,7 +218,7 @@ class FeatureExtractor(StoredFeatures):
         ------
         UnreadableImageError
             If files can't be decoded and their loader has ``on_error="raise"``.
-            Features that were computed before are stored.
+            With a cache, features of all others are stored first.
         ValueError
             If a parameter or X is invalid.
         ImportError

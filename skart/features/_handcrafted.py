@@ -171,7 +171,7 @@ class HandcraftedFeatures(StoredFeatures):
         ------
         UnreadableImageError
             If files can't be decoded and their loader has ``on_error="raise"``.
-            Features that were computed before are stored.
+            With a cache, features of all others are stored first.
         NotFittedError
             If "sift" is used before ``fit``.
         ValueError

@@ -57,7 +57,8 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         ValueError
             If ``cache`` is None, or a parameter or X is invalid.
         UnreadableImageError
-            If files can't be decoded and their loader has ``on_error="raise"``.
+            If files can't be decoded and their loader has ``on_error="raise"``, after
+            the features of all others are stored.
         OSError
             If ImageNet weights can't be downloaded, or the store can't be used.
         """
@@ -102,7 +103,9 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         engine = sections[0].identity.get("engine")
         with self._progress(len(rows), engine) as progress:
             while len(rows):
-                batches = _iter_distinct(X, rows, digests, store, self._batch_size(X))
+                batches = _iter_distinct(
+                    X, rows, digests, store, self._batch_size(X), self.cache is not None
+                )
                 with contextlib.closing(batches):
                     for images, keys, n_rows in batches:
                         missing = _are_missing(keys, sections)
@@ -262,19 +265,26 @@ def _are_missing(digests, sections):
     return np.any([section.missing(digests) for section in sections], axis=0)
 
 
-def _iter_distinct(X, rows, digests, store, batch_size):
-    """Yield images of different contents, their digests, and their number of rows."""
-    n_done = 0
+def _iter_distinct(X, rows, digests, store, batch_size, is_kept):
+    """Yield images of different contents, their digests, and their number of rows.
+
+    An error names unreadable images after all others.
+    """
+    n_done, chosen = 0, X[rows]
+    if isinstance(X, LazyImages) and X.on_error == "raise":
+        chosen.on_error = "defer"
     try:
-        with contextlib.closing(iter_batches(X[rows], batch_size)) as batches:
+        with contextlib.closing(iter_batches(chosen, batch_size)) as batches:
             for images in batches:
                 here = rows[n_done : n_done + len(images)]
                 n_done += len(images)
                 _settle_digests(X, here, digests, store)
-                keys, first = np.unique(digests[here], return_index=True)
-                yield images[first], keys, len(here)
+                read = np.flatnonzero([digest is not None for digest in digests[here]])
+                if len(read):
+                    keys, first = np.unique(digests[here[read]], return_index=True)
+                    yield images[read[first]], keys, len(here)
     except UnreadableImageError as error:  # it counts only these rows
-        raise UnreadableImageError(error.failures, len(X)) from None
+        raise UnreadableImageError(error.failures, len(X), is_kept) from None
 
 
 def _settle_digests(X, rows, digests, store):
@@ -288,7 +298,7 @@ def _settle_digests(X, rows, digests, store):
     digests_now = _digest_sources(paths, store)
     for row, path, found in zip(rows, map(str, paths), digests_now, strict=True):
         if path in X.failures:
-            digests[row] = _BLANK
+            digests[row] = _BLANK if X.on_error == "blank" else None
         elif is_elsewhere(path):
             _, digests[row] = X.digests[path]
         elif found != digests[row]:

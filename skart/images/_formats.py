@@ -65,6 +65,9 @@ _FORMATS = {
     "PPM": (rb"P[1-6]\s", PpmImagePlugin.PpmImageFile),
 }
 
+# Images with the same reason that a message names one by one.
+_MOST_ALIKE = 5
+
 # Exceptions that mean that an image file can't be read; all others are bugs.
 UNREADABLE = (OSError, ValueError, MemoryError)
 
@@ -203,5 +206,17 @@ def explain(error):
 
 
 def format_failures(failures):
-    """Return the paths and reasons of a dict or Series as lines of a message."""
-    return "\n".join(f"  {path!r}: {reason}" for path, reason in failures.items())
+    """Return the paths and reasons of a dict or Series as lines of a message.
+
+    A reason of many images is given once, with the first of them.
+    """
+    paths_of, lines = {}, []
+    for path, reason in failures.items():
+        paths_of.setdefault(reason, []).append(repr(path))
+    for reason, paths in paths_of.items():
+        if len(paths) > _MOST_ALIKE:
+            rest = f"{', '.join(paths[:3])} and {len(paths) - 3} more"
+            lines.append(f"  {len(paths)} images: {reason} ({rest})")
+        else:
+            lines += [f"  {path}: {reason}" for path in paths]
+    return "\n".join(lines)

@@ -14,7 +14,7 @@ from itertools import islice
 
 import numpy as np
 
-from skart._utils._files import file_stamp
+from skart._utils._files import file_stamp, is_url
 from skart.images._decode import DECODER_VERSION, MAX_PIXELS, decode_image
 from skart.images._elsewhere import is_elsewhere, stamp_elsewhere
 from skart.images._formats import UNREADABLE, explain, format_failures, load_source
@@ -46,20 +46,31 @@ class UnreadableImageError(ValueError):
         Reason for each unreadable path; also an attribute.
     n_images : int
         Number of images, readable or not; also an attribute.
+    stored : bool, default=False
+        Whether the features of all other images are stored; also an attribute.
     """
 
-    def __init__(self, failures, n_images):
+    def __init__(self, failures, n_images, stored=False):
         self.failures = dict(failures)
         self.n_images = n_images
+        self.stored = stored
+        kinds = {is_url(path) for path in self.failures}
+        advice = "Repair the files, check the URLs"
+        if len(kinds) == 1:
+            advice = "Check these URLs" if kinds == {True} else "Repair them"
+        if stored:
+            advice = (
+                f"Features of all others are stored, and not computed again. {advice}"
+            )
         super().__init__(
             f"{len(self.failures)} of {n_images} images can't be read:\n"
             f"{format_failures(self.failures)}\n"
-            "Repair them, leave them out with skart.images.find_readable, or pass "
+            f"{advice}, leave them out with skart.images.find_readable, or pass "
             "ImageLoader(on_error='blank') to replace each by a black image."
         )
 
     def __reduce__(self):
-        return type(self), (self.failures, self.n_images)
+        return type(self), (self.failures, self.n_images, self.stored)
 
 
 class LazyImages(LazyArray):
@@ -125,7 +136,7 @@ class LazyImages(LazyArray):
         super().__init__(paths, index)
         self.size = tuple(size)
         self.resize = resize
-        self.on_error = on_error
+        self.on_error = on_error  # or "defer": yield all batches, and raise then
         self.n_threads = n_threads
         self.max_pixels = max_pixels
         self.keep = keep
@@ -189,7 +200,7 @@ class LazyImages(LazyArray):
                         self.failures.pop(name, None)
                     else:
                         failures[name] = self.failures[name] = reason
-                if not failures or self.on_error == "blank":
+                if not failures or self.on_error != "raise":
                     yield batch
         finally:
             decoded.close()
@@ -203,7 +214,7 @@ class LazyImages(LazyArray):
                     f"replaced by a black image:\n{format_failures(unnamed)}",
                     stacklevel=2,
                 )
-        if failures and self.on_error == "raise":
+        if failures and self.on_error != "blank":
             raise UnreadableImageError(failures, len(self))
 
     def _decode_ahead(self, n_ahead):

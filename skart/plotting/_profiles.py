@@ -9,7 +9,7 @@ from skart.plotting import ImageSizeDisplay, SamplesDisplay
 def describe(collection):
     """Return a collection's figures as a dict, and a table with a row a movement.
 
-    Only the headers of the files are read.
+    Only the headers of the files are read; images at URLs are fetched.
     """
     files = survey_files(collection.paths, digests=False)
     broken = files["problem"].notna()

@@ -428,3 +428,22 @@ def test_report_head_with_another_optimizer(blobs):
     head = report_head(optimizer=keras.optimizers.SGD(0.1), epochs=1).fit(*blobs)
     assert head.history_["loss"][0] > 0
     assert report_head(optimizer="sgd").optimizer__learning_rate == 1.95e-5
+
+
+@pytest.mark.slow
+def test_a_width_is_traced_once(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    traced = []
+
+    class Tape(tf.GradientTape):
+        def __init__(self):
+            super().__init__()
+            traced.append(self)
+
+    monkeypatch.setattr(tf, "GradientTape", Tape)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)).astype(np.float32), np.arange(20) % 2
+    widths = [*range(3, 15)]  # of which each occurs twice
+    for units in [*rng.permutation(widths), *rng.permutation(widths)]:
+        DenseHeadClassifier(units=int(units), epochs=1, random_state=0).fit(X, y)
+    assert len(traced) == len(widths)

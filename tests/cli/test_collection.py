@@ -196,3 +196,25 @@ def test_validation_share_has_room_for_each_movement():
 def test_table_that_is_missing(tmp_path, name):
     done = run("profile", tmp_path / name, code=2)
     assert f"there is no table '{tmp_path / name}'" in done.stderr
+
+
+def test_profile_gives_reasons(make_folder):
+    folder = make_folder([f"{m}/{i}.jpg" for m in ("Cubism", "Dada") for i in range(2)])
+    (folder / "Dada" / "bad.jpg").write_bytes(b"no image")
+    told = profile(folder)
+    assert "can't be read: 1\n" in told and "bad.jpg': not an image" in told
+
+
+def test_files_that_are_missing_are_skipped(make_folder, tmp_path):
+    root = make_folder([f"{i}.jpg" for i in range(8)])
+    lines = [f"{i}.jpg,{'ab'[i % 2]}" for i in range(10)]
+    for name, column in (("works", "path,style"), ("plain", "path,note")):
+        (tmp_path / f"{name}.csv").write_text("\n".join([column, *lines]))
+    source = Source(tmp_path / "works.csv", root=root)
+    with pytest.raises(FileNotFoundError, match="row 9"):
+        Collection(source)
+    with pytest.warns(UserWarning, match="row 9 .*They are left out"):
+        assert len(Collection(source, on_error="skip").paths) == 8
+    source = Source(tmp_path / "plain.csv", root=root)
+    with pytest.warns(UserWarning, match="2 of 10 images can't be read"):
+        assert len(Collection(source, on_error="skip", labelled=False).paths) == 8

@@ -115,10 +115,10 @@ def leave_a_thread():
     wait()
 
 @command
-def run():
+def NAME():
     BODY
 
-sys.argv[1:] = ["run"]
+sys.argv[1:] = ["NAME"]
 main()
 """
 
@@ -128,8 +128,8 @@ def begin(tmp_path):
     """Start a command and return it once it has begun."""
     started = []
 
-    def begin(body, preexec_fn=heed_interrupts, **options):
-        script = COMMAND.replace("BODY", body)
+    def begin(body, preexec_fn=heed_interrupts, name="run", **options):
+        script = COMMAND.replace("BODY", body).replace("NAME", name)
         process = start(script, tmp_path, preexec_fn=preexec_fn, **options)
         started.append(process)
         assert process.stderr.readline() == "begun\n"
@@ -167,6 +167,14 @@ def test_first_interrupt_ends_in_order(body, left, begin, tmp_path):
     found = sorted(path.name for path in tmp_path.iterdir())
     assert found == ["ended in order", *left]
     assert all((tmp_path / name).read_text() == "whole" for name in left)
+
+
+@pytest.mark.parametrize("name", ["extract", "train"])
+def test_only_training_starts_again(name, begin):
+    process = begin("wait()", name=name)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=GUARD)[1]
+    assert ("training starts again" in stderr) == (name == "train")
 
 
 @pytest.mark.slow

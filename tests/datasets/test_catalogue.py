@@ -240,3 +240,16 @@ def test_json_is_no_table(tmp_path):
     file.write_text('{"type": "Manifest"}')
     with pytest.raises(ValueError, match="it is JSON. A IIIF manifest"):
         load_catalogue(file)
+
+
+def test_files_that_are_missing_are_left_out(museum):
+    root, table = museum
+    table.loc[2, "path"] = "im/none.jpg"
+    with pytest.raises(FileNotFoundError, match="on_error='skip' to leave them out"):
+        load_catalogue(table, root=root)
+    with pytest.warns(UserWarning, match=r"row 3 \('im/none.jpg'\). They are left out"):
+        paintings = load_catalogue(table, root=root, on_error="skip")
+    assert paintings.labels.tolist() == ["Op Art", "Pop Art"]
+    assert paintings.frame["year"].tolist() == [1965, 1962]
+    with pytest.raises(ValueError, match="on_error must be"):
+        load_catalogue(table, root=root, on_error="blank")

@@ -375,7 +375,7 @@ def test_another_port_is_another_server(museum, other):
     target = other.add("/2.json", manifest_3(image("/2.jpg"), style="Dada"))
     items = [{"type": "Manifest", "id": target}]
     source = museum.add("/all.json", {"type": "Collection", "items": items})
-    with pytest.raises(OSError, match="must lead to public addresses"):
+    with pytest.raises(OSError, match="save the document to a file, whose links may"):
         load_iiif(source, verbose=False)
     source = museum.add("/image.json", manifest_3(image(other.url + "/a.jpg")))
     with pytest.raises(OSError, match="must lead to public addresses"):
@@ -444,3 +444,16 @@ def test_hosts_of_many_links_are_checked_at_once(museum, other):
     source = museum.add("/all.json", {"type": "Collection", "items": items})
     with pytest.raises(OSError, match="4 of 4 manifests"):
         load_iiif(source, verbose=False)
+
+
+def test_links_of_a_saved_manifest_lead_anywhere(other, tmp_path):
+    canvases = [
+        canvas | {"metadata": [{"label": "Style", "value": [style, None, 3]}]}
+        for style in ("Dada", "Cubism")
+        for canvas in manifest_3(image(f"{other.url}/{style}.jpg"))["items"]
+    ]
+    file = tmp_path / "saved.json"
+    file.write_text(json.dumps({"type": "Manifest", "items": canvases}))
+    paintings = load_iiif(file, verbose=False)
+    assert paintings.paths[0] == f"{other.url}/Dada.jpg"
+    assert paintings.labels.tolist() == ["Dada; 3", "Cubism; 3"]

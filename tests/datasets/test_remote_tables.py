@@ -63,6 +63,26 @@ def test_broken_manifests_of_a_catalogue(museum, catalogue):
     table.loc[1, "Object"] = None
     with pytest.raises(ValueError, match="rows without a manifest: row 2"):
         load_catalogue(table, manifest="Object")
+    # The row is left out; one manifest is one movement, unless it has its own.
+    with (
+        pytest.warns(
+            UserWarning, match="rows without a manifest: row 2. They are left"
+        ),
+        pytest.raises(ValueError, match="All images of a manifest get the movement in"),
+    ):
+        load_catalogue(table, manifest="Object", on_error="skip")
+
+
+def test_one_manifest_with_movements_of_its_own(museum):
+    canvases = [
+        *manifest_3(image("/a.jpg"), style="Dada")["items"],
+        *manifest_3(image("/b.jpg"))["items"],
+    ]
+    for canvas, style in zip(canvases, ("Dada", "Cubism"), strict=True):
+        canvas["metadata"] = [{"label": {"en": ["Style"]}, "value": {"en": [style]}}]
+    link = museum.add("/own.json", manifest_3() | {"items": canvases})
+    paintings = load_catalogue(pd.DataFrame({"object": [link]}), manifest="object")
+    assert paintings.labels.tolist() == ["Dada", "Cubism"]
 
 
 def test_local_manifests_of_a_catalogue(tmp_path):
@@ -174,6 +194,12 @@ def test_command_trains_on_a_catalogue_of_manifests(museum, tmp_path):
     done = run(*arguments, "--on-error", "skip", code=0)
     assert "16 paintings" in done.output
     assert f"skipped, unreadable: {museum.url}/nowhere.json" in done.output
+    done = run(
+        "predict", tmp_path / "model.skart", tmp_path / "works.csv", "--format", "csv",
+        "--manifest-column", "object", "--cache", tmp_path / "store", code=0,
+    )  # fmt: skip
+    assert done.stdout.count("/full/!600,600/0/default.jpg") == 32
+    assert "nowhere.json" in done.stderr and "They are left out" in done.stderr
     done = run(*arguments[:2], *arguments[4:], code=2)
     assert "no column that looks like the path" in done.output
     done = run(*arguments, "--path-column", "object", code=2)

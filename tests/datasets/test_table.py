@@ -459,6 +459,12 @@ def test_command_trains_on_a_table_of_images(painted, tmp_path):
         "--format", "csv",
     )  # fmt: skip
     assert done.stdout.count(".parquet#image=") == 48  # two movements each
+    for options in ([painted, "--image-column", "image"], [painted]):
+        again = run(
+            "predict", tmp_path / "model.skart", *options, "--cache",
+            tmp_path / "store", "--format", "csv", code=0,
+        )  # fmt: skip
+        assert again.stdout == done.stdout
     done = train(tmp_path, painted, "--image-column", "picture", "--force", code=2)
     assert "no column 'picture'" in done.output and "--image-column" in done.output
     done = train(
@@ -470,3 +476,22 @@ def test_command_trains_on_a_table_of_images(painted, tmp_path):
         tmp_path, tmp_path / "folder", "--manifest-column", "x", "--force", code=2
     )
     assert "--manifest-column is for tables" in done.output
+
+
+def test_messages_name_the_columns_of_the_file(tmp_path):
+    file = write(tmp_path / "odd.parquet", [encode(1)], odd=["a"])
+    with pytest.raises(ValueError, match="Its columns are 'odd': name one as movement"):
+        load_table(file)
+
+
+def test_two_columns_of_images(tmp_path):
+    cells = pa.array([encode(place) for place in range(8)], pa.binary())
+    styles = ["Cubism", "Dada"] * 4
+    table = pa.table({"front": cells, "back": cells, "style": styles})
+    parquet.write_table(table, tmp_path / "works.parquet")
+    done = run("profile", tmp_path / "works.parquet", code=2)
+    assert "'front', 'back': pass that of the images as --image-column" in done.output
+    done = run("profile", tmp_path / "works.parquet", "--image-column", "back", code=0)
+    assert done.output.startswith("8 paintings in 2 movements")
+    with pytest.raises(ValueError, match="'front', 'back': name that of the images as"):
+        load_catalogue(tmp_path / "works.parquet")

@@ -211,10 +211,11 @@ def test_unreadable_images(image_paths, tmp_path, work):
     with pytest.raises(UnreadableImageError) as caught:
         extractor(cache=cache, batch_size=2).transform(load(paths))
     assert sorted(caught.value.failures) == sorted(map(str, bad))
-    assert FeatureStore(cache).info()["arrays"] == 4  # what came before is kept
+    assert caught.value.stored and "Features of all others" in str(caught.value)
+    assert FeatureStore(cache).info()["arrays"] == 5  # all others, also those behind
 
     blank = load(paths, on_error="blank")
-    with pytest.warns(UserWarning, match="3 of 4 images"):
+    with pytest.warns(UserWarning, match="3 of 3 images"):
         features = extractor(cache=cache).transform(blank)
     assert sorted(blank.failures) == sorted(map(str, bad))
     black = extractor().transform(np.zeros((1, SIZE, SIZE, 3), np.uint8))

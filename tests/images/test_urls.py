@@ -188,6 +188,27 @@ def test_unreadable_urls_are_blank_wherever_they_occur(urls, server, tmp_path):
         features(tmp_path).fit_transform(ImageLoader(24).transform(X))
 
 
+def test_an_error_loses_no_work(urls, server, tmp_path):
+    X = [*urls[:2], f"{server.url}/gone", *urls[2:]]
+    with pytest.raises(UnreadableImageError, match="Check these URLs, leave them out"):
+        features(tmp_path).fit_transform(ImageLoader(24).transform(X))
+    assert FeatureStore(tmp_path).info()["writes"] == N
+    with pytest.raises(UnreadableImageError, match=f"1 of {N + 1} images"):
+        features(tmp_path).fit_transform(ImageLoader(24).transform(X))
+    assert server.requests == {f"/{i}.png": 1 for i in range(N)} | {"/gone": 2}
+
+
+def test_a_reason_of_many_images_is_given_once(server):
+    X = [f"{server.url}/gone/{i}" for i in range(9)] + [f"{server.url}/text"]
+    with pytest.raises(UnreadableImageError) as raised:
+        np.asarray(ImageLoader(24).transform(X))
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 4 and len(raised.value.failures) == 10
+    assert lines[1].startswith("  9 images: HTTP 404 Not Found ('http://127.0.0.1:")
+    assert lines[1].endswith("/gone/2' and 6 more)")
+    assert lines[2].startswith(f"  {X[-1]!r}: not an image")
+
+
 def test_features_of_a_network(urls, files, server, tmp_path):
     extractor = shallow(pooling="avg", cache=tmp_path / "store")
     images = ImageLoader(32).transform(urls)
