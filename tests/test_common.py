@@ -240,6 +240,7 @@ class TestImageClassifiers:
         model.fit(*images)
         np.testing.assert_array_equal(model.predict_proba(images[0]), expected)
 
+    @pytest.mark.slow
     def test_kinds_of_labels(self, classifier, images):
         X, y = images
         codes = np.unique(y, return_inverse=True)[1]
@@ -261,6 +262,7 @@ class TestImageClassifiers:
         )
         np.testing.assert_equal(again.history_, fitted.history_)  # nan, too
 
+    @pytest.mark.slow
     def test_sample_and_class_weights(self, classifier, images):
         X, y = images
         model = clone(classifier).set_params(class_weight="balanced")
@@ -273,6 +275,7 @@ class TestImageClassifiers:
         with pytest.raises(ValueError, match="[Nn]egative"):
             clone(model).fit(X, y, sample_weight=-np.ones(12))
 
+    @pytest.mark.slow
     def test_training_in_parts(self, classifier, images):
         X, y = images
         model = clone(classifier).partial_fit(X[:3], y[:3], classes=np.unique(y))

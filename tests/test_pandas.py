@@ -28,6 +28,7 @@ def frame(image_paths):
     return table.sample(frac=1, random_state=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["network", "hand-crafted"])
 @pytest.mark.parametrize("with_cache", [True, False])
 @pytest.mark.parametrize("column", ["path", ["path"]])
@@ -43,6 +44,7 @@ def test_features_of_a_shuffled_frame(frame, tmp_path, kind, with_cache, column)
     np.testing.assert_array_equal(found.drop(columns="n__year"), expected)
 
 
+@pytest.mark.slow
 def test_union_has_the_rows_of_the_frame(frame):
     union = FeatureUnion([(kind, pipeline(kind)) for kind in ("network", "hand-made")])
     union.set_output(transform="pandas")

@@ -162,6 +162,7 @@ def test_callbacks(blobs):
     assert counter.model is None  # the callback does not keep the network in memory
 
 
+@pytest.mark.slow
 def test_sample_and_class_weights(blobs):
     X, y = blobs
     few = np.r_[0:5, 40:80, 80:120]

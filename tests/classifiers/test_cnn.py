@@ -50,6 +50,7 @@ def test_cnn_generalizes_to_other_artists(tmp_path):
     )  # chance: 0.33
 
 
+@pytest.mark.slow
 def test_lazy_images_train_as_arrays(paintings):
     images = ImageLoader(32).transform(paintings.paths)
     model = hybrid(validation_split=0.2, augment="light", compile__run_eagerly=False)
@@ -62,6 +63,7 @@ def test_lazy_images_train_as_arrays(paintings):
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache_pixels", [False, True])
 def test_decoding_in_training(paintings, count_decodes, cache_pixels):
     # One thread, so that the order is that of the batches.
@@ -80,6 +82,7 @@ def test_decoding_in_training(paintings, count_decodes, cache_pixels):
         assert sorted(paths) == sorted(paintings.paths)
 
 
+@pytest.mark.slow
 def test_unreadable_files(paintings, tmp_path):
     broken = [tmp_path / f"{name}.jpg" for name in "ab"]
     for path in broken:
@@ -168,6 +171,7 @@ def test_bad_parameters(stripes, parameters, message):
         hybrid(**parameters).fit(*stripes)
 
 
+@pytest.mark.slow
 def test_parameters_of_the_network(stripes):
     model = hybrid(pooling="flatten", units=(8, 4), dropout=0.3, epochs=1).fit(*stripes)
     kinds = [type(layer).__name__ for layer in model.model_.layers]
@@ -196,6 +200,7 @@ def tiny(input_shape, n_classes, *, units=3, augment=None, seed=None):
     return keras.Model(images, x)
 
 
+@pytest.mark.slow
 def test_network_by_a_callable(stripes):
     X, y = stripes
     model = hybrid(network=tiny, units=5, augment="light").fit(X, y)
@@ -234,6 +239,7 @@ def test_invalid_networks(stripes, parameters, message):
         hybrid(**parameters).fit(*stripes)
 
 
+@pytest.mark.slow
 def test_hybrid_cnn_classifier_is_the_reports_network(stripes):
     X, y = stripes
     parameters = {"units": 8, "epochs": 1, "random_state": 0}
@@ -244,6 +250,7 @@ def test_hybrid_cnn_classifier_is_the_reports_network(stripes):
         HybridCNNClassifier("alexnet").fit(X, y)
 
 
+@pytest.mark.slow
 def test_validation_set_of_lazy_images(paintings):
     images = ImageLoader(24).transform(paintings.paths)
     model = hybrid(patience=1, epochs=3)

@@ -108,6 +108,7 @@ print(queue.get(timeout=60))
     assert "can't compute in a process that was forked" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_history_and_early_stopping(stripes, capsys):
     X, y = stripes
     shuffled = np.random.default_rng(0).permutation(y)
@@ -119,6 +120,7 @@ def test_history_and_early_stopping(stripes, capsys):
     assert capsys.readouterr().out.count("val_accuracy") == n_epochs
 
 
+@pytest.mark.slow
 def test_search(stripes, tmp_path):
     search = RandomizedSearchCV(
         hybrid(epochs=1), cnn_search_space(""), n_iter=2, cv=2, random_state=0

@@ -121,6 +121,7 @@ def test_features_at_the_ends_of_float32(blobs, power):
         assert model.score(X, blobs[1]) > 0.9
 
 
+@pytest.mark.slow
 def test_own_network_receives_standardized_features(blobs):
     X, y = shifted(blobs)
 
@@ -176,12 +177,14 @@ def test_scores_from_probabilities(blobs, scoring):
     assert (scores > (-0.4 if scoring == "neg_log_loss" else 0.95)).all()
 
 
+@pytest.mark.slow
 def test_binary_roc_auc(blobs):
     X, y = blobs[0][:80], blobs[1][:80]
     assert cross_val_score(head(), X, y, cv=3, scoring="roc_auc").min() > 0.95
     assert head().fit(X, y).predict_proba(X).shape == (80, 2)
 
 
+@pytest.mark.slow
 def test_meta_estimators(blobs):
     X, y = blobs
     stack = StackingClassifier(
@@ -198,6 +201,7 @@ def test_meta_estimators(blobs):
     )
 
 
+@pytest.mark.slow
 def test_search_over_routed_parameters(blobs):
     search = RandomizedSearchCV(
         head(),
@@ -326,6 +330,7 @@ def test_verbose_prints_a_line_an_epoch(blobs, capsys):
     assert capsys.readouterr().out.count("loss") >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -389,6 +394,7 @@ def test_half_precision_is_trained_by_keras(blobs):
     assert trained.model_.train_function is not None
 
 
+@pytest.mark.slow
 def test_fast_training_on_large_features_equals_keras(capsys):
     # 40 MB: more than one call of the graph.
     X = np.random.default_rng(0).normal(size=(600, 16_384)).astype("f4")
@@ -410,6 +416,7 @@ def test_diverged_training_is_an_error(blobs):
         diverging.fit(blobs[0] * 1e20, blobs[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "callback",
     [

@@ -93,6 +93,7 @@ def test_bad_parameters(stripes, n_passes, parameters, message):
     assert n_passes() == 0  # before any long work
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -123,6 +124,7 @@ def test_stage_two_starts_where_stage_one_ended(stripes, parameters):
     assert np.abs(model.predict_proba(X) - expected).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype", [pytest.param("mixed_bfloat16", marks=needs_bfloat16), "mixed_float16"]
 )
@@ -192,6 +194,7 @@ def test_trunk_computes_each_image_once(stripes, tmp_path, n_passes):
     assert FeatureStore(tmp_path).info()["arrays"] == 48
 
 
+@pytest.mark.slow
 def test_search_computes_maps_once_for_each_cut(image_paths, tmp_path):
     y = ["Rococo", "Baroque"] * 6
     pipe = Pipeline(
@@ -233,6 +236,7 @@ def test_temporary_maps_are_deleted(stripes, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_disk_space_of_maps(stripes, tmp_path, monkeypatch, capsys, n_passes):
     X, y = stripes
     fine_tune(cache=tmp_path / "one", verbose=1, epochs=1).fit(X, y)
@@ -278,6 +282,7 @@ def test_labels_are_validated_before_maps_are_computed(stripes, n_passes):
     assert n_passes() == 0
 
 
+@pytest.mark.slow
 def test_fitted_heads(stripes, tmp_path):
     X, y = stripes
     features = features_of(X)
@@ -355,6 +360,7 @@ def test_parameters_of_the_head():
         FineTuneClassifier(head__units=3)
 
 
+@pytest.mark.slow
 def test_default_learning_rate(stripes):
     model = FineTuneClassifier(
         head(), backbone="ToyNet", weights=None, unfreeze_from=None, epochs=1
@@ -370,6 +376,7 @@ def rate(model):
     return float(model.model_.optimizer.learning_rate)
 
 
+@pytest.mark.slow
 def test_pickle_checks_the_weights_of_the_trunk(stripes, tmp_path):
     X, y = stripes
     network = keras.applications.ToyNet()
@@ -399,6 +406,7 @@ def test_pickle_checks_the_weights_of_the_trunk(stripes, tmp_path):
         copy.copy(loaded).set_params(weights=file).predict(X)
 
 
+@pytest.mark.slow
 def test_partial_fit_with_changed_augmentation(stripes):
     X, y = stripes
     model = fine_tune(epochs=1).fit(X, y)
@@ -407,6 +415,7 @@ def test_partial_fit_with_changed_augmentation(stripes):
     assert model.history_["stage"] == [1] * 8 + [2] * 4
 
 
+@pytest.mark.slow
 def test_warm_start_and_partial_fit_continue_the_last_stage(stripes):
     X, y = stripes
     model = fine_tune(unfreeze_from=[None, CUT], warm_start=True).fit(X, y)

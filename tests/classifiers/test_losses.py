@@ -98,6 +98,7 @@ def test_loss_of_fine_tuning_is_that_of_keras(stripes, toy_backbone, augment):
         assert model.history_["val_loss"][-1] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_loss_by_name_class_instance_and_function(blobs):
     histories = [
         head(epochs=1, **parameters).fit(*blobs).history_
@@ -124,6 +125,7 @@ def test_other_losses_receive_integer_labels(blobs):
     assert generalized.fit(*blobs).score(*blobs) > 0.9
 
 
+@pytest.mark.slow
 def test_smoothed_head_can_be_copied_searched_and_saved(blobs, tmp_path):
     X, y = blobs
     smooth = head(epochs=5, **SMOOTH).fit(X, y)

@@ -42,6 +42,7 @@ def pipe(toy_backbone, tmp_path):
     return Pipeline([*steps, ("head", head(units=4, epochs=1))])
 
 
+@pytest.mark.slow
 def test_search_and_cross_validation_keep_artists_apart(paintings, pipe):
     X, y, artists = paintings.paths, paintings.labels, paintings.artists
     folds = StratifiedGroupKFold(3)
@@ -63,6 +64,7 @@ def test_search_and_cross_validation_keep_artists_apart(paintings, pipe):
     assert evaluation.artists_apart
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["layers", "style"])
 def test_head_search(paintings, pipe, toy_backbone, tmp_path, preset):
     search = make_head_search(
@@ -85,6 +87,7 @@ def test_head_search(paintings, pipe, toy_backbone, tmp_path, preset):
     assert ("Pipeline" in kinds) == (preset == "style")
 
 
+@pytest.mark.slow
 def test_stack(paintings, pipe):
     X, y, artists = paintings.paths, paintings.labels, paintings.artists
     folds = ArtistKFold(2, artists=dict(zip(X, artists, strict=True)))

@@ -93,6 +93,7 @@ def test_probabilities_are_the_mean_over_views(fitted, image_paths):
         assert fitted.predict(lazy).tolist() == labels.tolist()
 
 
+@pytest.mark.slow
 def test_training_does_not_depend_on_views(image_paths):
     X, y = load(image_paths)
     # Tracing a graph would take longer than a few steps of a small network.

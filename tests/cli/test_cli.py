@@ -109,6 +109,7 @@ def trained(drawn, tmp_path_factory):
     return folder / "model.skart", cache, done
 
 
+@pytest.mark.slow
 def test_profile(drawn, tmp_path):
     done = command("profile", str(drawn), "--out", str(tmp_path / "f"), "--cut", "140")
     assert done.returncode == 0, done.stderr
@@ -207,6 +208,7 @@ def test_train(trained, drawn):
     assert elsewhere.returncode == 2 and "folder" in elsewhere.stderr
 
 
+@pytest.mark.slow
 def test_predict(trained, drawn, tmp_path):
     file, cache, _ = trained
     paths = list_images(drawn)[:4]
@@ -265,6 +267,7 @@ def test_predict(trained, drawn, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_evaluate(trained, drawn, tmp_path):
     file, cache, _ = trained
     done = command(
@@ -304,6 +307,7 @@ def test_evaluate(trained, drawn, tmp_path):
     assert "doesn't know: Ukiyo-e" in done.stderr
 
 
+@pytest.mark.slow
 def test_report(trained, drawn, tmp_path):
     file, cache, _ = trained
     out = tmp_path / "report.html"
@@ -445,6 +449,7 @@ def test_a_command_runs_with_a_closed_stream(closed, shown):
     assert (done.stdout + done.stderr).splitlines()[-1] == shown
 
 
+@pytest.mark.slow
 def test_demo(tmp_path):
     make_paintings(
         tmp_path / "paintings",

@@ -171,6 +171,7 @@ def painted(make_folder):
     )
 
 
+@pytest.mark.slow
 def test_evaluate_tests_a_model_only_on_new_paintings(painted, tmp_path):
     collection, cache = Collection(Source(painted)), tmp_path / "cache"
     rows = np.arange(0, 24, 2)  # one painting of each artist
@@ -210,6 +211,7 @@ def test_evaluate_tests_a_model_only_on_new_paintings(painted, tmp_path):
     assert "--folds 99: the largest movement has" in done.stderr
 
 
+@pytest.mark.slow
 def test_random_search_leaves_out_diverging_candidates(blobs):
     X, y = blobs
     space = {"optimizer__learning_rate": [0.01, 1e38]}
@@ -251,6 +253,7 @@ def test_json_has_no_nan():
     }
 
 
+@pytest.mark.slow
 def test_errors_and_hints_name_options(make_folder, tmp_path):
     table = tmp_path / "works.csv"
     table.write_text("file,movement\na.jpg,Dada\n")

@@ -49,6 +49,7 @@ def test_unknown_artists_are_not_listed(evaluate):
     assert "artists with" not in evaluate(*words)
 
 
+@pytest.mark.slow
 def test_report_shows_nearest_paintings_of_the_models_features(evaluate, tmp_path):
     evaluate("{0}/{0} artist {1}/{2}.jpg", "--folds", "3")
     words = [tmp_path / "model.skart", tmp_path / "folder", "--cache", tmp_path / "c"]

@@ -177,6 +177,7 @@ def test_evaluate_shows_sets(make_model, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_evaluate_counts_the_sets_of_the_model_on_new_paintings(
     make_model, paintings, tmp_path
 ):

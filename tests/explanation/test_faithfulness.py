@@ -29,6 +29,7 @@ def trained(located):
     return pipe, X[test], masks[test]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [grad_cam, occlusion])
 def test_heat_is_where_the_movement_is(method, trained):
     pipe, X, masks = trained
@@ -37,6 +38,7 @@ def test_heat_is_where_the_movement_is(method, trained):
     assert heat[masks].sum() > 0.8 * heat.sum()
 
 
+@pytest.mark.slow
 def test_deletion_of_the_heat_beats_chance(trained):
     pipe, X, _ = trained
     X = X[::3]

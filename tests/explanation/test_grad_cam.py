@@ -57,6 +57,7 @@ def log_odds(probabilities):
     return np.log(p / (p.sum(axis=1, keepdims=True) - p))
 
 
+@pytest.mark.slow
 def test_heat_is_a_derivative_of_the_log_odds(images):
     pipe = make_transfer(images)
     found = grad_cam(pipe, images[:2], movements="Rococo")
@@ -80,6 +81,7 @@ def test_heat_is_a_derivative_of_the_log_odds(images):
     assert_near(found.probabilities, pipe.predict_proba(images[:2]))
 
 
+@pytest.mark.slow
 def test_heat_of_layers_is_added(images):
     pipe = make_transfer(images, layer=["relu1", "relu3"], pooling=["avg", "max"])
     both = grad_cam(pipe, images)
@@ -89,6 +91,7 @@ def test_heat_of_layers_is_added(images):
     assert both.movements.tolist() == pipe.predict(images).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "std", "gram"])
 def test_every_pooling_has_heat(pooling, images):
     heat = grad_cam(make_transfer(images, pooling=pooling), images).heat
@@ -154,6 +157,7 @@ def test_networks_from_scratch(images):
         grad_cam(pipe, images, layer="x")
 
 
+@pytest.mark.slow
 def test_the_pipeline_in_a_wrapper_is_explained(images, tmp_path):
     frozen = FrozenEstimator(make_transfer(images))
     conformal = ConformalClassifier(frozen, alpha=0.3).fit(images, LABELS)
@@ -169,6 +173,7 @@ def test_the_pipeline_in_a_wrapper_is_explained(images, tmp_path):
     np.testing.assert_array_equal(display.heat, expected.heat)
 
 
+@pytest.mark.slow
 def test_others_are_pointed_to_occlusion(images):
     def explain(*steps):
         grad_cam(make_pipeline(*steps).fit(images, LABELS), images)
@@ -187,6 +192,7 @@ def test_others_are_pointed_to_occlusion(images):
         grad_cam(make_head().fit(np.eye(12), LABELS), images)
 
 
+@pytest.mark.slow
 def test_wrong_movements_and_layers(images):
     pipe = make_transfer(images)
     with pytest.raises(
@@ -203,6 +209,7 @@ def test_wrong_movements_and_layers(images):
         grad_cam(pipe, images, layer="relu1")
 
 
+@pytest.mark.slow
 def test_paths_and_batches(image_paths):
     labels = ["a", "b"] * 6
     features = FeatureExtractor("ToyNet", weights=None, verbose=False)

@@ -88,6 +88,7 @@ np.save(file, extractor.transform(images))
 """
 
 
+@pytest.mark.slow
 def test_converted_network_is_kept_beside_the_features(toy_backbone, images, tmp_path):
     expected = extractor(toy_backbone).transform(images)
     store, file = FeatureStore(tmp_path / "store"), tmp_path / "features.npy"

@@ -43,6 +43,7 @@ def expected(image_paths):
     return network.predict(inputs, verbose=0)
 
 
+@pytest.mark.slow
 def test_features_equal_plain_keras(image_paths, expected, tmp_path):
     features = extractor().fit_transform(load(image_paths))
     assert features.shape == (12, 1280) and features.dtype == np.float32
@@ -80,6 +81,7 @@ def test_stored_features_are_not_computed_again(image_paths, tmp_path, work):
     assert work() == (12, 12)
 
 
+@pytest.mark.slow
 def test_equal_files_are_computed_once(folder_of_images, tmp_path, work):
     copy = tmp_path / "copy of it.jpg"
     shutil.copy(folder_of_images[0], copy)
@@ -96,6 +98,7 @@ def test_equal_files_are_computed_once(folder_of_images, tmp_path, work):
     assert work()[1] == 2
 
 
+@pytest.mark.slow
 def test_replaced_file_is_computed_again(folder_of_images, tmp_path):
     path = folder_of_images[0]
     before = extractor(cache=tmp_path / "store").transform(load([path]))
@@ -114,6 +117,7 @@ def test_keras_hub_presets_are_identified_by_their_full_name(tmp_path):
     assert short_name(f"keras_hub:{tmp_path / 'dino'}") == "keras_hub:dino"
 
 
+@pytest.mark.slow
 @needs_bfloat16
 def test_parameters_that_change_features_have_separate_sections(image_paths, tmp_path):
     ways = [
@@ -182,6 +186,7 @@ def test_search_computes_each_painting_once(image_paths, tmp_path, n_jobs):
     assert 12 <= info["writes"] <= 12 * n_jobs
 
 
+@pytest.mark.slow
 def test_store_may_be_deleted_at_any_time(image_paths, tmp_path, expected):
     images = load(image_paths)
     for _ in range(2):
@@ -190,6 +195,7 @@ def test_store_may_be_deleted_at_any_time(image_paths, tmp_path, expected):
         shutil.rmtree(tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_damaged_vector_is_computed_again(image_paths, tmp_path, expected, work):
     cache = tmp_path / "store"
     features = extractor(cache=cache).transform(load(image_paths))
@@ -202,6 +208,7 @@ def test_damaged_vector_is_computed_again(image_paths, tmp_path, expected, work)
     assert work()[1] == 13
 
 
+@pytest.mark.slow
 def test_unreadable_images(image_paths, tmp_path, work):
     bad = [tmp_path / "text.jpg", tmp_path / "same text.jpg", tmp_path / "missing.jpg"]
     bad[0].write_text("a letter")
@@ -248,6 +255,7 @@ def test_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [True, False])
 def test_maps_stay_on_disk(image_paths, tmp_path, work, cached):
     maps = extractor(
@@ -263,6 +271,7 @@ def test_maps_stay_on_disk(image_paths, tmp_path, work, cached):
     np.testing.assert_array_equal(maps[7], np.asarray(maps)[7])
 
 
+@pytest.mark.slow
 def test_arrays_of_images(image_paths, tmp_path, expected, work):
     array = np.asarray(load(image_paths))
     for X in (array, array.astype(float), list(array)):
@@ -308,6 +317,7 @@ def test_unavailable_imagenet_weights_raise(image_paths, monkeypatch, tmp_path):
     assert "weights" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_feature_names_and_conventions(image_paths):
     transformer = extractor(layer="block_6_expand")
     names = transformer.get_feature_names_out()
@@ -386,6 +396,7 @@ def test_arrays_of_different_shapes_are_different_images(tmp_path):
     assert store.info()["arrays"] == 2
 
 
+@pytest.mark.slow
 def test_unreadable_files_count_in_the_progress_bar(folder_of_images, tmp_path):
     paths, cache = folder_of_images, tmp_path / "store"
     extractor(cache=cache).transform(load(paths[:3]))
@@ -394,6 +405,7 @@ def test_unreadable_files_count_in_the_progress_bar(folder_of_images, tmp_path):
         extractor(cache=cache).transform(load(paths))
 
 
+@pytest.mark.slow
 def test_half_precision_on_disk(image_paths, tmp_path):
     images = load(image_paths)
     options = {"layer": "block_5_add", "pooling": None}

@@ -369,6 +369,7 @@ class TestSift:
         np.testing.assert_array_equal(again.transform(image_paths), expected)
 
 
+@pytest.mark.slow
 def test_union_with_network_features(image_paths, tmp_path):
     network = FeatureExtractor(
         "VGG16", weights=None, layer="block1_pool", cache=tmp_path

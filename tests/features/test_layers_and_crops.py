@@ -31,6 +31,7 @@ def maps_of(images, layer):
     return np.asarray(extractor(layer=layer, pooling=None).transform(images))
 
 
+@pytest.mark.slow
 def test_statistics_of_maps(images):
     maps = maps_of(images, LAYERS[2])
     expected = {
@@ -86,6 +87,7 @@ def test_gram_separates_textures_of_equal_means():
     assert np.abs(np.subtract(layer(stripes), layer(apart))).max() > 0.5
 
 
+@pytest.mark.slow
 def test_several_layers_are_computed_in_one_pass(images, n_passes, tmp_path):
     joined = extractor(layer=LAYERS[:3], pooling=["avg", "std"], cache=tmp_path)
     features = joined.transform(images)
@@ -104,6 +106,7 @@ def test_several_layers_are_computed_in_one_pass(images, n_passes, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_precompute_serves_a_search_over_layers_poolings_and_crops(
     image_paths, tmp_path, n_passes
 ):
@@ -157,6 +160,7 @@ def test_crops_are_windows_of_the_image(images):
     assert five.get_feature_names_out()[WIDTH] == "vgg16_block1_pool_avg_top_left_0"
 
 
+@pytest.mark.slow
 def test_nine_crops_contain_five(image_paths, tmp_path, n_passes):
     lazy = ImageLoader(48).transform(image_paths)
     counts = []

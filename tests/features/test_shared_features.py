@@ -63,6 +63,7 @@ def test_engine_of_the_upstream_is_used(paintings, tmp_path, work, engines):
     assert work() == (before[0] + 6, before[1] + 6)
 
 
+@pytest.mark.slow
 def test_features_by_openvino_where_it_is_not_installed(paintings, tmp_path, work):
     pytest.importorskip("openvino")
     images = ImageLoader(size=32).transform(paintings)

@@ -53,6 +53,7 @@ def pipe(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convert", [list, np.array, pd.Series])
 @pytest.mark.parametrize("integers", [False, True])
 def test_fit_and_predict_on_paths(pipe, paintings, convert, integers):

@@ -142,6 +142,7 @@ def test_convolutions_with_other_uses_are_not_folded():
     assert fold_batch_norm(network) is network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["light", "strong"])
 def test_augmentation_keeps_colour(kind):
     images = np.full((8, 16, 16, 3), [180, 90, 40], np.float32)

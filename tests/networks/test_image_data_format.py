@@ -59,6 +59,7 @@ def test_channels_first_raises(set_format, toy_backbone, build):
         build(toy_backbone)
 
 
+@pytest.mark.slow
 def test_networks_in_memory_do_not_compute_with_channels_first(
     set_format, toy_backbone
 ):

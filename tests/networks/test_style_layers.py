@@ -47,6 +47,7 @@ def test_layers_exist_and_have_maps_of_several_sizes(name):
     assert len(heights) == 1 or len(set(heights)) >= 3
 
 
+@pytest.mark.slow
 def test_extractor_joins_the_layers():
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     style = FeatureExtractor("EfficientNetLite0", layer="style").fit(images)

@@ -201,6 +201,7 @@ def test_errors_of_skart_in_an_export_are_raised(model, image_paths, monkeypatch
         run("predict", model, image_paths[0], "--cache", model.parent / "cache")
 
 
+@pytest.mark.slow
 def test_weights_file_is_not_needed_by_a_cached_export(image_paths, tmp_path):
     weights, model = tmp_path / "toy.weights.h5", tmp_path / "model.skart"
     keras.applications.ToyNet().save_weights(weights)

@@ -59,6 +59,7 @@ both_formats = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @both_formats
 @pytest.mark.parametrize("kind", KINDS)
 def test_exported_probabilities_are_those_of_the_pipeline(
@@ -180,6 +181,7 @@ def test_failed_export_leaves_the_old_file(exportable, tmp_path, monkeypatch):
     assert file.read_bytes() == b"old"
 
 
+@pytest.mark.slow
 @both_formats
 def test_damaged_exports_are_errors(format, exported, image_paths, tmp_path):
     content = exported(format).read_bytes()

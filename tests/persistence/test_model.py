@@ -132,6 +132,7 @@ np.savez(out, probabilities=model.predict_proba(paths), labels=model.predict(pat
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["head", *SLOW])
 def test_new_process_predicts_the_same(kind, models, files, image_paths, tmp_path):
     out = tmp_path / "predicted.npz"
@@ -150,6 +151,7 @@ def test_new_process_predicts_the_same(kind, models, files, image_paths, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["predicted.npz"]
 
 
+@pytest.mark.slow
 @by_kind
 def test_a_loaded_model_can_be_saved_and_fitted(
     kind, models, files, image_paths, tmp_path

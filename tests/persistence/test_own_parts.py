@@ -256,6 +256,7 @@ def run(script, *arguments):
     ).stdout
 
 
+@pytest.mark.slow
 def test_classes_of_a_script_are_not_saved(tmp_path):
     message = run(IN_A_SCRIPT, tmp_path / "model.skart")
     assert message.startswith("__main__.Here can't be saved")

@@ -122,6 +122,7 @@ def test_accuracy_of_artists(html, evaluation):
         ]
 
 
+@pytest.mark.slow
 def test_many_artists_are_a_table_to_download(tmp_path):
     paths = [save_image(tmp_path / "one.png", (8, 8), 0)] * 50
     names = [f"artist {i}" for i in range(25)] * 2
@@ -135,6 +136,7 @@ def test_many_artists_are_a_table_to_download(tmp_path):
     assert "Labels to check" not in page.text  # needs probabilities
 
 
+@pytest.mark.slow
 def test_mistakes_on_a_test_set_without_artists(collection, tmp_path):
     paths, y, _, X = collection
     model = LogisticRegression().fit(X[::2], y[::2])
@@ -153,6 +155,7 @@ def test_mistakes_on_a_test_set_without_artists(collection, tmp_path):
     assert len({name for (name,) in neighbors}) == 1  # the predicted movement
 
 
+@pytest.mark.slow
 def test_unreadable_mistake_has_no_image(collection, evaluation, tmp_path):
     paths, _, _, X = collection
     paths = paths.copy()

@@ -222,6 +222,7 @@ def test_page_is_self_contained(html, page):
     assert all(image["alt"] for image in images)
 
 
+@pytest.mark.slow
 def test_all_options(collection, evaluation, tmp_path):
     X = np.random.default_rng(0).normal(size=(40, 3))
     pipe = Pipeline([("scale", StandardScaler()), ("model", LogisticRegression())])
@@ -254,6 +255,7 @@ def test_all_options(collection, evaluation, tmp_path):
     assert "estimator__steps" not in parameters
 
 
+@pytest.mark.slow
 def test_test_set_without_artists_and_mistakes(collection, tmp_path):
     paths = collection[0][:6]
     y = np.array(["Op Art", "Pop Art"] * 3)
@@ -286,6 +288,7 @@ def test_evaluation_with_random_folds_only(collection, tmp_path):
     assert "The accuracy on new artists was not measured." in page.text
 
 
+@pytest.mark.slow
 def test_hostile_names_are_escaped(tmp_path):
     names = ["<script>alert(1)</script>", r"$\frac{", "a\nb", "x" * 80]
     hostile = [f"<img src=x onerror=alert(1)>{i}.png" for i in range(8)]
@@ -306,6 +309,7 @@ def test_hostile_names_are_escaped(tmp_path):
     assert {row[0] for row in page.table("Files, with paths")[1:]} == set(hostile)
 
 
+@pytest.mark.slow
 def test_unreadable_files_are_listed(collection, evaluation, tmp_path):
     paths = collection[0].astype(object)
     broken, cut, gone = (tmp_path / name for name in ("no.jpg", "cut.jpg", "gone.jpg"))
@@ -384,6 +388,7 @@ def test_invalid_input_raises_before_files_are_read(collection, evaluation, tmp_
     assert not file.exists()
 
 
+@pytest.mark.slow
 def test_classifier_without_probabilities(collection, tmp_path):
     paths, y, artists = collection
     evaluation = Evaluation(y, y_pred=np.roll(y, 1), groups=artists)
@@ -407,6 +412,7 @@ def test_tensorflow_is_not_imported():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_report_of_a_cross_validated_pipeline(image_paths, tmp_path):
     def colours(images):
         return np.asarray(images).mean(axis=(1, 2))
@@ -426,6 +432,7 @@ def test_report_of_a_cross_validated_pipeline(image_paths, tmp_path):
     assert dict(page.table("Parameters of the classifier")[1:])["load__size"] == "16"
 
 
+@pytest.mark.slow
 def test_page_names_no_local_folder(collection, evaluation, tmp_path):
     pipe = Pipeline(
         [
