@@ -16,10 +16,11 @@ from skart.model_selection import CITED, head_search_space, make_cited_pipeline
 from skart.model_selection._random_search import draw_candidates
 from skart.reproduction._apart import EVALUATED, N_FOLDS
 from skart.reproduction._experiments import PATIENCE, EpochTimer
-from skart.reproduction._usage import peak_memory
+from skart.reproduction._usage import peak_memory, size_of_folder
 
 _N_TIMED = 128  # paintings; half of them if they are large
 _SECONDS = 5  # at least, of the epochs of a network after the first one
+_PAGE = 10_000_000  # bytes of the page, the figures and the tables
 _UNITS = 200, 900  # between which the time of a head's epoch is interpolated
 _N_SAMPLES = 300, 600  # from which the time of a cited classifier is extrapolated
 
@@ -39,7 +40,7 @@ class Plan:
         self._n_held = int(np.sum(part == "validation"))
         self._n_classes = len(np.unique(reproduction.collection.labels))
         self.seconds, self.at_most = {}, set()
-        self.kept = self.fits = self.pixels = arrays = 0
+        self.kept = self.fits = self.pixels = self._arrays = 0
         todo = {
             name: getattr(self, f"_plan_{name.replace('-', '_')}")
             for name in reproduction.experiments
@@ -54,10 +55,9 @@ class Plan:
             self._store = Path(folder)
             if todo.keys() & {"reported-head", "transfer", "fine-tune", "leakage"}:
                 self._time_heads()
-                arrays = 2 * 4 * self._n * self._n_features
             for name in tqdm(todo, "timing", unit="experiment", delay=1):
                 self.seconds[name] = todo[name]()
-        self.memory = peak_memory() + arrays
+        self.memory = peak_memory() + self._arrays
         # Fits of an experiment that was interrupted are not done again.
         for name in list(todo)[:1]:
             left = (self.seconds[name] or 0) - reproduction.seconds_of_fits()
@@ -91,15 +91,15 @@ class Plan:
         timer = _Timer(images)
         pipe = self._reproduction.network(kind, epochs=1000, verbose=0)
         cnn = pipe[-1].set_params(callbacks=timer)
-        cnn.fit(images, self._labels(len(images)))
-        cnn.predict_proba(images[:1])
+        building = timer.time_building(cnn, images, self._labels(len(images)))
         forward = _time(lambda: cnn.predict_proba(images)) / len(images)
         self.pixels = self._n * math.prod(images.shape[1:])
+        self.kept += 4 * cnn.model_.count_params()
 
         def fit(n_epochs, n_validated):
             epoch = timer.epoch(self._n_train) + n_validated * forward
             decoded = (self._n_train + n_validated) * decoding
-            return timer.building + decoded + n_epochs * epoch
+            return building + decoded + n_epochs * epoch
 
         return fit, decoding + forward
 
@@ -119,44 +119,53 @@ class Plan:
     def _time_heads(self):
         """Time features, and epochs of heads on random ones in the real number."""
         frozen, images = self._reproduction.frozen, self._sample_frozen()
-        extractor = frozen()[1].set_params(cache=None, verbose=False)
-        self._n_features = extractor.transform(images[:1]).shape[1]
-        self._extraction = _time(lambda: extractor.transform(images)) / len(images)
-        n_seen = self._n_train + self._n_held
-        X = np.random.default_rng(0).random((n_seen, self._n_features), np.float32)
+        extractor = frozen()[1].set_params(cache=self._store, verbose=False)
+        start = _time(lambda: extractor.transform(images[:1]))
+        computing = _time(lambda: extractor.transform(images))
+        self._extraction = start + self._n * computing / _n_new(images)
+        self._reading = _time(lambda: extractor.transform(images)) / len(images)
+        n_features = extractor.transform(images[:1]).shape[1]
+        X = np.random.default_rng(0).random((self._n, n_features), np.float32)
         training = X[: self._n_train], self._labels(self._n_train)
-        held = {"X_val": X[self._n_train :], "y_val": self._labels(self._n_held)}
         self._epochs = []
         for units in _UNITS:
-            head = frozen(units=units)[-1]
-            head.set_params(epochs=1).fit(*training)  # builds the graph
+            head = frozen(units=units)[-1].set_params(epochs=1)
+            first = _time(lambda head=head: head.fit(*training))
             one = _time(lambda head=head: head.fit(*training))
             head.set_params(epochs=3)
             three = _time(lambda head=head: head.fit(*training))
             self._epochs.append(max(0, three - one) / 2)
-        timer = EpochTimer()
-        frozen(epochs=3, callbacks=timer)[-1].fit(*training, **held)
-        self._last_epoch = min(timer.seconds)
-        self._building = timer.seconds[0] - self._last_epoch
-        head = 4 * self._n_features * 650
-        self.fits = max(self._settings.n_heads, 2 * N_FOLDS * len(EVALUATED)) * head
-        self.kept += 4 * self._n * (self._n_features + 64) + 3 * head
+        self._building = max(0, first - self._epochs[-1])
+        self._predicting = _time(lambda: head.predict_proba(X))
+        timer = _Timer(training[0])
+        held = {"X_val": X[: self._n_held], "y_val": self._labels(self._n_held)}
+        head = frozen(epochs=3, callbacks=timer)[-1]
+        self._final_building = timer.time_building(head, *training, **held)
+        self._final_epoch = timer.epoch(self._n_train)
+        n_bytes = 4 * n_features * 650
+        self.fits = max(self._settings.n_heads, 2 * N_FOLDS * len(EVALUATED)) * n_bytes
+        self.kept += 4 * self._n * (n_features + 64) + 3 * n_bytes + _PAGE
+        self.kept += size_of_folder(self._store)  # of the network
+        self._arrays = 2 * X.nbytes
 
     def _sample_frozen(self):
         return self._sample(self._settings.pretrained_size)
 
     def _head(self, units=650, share=1.0):
-        """Return the seconds of a fit of a head without a validation set."""
+        """Return the seconds of a fit of a head, and of its predictions."""
         epoch = np.interp(units, _UNITS, self._epochs) * share
-        return self._building + self._settings.head_epochs * float(epoch)
+        reading = self._n * self._reading + self._predicting
+        return self._building + self._settings.head_epochs * float(epoch) + reading
 
     def _final_head(self):
-        """Return the seconds of a fit with a validation set, and its predictions."""
-        return self._building + (self._settings.head_epochs + 2) * self._last_epoch
+        """Return the seconds of a fit that is validated, and of its predictions."""
+        epochs = self._settings.head_epochs * self._final_epoch
+        reading = 2 * self._n * self._reading + self._predicting
+        return self._final_building + epochs + reading
 
     def _plan_reported_head(self):
         self._may_stop("reported-head", self._settings.head_epochs)
-        return self._n * self._extraction + self._final_head()
+        return self._extraction + self._final_head()
 
     def _plan_transfer(self):
         self._may_stop("transfer", self._settings.head_epochs)
@@ -186,18 +195,18 @@ class Plan:
             verbose=False,
         )
         trunk.transform(images[:1])
-        n_new = len(np.unique(images.paths)) - 1
-        computing = _time(lambda: trunk.transform(images)) / n_new
+        computing = _time(lambda: trunk.transform(images)) / _n_new(images)
         maps = trunk.transform(images)
         timer = _Timer(maps)
         model.set_params(cache=self._store, epochs=1000, verbose=0)
-        model.set_params(callbacks=timer).fit(images, self._labels(len(images)))
+        model.set_params(callbacks=timer)
+        building = timer.time_building(model, images, self._labels(len(images)))
         forward = _time(lambda: model.predict_proba(images)) / len(images)
         self.kept += self._n * (2 * math.prod(maps.shape[1:]) + 4096)
         self.kept += 4 * model.model_.count_params()
         n_validated = (1 + settings.fine_tune_epochs) * self._n_held
         n_forward = self._n + self._n_train + n_validated
-        tail = settings.fine_tune_epochs * timer.epoch(self._n_train) + timer.building
+        tail = settings.fine_tune_epochs * timer.epoch(self._n_train) + building
         return self._n * computing + n_forward * forward + self._head() + tail
 
     def _plan_cited(self, name):
@@ -246,17 +255,23 @@ class _Timer(EpochTimer):
         enough = len(self.seconds) > 2 and sum(self.seconds[1:]) > _SECONDS
         self.model.stop_training = enough
 
+    def time_building(self, classifier, *samples, **validation):
+        """Fit a classifier; return the seconds that are not those of its epochs."""
+        seconds = _time(lambda: classifier.fit(*samples, **validation))
+        seconds += _time(lambda: classifier.predict_proba(samples[0][:1]))
+        return max(0, seconds - len(self.seconds) * self.epoch(self._n_rows))
+
     def epoch(self, n):
         """Return the seconds of an epoch of n paintings, after the first one."""
-        if self._n_rows <= self._n_first:
-            return n * np.median(self.seconds[1:]) / self._n_rows
-        step = np.median(self._between[1:]) / (self._n_rows - self._n_first)
-        return np.median(self.seconds[1:]) + (n - self._n_rows) * step
+        epoch, n_more = np.median(self.seconds[1:]), self._n_rows - self._n_first
+        if n == self._n_rows or not n_more:
+            return epoch * n / self._n_rows
+        return epoch + (n - self._n_rows) * np.median(self._between[1:]) / n_more
 
-    @property
-    def building(self):
-        """Seconds that the first epoch takes more than another."""
-        return max(0, self.seconds[0] - np.median(self.seconds[1:]))
+
+def _n_new(images):
+    """Return the number of different images except for the first."""
+    return max(1, len(np.unique(images.paths)) - 1)
 
 
 def _time(function):
