@@ -263,10 +263,10 @@ class _Timer(EpochTimer):
 
     def epoch(self, n):
         """Return the seconds of an epoch of n paintings, after the first one."""
-        epoch, n_more = np.median(self.seconds[1:]), self._n_rows - self._n_first
+        epoch, n_more = np.mean(self.seconds[1:]), self._n_rows - self._n_first
         if n == self._n_rows or not n_more:
             return epoch * n / self._n_rows
-        return epoch + (n - self._n_rows) * np.median(self._between[1:]) / n_more
+        return epoch + (n - self._n_rows) * np.mean(self._between[1:]) / n_more
 
 
 def _n_new(images):
