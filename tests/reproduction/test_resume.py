@@ -17,6 +17,7 @@ NAMES = ["hybrid", "reported-head", "transfer", "leakage"]
 # Runs experiments, and kills itself when a number of fits is finished.
 SCRIPT = """
 import os, signal, sys
+from pathlib import Path
 import skart
 from skart.cli._collection import Collection
 from skart.cli._options import Source
@@ -42,7 +43,7 @@ def count(kind):
 count(skart.CNNClassifier)
 count(skart.DenseHeadClassifier)
 reproduction = Reproduction(
-    Collection(Source(data)), out,
+    Collection(Source(Path(data))), out,
     Settings(
         size=32, pretrained_size=32, n_networks=3, n_heads=3, search_epochs=1,
         epochs=1, head_epochs=2,
