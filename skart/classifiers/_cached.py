@@ -112,8 +112,8 @@ class CachedClassifier(WrapperClassifier):
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         folder = os.path.expanduser(self.memory)
-        # joblib writes the code of a function to the first folder of a process only, and
-        # the fits of a folder without it are not loaded: each fit has a function.
+        # joblib notes a function's code in the first folder of a process only, and
+        # loads no fit from a folder without it: each fit has a function of its own.
         copy = types.FunctionType(_fit.__code__, globals(), _fit.__name__)
         fit = Memory(folder, verbose=0).cache(copy)
         files = _stat_files(X), _stat_files(_named_files(self.estimator))
