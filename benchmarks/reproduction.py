@@ -5,7 +5,7 @@ reproduce``, runs it, and prints planned and taken time, memory and disk as a Ma
 table. Options that this script doesn't have are those of ``skart reproduce``.
 
     python benchmarks/reproduction.py pandora_drawn/ --out run/ --no-cited \
-        --size 48 --pretrained-size 160 --epochs 4 --head-epochs 20 \
+        --size 48 --pretrained-size 160 --epochs 3 --head-epochs 20 \
         --n-networks 2 --n-heads 4
 """
 

@@ -216,6 +216,8 @@ class Plan:
             name,
             backbone=reproduction.backbone,
             weights=reproduction.weights,
+            # Features of the network are stored by then; descriptors are not.
+            cache=None if system.descriptors else self._store,
             verbose=False,
         )
         images, features = self._sample_frozen(), pipe[1]
@@ -223,18 +225,21 @@ class Plan:
             images = self._sample(self._settings.descriptor_size)
             features.set_params(n_jobs=-1)
         try:
-            n_features = features.fit(images).transform(images[:1]).shape[1]
-            computing = _time(lambda: features.transform(images)) / len(images)
+            computing = _time(lambda: features.fit(images))
+            computing += _time(lambda: features.transform(images))
         except ValueError:  # such as too few places for visual words
             return None
-        times = []
+        n_features, times = features.transform(images[:1]).shape[1], []
         for n in _N_SAMPLES:
-            X = np.random.default_rng(0).normal(size=(n, n_features))
-            predict = clone(pipe[2:]).fit(X, self._labels(n)).predict
-            times.append(_time(lambda X=X, predict=predict, n=n: predict(X)))
+            X, y = (
+                np.random.default_rng(0).normal(size=(n, n_features)),
+                self._labels(n),
+            )
+            times.append(_time(lambda X=X, y=y: clone(pipe[2:]).fit(X, y).predict(X)))
         power = np.clip(np.log2(times[1] / times[0]), 1, 3)
         self.kept += 4 * self._n * n_features
-        return self._n * computing + times[1] * (self._n / _N_SAMPLES[1]) ** power
+        computing *= self._n / len(images)
+        return computing + times[1] * (self._n / _N_SAMPLES[1]) ** power
 
 
 class _Timer(EpochTimer):
