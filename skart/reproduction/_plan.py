@@ -19,6 +19,7 @@ from skart.reproduction._experiments import PATIENCE, EpochTimer
 from skart.reproduction._usage import peak_memory, size_of_folder
 
 _N_TIMED = 128  # paintings; half of them if they are large
+_N_DESCRIBED = 24  # paintings on which descriptors are timed
 _SECONDS = 5  # at least, of the epochs of a network after the first one
 _PAGE = 10_000_000  # bytes of the page, the figures and the tables
 _UNITS = 200, 900  # between which the time of a head's epoch is interpolated
@@ -223,10 +224,11 @@ class Plan:
         images, features = self._sample_frozen(), pipe[1]
         if system.descriptors:
             images = self._sample(self._settings.descriptor_size)
+            images = images[:: max(1, len(images) // _N_DESCRIBED)]
             features.set_params(n_jobs=-1)
         try:
-            computing = _time(lambda: features.fit(images))
-            computing += _time(lambda: features.transform(images))
+            learning = _time(lambda: features.fit(images))
+            computing = _time(lambda: features.transform(images))
         except ValueError:  # such as too few places for visual words
             return None
         n_features, times = features.transform(images[:1]).shape[1], []
@@ -238,8 +240,9 @@ class Plan:
             times.append(_time(lambda X=X, y=y: clone(pipe[2:]).fit(X, y).predict(X)))
         power = np.clip(np.log2(times[1] / times[0]), 1, 3)
         self.kept += 4 * self._n * n_features
-        computing *= self._n / len(images)
-        return computing + times[1] * (self._n / _N_SAMPLES[1]) ** power
+        # Words are learned from as many patches, however many paintings there are.
+        describing = computing * self._n / len(images) + max(0, learning - computing)
+        return describing + times[1] * (self._n / _N_SAMPLES[1]) ** power
 
 
 class _Timer(EpochTimer):
