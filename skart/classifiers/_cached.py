@@ -1,6 +1,7 @@
 """A meta-estimator that stores fits on disk, so that a search can be resumed."""
 
 import os
+import types
 import warnings
 
 import numpy as np
@@ -111,7 +112,10 @@ class CachedClassifier(WrapperClassifier):
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         folder = os.path.expanduser(self.memory)
-        fit = Memory(folder, verbose=0).cache(_fit)
+        # joblib notes a function's code in the first folder of a process only, and
+        # loads no fit from a folder without it: each fit has a function of its own.
+        copy = types.FunctionType(_fit.__code__, globals(), _fit.__name__)
+        fit = Memory(folder, verbose=0).cache(copy)
         files = _stat_files(X), _stat_files(_named_files(self.estimator))
         versions = *files, list_versions()
         arguments = clone(self.estimator), X, y, {**fit_params}, versions

@@ -28,8 +28,8 @@ app = typer.Typer(
     "\n\nExample: `skart train paintings/ --out model.skart`",
 )
 
-# Commands that fit models.
-_TRAINING = {"train", "demo", "evaluate", "reproduce", "suspects"}
+# Commands that fit models and do not store each fit.
+_TRAINING = {"train", "demo", "evaluate", "suspects"}
 
 # Advice in messages of the library, and what stands for it in those of a command.
 _IN_OPTIONS = {

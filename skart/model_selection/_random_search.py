@@ -16,10 +16,15 @@ class DefaultFirstSearchCV(RandomizedSearchCV):
 
     def _run_search(self, evaluate_candidates):
         # A hook for subclasses, see BaseSearchCV.
-        drawn = ParameterSampler(
-            self.param_distributions, self.n_iter - 1, random_state=self.random_state
-        )
-        evaluate_candidates([{}, *(drawn if self.n_iter > 1 else ())])
+        space, seed = self.param_distributions, self.random_state
+        evaluate_candidates(draw_candidates(space, self.n_iter, seed))
+
+
+def draw_candidates(space, n_candidates, seed):
+    """Return the parameters of each candidate; those of the first are the defaults."""
+    if n_candidates == 1:
+        return [{}]
+    return [{}, *ParameterSampler(space, n_candidates - 1, random_state=seed)]
 
 
 class _Accuracy:

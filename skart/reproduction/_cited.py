@@ -79,7 +79,7 @@ def _run(reproduction, system):
         pipe.set_params(features__n_jobs=-1)
     paths, labels = reproduction.collection.paths, reproduction.collection.labels
     train, test = reproduction.part == "train", reproduction.part == "test"
-    pipe.fit(paths[train], labels[train])
+    pipe = reproduction.cached(pipe).fit(paths[train], labels[train]).estimator_
     reproduction.save(f"cited-{system.name}", pipe, paths[train])
     result = {
         part: float(pipe.score(paths[rows], labels[rows]))

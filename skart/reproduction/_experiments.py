@@ -7,6 +7,7 @@ Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford CS231n r
 import dataclasses
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -16,9 +17,8 @@ from sklearn.model_selection import PredefinedSplit
 
 from skart._utils._files import atomic_write
 from skart._utils._versions import list_versions
-from skart.classifiers import report_head
+from skart.classifiers import CachedClassifier, report_head
 from skart.datasets._pandora18k import N_PUBLISHED
-from skart.evaluation import evaluate
 from skart.model_selection import (
     cnn_search_space,
     head_search_space,
@@ -33,9 +33,17 @@ from skart.networks._tail import LAST_CUTS
 from skart.networks._weights import identify_weights
 from skart.persistence import save_model
 from skart.persistence._parts import digest_paintings
+from skart.reproduction._apart import EVALUATED, evaluate_apart
 from skart.reproduction._settings import Settings, split
 
-_N_TIMED = 32  # paintings for the estimate of the time
+# Epochs without a better validation loss after which training stops.
+PATIENCE = {
+    "vgg-lite": 8,
+    "hybrid": 8,
+    "reported-head": 10,
+    "transfer": 10,
+    "fine-tune": 3,
+}
 
 
 class Reproduction:
@@ -52,6 +60,7 @@ class Reproduction:
         on_error="raise",
         seed=0,
         say=print,
+        claim=True,
     ):
         self.collection = collection
         self.out = Path(out)
@@ -62,38 +71,61 @@ class Reproduction:
         self.seed = seed
         self.say = say
         self.part = split(collection.labels, seed)
-        self.made_with = self._claim_folder()
-
-    def run(self):
-        """Run the experiments that are not finished; return results by name."""
-        experiments = {
+        self.fits = self.out / "fits"
+        # A plan leaves the folder as it is, and reads it only if it was claimed.
+        is_claimed = claim or (self.out / "settings.json").exists()
+        self.made_with = self._claim_folder() if is_claimed else {}
+        self.experiments = {
             "vgg-lite": self._vgg_lite,
             "hybrid": self._hybrid,
             "reported-head": self._reported_head,
             "transfer": self._transfer,
             "fine-tune": self._fine_tune,
         }
-        if self.collection.artists_known:
-            experiments["leakage"] = self._leakage
-        unfinished = [name for name in experiments if not self._file(name).exists()]
-        if unfinished:
-            self.say(self._estimate_time(unfinished))
+        if collection.artists_known:
+            self.experiments["leakage"] = self._leakage
+
+    def run(self):
+        """Run the experiments that are not finished; return results by name."""
         results = {}
-        for name, experiment in experiments.items():
+        for name, experiment in self.experiments.items():
             results[name] = self.keep(name, lambda run=experiment: run(results))
         return results
 
     def keep(self, name, experiment):
         """Run an experiment, or read its result if it is finished."""
-        file = self._file(name)
-        if file.exists():
+        if self.is_finished(name):
             self.say(f"{name}: finished before")
-            return json.loads(file.read_text(encoding="utf-8"))
-        started = time.monotonic()
+            return json.loads(self._file(name).read_text(encoding="utf-8"))
+        earlier, started = self.seconds_of_fits(), time.monotonic()
         result = experiment()
-        result["minutes"] = (time.monotonic() - started) / 60
-        write_json(file, result)
+        result["minutes"] = (earlier + time.monotonic() - started) / 60
+        write_json(self._file(name), result)
+        shutil.rmtree(self.fits, ignore_errors=True)
         return result
+
+    def is_finished(self, name):
+        """Return whether the result of an experiment is stored."""
+        return self._file(name).exists()
+
+    def cached(self, pipe):
+        """Return a classifier that stores its fits until the experiment is finished."""
+        return CachedClassifier(pipe, memory=self.fits)
+
+    def note_plan(self, plan):
+        """Store a plan, except for what was planned before; return the stored one."""
+        file = self.out / "plan.json"
+        new = {"memory": plan.memory, "kept": plan.kept, "seconds": plan.seconds}
+        if file.exists():
+            old = json.loads(file.read_text("utf-8"))
+            new = {**old, "seconds": {**plan.seconds, **old["seconds"]}}
+        write_json(file, new)
+        return new
+
+    def seconds_of_fits(self):
+        """Return the time that the fits of an interrupted experiment took."""
+        notes = self.fits.rglob("metadata.json")  # by joblib.Memory
+        return sum(json.loads(file.read_text("utf-8"))["duration"] for file in notes)
 
     def save(self, name, pipe, paths):
         """Save a model beside the results, with the digests of its paintings."""
@@ -152,41 +184,6 @@ class Reproduction:
         """Return the file of a finished experiment."""
         return self.out / f"{name}.json"
 
-    def _estimate_time(self, unfinished):
-        """Return a sentence on the time of the longest parts, from a few paintings."""
-        settings, n_images = self.settings, len(self.part)
-        n_trained = np.sum(self.part == "train")
-        rows = np.unique(np.linspace(0, n_images - 1, _N_TIMED, dtype=int))
-        paths, labels = self.collection.paths[rows], np.arange(len(rows)) % 2
-        seconds = 0
-        for name, kind, n_epochs in (
-            ("vgg-lite", "vgg_lite", settings.epochs),
-            (
-                "hybrid",
-                "hybrid",
-                settings.n_networks * settings.search_epochs + settings.epochs,
-            ),
-        ):
-            if name in unfinished:
-                timer = EpochTimer()
-                network = self._network(kind, epochs=2, verbose=0)
-                network.set_params(cnn__callbacks=timer).fit(paths, labels)
-                # The first epoch also builds the network.
-                seconds += timer.seconds[1] / len(rows) * n_trained * n_epochs
-        frozen = self._frozen()[:-1].set_params(
-            features__cache=None, features__verbose=False
-        )
-        frozen.fit_transform(paths[:1])
-        started = time.monotonic()
-        frozen.fit_transform(paths)
-        seconds += (time.monotonic() - started) / len(rows) * n_images
-        return (
-            f"Training from scratch and the features of {self.backbone} take at most "
-            f"about {_format_time(seconds)} on this machine, as timed on {len(rows)} "
-            "paintings. Heads, fine-tuning and cited systems add to it. Finished "
-            "experiments are kept if you interrupt the command."
-        )
-
     def _claim_folder(self):
         # Paintings are identified by content, not by path.
         frame = self.collection.frame.assign(
@@ -226,7 +223,7 @@ class Reproduction:
 
     def _vgg_lite(self, _):
         self.say("\nVGG-lite: the report's baseline")
-        pipe = self._network("vgg_lite", epochs=self.settings.epochs, patience=8)
+        pipe = self.network("vgg_lite", epochs=self.settings.epochs)
         return self._fit("vgg-lite", pipe)
 
     def _hybrid(self, _):
@@ -234,67 +231,38 @@ class Reproduction:
         self.say(
             f"\nHybrid CNN: random search over {n} networks, then the best of them"
         )
-        pipe = self._network("hybrid", epochs=self.settings.search_epochs)
-        search = self._search(pipe, cnn_search_space(), n)
-        pipe.set_params(
-            **search.best_params_, cnn__epochs=self.settings.epochs, cnn__patience=8
-        )
-        return self._fit("hybrid", pipe, search)
+        pipe = self.network("hybrid", epochs=self.settings.search_epochs)
+        best, candidates = self._search(pipe, cnn_search_space(), n)
+        pipe.set_params(**best, cnn__epochs=self.settings.epochs)
+        return self._fit("hybrid", pipe, best, candidates)
 
     def _reported_head(self, _):
         self.say(
             f"\nFrozen {self.backbone}: features once, then the report's best head"
         )
-        pipe = self._frozen(patience=10)
-        return self._fit("reported-head", pipe)
+        return self._fit("reported-head", self.frozen())
 
     def _transfer(self, _):
         n = self.settings.n_heads
         self.say(f"\nFrozen {self.backbone}: random search over {n} heads")
-        pipe = self._frozen()
-        search = self._search(pipe, head_search_space(), n)
-        pipe.set_params(**search.best_params_, head__patience=10)
-        return self._fit("transfer", pipe, search)
+        pipe = self.frozen()
+        best, candidates = self._search(pipe, head_search_space(), n)
+        return self._fit("transfer", pipe.set_params(**best), best, candidates)
 
     def _fine_tune(self, results):
         self.say("\nFine-tuning: a head stopped early, then the last module")
-        # The best head, stopped before it overfits.
-        head = self._head(patience=3, **_without_prefix(results["transfer"]["best"]))
-        pipe = make_fine_tune_pipeline(
-            head,
-            size=self.settings.pretrained_size,
-            on_error=self.on_error,
-            backbone=self.backbone,
-            weights=self.weights,
-            unfreeze_from=LAST_CUTS.get(self.backbone) or cut_points(self.backbone)[-2],
-            cache=self.out / "features",
-            epochs=self.settings.fine_tune_epochs,
-            patience=3,
-            random_state=self.seed,
-            verbose=1,
-        )
-        result = self._fit("fine-tune", pipe)
+        best = _without_prefix(results["transfer"]["best"])
+        result = self._fit("fine-tune", self.fine_tuned(**best))
         history = pd.DataFrame(result["history"]).query("stage == 1")
         result["before"] = history.loc[history["val_loss"].idxmin(), "val_accuracy"]
         return result
 
     def _leakage(self, results):
         self.say("\nBeyond the report: random folds and artists kept apart")
-        pipe = self._frozen().set_params(
-            **results["transfer"]["best"],
-            # As many epochs as the restored weights had.
-            head__epochs=1 + int(np.argmin(results["transfer"]["history"]["val_loss"])),
-        )
-        evaluation = evaluate(
-            pipe,
-            self.collection.paths,
-            self.collection.labels,
-            groups=self.collection.groups,
-            random_state=self.seed,
-        )
-        return {"gap": evaluation.leakage_gap.to_dict()}
+        return {name: evaluate_apart(self, results[name]) for name in EVALUATED}
 
-    def _network(self, kind, **options):
+    def network(self, kind, **options):
+        """Make a pipeline with a network that is trained from scratch."""
         return make_cnn_pipeline(
             kind,
             size=self.settings.size,
@@ -303,7 +271,8 @@ class Reproduction:
             **{"verbose": 1, **options},
         )
 
-    def _frozen(self, **head):
+    def frozen(self, **head):
+        """Make a pipeline of the frozen network and a head like the report's."""
         pipe = make_transfer_pipeline(
             size=self.settings.pretrained_size,
             on_error=self.on_error,
@@ -314,6 +283,22 @@ class Reproduction:
         )
         return pipe.set_params(head=self._head(**head))
 
+    def fine_tuned(self, **head):
+        """Make a pipeline that trains a head, and then the last module as well."""
+        # A head that overfits is a bad start: it is stopped early.
+        return make_fine_tune_pipeline(
+            self._head(**{"patience": PATIENCE["fine-tune"], **head}),
+            size=self.settings.pretrained_size,
+            on_error=self.on_error,
+            backbone=self.backbone,
+            weights=self.weights,
+            unfreeze_from=LAST_CUTS.get(self.backbone) or cut_points(self.backbone)[-2],
+            cache=self.out / "features",
+            epochs=self.settings.fine_tune_epochs,
+            random_state=self.seed,
+            verbose=1,
+        )
+
     def _head(self, **params):
         return report_head(
             **{"epochs": self.settings.head_epochs, **params},
@@ -323,41 +308,47 @@ class Reproduction:
         )
 
     def _search(self, pipe, space, n_candidates):
-        """Run a random search scored on the validation paintings."""
+        """Return the best parameters on the validation paintings, and all results."""
         paths, labels, held_out = self._seen()
-        return random_search(
-            pipe,
-            space,
+        search = random_search(
+            self.cached(pipe),
+            {f"estimator__{name}": values for name, values in space.items()},
             paths,
             labels,
             n_candidates=n_candidates,
             cv=PredefinedSplit(np.where(held_out, 0, -1)),
             seed=self.seed,
         )
+        candidates = {
+            key.replace("estimator__", "", 1): values
+            for key, values in note_search(search.cv_results_).items()
+        }
+        return _without_prefix(search.best_params_), candidates
 
-    def _fit(self, name, pipe, search=None):
+    def _fit(self, name, pipe, best=None, candidates=None):
         """Train on the training paintings; validate on the validation paintings."""
         paths, labels, held_out = self._seen()
         X, y = paths[~held_out], labels[~held_out]
         step = pipe.steps[-1][0]
-        timer = EpochTimer()
-        pipe.set_params(**{f"{step}__callbacks": timer})
+        stopping = {"patience": PATIENCE[name], "callbacks": EpochTimer()}
+        pipe.set_params(**{f"{step}__{key}": x for key, x in stopping.items()})
         validation = {
             f"{step}__X_val": pipe[:-1].fit(X, y).transform(paths[held_out]),
             f"{step}__y_val": labels[held_out],
         }
-        pipe.fit(X, y, **validation)
-        pipe.set_params(**{f"{step}__callbacks": None})
-        self.save(name, pipe, paths)
+        pipe = self.cached(pipe).fit(X, y, **validation).estimator_
         classifier = pipe[-1]
+        seconds = classifier.callbacks.seconds
+        classifier.set_params(callbacks=None)
+        self.save(name, pipe, paths)
         result = {
-            "epochs": len(timer.seconds),
-            "seconds_per_epoch": float(np.median(timer.seconds)),
+            "epochs": len(seconds),
+            "seconds_per_epoch": float(np.median(seconds)),
             "parameters": int(
                 sum(np.prod(x.shape) for x in classifier.model_.trainable_weights)
             ),
-            "best": {} if search is None else _plain(search.best_params_),
-            "search": None if search is None else note_search(search.cv_results_),
+            "best": _plain(best or {}),
+            "search": candidates,
             "history": _plain(classifier.history_),
             "classes": classifier.classes_.tolist(),
         }
@@ -393,14 +384,6 @@ class EpochTimer(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.seconds.append(time.monotonic() - self._started)
-
-
-def _format_time(seconds):
-    """Return a time in rounded minutes or hours."""
-    minutes = max(1, round(seconds / 60))
-    if minutes < 90:
-        return f"{minutes} minute{'s' if minutes > 1 else ''}"
-    return f"{minutes / 60:.0f} hours"
 
 
 def write_json(file, content):

@@ -1,33 +1,38 @@
 """The page of a reproduction, and its figures as files."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
 from skart.classifiers import report_head
-from skart.evaluation import Evaluation
 from skart.plotting import ConfusionDisplay, HistoryDisplay, SearchDisplay
 from skart.plotting._profiles import describe, figures
 from skart.report._html import FIGURE_STYLE, Page
+from skart.reproduction._apart import (
+    NOTE,
+    compare_artists,
+    evaluation_on_test,
+    format_artists,
+)
 from skart.reproduction._cited import CAVEAT, format_cited
 from skart.reproduction._reported import TITLES, format_comparison
+from skart.reproduction._usage import format_usage
 
 # The report doesn't give the size at which it divides its figures.
 _CUT = 1000
 
 
-def write_page(reproduction, results, table, cited):
+def write_page(reproduction, results, table, cited, usage):
     """Write page, figures and tables to the folder; return the path of the page."""
     table.to_csv(reproduction.out / "results.csv")
     if len(cited):
         cited.to_csv(reproduction.out / "cited.csv")
     # Figures are for the page: an interactive backend must not show them too.
     with plt.rc_context(FIGURE_STYLE), plt.ioff():
-        page = _fill_page(reproduction, results, table, cited)
+        page = _fill_page(reproduction, results, table, cited, usage)
     return page.write(reproduction.out / "reproduction.html")
 
 
-def _fill_page(reproduction, results, table, cited):
+def _fill_page(reproduction, results, table, cited, usage):
     collection = reproduction.collection
     folder = reproduction.out / "figures"
     folder.mkdir(exist_ok=True)
@@ -76,7 +81,7 @@ def _fill_page(reproduction, results, table, cited):
             )
 
     best = max(TITLES, key=lambda name: results[name]["validation"])
-    evaluation = _test_of(results[best])
+    evaluation = evaluation_on_test(results[best])
     section = page.section("Confusion matrix of the best")
     section.text(
         f"Best on the validation paintings: {TITLES[best]}. Its accuracy on the "
@@ -99,13 +104,16 @@ def _fill_page(reproduction, results, table, cited):
         section.text(CAVEAT)
         section.table(format_cited(cited))
     if "leakage" in results:
-        section = page.section("Beyond the report")
-        section.text(
-            "The report's split is random: paintings of one artist are in training and "
-            "test set. Here, the best head on the frozen features is cross-validated "
-            "with random folds and with artists kept apart."
+        section = page.section("With artists kept apart")
+        section.text(NOTE)
+        section.table(format_artists(compare_artists(results)))
+        scores = pd.DataFrame(results["leakage"]["transfer"]["scores"])
+        section.table(
+            scores.rename_axis("figure"), caption=f"All figures: {TITLES['transfer']}"
         )
-        section.table(pd.DataFrame(results["leakage"]["gap"]).rename_axis("figure"))
+
+    section = page.section("Planned and used")
+    section.table(format_usage(usage))
 
     section = page.section("Settings and versions")
     section.facts(reproduction.made_with)
@@ -148,11 +156,3 @@ def _describe(name, result):
         )
         sentences.append(f"Parameters: {shown}.")
     return " ".join(sentences)
-
-
-def _test_of(result):
-    return Evaluation(
-        np.array(result["y_true"]),
-        probabilities=np.array(result["probabilities"]),
-        classes=np.array(result["classes"]),
-    )

@@ -235,3 +235,14 @@ def test_damaged_fit_is_computed_again_with_a_warning(blobs, tmp_path, damage):
     assert len(told) == 1
     np.testing.assert_array_equal(again.predict_proba(blobs[0]), first)
     clone(cached).fit(*blobs)  # it is stored again
+
+
+def test_each_folder_of_a_process_is_complete(blobs, tmp_path):
+    for name in ("first", "second"):
+        CachedClassifier(Weighted(), memory=tmp_path / name).fit(*blobs)
+    files = [
+        {path.name for path in (tmp_path / name).rglob("*")}
+        for name in ("first", "second")
+    ]
+    # Without its code, joblib computes the first fit again in the next process.
+    assert files[0] == files[1] and "func_code.py" in files[1]

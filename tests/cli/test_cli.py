@@ -374,7 +374,9 @@ def test_reproduce_continues_after_a_kill(drawn, tmp_path):
     assert {f"{name}-history" for name in ("vgg-lite", "hybrid", "fine-tune")} < figures
     page = (tmp_path / "out/reproduction.html").read_text()
     assert page.count("<figure") == len(figures)
-    assert "Beyond the report" in page
+    assert "With artists kept apart" in page and "With artists kept apart" in stdout
+    assert "Planned and used" in page and "Planned and used" in stdout
+    assert not (tmp_path / "out/fits").exists()
 
     # Cited systems: the same test part; each result is stored as well.
     cited = pd.read_csv(tmp_path / "out/cited.csv", index_col=0)

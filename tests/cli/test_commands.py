@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
-from skart import FeatureExtractor, FeatureStore, ImageLoader, load_model, save_model
+from skart import FeatureExtractor, ImageLoader, load_model, save_model
 from skart.cli._app import as_json, in_options
 from skart.cli._collection import (
     Collection,
@@ -108,26 +108,6 @@ def test_untrainable_cited_system_is_a_row(make_folder, tmp_path):
     assert sum("finished before" in text for text in said) == len(CITED) - 3
     shown = format_cited(compare_cited(results))
     assert shown.loc["bar2014", "here"] == results["bar2014"]["failed"]
-
-
-@pytest.mark.slow
-def test_reproduction_estimates_its_time(make_folder, tmp_path):
-    root = make_folder([f"{name}/{i}.jpg" for i in range(8) for name in "ab"])
-    settings = Settings(size=32, pretrained_size=75, n_networks=10, search_epochs=100)
-    reproduction = Reproduction(
-        Collection(Source(root)),
-        tmp_path / "out",
-        settings,
-        backbone="InceptionV3",
-        weights=None,
-    )
-    few, many = (
-        reproduction._estimate_time(unfinished) for unfinished in ([], ["hybrid"])
-    )
-    assert "at most about 1 minute on this machine, as timed on 16 paintings" in few
-    assert "finished experiments are kept" in many.lower()
-    # The store holds digests of files only.
-    assert FeatureStore(tmp_path / "out" / "features").info()["arrays"] == 0
 
 
 def test_validation_accuracy_is_that_of_the_weights_that_are_kept():
