@@ -234,6 +234,7 @@ class TestImageClassifiers:
                 fitted.predict_proba(some), expected[rows], atol=1e-5
             )
 
+    @pytest.mark.slow
     def test_equal_fits(self, classifier, images):
         model = clone(classifier).fit(*images)
         expected = model.predict_proba(images[0])
@@ -285,6 +286,7 @@ class TestImageClassifiers:
         model.set_params(warm_start=True).fit(X, y)
         assert len(model.history_["loss"]) == n_epochs + 2
 
+    @pytest.mark.slow
     def test_groups_in_a_pipeline(self, classifier, image_paths, images):
         pipe = make_pipeline(
             ImageLoader(68), clone(classifier).set_params(validation_split=0.25)

@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 
 # Commands that fit models and do not store each fit.
-_TRAINING = {"train", "demo", "evaluate", "suspects"}
+_TRAINING = {"train", "demo", "evaluate", "map", "report", "suspects"}
 
 # Advice in messages of the library, and what stands for it in those of a command.
 _IN_OPTIONS = {

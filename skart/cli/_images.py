@@ -43,6 +43,10 @@ def read_table(
     from skart.datasets._catalogue import find_file, follow_manifests, is_found
     from skart.datasets._image_table import read_rows
 
+    if sum(x is not None for x in (path_column, image_column, manifest_column)) > 1:
+        raise ValueError(
+            "pass one of --path-column, --image-column and --manifest-column"
+        )
     name = repr(str(file))
     folder = file.parent if root is None else root.expanduser()
     image = image_column

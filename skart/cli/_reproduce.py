@@ -154,7 +154,7 @@ def reproduce(
         on_error=options.of_loader(on_error),
         seed=seed,
         say=say,
-        claim=not plan,
+        claim=False,
     )
     say("\nPlan: parts are timed on a few paintings")
     expected = Plan(reproduction, cited=cited)
@@ -162,6 +162,7 @@ def reproduce(
         described = describe_plan(expected, out)
         return as_json(described) if format == "json" else format_plan(described)
     check_disk(expected, out)
+    reproduction.made_with = reproduction.claim_folder()
     planned = reproduction.note_plan(expected)
     say(format_plan(describe_plan(expected, out)))
     results = reproduction.run()
@@ -196,5 +197,5 @@ def reproduce(
             f"Cited systems. {CAVEAT}",
             format_cited(before).to_string(line_width=80),
         ]
-    parts += ["Planned and used.", format_usage(usage).to_string(line_width=80)]
+    parts += ["Planned and actual use.", format_usage(usage).to_string(line_width=80)]
     return "\n\n".join(parts)

@@ -15,8 +15,8 @@ NOTE = (
     "The report's split is random: paintings of one artist are in training and test "
     "set. Here, the heads on the frozen features are also cross-validated, with "
     f"{N_FOLDS} random folds and with artists kept apart. The latter is the accuracy "
-    "on new artists. In brackets are 95 % confidence intervals, from bootstrap samples "
-    "of artists."
+    "on new artists, and the gap is that of random folds minus it. In brackets are "
+    "95 % confidence intervals, from bootstrap samples of artists."
 )
 
 
@@ -75,7 +75,8 @@ def format_artists(table):
     """Return the figures of `compare_artists` as texts, one column per head."""
     columns = {
         title: {
-            name: f"{row[name]:.1f} % ({row[f'{name} low']:.1f} to "
+            name: f"{row[name]:.1f} {'points' if name == 'gap' else '%'} "
+            f"({row[f'{name} low']:.1f} to "
             f"{row[f'{name} high']:.1f})"
             for name in table
             if not name.endswith((" low", " high"))

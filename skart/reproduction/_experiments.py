@@ -72,9 +72,9 @@ class Reproduction:
         self.say = say
         self.part = split(collection.labels, seed)
         self.fits = self.out / "fits"
-        # A plan leaves the folder as it is, and reads it only if it was claimed.
+        # Before it is claimed, the folder is left as it is.
         is_claimed = claim or (self.out / "settings.json").exists()
-        self.made_with = self._claim_folder() if is_claimed else {}
+        self.made_with = self.claim_folder() if is_claimed else {}
         self.experiments = {
             "vgg-lite": self._vgg_lite,
             "hybrid": self._hybrid,
@@ -184,7 +184,8 @@ class Reproduction:
         """Return the file of a finished experiment."""
         return self.out / f"{name}.json"
 
-    def _claim_folder(self):
+    def claim_folder(self):
+        """Write the settings to the folder, or compare them with those in it."""
         # Paintings are identified by content, not by path.
         frame = self.collection.frame.assign(
             part=self.part,

@@ -112,7 +112,7 @@ def _fill_page(reproduction, results, table, cited, usage):
             scores.rename_axis("figure"), caption=f"All figures: {TITLES['transfer']}"
         )
 
-    section = page.section("Planned and used")
+    section = page.section("Planned and actual use")
     section.table(format_usage(usage))
 
     section = page.section("Settings and versions")

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from tqdm.auto import tqdm
 
 from skart.features import FeatureExtractor
-from skart.images import ImageLoader
+from skart.images import ImageLoader, UnreadableImageError
 from skart.images._lazy import auto_batch_size
 from skart.model_selection import CITED, head_search_space, make_cited_pipeline
 from skart.model_selection._random_search import draw_candidates
@@ -52,7 +52,9 @@ class Plan:
             for name in (CITED if cited else ())
             if not finished(f"cited-{name}")
         }
-        with tempfile.TemporaryDirectory(prefix="skart-plan-") as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="skart-plan-", ignore_cleanup_errors=True
+        ) as folder:
             self._store = Path(folder)
             if todo.keys() & {"reported-head", "transfer", "fine-tune", "leakage"}:
                 self._time_heads()
@@ -146,7 +148,7 @@ class Plan:
         n_bytes = 4 * n_features * 650
         self.fits = max(self._settings.n_heads, 2 * N_FOLDS * len(EVALUATED)) * n_bytes
         self.kept += 4 * self._n * (n_features + 64) + 3 * n_bytes + _PAGE
-        self.kept += size_of_folder(self._store)  # of the network
+        self.kept += size_of_folder(self._store)  # the converted network
         self._arrays = 2 * X.nbytes
 
     def _sample_frozen(self):
@@ -229,6 +231,8 @@ class Plan:
         try:
             learning = _time(lambda: features.fit(images))
             computing = _time(lambda: features.transform(images))
+        except UnreadableImageError:
+            raise
         except ValueError:  # such as too few places for visual words
             return None
         n_features, times = features.transform(images[:1]).shape[1], []
@@ -283,6 +287,6 @@ def _n_new(images):
 
 
 def _time(function):
-    started = time.monotonic()
+    started = time.perf_counter()
     function()
-    return time.monotonic() - started
+    return time.perf_counter() - started

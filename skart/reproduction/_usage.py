@@ -1,5 +1,6 @@
 """Memory and disk of this machine, and a plan beside what was used."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -23,7 +24,7 @@ def peak_memory():
 
 
 def _read_proc(file):
-    """Return the sizes in a file of Linux in bytes, or none."""
+    """Return the sizes in a file of /proc in bytes, or none."""
     try:
         lines = Path(file).read_text().splitlines()
     except OSError:
@@ -34,11 +35,15 @@ def _read_proc(file):
 
 def size_of_folder(folder):
     """Return the size of the files in a folder in bytes."""
-    return sum(file.stat().st_size for file in Path(folder).rglob("*"))
+    total = 0
+    for file in Path(folder).rglob("*"):
+        with contextlib.suppress(OSError):  # deleted meanwhile
+            total += file.stat().st_size if file.is_file() else 0
+    return total
 
 
 def check_disk(plan, out):
-    """Raise OSError if a reproduction that is planned does not fit the disk."""
+    """Raise OSError if a reproduction that is planned does not fit on the disk."""
     problems = _find_lack_of_disk(plan, out)
     if problems:
         raise OSError(problems[0])
@@ -77,9 +82,11 @@ def _find_lack_of_disk(plan, out):
     while not folder.exists():
         folder = folder.parent
     temporary = Path(tempfile.gettempdir())
-    needed = {folder: plan.kept + plan.fits, temporary: plan.pixels}
+    # An interrupted run has written a part of it.
+    in_out = max(0, plan.kept + plan.fits - size_of_folder(out))
+    needed = {folder: in_out, temporary: plan.pixels}
     if os.stat(folder).st_dev == os.stat(temporary).st_dev:
-        needed = {folder: plan.kept + plan.fits + plan.pixels}
+        needed = {folder: in_out + plan.pixels}
     free = {folder: shutil.disk_usage(folder).free for folder in needed}
     return [
         f"the reproduction needs {format_bytes(needed[folder])} on the disk of "
@@ -139,7 +146,13 @@ def compare_usage(planned, results, cited, out):
 
 def format_usage(table):
     """Return the figures of `compare_usage` as texts."""
-    return table.map(lambda x: f"{x:.3g}" if pd.notna(x) else "not known")
+    return table.map(_format_figure)
+
+
+def _format_figure(x):
+    if pd.isna(x):
+        return "not known"
+    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
 
 
 def format_minutes(minutes):

@@ -167,6 +167,7 @@ def test_neighbors_are_by_other_artists(collection):
         find_label_issues(pipe, X, y, index=PaintingIndex())
 
 
+@pytest.mark.slow
 def test_maps_have_no_neighbors(image_paths, toy_backbone):
     loader, y = ImageLoader(48), ["a", "b"] * 6
     options = {"weights": None, "verbose": False}

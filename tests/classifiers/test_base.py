@@ -342,6 +342,7 @@ def test_reserved_arguments_of_keras_are_rejected():
         DenseHeadClassifier().set_params(fit__epochs=3)
 
 
+@pytest.mark.slow
 def test_random_state(blobs, global_generators):
     X, y = blobs
     random.seed(1)

@@ -314,6 +314,7 @@ def test_augmentation_by_a_layer_without_training_mode(stripes):
     assert np.ptp(probabilities[:, 0]) > 0  # all images were black in training
 
 
+@pytest.mark.slow
 def test_augmentation_by_an_adapted_layer(stripes):
     X, y = stripes
     adapted = keras.layers.Normalization()

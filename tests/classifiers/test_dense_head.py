@@ -59,6 +59,7 @@ def shifted(blobs):
     return X.astype("f4"), y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fast", [True, False])
 def test_standardized_features_equal_those_of_standard_scaler(blobs, fast):
     X, y = shifted(blobs)

@@ -149,6 +149,7 @@ def test_half_precision(stripes, dtype):
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augment", [None, "light"])
 @pytest.mark.parametrize("cut", [CUT, None, "input"])
 def test_only_layers_behind_the_cut_change(stripes, cut, augment):
@@ -179,6 +180,7 @@ def test_only_layers_behind_the_cut_change(stripes, cut, augment):
         assert np.array_equal(one, other) == (not one.trainable)
 
 
+@pytest.mark.slow
 def test_trunk_computes_each_image_once(stripes, tmp_path, n_passes):
     X, y = stripes
     model = fine_tune(cache=tmp_path).fit(X, y)
@@ -208,6 +210,7 @@ def test_search_computes_maps_once_for_each_cut(image_paths, tmp_path):
     assert search.best_estimator_[-1].head_.units == best["model__head__units"]
 
 
+@pytest.mark.slow
 def test_interrupted_fit_resumes_with_stored_maps(tmp_path, monkeypatch, n_passes):
     # Large images, of which a batch holds eight.
     shades = np.random.default_rng(0).integers(0, 256, (24, 1, 1, 3), np.uint8)
@@ -259,6 +262,7 @@ def test_disk_space_of_maps(stripes, tmp_path, monkeypatch, capsys, n_passes):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "side, n_images, n_steps", [(24, 33, 2), (500, 9, 2), (1500, 2, 2)]
 )
@@ -324,6 +328,7 @@ def test_both_stages_have_the_same_validation_set(stripes):
     assert model.head.validation_split == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters", [{}, {"unfreeze_from": "input"}, {"augment": "light"}], ids=str
 )

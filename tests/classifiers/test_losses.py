@@ -63,17 +63,20 @@ def check_losses(classifier, loss, X, y):
     assert classifier.history_["accuracy"][-1] == pytest.approx(accuracy)
 
 
+@pytest.mark.slow
 @parametrize_losses
 def test_loss_of_a_head_is_that_of_keras(blobs, parameters, loss):
     model = head(dropout=0.0, batch_size=7, **NOTHING_LEARNED, **parameters)
     check_losses(model, loss, *blobs)
 
 
+@pytest.mark.slow
 @parametrize_losses
 def test_loss_of_a_cnn_is_that_of_keras(stripes, parameters, loss):
     check_losses(hybrid(**NOTHING_LEARNED, **parameters), loss, *stripes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augment", [None, "light"])
 def test_loss_of_fine_tuning_is_that_of_keras(stripes, toy_backbone, augment):
     model = FineTuneClassifier(
@@ -113,6 +116,7 @@ def test_loss_by_name_class_instance_and_function(blobs):
     assert all(history == histories[0] for history in histories)
 
 
+@pytest.mark.slow
 def test_other_losses_receive_integer_labels(blobs):
     def loss(codes, probabilities):
         assert len(codes.shape) == 1 or codes.shape[1] == 1

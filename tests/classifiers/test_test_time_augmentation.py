@@ -128,6 +128,7 @@ def test_each_file_is_decoded_once(fitted, image_paths, count_decodes, kind):
         assert sorted(count_decodes) == sorted(image_paths)
 
 
+@pytest.mark.slow
 def test_pickles_and_model_files(fitted, image_paths, tmp_path):
     X = load(image_paths)[0]
     expected = predict(fitted, ["horizontal_flip", "crops"], X)

@@ -375,7 +375,7 @@ def test_reproduce_continues_after_a_kill(drawn, tmp_path):
     page = (tmp_path / "out/reproduction.html").read_text()
     assert page.count("<figure") == len(figures)
     assert "With artists kept apart" in page and "With artists kept apart" in stdout
-    assert "Planned and used" in page and "Planned and used" in stdout
+    assert "Planned and actual use" in page and "Planned and actual use" in stdout
     assert not (tmp_path / "out/fits").exists()
 
     # Cited systems: the same test part; each result is stored as well.

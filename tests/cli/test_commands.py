@@ -204,6 +204,7 @@ def test_random_search_leaves_out_diverging_candidates(blobs):
         random_search(head(units=-1), space, X, y, n_candidates=1, cv=cv)
 
 
+@pytest.mark.slow
 def test_random_search_prints_its_progress_bar_only(blobs, capsys):
     X, y = blobs
     pipe = make_pipeline(head(verbose=1, epochs=2))
@@ -214,6 +215,7 @@ def test_random_search_prints_its_progress_bar_only(blobs, capsys):
     assert pipe[-1].verbose == 1
 
 
+@pytest.mark.slow
 def test_random_search_begins_with_the_defaults(blobs):
     X, y = blobs
     space = {"optimizer__learning_rate": [1e-9], "units": [1]}

@@ -36,6 +36,7 @@ def count_writes(folder):
     return FeatureStore(folder.parent / "store").info()["writes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 def test_train_computes_nothing(folder, engine):
     done = extract(folder, "--engine", engine)

@@ -114,6 +114,7 @@ def test_errors(folder, model, options, message):
     assert done.exit_code == 2 and message in " ".join(done.output.split())
 
 
+@pytest.mark.slow
 def test_missing_packages():
     code = (
         "import sys; sys.modules['starlette'] = None; sys.argv[1:] = ['serve', 'm'];"

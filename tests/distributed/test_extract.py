@@ -224,6 +224,7 @@ class TestErrors:
         with pytest.raises(ValueError, match="pass cache"):
             extract(encoder(), paths, client=client)
 
+    @pytest.mark.slow
     def test_no_workers(self, paths, tmp_path):
         extractor = encoder(cache=tmp_path / "store")
         with Client(
@@ -232,6 +233,7 @@ class TestErrors:
             with pytest.raises(TimeoutError, match="no workers at .* took a shard"):
                 extract(extractor, paths, client=client, timeout=0.1)
 
+    @pytest.mark.slow
     def test_resources_that_no_worker_has(self, client, paths, tmp_path):
         with pytest.raises(TimeoutError, match="no workers with GPU=1 at"):
             extract(

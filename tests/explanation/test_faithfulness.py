@@ -55,6 +55,7 @@ def test_deletion_of_the_heat_beats_chance(trained):
         assert found.deletion.mean() < chance.deletion.mean() - 0.05
 
 
+@pytest.mark.slow
 def test_heat_depends_on_the_weights(trained):
     # The sanity check of Adebayo et al.: edges alone would not.
     pipe, X, _ = trained

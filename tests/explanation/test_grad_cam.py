@@ -118,6 +118,7 @@ def test_heat_lies_inside_the_crop(images):
     assert (heat[:, ~inside] == 0).all() and (heat[:, inside] != 0).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cut", "views"), [(CUT, ["horizontal_flip"]), (None, None), ("input", None)]
 )
@@ -147,6 +148,7 @@ def test_fine_tuned_networks(cut, views, images, tmp_path):
         assert not np.array_equal(grad_cam(pipe, images, layer="conv4").heat, last)
 
 
+@pytest.mark.slow
 def test_networks_from_scratch(images):
     model = CNNClassifier("vgg_lite", epochs=1, random_state=0)
     pipe = make_pipeline(model).fit(images, LABELS)

@@ -157,6 +157,7 @@ def make_estimators(cache):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy_backbone")
 @pytest.mark.parametrize(
     "name", ["handcrafted", "encoder", "search", "network", "fine-tuned", "stack"]

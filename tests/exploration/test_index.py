@@ -167,6 +167,7 @@ def test_neighbours_among_some_paintings(paintings, index):
     assert (found == -1).all()
 
 
+@pytest.mark.slow
 def test_many_queries_are_compared_in_parts():
     n = 5900  # more distances, n * n, than are computed at a time
     generator = np.random.default_rng(0)

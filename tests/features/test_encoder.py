@@ -323,6 +323,7 @@ def test_worker_processes(image_paths, tmp_path):
     np.testing.assert_array_equal(scores, expected)
 
 
+@pytest.mark.slow
 def test_vectors_need_no_tensorflow():
     code = (
         "import sys, numpy as np; from skart import Encoder, FeatureExtractor; "

@@ -70,6 +70,7 @@ def test_features_equal_keras_with_real_weights(image_paths, inception_weights):
     assert cosine.min() > 0.99999
 
 
+@pytest.mark.slow
 def test_stored_features_are_not_computed_again(image_paths, tmp_path, work):
     first = extractor(cache=tmp_path).fit_transform(load(image_paths))
     assert work() == (12, 12)
@@ -143,6 +144,7 @@ def test_parameters_that_change_features_have_separate_sections(image_paths, tmp
         np.testing.assert_allclose(stored, plain, rtol=2**-10, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_changed_weights_file_is_noticed(image_paths, tmp_path):
     weights = tmp_path / "mine.weights.h5"
     store = FeatureStore(tmp_path / "store")
@@ -377,6 +379,7 @@ def test_ukiyo_e_prints_are_similar(inception_weights, tmp_path):
     assert np.sum(nearest[prints] == "Ukiyo-e") >= 6
 
 
+@pytest.mark.slow
 def test_verbose_false_prints_nothing(image_paths, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -389,6 +392,7 @@ def test_random_weights_need_an_int_seed(image_paths):
         extractor(random_state=None).transform(load(image_paths[:2]))
 
 
+@pytest.mark.slow
 def test_arrays_of_different_shapes_are_different_images(tmp_path):
     store = FeatureStore(tmp_path)
     for shape in ((1, 32, 48, 3), (1, 48, 32, 3)):

@@ -213,6 +213,7 @@ def test_invalid_parameters_raise(images, parameters, error, message):
         extractor(**parameters).transform(images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["InceptionV3", "MobileNetV2", "EfficientNetB1"])
 def test_default_sizes(name):
     network = getattr(keras.applications, name)(weights=None)

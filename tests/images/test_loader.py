@@ -386,6 +386,7 @@ for child in children:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_forked_processes_share_cached_pixels(folder_of_images):
     finish(start(FORK, *folder_of_images))

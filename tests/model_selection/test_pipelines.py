@@ -116,6 +116,7 @@ def test_search(pipe, paintings, n_jobs, tmp_path):
     assert info["arrays"] == 36 <= info["writes"] <= 36 * n_jobs
 
 
+@pytest.mark.slow
 def test_stacking_and_calibration_over_paths(pipe, paintings):
     linear = clone(pipe).set_params(head=LogisticRegression())
     stack = StackingClassifier([("dense", pipe), ("linear", linear)], cv=2)

@@ -50,6 +50,7 @@ def test_head_search_computes_each_painting_once(
     assert len({str(candidate.get("features__layer")) for candidate in candidates}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
@@ -70,6 +71,7 @@ def test_head_search_errors(parameters, error, message):
         make_head_search(**({"cache": "x"} | parameters))
 
 
+@pytest.mark.slow
 def test_head_search_space():
     space = make_head_search(cache="x").param_distributions
     dense, linear, svm = (part["head"][0] for part in space)

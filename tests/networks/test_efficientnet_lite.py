@@ -33,6 +33,7 @@ def assert_close(found, expected):
     assert np.min(np.sum(found * expected, axis=-1) / lengths) > 0.99999
 
 
+@pytest.mark.slow
 def test_blocks_equal_those_of_pytorch(reference):
     inputs = preprocess(NAME, reference["images"])
     outputs = [(f"block{i}", "avg") for i in range(16)]
@@ -49,12 +50,14 @@ def test_blocks_equal_those_of_pytorch(reference):
     assert_close(found, expected)
 
 
+@pytest.mark.slow
 def test_logits_equal_those_of_pytorch(reference):
     logits = EfficientNetLite0().predict_on_batch(preprocess(NAME, reference["images"]))
     assert_close(logits, reference["logits"])
     np.testing.assert_array_equal(logits.argmax(1), reference["logits"].argmax(1))
 
 
+@pytest.mark.slow
 def test_it_recognizes_a_cat_and_a_cup():
     images = np.stack(
         [

@@ -81,6 +81,7 @@ MODELS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model, parts", MODELS, ids=lambda x: type(x).__name__)
 def test_own_estimators_and_functions_are_saved(model, parts, blobs, tmp_path):
     X, y = blobs
@@ -144,6 +145,7 @@ def test_description_of_an_older_file_has_no_names(fitted, tmp_path):
     load_model(old)
 
 
+@pytest.mark.slow
 def test_own_networks_and_layers_are_saved(images, tmp_path):
     model = CNNClassifier(network, augment=Shift(5), epochs=1, random_state=0)
     model.fit(images, LABELS)
@@ -165,6 +167,7 @@ def test_own_networks_and_layers_are_saved(images, tmp_path):
     assert isinstance(model.augment, Shift)
 
 
+@pytest.mark.slow
 def test_own_augmentation_of_fine_tuning_is_saved(toy_backbone, images, tmp_path):
     model = FineTuneClassifier(
         head(units=8, epochs=1),
@@ -184,6 +187,7 @@ def test_own_augmentation_of_fine_tuning_is_saved(toy_backbone, images, tmp_path
     )
 
 
+@pytest.mark.slow
 def test_layers_of_keras_need_no_trust(images, tmp_path):
     layer = keras.layers.Normalization()
     layer.adapt(images)

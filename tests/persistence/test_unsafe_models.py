@@ -100,6 +100,7 @@ def test_unsafe_parts_are_not_saved(model, error, message, blobs, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_layers_that_run_code_are_not_saved(tmp_path):
     X = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
     augment = keras.layers.Lambda(brighter, output_shape=(8, 8, 3))

@@ -208,6 +208,7 @@ def test_nothing_is_written(client, folder, tmp_path, monkeypatch):
     assert look() == before and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_networks_are_explained_by_grad_cam(
     toy_backbone, paintings, tmp_path, make_client
 ):
