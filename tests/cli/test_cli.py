@@ -350,7 +350,9 @@ def test_reproduce_continues_after_a_kill(drawn, tmp_path):
     process.kill()
     process.communicate()
     finished = {
-        path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.json")
+        path: path.stat().st_mtime_ns
+        for path in (tmp_path / "out").glob("*.json")
+        if path.name != "plan.json"  # which may get what was not planned before
     }
     assert tmp_path / "out/vgg-lite.json" in finished
     assert tmp_path / "out/fine-tune.json" not in finished
