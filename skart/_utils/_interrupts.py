@@ -21,7 +21,10 @@ MESSAGE = (
     "\nskart: interrupted. Features computed so far are kept: the same command finds "
     "them. Ctrl-C again ends it at once."
 )
-TRAINING = MESSAGE.replace("them.", "them; training starts again.")
+TRAINING = (
+    "\nskart: interrupted. Features computed so far are kept: the same command finds "
+    "them; training starts again. Ctrl-C again ends it at once."
+)
 
 _IGNORED = b"\0"  # other bytes are numbers of signals
 

@@ -167,10 +167,8 @@ def reproduce(
     say(format_plan(describe_plan(expected, out)))
     results = reproduction.run()
     of_cited = run_cited(reproduction) if cited else {}
-    table, artists = (
-        compare(results, with_reported=reproduction.is_pandora18k),
-        compare_artists(results),
-    )
+    table = compare(results, with_reported=reproduction.is_pandora18k)
+    artists = compare_artists(results)
     before = compare_cited(of_cited)
     usage = compare_usage(planned, results, of_cited, out)
     page = write_page(reproduction, results, table, before, usage)

@@ -1,7 +1,5 @@
 import copy
 import pickle
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -436,52 +434,6 @@ def test_partial_fit_with_classes_that_y_lacks(stripes):
     model.partial_fit(X, y, classes=["plain", "spotted", "striped"])
     assert model.predict_proba(X).shape == (24, 3)
     assert model.head_.classes_.tolist() == ["plain", "spotted", "striped"]
-
-
-TRAIN = """
-import sys
-from pathlib import Path
-import keras
-import numpy as np
-from skart import DenseHeadClassifier, FineTuneClassifier
-
-def anonymous():  # memory-mapped maps don't count
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("RssAnon:")[1].split()[0]) / 1024
-
-used = []
-shades = np.random.default_rng(0).integers(0, 256, ({n}, 1, 1, 3), np.uint8)
-X = np.broadcast_to(shades, ({n}, 64, 64, 3))
-FineTuneClassifier(
-    DenseHeadClassifier(units=8, epochs=1),
-    backbone="MobileNetV2",
-    weights=None,
-    unfreeze_from="Conv1_relu",
-    cache=sys.argv[1],
-    epochs=1,
-    verbose=0,
-    callbacks=keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: used.append(anonymous())
-    ),
-).fit(X, np.arange({n}) % 2)
-print(max(used))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
-def test_memory_does_not_grow_with_the_paintings(tmp_path):
-    used = []
-    for n in (200, 1600):
-        done = subprocess.run(
-            [sys.executable, "-c", TRAIN.format(n=n), str(tmp_path / str(n))],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        used.append(float(done.stdout.split()[-1]))
-    # Maps of the larger set are 100 MiB in float16 and 200 in float32; its vectors 8.
-    assert used[1] - used[0] < 70
 
 
 def test_fine_tuning_improves_on_the_head(inception_weights, tmp_path):
