@@ -49,6 +49,8 @@ class Collection:
 
     If `labelled` is False, a folder may hold one movement, and paintings that are not
     laid out by movement are read without movements: `movements_known` is False then.
+    With ``on_error="skip"``, rows of missing files are left out, and images that can't
+    be read, unless `opens_files` is False.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Collection:
         skip_empty=False,
         on_error="raise",
         labelled=True,
+        opens_files=True,
     ):
         data = source.locate()
         self.name = str(data)
@@ -101,7 +104,7 @@ class Collection:
         self.corrected = None
         if source.corrections:
             frame = self._correct(frame, source.corrections)
-        if on_error == "skip":
+        if on_error == "skip" and opens_files:
             frame = frame[find_readable(frame["path"])]
             if frame.empty:
                 raise ValueError(f"no image in {self.name!r} can be read")

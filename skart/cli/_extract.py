@@ -86,7 +86,7 @@ def extract(
     is_local = scheduler is None and workers is None
     backbone, weights = choose_backbone(backbone, weights, say)
     collection = Collection(
-        data, labelled=False, on_error=on_error if is_local else "raise"
+        data, labelled=False, on_error=on_error, opens_files=is_local
     )
     for remark in collection.remarks():
         say(remark)

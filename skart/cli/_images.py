@@ -38,7 +38,7 @@ def list_folder(folder):
 def read_table(
     file, *, path_column=None, image_column=None, manifest_column=None, root=None
 ):
-    """Return the other columns of a table by path, each row a dict."""
+    """Return the other columns of a table by path, and manifests that can't be read."""
     from skart.datasets import _tables as tables
     from skart.datasets._catalogue import find_file, follow_manifests, is_found
     from skart.datasets._image_table import read_rows
@@ -57,11 +57,13 @@ def read_table(
         path_column = "path"
     else:
         table = tables.clean_names(tables.read_table(file), name)
+    unreadable = []
     if manifest_column is not None:
         column = tables.find_columns(table, name, manifest=manifest_column)["manifest"]
-        table, _, _ = follow_manifests(
+        table, _, skipped = follow_manifests(
             table, column, {}, name=name, folder=folder, on_error="skip"
         )
+        unreadable = skipped.get("unreadable", [])
         path_column = "path"
     column = tables.find_columns(table, name, path=path_column)["path"]
     table = table[table[column].notna()]
@@ -72,4 +74,4 @@ def read_table(
             "paths refer to another folder, pass --root."
         )
     rows = table.drop(columns=column).astype(object).fillna("").to_dict("records")
-    return dict(zip(paths, rows, strict=True))
+    return dict(zip(paths, rows, strict=True)), unreadable

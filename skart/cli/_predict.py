@@ -160,10 +160,10 @@ def predict(
             "alone. By features, with --data, more images that are no paintings are "
             "marked."
         )
-    columns = {}
+    columns, unreadable = {}, {}
 
     def read(file):
-        found = read_table(
+        found, manifests = read_table(
             file,
             path_column=path_column,
             image_column=image_column,
@@ -171,6 +171,7 @@ def predict(
             root=root,
         )
         columns.update(found)
+        unreadable.update(dict.fromkeys(manifests, "not a manifest that can be read"))
         return found
 
     paths = list_paths(images, read)
@@ -192,6 +193,8 @@ def predict(
     predictions, failures, known_digests = predict_images(
         model, paths, n_ranked, weights=weights, cache=cache, exported=exported
     )
+    failures |= unreadable
+    paths += unreadable
     if sort == "unsure":
         predictions = {
             path: ranked[:top_k] for path, ranked in _sort_by_margin(predictions)

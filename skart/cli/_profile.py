@@ -25,7 +25,8 @@ def profile(
 
     Only the headers of the files are read, except for the samples that are drawn;
     images at URLs are fetched as a whole, each time unless they are kept by --keep.
-    Images that can't be read are listed with the reasons.
+    Rows of missing files are left out, and images that can't be read are listed with
+    the reasons.
 
     Examples
     --------
@@ -39,7 +40,7 @@ def profile(
     from skart.images._formats import format_failures
     from skart.plotting._profiles import describe, figures
 
-    collection = Collection(data, least=1)
+    collection = Collection(data, least=1, on_error="skip", opens_files=False)
     answer, table = describe(collection)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -215,6 +215,8 @@ def test_files_that_are_missing_are_skipped(make_folder, tmp_path):
         Collection(source)
     with pytest.warns(UserWarning, match="row 9 .*They are left out"):
         assert len(Collection(source, on_error="skip").paths) == 8
+    told = profile(tmp_path / "works.csv", "--root", root)
+    assert "8 paintings in 2 movements" in told
     source = Source(tmp_path / "plain.csv", root=root)
     with pytest.warns(UserWarning, match="2 of 10 images can't be read"):
         assert len(Collection(source, on_error="skip", labelled=False).paths) == 8

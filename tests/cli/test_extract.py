@@ -72,8 +72,10 @@ def test_workers_of_this_machine(folder):
     report = json.loads(extract(folder, *options, "--on-error", "skip").stdout)
     assert (report["n_images"], report["n_computed"]) == (17, 16)
     assert count_writes(folder) == 16
-    (folder / "Cubism" / "bad.jpg").unlink()
-    done = extract(folder, "--workers", 1)
+    rows = [f"{path},{path.parts[-3]}" for path in folder.glob("*/*/*.jpg")]
+    table = folder.parent / "works.csv"
+    table.write_text("\n".join(["path,movement", *rows, "gone.jpg,Rococo"]))
+    done = extract(table, "--workers", 1, "--on-error", "skip")
     assert "0 computed, 16 stored before" in done.stdout
 
 

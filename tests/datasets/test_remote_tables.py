@@ -197,10 +197,10 @@ def test_command_trains_on_a_catalogue_of_manifests(museum, tmp_path):
     assert f"skipped, unreadable: {museum.url}/nowhere.json" in done.output
     done = run(
         "predict", tmp_path / "model.skart", tmp_path / "works.csv", "--format", "csv",
-        "--manifest-column", "object", "--cache", tmp_path / "store", code=0,
+        "--manifest-column", "object", "--cache", tmp_path / "store", code=1,
     )  # fmt: skip
     assert done.stdout.count("/full/!600,600/0/default.jpg") == 32
-    assert "nowhere.json" in done.stderr and "They are left out" in done.stderr
+    assert f"{museum.url}/nowhere.json,,,,not a manifest" in done.stdout
     done = run(*arguments[:2], *arguments[4:], code=2)
     assert "no column that looks like the path" in done.output
     done = run(*arguments, "--path-column", "object", code=2)
