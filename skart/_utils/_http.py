@@ -208,7 +208,7 @@ def require(package):
     except ImportError as error:
         raise ImportError(
             f"images at URLs need {package}, which is not installed. Run: pip install "
-            "skart[remote]"
+            "'skart[remote]'"
         ) from error
 
 

@@ -25,7 +25,7 @@ def export(
 
     The file takes images and returns the probability of each movement. It contains the
     weights of the backbone, the movements and how images are prepared. `skart predict`
-    runs it, too. Requires `pip install skart[export]`.
+    runs it, too. Requires `pip install 'skart[export]'`.
 
     Examples
     --------

@@ -47,8 +47,8 @@ def load_catalogue(
     ----------
     table : str, path or DataFrame
         CSV file with a header line, Excel (``.xlsx``) or Parquet file (with ``pip
-        install skart[tables]``), the URL of one, or a DataFrame. Paths in a table at a
-        URL are relative to it, or public addresses of http or https.
+        install 'skart[tables]'``), the URL of one, or a DataFrame. Paths in a table at
+        a URL are relative to it, or public addresses of http or https.
     path, movement, artist : str, default=None
         Names of the columns. If None, a column with a usual name is taken, in any case:
         path, file or image; movement, style, label or class; artist, painter, author,
@@ -57,7 +57,7 @@ def load_catalogue(
     root : str or path, default=None
         Folder to which relative paths refer. If None, it is the folder of the file, or
         the current folder for a DataFrame. URLs, such as ``https://museum.example/1.jpg``
-        (needs ``pip install skart[remote]``), refer to none.
+        (needs ``pip install 'skart[remote]'``), refer to none.
     sep : str, default=None
         Separator of the columns of a CSV file. If None, it is detected.
     encoding : str, default="utf-8-sig"

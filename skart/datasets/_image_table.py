@@ -73,7 +73,7 @@ def load_table(
     FileNotFoundError
         If there is no such file.
     ImportError
-        If pyarrow is missing; run ``pip install skart[tables]``.
+        If pyarrow is missing; run ``pip install 'skart[tables]'``.
     OSError
         If a URL can't be fetched.
     ValueError

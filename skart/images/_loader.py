@@ -22,7 +22,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Load image files and URLs as RGB images of one size, decoded on access.
 
     JPEG, PNG, TIFF, WebP, AVIF, JPEG 2000, GIF, BMP, PSD, PPM and, after
-    ``pip install skart[heic]``, HEIC files are converted to 8-bit sRGB: the EXIF
+    ``pip install 'skart[heic]'``, HEIC files are converted to 8-bit sRGB: the EXIF
     orientation and embedded colour profiles are applied, and transparent pixels are
     blended with white. If a file has several pages or frames, the first is read. JPEGs
     are decoded at the smallest scale that leaves 1.6 times the pixels needed per side;
@@ -152,11 +152,11 @@ class ImageLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ----------
         X : array-like of shape (n_paintings,) or (n_paintings, 1), or a single image
             Paths of image files (str or path), in which ``~`` is expanded, and URLs of
-            images (str; needs ``pip install skart[remote]``): ``https://``, or another
-            scheme that fsspec knows, such as ``s3://``. Also images in memory, each a
-            Pillow image, a uint8 array of shape (height, width, 3), or bytes or a
-            binary file with the content of an image file. They give the same result as
-            a file of that content.
+            images (str; needs ``pip install 'skart[remote]'``): ``https://``, or
+            another scheme that fsspec knows, such as ``s3://``. Also images in memory,
+            each a Pillow image, a uint8 array of shape (height, width, 3), or bytes or
+            a binary file with the content of an image file. They give the same result
+            as a file of that content.
 
         Returns
         -------

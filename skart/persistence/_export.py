@@ -65,7 +65,7 @@ def export_model(model, path, format="openvino", *, notes=None):
     ``skart.json`` names the classes and how images are prepared. A file for OpenVINO is
     a zip of it and the graph, ``network.xml`` and ``network.bin``; an ONNX file has it
     in its metadata properties. ``skart predict`` runs such a file. Requires ``pip
-    install skart[export]``.
+    install 'skart[export]'``.
 
     Native code runs the graph: use exported files only from people that you trust.
 

@@ -30,7 +30,7 @@ def make_app(
     path of another application. ``GET /`` is the page, ``POST /predict`` the answer on
     the bytes of one image as JSON, and ``GET /openapi.json`` documents both. The model
     is loaded and has predicted once when this function returns. Images are neither
-    stored nor logged. Requires ``pip install skart[serve]``.
+    stored nor logged. Requires ``pip install 'skart[serve]'``.
 
     Parameters
     ----------

@@ -468,7 +468,7 @@ for url in ("http://127.0.0.1:1/a", "memory://a"):
     try:
         ImageLoader(32).transform([url])[0]
     except ImportError as error:
-        assert "pip install skart[remote]" in str(error), error
+        assert "pip install 'skart[remote]'" in str(error), error
     else:
         raise AssertionError(url)
 """

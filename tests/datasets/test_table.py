@@ -239,7 +239,7 @@ def test_missing_package_names_the_extra(table, monkeypatch):
         load_table(table)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     os.utime(table)  # which makes it another file
-    with pytest.raises(UnreadableImageError, match=r"pip install skart\[tables\]"):
+    with pytest.raises(UnreadableImageError, match=r"pip install 'skart\[tables\]'"):
         levels([paths[0]])
 
 

@@ -183,7 +183,7 @@ def test_damaged_exif_is_ignored(tmp_path, picture):
 def test_heic_without_its_plugin_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(100)
-    with pytest.raises(UnreadableImageError, match=r"pip install skart\[heic\]"):
+    with pytest.raises(UnreadableImageError, match=r"pip install 'skart\[heic\]'"):
         decode(tmp_path, data)
 
 
