@@ -4,10 +4,20 @@ Tutorial: from a folder to a page
 
 In fifteen minutes: look at a collection, train a classifier, measure it on artists that
 it has not seen, find out where it errs, and give it to somebody else. Each step is
-shown as a command and in Python; either is enough.
+shown in Python, with the command that does the same.
 
 The paintings are drawn, so that the tutorial runs anywhere. For your own, replace
-``root`` by a folder ``Movement/Artist/file.jpg``.
+``root`` by a folder ``Movement/Artist/file.jpg``. To follow with the commands alone,
+draw the paintings first:
+
+.. code-block:: sh
+
+   python -c "
+   from skart.datasets import make_paintings
+   root = 'skart-gallery/paintings'
+   make_paintings(root, n_artists=6, n_per_artist=5, size_range=(150, 400))"
+
+``new_scans/`` and ``painting.jpg`` stand for files of your own.
 """
 
 # %%
@@ -56,7 +66,7 @@ SamplesDisplay.from_paths(paths, labels, artists=artists)
 #
 #    skart audit skart-gallery/paintings/ --html audit.html
 audit = audit_collection(paths, labels=labels, artists=artists, verbose=False)
-audit.summary
+audit.summary()
 
 # %%
 # 2. Features and a head
@@ -83,8 +93,9 @@ pipe
 # %%
 # 3. How good is it on artists it has not seen?
 # ---------------------------------------------
-# An artist whose works are in training and test gives the movement away. ``groups``
-# keeps artists apart; the gap to random folds shows how much the latter flatter.
+# If works by the same artist are in both the training and the test set, the classifier
+# can recognize the artist instead of the movement. ``groups`` keeps artists apart; the
+# gap shows how much random folds overstate the accuracy.
 #
 # .. code-block:: sh
 #
@@ -119,8 +130,9 @@ MapDisplay.from_map(collection_map, thumbnails=True, paths=paths)
 # %%
 # 5. Which labels are wrong?
 # --------------------------
-# For the demonstration, six paintings get a wrong movement. Those come first that a
-# classifier, trained without them, is sure to be of another movement.
+# For the demonstration, six paintings get a wrong movement. The list begins with the
+# paintings that a classifier, trained without them, confidently assigns to another
+# movement.
 #
 # .. code-block:: sh
 #
@@ -174,10 +186,11 @@ plt.show()
 # .. code-block:: sh
 #
 #    skart report skart-gallery/model.skart skart-gallery/paintings/
+#    pip install 'skart[serve]'
 #    skart serve skart-gallery/model.skart --data skart-gallery/paintings/
 #
-# The second command opens a page on which a painting is dropped: for those who type no
-# commands.
+# The last command opens a page on which a painting is dropped, for people who don't use
+# the command line.
 page = write_report(
     "skart-gallery/report.html",
     evaluation,

@@ -24,12 +24,13 @@ PAGES = [*ROOT.glob("README.md"), *OTHERS, *GUIDE]
 
 pytestmark = pytest.mark.skipif(not GUIDE, reason="the guide is not installed")
 
+_LITE = r'(?:backbone="EfficientNetLite0",\s*)?'
 # The pages' code runs as it stands, but small, without a download and without the
 # user's store.
 _SMALL = {
     r'"InceptionV3"': '"EfficientNetLite0"',
     r'FeatureExtractor\((?!encoder|\s*")': 'FeatureExtractor("EfficientNetLite0", ',
-    r"make_transfer_pipeline\((?!backbone)": (
+    rf"make_transfer_pipeline\(\s*{_LITE}(?!backbone|\s)": (
         'make_transfer_pipeline(backbone="EfficientNetLite0", size=32, '
     ),
     # A step or two take less time than a trace.
@@ -39,7 +40,7 @@ _SMALL = {
         'make_head_search("style", backbone="EfficientNetLite0", layers=["block2"], '
         "size=32, "
     ),
-    r"make_stacked_pipeline\(": (
+    rf"make_stacked_pipeline\({_LITE}": (
         'make_stacked_pipeline(backbone="EfficientNetLite0", layers=["block2"], '
         'descriptors=["hsv"], size=32, '
     ),
@@ -105,7 +106,10 @@ def folder(tmp_path_factory):
     )
     table = load_image_folder(root).frame
     names = {"path": "file", "movement": "style", "artist": "painter"}
-    table.rename(columns=names).to_csv(folder / "works.csv", index=False)
+    table = table.rename(columns=names)
+    # The same under names that are not usual.
+    table = table.assign(school=table["style"], workshop=table["painter"])
+    table.to_csv(folder / "works.csv", index=False)
     return folder
 
 

@@ -154,14 +154,14 @@ _SYSTEMS = [
     CitedSystem(
         name="gunsel2005",
         **_GUNSEL,
-        taken_over="Which six numbers, and a support vector machine.",
+        taken_over="The choice of six numbers, and a support vector machine.",
         departures="How the numbers are computed in detail: see "
         f"skart.features.descriptors.gunsel. {_SVM}",
     ),
     CitedSystem(
         name="gunsel2005-bayes",
         **_GUNSEL,
-        taken_over="Which six numbers, and a Bayesian classifier.",
+        taken_over="The choice of six numbers, and a Bayesian classifier.",
         departures="How the numbers are computed in detail: see "
         "skart.features.descriptors.gunsel. That each number is normally "
         "distributed, and independent of the others, is ours.",
