@@ -24,7 +24,7 @@ Url = argument(
 )
 Section = option(
     str,
-    "Only features whose key, which `skart cache info` shows, begins like this.",
+    "Only the features whose key starts with KEY; `skart cache info` lists the keys.",
     metavar="KEY",
 )
 

@@ -170,9 +170,9 @@ def parse_image(text):
 Model = argument(Path, "Model file written by `skart train`.", metavar="FILE")
 Backbone = option(
     str | None,
-    "Pretrained network: EfficientNetLite0 or one of keras.applications, or keras_hub: "
-    "and a preset or folder. Default: InceptionV3 if its ImageNet weights are at "
-    "hand, else EfficientNetLite0 if it is installed.",
+    "Pretrained network: EfficientNetLite0, one of keras.applications, or "
+    "keras_hub:PRESET (a preset or a folder). Default: InceptionV3 if its ImageNet "
+    "weights are at hand, else EfficientNetLite0 if it is installed.",
     metavar="NAME",
 )
 Weights = option(

@@ -53,8 +53,9 @@ def predict(
     ) = None,
     sets: option(
         float | None,
-        "Show the movements that are in the running instead: sets that hold the true "
-        "movement of this share of the paintings by new artists, such as 0.9.",
+        "Show prediction sets instead of the most probable movements. COVERAGE, such "
+        "as 0.9, is the share of paintings by new artists whose set contains the true "
+        "movement.",
         metavar="COVERAGE",
     ) = None,
     weights: options.ModelWeights = None,
@@ -74,9 +75,10 @@ def predict(
     html: option(Path | None, "HTML file for a page of images and predictions.") = None,
     unknown: option(
         float | None,
-        "Mark images as none of the movements if they are less like the known "
-        "paintings than this share of these, such as 0.05. They are compared by their "
-        "features with --data, and otherwise by their highest probability.",
+        "Mark images that are unlike the known paintings as none of the movements. "
+        "SHARE, such as 0.05, is the share of known paintings that may be marked in "
+        "error. With --data, features are compared; otherwise, the highest "
+        "probabilities.",
         metavar="SHARE",
     ) = None,
     data: option(

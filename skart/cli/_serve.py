@@ -39,8 +39,9 @@ def serve(
     ) = None,
     unknown: option(
         float | None,
-        "Say 'none of these' of images that are less like the known paintings than "
-        "this share of these. Default: 0.05, with --data or a calibrated model.",
+        "Show 'none of these' for images that are unlike the known paintings. SHARE is "
+        "the share of known paintings that may be marked in error. Default: 0.05, with "
+        "--data or a calibrated model.",
         metavar="SHARE",
     ) = None,
     host: option(
@@ -66,7 +67,7 @@ def serve(
     weights: options.ModelWeights = None,
     cache: options.Cache = options.CACHE,
 ):
-    """Serve a page on this machine that shows what a model makes of a painting.
+    """Serve a local page that shows the probable movements of a painting.
 
     A painting is dropped, pasted, chosen or photographed. The page shows its movements,
     where the model looked and, with --data, the nearest paintings. If the image is one
