@@ -44,8 +44,9 @@ def occlusion(
     A square patch is moved across the painting, and the classifier predicts each of the
     covered paintings [1]_. The drop of the probability is shared among the pixels of
     the patch, in proportion to how much covering changes them, and to how close they
-    are to its middle. The classifier is not looked into: any classifier of paintings
-    is explained. Features of covered paintings are not stored.
+    are to its middle, so that heat does not spill onto plain ground around the
+    evidence. The classifier is not looked into: any classifier of paintings is
+    explained. Features of covered paintings are not stored.
 
     Parameters
     ----------
