@@ -96,6 +96,9 @@ bench: $(VENV)/installed  ## Run the benchmarks, a short version of each: eight 
 	$(BIN)/python benchmarks/unknown.py --drawn-artists 4 --drawn-per-artist 3 --folds 4 --seeds 1
 	$(BIN)/python benchmarks/collection_map.py --sizes 1000 --layouts pca tsne --pages
 	$(BIN)/python benchmarks/scale_out.py --images 64 --workers 2 --shards 500 --simulated 50
+	$(BIN)/python benchmarks/reproduction.py skart-reproduction/drawn --n-paintings 540 \
+		--no-cited --backbone EfficientNetLite0 --size 32 --pretrained-size 96 --epochs 2 \
+		--n-networks 1 --n-heads 2 --head-epochs 10
 	$(BIN)/python benchmarks/serving.py --rounds 20 --requests 160 --memory-requests 160
 
 fuzz: $(VENV)/installed  ## Decode damaged image files for five minutes

@@ -13,6 +13,7 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,26 +26,28 @@ N_MOVEMENTS, N_ARTISTS = 18, 30
 
 
 def draw(root, n_paintings):
-    """Draw the paintings, unless they are there."""
-    # There are ten drawn movements: eight are drawn again by other artists.
-    done = root / f".{n_paintings}-paintings"
-    if done.exists():
+    """Draw the paintings, unless the folder exists."""
+    if root.exists():
         return
     per_artist = -(-n_paintings // (N_MOVEMENTS * N_ARTISTS))
-    for seed, suffix in enumerate(("", " II")):
-        part = root.parent / f"{root.name}-{seed}"
-        options = {"n_artists": N_ARTISTS, "n_per_artist": per_artist}
-        make_paintings(
-            part, **options, size_range=(240, 256), random_state=seed, n_jobs=2
-        )
-        root.mkdir(exist_ok=True)
-        for movement in sorted(part.glob("[!.]*"))[: 10 - 2 * seed]:
-            movement.rename(root / f"{movement.name}{suffix}")
-    # The last paintings of artists, in turn.
-    files = sorted(list_images(root), key=lambda path: (Path(path).stem, str(path)))
-    for path in files[n_paintings:]:
-        Path(path).unlink()
-    done.touch()
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent) as folder:
+        whole = Path(folder, "whole")
+        whole.mkdir()
+        # There are ten drawn movements: eight are drawn again by other artists.
+        for seed, suffix in enumerate(("", " II")):
+            part = Path(folder, f"part {seed}")
+            options = {"n_artists": N_ARTISTS, "n_per_artist": per_artist}
+            make_paintings(
+                part, **options, size_range=(240, 256), random_state=seed, n_jobs=2
+            )
+            for movement in sorted(part.glob("[!.]*"))[: 10 - 2 * seed]:
+                movement.rename(whole / f"{movement.name}{suffix}")
+        # The last paintings of artists, in turn.
+        order = sorted(list_images(whole), key=lambda path: (Path(path).stem, path))
+        for path in order[n_paintings:]:
+            Path(path).unlink()
+        whole.rename(root)
 
 
 def reproduce(*arguments):
@@ -62,7 +65,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder, new or drawn before")
-    parser.add_argument("--out", type=Path, required=True, help="new folder")
+    parser.add_argument("--out", type=Path, help="new folder (default: temporary)")
     parser.add_argument("--n-paintings", type=int, default=18_038)
     parser.add_argument("--plan", action="store_true", help="do not run it")
     args, options = parser.parse_known_args()
@@ -70,7 +73,13 @@ def main():
     draw(args.data, args.n_paintings)
     print(f"Drawn in {time.perf_counter() - started:.0f} s.", flush=True)
 
-    common = args.data, "--out", args.out, *options
+    with tempfile.TemporaryDirectory() as folder:
+        compare(args, [args.data, "--out", args.out or folder, *options])
+    print(f"\n`{' '.join(map(str, options))}`; {describe_machine()}")
+
+
+def compare(args, common):
+    """Print a plan, and what was used beside it."""
     plan, seconds = reproduce(*common, "--plan")
     print(f"Planned in {seconds:.0f} s: {plan['minutes']:.1f} minutes.", flush=True)
     if args.plan:
@@ -84,7 +93,6 @@ def main():
     print("\n| | planned | used | used / planned |\n|---|---|---|---|")
     for name, row in usage.iterrows():
         print(f"| {name} | " + " | ".join(f"{x:.3g}" for x in row) + " |")
-    print(f"\n`{' '.join(map(str, options))}`; {describe_machine()}")
 
 
 if __name__ == "__main__":

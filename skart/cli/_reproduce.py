@@ -114,7 +114,7 @@ def reproduce(
     )
     from skart.reproduction._experiments import Reproduction
     from skart.reproduction._page import write_page
-    from skart.reproduction._plan import Plan
+    from skart.reproduction._plan import make_plan
     from skart.reproduction._reported import compare, format_comparison
     from skart.reproduction._settings import QUICK, Settings
     from skart.reproduction._usage import (
@@ -157,7 +157,7 @@ def reproduce(
         claim=False,
     )
     say("\nPlan: parts are timed on a few paintings")
-    expected = Plan(reproduction, cited=cited)
+    expected = make_plan(reproduction, cited=cited)
     if plan:
         described = describe_plan(expected, out)
         return as_json(described) if format == "json" else format_plan(described)

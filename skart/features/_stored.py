@@ -160,6 +160,15 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         return tags
 
 
+def count_missing(transformer, X):
+    """Return the number of images whose features are not stored in its cache."""
+    store = open_store(transformer.cache)
+    if not store.exists():
+        return len(X)
+    sections = transformer._open_sections(X, store)
+    return int(_are_missing(_digest_images(X, store), sections).sum())
+
+
 def as_list(value):
     """Return a list of the value, or of its items."""
     return list(value) if pd.api.types.is_list_like(value) else [value]

@@ -30,7 +30,7 @@ def evaluate_apart(reproduction, result):
         head__epochs=1 + int(np.argmin(result["history"]["val_loss"])),
     )
     apart = evaluate(
-        reproduction.cached(pipe),
+        reproduction.cached("leakage", pipe),
         collection.paths,
         collection.labels,
         groups=collection.groups,

@@ -79,8 +79,10 @@ def _run(reproduction, system):
         pipe.set_params(features__n_jobs=-1)
     paths, labels = reproduction.collection.paths, reproduction.collection.labels
     train, test = reproduction.part == "train", reproduction.part == "test"
-    pipe = reproduction.cached(pipe).fit(paths[train], labels[train]).estimator_
-    reproduction.save(f"cited-{system.name}", pipe, paths[train])
+    name = f"cited-{system.name}"
+    cached = reproduction.cached(name, pipe).fit(paths[train], labels[train])
+    pipe = cached.estimator_
+    reproduction.save(name, pipe, paths[train])
     result = {
         part: float(pipe.score(paths[rows], labels[rows]))
         for part, rows in (("train", train), ("test", test))

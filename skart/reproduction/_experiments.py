@@ -4,6 +4,7 @@ Yu, Jin, Hsu. "Artistic Movement Recognition using Deep CNNs". Stanford CS231n r
 2017.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -96,21 +97,24 @@ class Reproduction:
         """Run an experiment, or read its result if it is finished."""
         if self.is_finished(name):
             self.say(f"{name}: finished before")
-            return json.loads(self._file(name).read_text(encoding="utf-8"))
-        earlier, started = self.seconds_of_fits(), time.monotonic()
-        result = experiment()
-        result["minutes"] = (earlier + time.monotonic() - started) / 60
-        write_json(self._file(name), result)
-        shutil.rmtree(self.fits, ignore_errors=True)
+            result = json.loads(self._file(name).read_text(encoding="utf-8"))
+        else:
+            earlier, started = self.seconds_of_fits(name), time.monotonic()
+            result = experiment()
+            result["minutes"] = (earlier + time.monotonic() - started) / 60
+            write_json(self._file(name), result)
+        shutil.rmtree(self.fits / name, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it holds fits of another experiment
+            self.fits.rmdir()
         return result
 
     def is_finished(self, name):
         """Return whether the result of an experiment is stored."""
         return self._file(name).exists()
 
-    def cached(self, pipe):
-        """Return a classifier that stores its fits until the experiment is finished."""
-        return CachedClassifier(pipe, memory=self.fits)
+    def cached(self, name, pipe):
+        """Return a classifier that stores its fits until an experiment is finished."""
+        return CachedClassifier(pipe, memory=self.fits / name)
 
     def note_plan(self, plan):
         """Store a plan, except for what was planned before; return the stored one."""
@@ -122,9 +126,9 @@ class Reproduction:
         write_json(file, new)
         return new
 
-    def seconds_of_fits(self):
-        """Return the time that the fits of an interrupted experiment took."""
-        notes = self.fits.rglob("metadata.json")  # by joblib.Memory
+    def seconds_of_fits(self, name):
+        """Return the time that the stored fits of an experiment took."""
+        notes = (self.fits / name).rglob("metadata.json")  # by joblib.Memory
         return sum(json.loads(file.read_text("utf-8"))["duration"] for file in notes)
 
     def save(self, name, pipe, paths):
@@ -233,7 +237,7 @@ class Reproduction:
             f"\nHybrid CNN: random search over {n} networks, then the best of them"
         )
         pipe = self.network("hybrid", epochs=self.settings.search_epochs)
-        best, candidates = self._search(pipe, cnn_search_space(), n)
+        best, candidates = self._search("hybrid", pipe, cnn_search_space(), n)
         pipe.set_params(**best, cnn__epochs=self.settings.epochs)
         return self._fit("hybrid", pipe, best, candidates)
 
@@ -247,7 +251,7 @@ class Reproduction:
         n = self.settings.n_heads
         self.say(f"\nFrozen {self.backbone}: random search over {n} heads")
         pipe = self.frozen()
-        best, candidates = self._search(pipe, head_search_space(), n)
+        best, candidates = self._search("transfer", pipe, head_search_space(), n)
         return self._fit("transfer", pipe.set_params(**best), best, candidates)
 
     def _fine_tune(self, results):
@@ -308,11 +312,11 @@ class Reproduction:
             random_state=self.seed,
         )
 
-    def _search(self, pipe, space, n_candidates):
+    def _search(self, name, pipe, space, n_candidates):
         """Return the best parameters on the validation paintings, and all results."""
         paths, labels, held_out = self._seen()
         search = random_search(
-            self.cached(pipe),
+            self.cached(name, pipe),
             {f"estimator__{name}": values for name, values in space.items()},
             paths,
             labels,
@@ -337,7 +341,7 @@ class Reproduction:
             f"{step}__X_val": pipe[:-1].fit(X, y).transform(paths[held_out]),
             f"{step}__y_val": labels[held_out],
         }
-        pipe = self.cached(pipe).fit(X, y, **validation).estimator_
+        pipe = self.cached(name, pipe).fit(X, y, **validation).estimator_
         classifier = pipe[-1]
         seconds = classifier.callbacks.seconds
         classifier.set_params(callbacks=None)
@@ -360,7 +364,7 @@ class Reproduction:
             predicted = classifier.classes_[probabilities.argmax(axis=1)]
             result[part] = float(np.mean(predicted == truth))
         result["y_true"] = truth.tolist()
-        result["probabilities"] = probabilities.round(6).tolist()
+        result["probabilities"] = probabilities.astype(float).round(6).tolist()
         self.say(
             f"{name}: validation {result['validation']:.1%}, test {result['test']:.1%}"
         )

@@ -11,14 +11,14 @@ import pandas as pd
 
 
 def peak_memory():
-    """Return the largest memory of this process so far in bytes."""
+    """Return the largest memory of this process so far in bytes; None on Windows."""
     status = _read_proc("/proc/self/status")
     if "VmHWM" in status:
         return status["VmHWM"]
     try:
         import resource
-    except ImportError:  # on Windows
-        return 0
+    except ImportError:
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -42,6 +42,11 @@ def size_of_folder(folder):
     return total
 
 
+def _size_of_results(out):
+    """Return the size of a reproduction in bytes, without paintings that it drew."""
+    return size_of_folder(out) - size_of_folder(out / "paintings")
+
+
 def check_disk(plan, out):
     """Raise OSError if a reproduction that is planned does not fit on the disk."""
     problems = _find_lack_of_disk(plan, out)
@@ -53,7 +58,7 @@ def describe_plan(plan, out):
     """Return a plan as plain values."""
     problems = _find_lack_of_disk(plan, out)
     available = _read_proc("/proc/meminfo").get("MemAvailable")
-    if available is not None and plan.memory > available + peak_memory():
+    if available and plan.memory and plan.memory > available + peak_memory():
         problems.append(
             f"the reproduction needs about {format_bytes(plan.memory)} of memory, and "
             f"{format_bytes(available)} are available: it may be slow, or be ended by "
@@ -83,7 +88,7 @@ def _find_lack_of_disk(plan, out):
         folder = folder.parent
     temporary = Path(tempfile.gettempdir())
     # An interrupted run has written a part of it.
-    in_out = max(0, plan.kept + plan.fits - size_of_folder(out))
+    in_out = max(0, plan.kept + plan.fits - _size_of_results(out))
     needed = {folder: in_out, temporary: plan.pixels}
     if os.stat(folder).st_dev == os.stat(temporary).st_dev:
         needed = {folder: in_out + plan.pixels}
@@ -138,8 +143,9 @@ def compare_usage(planned, results, cited, out):
         f"{name}, minutes": (None if seconds is None else seconds / 60, minutes)
         for name, (seconds, minutes) in rows.items()
     }
-    rows["memory, GB"] = planned["memory"] / 1e9, peak_memory() / 1e9
-    rows["disk, GB"] = planned["kept"] / 1e9, size_of_folder(out) / 1e9
+    memory = planned["memory"], peak_memory()
+    rows["memory, GB"] = [n_bytes and n_bytes / 1e9 for n_bytes in memory]
+    rows["disk, GB"] = planned["kept"] / 1e9, _size_of_results(out) / 1e9
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["planned", "used"])
     return table.astype(float).rename_axis("what")
 
@@ -166,4 +172,6 @@ def format_minutes(minutes):
 
 def format_bytes(n):
     """Return a size in MB or GB."""
+    if n is None:
+        return "not known"
     return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"

@@ -7,6 +7,7 @@ import pytest
 from helpers import finish, save_image, shallow, start
 
 from skart import Encoder, FeatureExtractor, FeatureStore, ImageLoader
+from skart.features._stored import count_missing
 
 
 def second(tmp_path, url, name="second"):
@@ -109,3 +110,13 @@ def test_encoder_with_an_upstream(paintings, tmp_path):
     other = extract(second(tmp_path, tmp_path / "shared"))
     np.testing.assert_array_equal(other, expected)
     assert sum(seen) == 6
+
+
+def test_missing_features_are_counted(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (6, 75, 75, 3), np.uint8)
+    extractor = shallow(cache=tmp_path / "store")
+    assert count_missing(extractor, images) == 6
+    assert not (tmp_path / "store").exists()
+    extractor.precompute(images[:4])
+    assert count_missing(extractor, images) == 2
+    assert count_missing(shallow(cache=extractor.cache, layer="block2_pool"), images) == 6

@@ -65,8 +65,18 @@ def test_lack_of_memory_is_a_warning(tmp_path):
     check_disk(make_plan(memory=10**18), tmp_path)
 
 
+def test_memory_that_is_not_known(tmp_path):
+    described = describe_plan(make_plan(memory=None), tmp_path)
+    assert "Memory: not known." in format_plan(described)
+    planned = {"memory": None, "kept": 4e6, "seconds": {}}
+    table = format_usage(compare_usage(planned, {}, {}, tmp_path))
+    assert table.loc["memory, GB", "planned"] == "not known"
+
+
 def test_planned_stands_beside_used(tmp_path):
     (tmp_path / "features").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "paintings").mkdir()  # drawn by --quick
+    (tmp_path / "paintings" / "a.jpg").write_bytes(b"x" * 3_000_000)
     planned = {"memory": 2e9, "kept": 4e6, "seconds": {"hybrid": 90.0}}
     results = {"hybrid": {"minutes": 2.0}, "vgg-lite": {"minutes": 1.0}}
     cited = {"arora2012": {"failed": "too few"}, "khan2014": {"minutes": 3.0}}
@@ -124,3 +134,13 @@ def test_plan_stops_before_the_first_experiment(tmp_path):
     assert plan["minutes"] == sum(row["minutes"] for row in plan["experiments"])
     assert min(plan["memory"], *plan["disk"].values()) > 0
     assert not out.exists()
+
+    # Of a finished reproduction, only what is missing is planned.
+    done = run("reproduce", root, "--out", out, *SMALL, "--epochs", "2")
+    assert done.exit_code == 0, done.stderr
+    (out / "transfer.json").unlink()
+    before = sorted(out.rglob("*"))
+    options = [*SMALL, "--epochs", "2", "--plan", "--format", "json"]
+    again = json.loads(run("reproduce", root, "--out", out, *options).stdout)
+    assert [row["experiment"] for row in again["experiments"]] == ["transfer"]
+    assert sorted(out.rglob("*")) == before
