@@ -119,4 +119,6 @@ def test_missing_features_are_counted(tmp_path):
     assert not (tmp_path / "store").exists()
     extractor.precompute(images[:4])
     assert count_missing(extractor, images) == 2
-    assert count_missing(shallow(cache=extractor.cache, layer="block2_pool"), images) == 6
+    assert (
+        count_missing(shallow(cache=extractor.cache, layer="block2_pool"), images) == 6
+    )
