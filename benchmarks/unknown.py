@@ -138,10 +138,10 @@ def area(known, unknown):
 
 def score_all(X, y, artists, Q, seed, args):
     """Return the scores of queries, and thresholds by how they were found, by name."""
-    detector = NoveltyDetector(refusal_rate=RATE).fit(X, y, artists)
-    one = NoveltyDetector(refusal_rate=RATE).fit(X, None, artists)
-    unit = NoveltyDetector().fit(normalize(X), y, artists)
-    squared = NoveltyDetector().fit(square(X), y, artists)
+    detector = NoveltyDetector(refusal_rate=RATE).fit(X, y, artists=artists)
+    one = NoveltyDetector(refusal_rate=RATE).fit(X, None, artists=artists)
+    unit = NoveltyDetector().fit(normalize(X), y, artists=artists)
+    squared = NoveltyDetector().fit(square(X), y, artists=artists)
     distance, distance_one = detector.score_samples(Q), one.score_samples(Q)
     thresholds = {
         "artists apart": detector.offset_,
@@ -179,7 +179,7 @@ def score_all(X, y, artists, Q, seed, args):
     Xs, Qs = scaler.transform(X), scaler.transform(Q)
     for metric in ("cosine", "euclidean"):
         for name, A, B in (("", X, Q), (", standardized", Xs, Qs)):
-            index = PaintingIndex(metric=metric, verbose=False).fit(A, artists)
+            index = PaintingIndex(metric=metric, verbose=False).fit(A, artists=artists)
             for k in (1, 10):
                 scores = -index.kneighbors(B, k)[0][:, -1]
                 thresholds = {}

@@ -79,7 +79,7 @@ images = {
 # other artists. With few artists, the share of known paintings that is refused varies
 # around the stated one.
 detector = NoveltyDetector(refusal_rate=0.05, verbose=False)
-detector.fit(X[train], y[train], artists[train])
+detector.fit(X[train], y[train], artists=artists[train])
 for name, some in images.items():
     print(f"{name}: {np.mean(detector.predict(some) == -1):.0%} refused")
 

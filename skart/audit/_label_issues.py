@@ -331,7 +331,7 @@ def make_index(estimator, X, y=None, *, verbose=True):
         return None
     if isinstance(steps[-1], FeatureExtractor) and steps[-1].pooling is None:
         return None  # maps
-    return PaintingIndex(steps, verbose=verbose).fit(X, y=y)
+    return PaintingIndex(steps, verbose=verbose).fit(X, y)
 
 
 def _rank(evaluation, paintings):

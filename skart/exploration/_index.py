@@ -84,7 +84,7 @@ class PaintingIndex(BaseEstimator):
         self.metric = metric
         self.verbose = verbose
 
-    def fit(self, X, artists=None, *, y=None):
+    def fit(self, X, y=None, *, artists=None):
         """Compute the features of the paintings, or read them from the store.
 
         Parameters
@@ -92,11 +92,11 @@ class PaintingIndex(BaseEstimator):
         X : array-like
             Paintings as the extractor takes them: paths or images. If `extractor` is
             None, features of shape (n_paintings, n_features).
+        y : array-like of shape (n_paintings,), default=None
+            Movements, for supervised steps of an extractor that is not fitted.
         artists : array-like of shape (n_paintings,), default=None
             Artists. Unknown ones may be missing values or names such as "unknown" and
             "anonymous"; each is treated as a different person.
-        y : array-like of shape (n_paintings,), default=None
-            Movements, for supervised steps of an extractor that is not fitted.
 
         Returns
         -------

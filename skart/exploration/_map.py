@@ -131,7 +131,7 @@ class CollectionMap(BaseEstimator):
         check_consistent_length(X, y, artists)
         layout = check_layout(self.layout, len(X))
         self.index_ = PaintingIndex(self.extractor, verbose=self.verbose)
-        self.index_.fit(X, artists, y=y)
+        self.index_.fit(X, y, artists=artists)
         self.paths_ = None
         if self.extractor is not None and are_paths(X):
             self.paths_ = check_paths("X", X)

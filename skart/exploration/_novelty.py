@@ -109,7 +109,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         self.refusal_rate = refusal_rate
         self.verbose = verbose
 
-    def fit(self, X, y=None, artists=None):
+    def fit(self, X, y=None, *, artists=None):
         """Learn what the paintings have in common, and find the threshold.
 
         Parameters
@@ -201,7 +201,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def fit_predict(self, X, y=None, artists=None):
+    def fit_predict(self, X, y=None, *, artists=None):
         """Fit the detector, and decide whether its own training paintings are usual.
 
         Each has influenced the means, so fewer are refused than stated. ``scores_ <
@@ -221,7 +221,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         known : ndarray of int, shape (n_paintings,)
             1 for paintings like the others, -1 for those that are refused.
         """
-        return self.fit(X, y, artists).predict(X)
+        return self.fit(X, y, artists=artists).predict(X)
 
 
 def fit_detector(features, movements, artists=None):
@@ -231,7 +231,7 @@ def fit_detector(features, movements, artists=None):
         # Paintings of a movement by a single artist can't be compared with the others.
         if (n_artists > 1).sum() < 2:
             movements = None
-    detector = NoveltyDetector().fit(features, movements, artists)
+    detector = NoveltyDetector().fit(features, movements, artists=artists)
     known = detector.scores_
     return detector, known[~np.isnan(known)]
 

@@ -79,7 +79,7 @@ def test_images_are_compared_by_their_features(predict, folder, paintings):
         ImageLoader(24), HandcraftedFeatures("color_layout", verbose=False)
     )
     detector = NoveltyDetector(extractor, refusal_rate=0.1)
-    detector.fit(paintings.paths, paintings.labels, paintings.artists)
+    detector.fit(paintings.paths, paintings.labels, artists=paintings.artists)
     files = [str(folder / "known.png"), str(folder / "green.png")]
     assert detector.predict(files).tolist() == [1, -1]
     (score,) = detector.score_samples(files[:1])

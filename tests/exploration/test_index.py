@@ -249,13 +249,21 @@ def test_supervised_steps_of_an_extractor(paintings, step):
     fitted = clone(pipe).fit(features[:40], movements[:40])
     index = PaintingIndex(fitted).fit(features)
     np.testing.assert_array_equal(index.features_, fitted.transform(features))
-    index = PaintingIndex(pipe).fit(features, y=movements)
+    index = PaintingIndex(pipe).fit(features, movements)
     expected = clone(pipe).fit_transform(features, movements)
     np.testing.assert_array_equal(index.features_, expected)
     with pytest.raises(NotFittedError):
         pipe[0].transform(features)
     with pytest.raises(ValueError, match="'extractor' parameter .* 'transform'"):
         PaintingIndex(LogisticRegression()).fit(features)
+
+
+def test_a_pipeline_passes_movements_not_artists(paintings):
+    features, _, movements = paintings
+    pipe = make_pipeline(StandardScaler(), PaintingIndex()).fit(features, movements)
+    assert pipe[-1].artists_ is None
+    indices = pipe[-1].kneighbors(n_neighbors=59, return_distance=False)
+    assert all(len(set(row)) == 59 for row in indices) and (indices >= 0).all()
 
 
 @pytest.mark.slow

@@ -31,14 +31,16 @@ def paintings():
 
 @pytest.fixture(scope="module")
 def detector(paintings):
-    return NoveltyDetector().fit(*paintings)
+    return NoveltyDetector().fit(*paintings[:2], artists=paintings[2])
 
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_scores_are_distances_to_the_nearest_movement(paintings, labelled):
     X, movements, artists = paintings
     movements = movements if labelled else np.zeros(len(X), int)
-    detector = NoveltyDetector().fit(X, movements if labelled else None, artists)
+    detector = NoveltyDetector().fit(
+        X, movements if labelled else None, artists=artists
+    )
     new = paint(6, seed=2)[0]
     X, queries = (np.sign(x) * np.sqrt(np.abs(x)) for x in (X, new))
     means = np.array([X[movements == i].mean(axis=0) for i in np.unique(movements)])
@@ -60,7 +62,7 @@ def test_scores_are_distances_to_the_nearest_movement(paintings, labelled):
 def test_the_stated_share_of_paintings_by_new_artists_is_refused(paintings, rate):
     X, movements, artists = paintings
     new = paint(300, seed=3)[0]
-    detector = NoveltyDetector(refusal_rate=rate).fit(X, movements, artists)
+    detector = NoveltyDetector(refusal_rate=rate).fit(X, movements, artists=artists)
     refused = np.mean(detector.predict(new) == -1)
     assert 0.4 * rate < refused < 1.6 * rate
     # Without artists, each painting is compared with others by the same artist.
@@ -74,7 +76,7 @@ def test_no_painting_is_scored_by_its_own_artist(paintings, detector):
     X, movements, artists = paintings
     changed = X.copy()
     changed[1:10] += 5  # the others by the first artist
-    again = NoveltyDetector().fit(changed, movements, artists)
+    again = NoveltyDetector().fit(changed, movements, artists=artists)
     assert again.scores_[0] == pytest.approx(detector.scores_[0])
     assert (again.scores_[1:10] < detector.scores_[1:10]).all()
     random = NoveltyDetector().fit(X, movements)
@@ -86,13 +88,13 @@ def test_movements_by_a_single_artist_do_not_set_the_threshold(paintings, detect
     X, movements, artists = paintings
     X, movements = np.vstack([X, X[:5] + 30]), np.append(movements, [7] * 5)
     artists = np.append(artists, ["alone"] * 5)
-    more = NoveltyDetector().fit(X, movements, artists)
+    more = NoveltyDetector().fit(X, movements, artists=artists)
     assert np.isnan(more.scores_[-5:]).all() and not np.isnan(more.scores_[:-5]).any()
     assert more.predict(X[-5:]).tolist() == [1] * 5
     assert detector.predict(X[-5:]).tolist() == [-1] * 5
     # The two artists of a movement are never left out together.
     two = np.where(np.isin(artists, [artists[0], artists[30]]), "two", "rest")
-    assert not np.isnan(NoveltyDetector().fit(X, two, artists).scores_).any()
+    assert not np.isnan(NoveltyDetector().fit(X, two, artists=artists).scores_).any()
 
 
 def test_unknown_artists_are_different_persons(paintings):
@@ -102,7 +104,7 @@ def test_unknown_artists_are_different_persons(paintings):
         artists = pd.Series(
             [unknown] * len(X), dtype=object, index=range(5, len(X) + 5)
         )
-        found = NoveltyDetector().fit(X, movements, artists)
+        found = NoveltyDetector().fit(X, movements, artists=artists)
         np.testing.assert_allclose(found.scores_, expected.scores_)
 
 
@@ -111,7 +113,7 @@ def test_names_of_movements_make_no_difference(paintings, detector):
     for names in (["b", "c", "a"], [2.5, 1.5, 0.5]):
         y = [names[i] for i in movements]
         for labels in (y, pd.Series(y, dtype="category", index=range(5, len(y) + 5))):
-            found = NoveltyDetector().fit(X, labels, artists)
+            found = NoveltyDetector().fit(X, labels, artists=artists)
             np.testing.assert_allclose(found.scores_, detector.scores_)
 
 
@@ -135,7 +137,7 @@ def test_more_features_than_paintings():
 
 
 def test_fit_predict(paintings, detector):
-    found = NoveltyDetector().fit_predict(*paintings)
+    found = NoveltyDetector().fit_predict(*paintings[:2], artists=paintings[2])
     np.testing.assert_array_equal(found, detector.predict(paintings[0]))
 
 
@@ -147,15 +149,15 @@ def test_bad_input_is_named(paintings, detector):
     with pytest.raises(
         ValueError, match="two or more artists; got n_samples=300 by one"
     ):
-        NoveltyDetector().fit(X, movements, ["Monet"] * 300)
+        NoveltyDetector().fit(X, movements, artists=["Monet"] * 300)
     with pytest.raises(ValueError, match="each is by one. Pass y=None"):
-        NoveltyDetector().fit(X, artists, artists)
+        NoveltyDetector().fit(X, artists, artists=artists)
     with pytest.raises(ValueError, match="no movement for 2 of 300.*at position 4"):
         NoveltyDetector().fit(X, ["a"] * 4 + [None, np.nan] + ["a"] * 294)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         NoveltyDetector().fit(X, movements[:5])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        NoveltyDetector().fit(X, movements, artists[:5])
+        NoveltyDetector().fit(X, movements, artists=artists[:5])
     with pytest.raises(ValueError, match="X has 3 features"):
         detector.predict(X[:, :3])
     with pytest.raises(NotFittedError):

@@ -97,7 +97,7 @@ def test_neighbors_are_by_other_artists(client, paintings, folder):
     content = Path(paintings.paths[0]).read_bytes()
     found = ask(client, content, "?neighbors=true")["neighbors"]
     pipe = load_model(folder / "model.skart")
-    index = PaintingIndex(pipe[:-1]).fit(paintings.paths, paintings.artists)
+    index = PaintingIndex(pipe[:-1]).fit(paintings.paths, artists=paintings.artists)
     distances, indices = index.kneighbors([content], 6)
     names = [os.path.relpath(path, folder / "paintings") for path in paintings.paths]
     assert [one["painting"] for one in found] == [names[row] for row in indices[0]]
