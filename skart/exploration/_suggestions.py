@@ -12,9 +12,7 @@ from skart._utils._validation import Integral, Interval, validate
 from skart.exploration._extraction import check_features
 
 
-def suggest_paintings(
-    features, probabilities=None, *, n_paintings=20, random_state=None
-):
+def suggest_paintings(features, probabilities=None, *, n_paintings=20, random_state=0):
     """Select the unlabelled paintings whose labels would help a classifier most.
 
     Those are paintings of which the classifier is uncertain and which differ from each
@@ -34,7 +32,7 @@ def suggest_paintings(
         difference between the two highest probabilities.
     n_paintings : int, default=20
         Number of paintings to select. If there are fewer, all are returned.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState instance or None, default=0
         Seed of k-means.
 
     Returns

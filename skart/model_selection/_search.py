@@ -123,7 +123,7 @@ def make_head_search(
     cv=None,
     scoring=None,
     n_jobs=None,
-    random_state=None,
+    random_state=0,
     **pipeline,
 ):
     """Make a randomized search over layers, poolings and heads.
@@ -139,9 +139,11 @@ def make_head_search(
         - ``"layers"``: each layer, and all of them joined, under the report's dense
           head.
         - ``"style"``: also the mean, the standard deviation, both, or the Gram matrix
-          of each channel; under a dense head, logistic regression or a support vector
-          machine.
-        - ``"thorough"``: also maxima, all statistics joined, and 1, 5 or 9 crops.
+          of each channel; under a dense head or logistic regression.
+        - ``"thorough"``: also maxima, all statistics joined, 1, 5 or 9 crops, and a
+          support vector machine. That has no ``predict_proba``: if it is the best,
+          pass ``CalibratedClassifierCV(search.best_estimator_)`` where probabilities
+          are needed.
     cache : str, path or FeatureStore
         See :class:`FeatureExtractor`.
     backbone : str, default="InceptionV3"
@@ -159,8 +161,8 @@ def make_head_search(
         See :class:`sklearn.model_selection.RandomizedSearchCV`.
     n_jobs : int, default=None
         See :class:`sklearn.model_selection.RandomizedSearchCV`.
-    random_state : int or RandomState, default=None
-        Seed of the candidates.
+    random_state : int, RandomState instance or None, default=0
+        Seed of the candidates, and of the dense heads.
     **pipeline : dict
         Further parameters of :func:`make_transfer_pipeline`, such as ``weights`` and
         ``size``, and of the dense head.
@@ -220,6 +222,7 @@ def make_head_search(
         layer=layers,
         cache=cache,
         crops=1 if preset == "thorough" else None,
+        random_state=random_state,
         **pipeline,
     )
     features = {
@@ -231,12 +234,12 @@ def make_head_search(
     space = [features | {"head": [estimator["head"]]} | head_search_space()]
     if preset != "layers":
         linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        C = loguniform(1e-4, 1e1)
+        space.append(features | {"head": [linear], "head__logisticregression__C": C})
+    if preset == "thorough":
         svm = make_pipeline(StandardScaler(), SVC())
-        space += [
-            features
-            | {"head": [linear], "head__logisticregression__C": loguniform(1e-4, 1e1)},
-            features | {"head": [svm], "head__svc__C": loguniform(1e-1, 1e3)},
-        ]
+        C = loguniform(1e-1, 1e3)
+        space.append(features | {"head": [svm], "head__svc__C": C})
     return _SharedPassSearchCV(
         estimator,
         space,

@@ -128,7 +128,7 @@ def search_of_scikit_learn(n_iter, cv=None):
 
 
 def search_of_skart(n_iter):
-    search = make_head_search(
+    return make_head_search(
         "layers",
         **BACKBONE,
         layers=["block2", "block5"],
@@ -139,7 +139,6 @@ def search_of_skart(n_iter):
         epochs=2,
         verbose=False,
     )
-    return search.set_params(estimator__head__random_state=0)
 
 
 @pytest.mark.parametrize("make", [search_of_scikit_learn, search_of_skart])

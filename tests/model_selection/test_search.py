@@ -73,10 +73,15 @@ def test_head_search_errors(parameters, error, message):
 
 @pytest.mark.slow
 def test_head_search_space():
-    space = make_head_search(cache="x").param_distributions
-    dense, linear, svm = (part["head"][0] for part in space)
+    search = make_head_search(cache="x", random_state=3)
+    space = search.param_distributions
+    dense, linear = (part["head"][0] for part in space)
     assert type(dense).__name__ == "DenseHeadClassifier"
     assert [*linear.named_steps] == ["standardscaler", "logisticregression"]
-    assert [*svm.named_steps] == ["standardscaler", "svc"]
+    assert all(hasattr(head, "predict_proba") for head in (dense, linear))
+    assert search.random_state == dense.random_state == 3
     assert ("mixed2", "mixed5", "mixed8") in space[0]["features__layer"]
     assert ("avg", "std") in space[0]["features__pooling"]
+    thorough = make_head_search("thorough", cache="x").param_distributions
+    heads = [part["head"][0] for part in thorough]
+    assert [*heads[2].named_steps] == ["standardscaler", "svc"]
