@@ -240,8 +240,10 @@ class ConformalClassifier(WrapperClassifier):
             )
             self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
         self.classes_ = self.estimator_.classes_
+        # What is predicted must be scored as the paintings for calibration are.
+        self._scoring = self.method, self.random_state
         self.calibration_scores_, self.calibration_movements_ = calibrate(
-            evaluation, self.method, self.random_state
+            evaluation, *self._scoring
         )
         self.calibration_artists_ = number_artists(
             evaluation.groups, len(evaluation.y_true)
@@ -303,7 +305,7 @@ class ConformalClassifier(WrapperClassifier):
             warn_of_few(alpha, artists, movements, self.classes_, unit=self._unit)
         probabilities = self.predict_proba(X)
         p_values = compute_p_values(
-            score_movements(probabilities, self.method, self.random_state),
+            score_movements(probabilities, *self._scoring),
             self.calibration_scores_,
             self.calibration_artists_,
             movements=movements,

@@ -151,6 +151,18 @@ def test_set_does_not_depend_on_the_other_paintings(data, method):
     assert (found[0] != found[1]).any()
 
 
+@pytest.mark.parametrize("changed", [{"method": "aps"}, {"random_state": 5}])
+def test_sets_are_scored_as_calibrated(data, changed):
+    X, y, artists = data
+    method = "lac" if "method" in changed else "raps"
+    model = ConformalClassifier(GaussianNB(), method=method).fit(X, y, groups=artists)
+    expected = model.predict_set(X)
+    found = model.set_params(**changed).predict_set(X)
+    np.testing.assert_array_equal(found, expected)
+    again = model.fit(X, y, groups=artists).predict_set(X)
+    assert (again != expected).any()
+
+
 def test_empty_sets_get_the_most_probable_movement(data):
     X, y, artists = data
     model = ConformalClassifier(GaussianNB(), alpha=0.9, allow_empty=True)
