@@ -192,9 +192,9 @@ plt.show()
 # The last command opens a page on which a painting is dropped, for people who don't use
 # the command line.
 page = write_report(
-    "skart-gallery/report.html",
     evaluation,
     paths,
+    "skart-gallery/report.html",
     estimator=pipe,
     index=index,
     verbose=False,

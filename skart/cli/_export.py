@@ -41,5 +41,5 @@ def export(
     pipe = load_model(model, weights=weights)
     notes = model_info(model)["notes"] or {}
     kept = {name: notes.get(name) for name in ("calibration", "digests")}
-    export_model(pipe, out, to, notes=kept)
+    export_model(pipe, out, format=to, notes=kept)
     return f"{out}: {out.stat().st_size / 1e6:.1f} MB, {len(pipe.classes_)} movements"

@@ -49,9 +49,9 @@ def report(
         sets = tabulate_sets(assessed.evaluation, assessed.calibration)
     name = Path(collection.name).name  # a page names no folder of this machine
     write_report(
-        out,
         assessed.evaluation,
         collection.paths,
+        out,
         title=title or f"Movements of {name}",
         estimator=assessed.pipe,
         search=assessed.notes.get("search"),

@@ -146,7 +146,7 @@ class CollectionMap(BaseEstimator):
 
     def to_html(
         self,
-        path,
+        file,
         *,
         paths=None,
         predicted=None,
@@ -164,7 +164,7 @@ class CollectionMap(BaseEstimator):
 
         Parameters
         ----------
-        path : str or path
+        file : str or path
             The page. An existing file is replaced; folders are created as needed.
         paths : array-like of str or path, shape (n_paintings,), default=None
             Image files, in the order of X. If None, those that the map was fitted on.
@@ -190,7 +190,7 @@ class CollectionMap(BaseEstimator):
 
         Returns
         -------
-        path : pathlib.Path
+        file : pathlib.Path
             The page.
 
         Raises
@@ -219,7 +219,7 @@ class CollectionMap(BaseEstimator):
         )
         from skart.exploration._map_page import render_map
 
-        target = check_target(path)  # before the work begins
+        target = check_target(file)  # before the work begins
         paths = self.paths_ if paths is None else check_paths("paths", paths)
         if paths is None:
             raise ValueError(

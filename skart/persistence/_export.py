@@ -57,7 +57,7 @@ class ExportError(ValueError):
     """Raised if a model can't be exported."""
 
 
-def export_model(model, path, format="openvino", *, notes=None):
+def export_model(model, file, *, format=None, notes=None):
     """Export a fitted pipeline as one file for OpenVINO or ONNX Runtime.
 
     The file contains the whole computation from pixels to probabilities, including the
@@ -76,25 +76,26 @@ def export_model(model, path, format="openvino", *, notes=None):
         :class:`~skart.FeatureExtractor` and :class:`~skart.DenseHeadClassifier`; or of
         ``ImageLoader`` and :class:`~skart.FineTuneClassifier` or a network trained from
         scratch. All parts must compute in float32, without ``test_time_augmentation``.
-    path : str or path
+    file : str or path
         The file to write, ending in ``.openvino`` or ``.onnx``. An existing file is
         replaced once the new one is complete.
-    format : {"openvino", "onnx"}, default="openvino"
-        The format. The graph for OpenVINO takes one image at a time, that for ONNX
-        Runtime any number.
+    format : {"openvino", "onnx"}, default=None
+        The format. If None, that of the file's suffix. The graph for OpenVINO takes one
+        image at a time, that for ONNX Runtime any number.
     notes : dict, default=None
         Additional information for ``skart.json``. Must be serializable as JSON.
 
     Raises
     ------
     ExportError
-        If the pipeline is of another kind, a package is not installed, a layer can't be
-        converted, or the exported probabilities differ by more than 1e-4 (1e-3 if
-        features are stored in float16).
+        If the pipeline is of another kind, a layer can't be converted, or the exported
+        probabilities differ by more than 1e-4 (1e-3 if features are stored in float16).
+    ImportError
+        If a package is not installed.
     NotFittedError
         If the model is not fitted.
     ValueError
-        If `format` or the suffix of `path` is invalid.
+        If `format` or the suffix of `file` is invalid.
     OSError
         If the folder does not exist or is not writable.
 
@@ -107,15 +108,19 @@ def export_model(model, path, format="openvino", *, notes=None):
     >>> from skart import load_model
     >>> from skart.persistence import export_model
     >>> pipe = load_model("model.skart")  # doctest: +SKIP
-    >>> export_model(pipe, "model.onnx", format="onnx")  # doctest: +SKIP
+    >>> export_model(pipe, "model.onnx")  # doctest: +SKIP
     """
-    validate("export_model", {"format": format}, {"format": [StrOptions({*SUFFIXES})]})
-    path = check_target(path)
-    if path.suffix != SUFFIXES[format]:
+    constraints = {"format": [StrOptions({*SUFFIXES}), None]}
+    validate("export_model", {"format": format}, constraints)
+    file = check_target(file)
+    suffixes = SUFFIXES if format is None else {format: SUFFIXES[format]}
+    formats = {suffix: name for name, suffix in suffixes.items()}
+    if file.suffix not in formats:
         raise ValueError(
-            f"{str(path)!r}: the name of an exported file must end in "
-            f"{SUFFIXES[format]} for the format {format!r}"
+            f"{str(file)!r}: the name of an exported file must end in "
+            f"{' or '.join(formats)}"
         )
+    format = formats[file.suffix]
     obstacle = _find_obstacle(model)
     if obstacle is not None:
         raise ExportError(f"this model can't be exported: {obstacle}. {_EXPORTABLE}")
@@ -124,7 +129,7 @@ def export_model(model, path, format="openvino", *, notes=None):
     needed.append(RUNTIMES[format])
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
-        raise ExportError(
+        raise ImportError(
             f"an export to {format} needs {' and '.join(missing)}. Run: pip install "
             "'skart[export]'"
         )
@@ -133,7 +138,7 @@ def export_model(model, path, format="openvino", *, notes=None):
     shape = (*check_size("size", model[0].size), 3)
     compute, networks = _make_function(model, shape)
     info = {**_describe(model, shape), "notes": notes}
-    with atomic_write(path) as part:
+    with atomic_write(file) as part:
         _WRITERS[format](part, compute, networks, shape, info)
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         with _converting(format):
@@ -157,7 +162,7 @@ def keep_export(model, kept, file):
         return
     try:
         export_model(model, kept)
-    except (ExportError, OSError) as error:
+    except (ExportError, ImportError, OSError) as error:
         warnings.warn(
             f"{str(file)!r} can't be exported to OpenVINO ({error}): each prediction "
             "starts TensorFlow",

@@ -27,7 +27,7 @@ _EXPLANATIONS = {
 }
 
 
-def write_audit(audit, path, *, max_clusters=200):
+def write_audit(audit, file, *, max_clusters=200):
     """Write an HTML page of an audit, with duplicates side by side.
 
     The page holds the thumbnails, which are made from the files as they are now, and
@@ -37,7 +37,7 @@ def write_audit(audit, path, *, max_clusters=200):
     ----------
     audit : Audit
         The result of :func:`skart.audit.audit_collection`.
-    path : str or path
+    file : str or path
         The page. An existing file is replaced; folders are created as needed.
     max_clusters : int, default=200
         Maximum number of clusters to show, with up to 20 files each. For every other
@@ -46,7 +46,7 @@ def write_audit(audit, path, *, max_clusters=200):
 
     Returns
     -------
-    path : pathlib.Path
+    file : pathlib.Path
         The page.
 
     Raises
@@ -72,7 +72,7 @@ def write_audit(audit, path, *, max_clusters=200):
     """
     page = Page(f"Audit of {count(len(audit.files), 'painting')}")
     page.section("Summary").table(audit.summary())
-    names = NamesAndLinks(audit.files["path"], path)
+    names = NamesAndLinks(audit.files["path"], file)
     _fill_clusters(page, audit, max_clusters, names)
     for problem, found in audit.table.groupby("problem", sort=False):
         if problem.endswith("duplicate") or problem.startswith("conflicting"):
@@ -80,7 +80,7 @@ def write_audit(audit, path, *, max_clusters=200):
         section = page.section(problem.capitalize())
         section.text(_EXPLANATIONS[problem])
         _fill_problem(section, found, 5 * max_clusters, names)
-    return page.write(path)
+    return page.write(file)
 
 
 class NamesAndLinks:

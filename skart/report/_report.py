@@ -19,9 +19,9 @@ from skart.report._text import count, make_model_card, summarize
 
 
 def write_report(
-    file,
     evaluation,
     paths,
+    file,
     *,
     title="Recognising artistic movements",
     description=None,
@@ -46,14 +46,14 @@ def write_report(
 
     Parameters
     ----------
-    file : str or path
-        HTML file to write. An existing file is replaced, and folders are created.
     evaluation : skart.evaluation.Evaluation
         Evaluation by cross-validation (see :func:`skart.evaluation.evaluate`) or on a
         test set.
     paths : array-like of str or path, shape (n_paintings,)
         Image files, in the order of the evaluation. Files that are unreadable or
         missing are listed on the page.
+    file : str or path
+        HTML file to write. An existing file is replaced, and folders are created.
     title : str, default="Recognising artistic movements"
         Title of the page.
     description : str, default=None
@@ -120,7 +120,7 @@ def write_report(
     ...         n_per_artist=2, size_range=(64, 96), verbose=False))
     ...     evaluation = Evaluation(
     ...         paintings.labels, y_pred=["Cubism"] * 8, groups=paintings.artists)
-    ...     page = write_report(f"{folder}/report.html", evaluation, paintings.paths)
+    ...     page = write_report(evaluation, paintings.paths, f"{folder}/report.html")
     ...     "the movement of 50.0% of the paintings" in page.read_text("utf-8")
     True
     """

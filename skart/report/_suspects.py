@@ -15,7 +15,7 @@ _SMALL_SIDE = 160  # of neighbours and duplicates
 def write_suspects(
     table,
     paths,
-    path,
+    file,
     *,
     artists=None,
     movements=None,
@@ -38,7 +38,7 @@ def write_suspects(
         :func:`skart.audit.find_label_issues`, such as ``table.head(40)``.
     paths : array-like of str or path, shape (n_paintings,)
         Image files, to which the positions in the table refer.
-    path : str or path
+    file : str or path
         The page. An existing file is replaced; folders are created as needed.
     artists : array-like of shape (n_paintings,), default=None
         Artists, to be shown.
@@ -51,7 +51,7 @@ def write_suspects(
 
     Returns
     -------
-    path : pathlib.Path
+    file : pathlib.Path
         The page.
 
     Raises
@@ -84,7 +84,7 @@ def write_suspects(
     ...     print(write_suspects(table.head(1), paths, f"{folder}/suspects.html").name)
     suspects.html
     """
-    path = check_target(path)
+    file = check_target(file)
     paths = check_paths("paths", paths)
     missing = set(_COLUMNS) - set(table)
     if missing:
@@ -133,7 +133,7 @@ def write_suspects(
         "small": _load(paths, shown, _SMALL_SIDE, verbose),
     }
     page = render_app("skart.report", "suspects", title=title, data=data)
-    return write_page(path, page)
+    return write_page(file, page)
 
 
 _COLUMNS = (

@@ -60,7 +60,7 @@ def test_commands_that_need_no_tensorflow(folder, command):
 def test_onnx_needs_no_tensorflow(folder):
     pytest.importorskip("onnxruntime", reason="skart[export] is not installed")
     make = "from skart import load_model; from skart.persistence import export_model; "
-    make += "export_model(load_model('model.skart'), 'model.onnx', 'onnx')"
+    make += "export_model(load_model('model.skart'), 'model.onnx')"
     finish(start(make, cwd=folder))
     assert "new.jpg" in finish(skart(folder, "predict", "model.onnx", "new.jpg"))
 

@@ -48,7 +48,7 @@ def exported(exportable, tmp_path_factory):
         needs(format)
         file = folder / f"model{SUFFIXES[format]}"
         if not file.exists():
-            export_model(exportable("head"), file, format)
+            export_model(exportable("head"), file, format=format)
         return file
 
     return get
@@ -67,7 +67,7 @@ def test_exported_probabilities_are_those_of_the_pipeline(
 ):
     needs(format)
     file = tmp_path / f"model{SUFFIXES[format]}"
-    export_model(exportable(kind), file, format)
+    export_model(exportable(kind), file)
     found = predict(file, image_paths)
     expected = exportable(kind).predict_proba(image_paths)
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -154,16 +154,18 @@ def test_models_that_cannot_be_exported(model, message, tmp_path):
 def test_export_model_validates_its_parameters(exportable, tmp_path, monkeypatch):
     model = exportable("head")
     with pytest.raises(ValueError, match="'format' parameter .* Did you mean 'onnx'"):
-        export_model(model, tmp_path / "model.onnx", "onn")
+        export_model(model, tmp_path / "model.onnx", format="onn")
     with pytest.raises(ValueError, match="must end in .onnx"):
-        export_model(model, tmp_path / "model.openvino", "onnx")
+        export_model(model, tmp_path / "model.openvino", format="onnx")
+    with pytest.raises(ValueError, match="must end in .openvino or .onnx"):
+        export_model(model, tmp_path / "model.skart")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         export_model(model, tmp_path / "nowhere" / "model.openvino")
     with pytest.raises(ValueError, match="not fitted"):
         export_model(make("head"), tmp_path / "model.openvino")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ExportError, match="onnx needs tf2onnx and onnxruntime. Run"):
-        export_model(model, tmp_path / "model.onnx", "onnx")
+    with pytest.raises(ImportError, match="onnx needs tf2onnx and onnxruntime. Run"):
+        export_model(model, tmp_path / "model.onnx")
     assert os.listdir(tmp_path) == []
 
 

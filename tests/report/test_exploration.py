@@ -46,7 +46,7 @@ def html(collection, evaluation, tmp_path_factory):
     paths, _, _, X = collection
     file = tmp_path_factory.mktemp("page") / "report.html"
     index = PaintingIndex().fit(X)
-    write_report(file, evaluation, paths, index=index, verbose=False)
+    write_report(evaluation, paths, file, index=index, verbose=False)
     return file.read_text("utf-8")
 
 
@@ -127,7 +127,7 @@ def test_many_artists_are_a_table_to_download(tmp_path):
     paths = [save_image(tmp_path / "one.png", (8, 8), 0)] * 50
     names = [f"artist {i}" for i in range(25)] * 2
     evaluation = Evaluation(["a", "b"] * 25, y_pred=["a", "a"] * 25, groups=names)
-    file = write_report(tmp_path / "r.html", evaluation, paths, verbose=False)
+    file = write_report(evaluation, paths, tmp_path / "r.html", verbose=False)
     page = Elements(file.read_text("utf-8"))
     assert len(page.table("Artists, the 20 with the most mistakes of 25")) == 21
     (link,) = (a for a in page.all("a") if a.get("download") == "artists.csv")
@@ -145,7 +145,7 @@ def test_mistakes_on_a_test_set_without_artists(collection, tmp_path):
     )
     index = PaintingIndex().fit(X[1::2])
     options = {"index": index, "verbose": False}
-    file = write_report(tmp_path / "r.html", evaluation, paths[1::2], **options)
+    file = write_report(evaluation, paths[1::2], tmp_path / "r.html", **options)
     text = section(file.read_text("utf-8"), "Mistakes")
     assert "trained on" not in text and "other artists" not in text
     assert "artist" not in section(file.read_text("utf-8"), "Labels to check")
@@ -165,7 +165,7 @@ def test_unreadable_mistake_has_no_image(collection, evaluation, tmp_path):
         (tmp_path / f"{row}.png").write_bytes(b"no image")
     index = PaintingIndex().fit(X)
     options = {"index": index, "verbose": False}
-    file = write_report(tmp_path / "r.html", evaluation, paths, **options)
+    file = write_report(evaluation, paths, tmp_path / "r.html", **options)
     text = section(file.read_text("utf-8"), "Mistakes")
     assert "<img" not in text.split('<div class="comparison">')[1].split("</figure>")[0]
 
@@ -174,4 +174,4 @@ def test_index_of_other_paintings(collection, evaluation, tmp_path):
     paths, _, _, X = collection
     index = PaintingIndex().fit(X[1:])
     with pytest.raises(ValueError, match="index must be fitted on the 60 .* got 59"):
-        write_report(tmp_path / "r.html", evaluation, paths, index=index)
+        write_report(evaluation, paths, tmp_path / "r.html", index=index)

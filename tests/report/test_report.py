@@ -72,7 +72,7 @@ def evaluation(collection):
 def html(collection, evaluation, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
     plt.close("all")
-    assert write_report(path, evaluation, collection[0], verbose=False) == path
+    assert write_report(evaluation, collection[0], path, verbose=False) == path
     assert plt.get_fignums() == []
     return path.read_text("utf-8")
 
@@ -84,7 +84,7 @@ def page(html):
 
 def write(folder, *args, **options):
     """Write a report and parse it."""
-    path = write_report(folder / "report.html", *args, verbose=False, **options)
+    path = write_report(*args, folder / "report.html", verbose=False, **options)
     return Elements(path.read_text("utf-8"))
 
 
@@ -378,13 +378,13 @@ def test_many_files_are_summarized(collection, tmp_path):
 def test_invalid_input_raises_before_files_are_read(collection, evaluation, tmp_path):
     file = tmp_path / "report.html"
     with pytest.raises(ValueError, match="the 48 paintings of the evaluation.*got 5"):
-        write_report(file, evaluation, collection[0][:5])
+        write_report(evaluation, collection[0][:5], file)
     with pytest.raises(ValueError, match="name no years of Baroque"):
-        write_report(file, evaluation, collection[0], periods={})
+        write_report(evaluation, collection[0], file, periods={})
     with pytest.raises(IsADirectoryError, match="name a file in it"):
-        write_report(tmp_path, evaluation, collection[0])
+        write_report(evaluation, collection[0], tmp_path)
     with pytest.raises(TypeError, match="must hold paths"):
-        write_report(file, evaluation, np.zeros(48))
+        write_report(evaluation, np.zeros(48), file)
     assert not file.exists()
 
 
