@@ -46,7 +46,7 @@ def find_label_issues(
     estimator,
     X=None,
     y=None,
-    groups=None,
+    artists=None,
     *,
     index=None,
     n_neighbors=5,
@@ -76,7 +76,7 @@ def find_label_issues(
         ``evaluate``, for positions in X and, if X holds paths, near duplicates.
     y : array-like of shape (n_paintings,), default=None
         Labels, the movements. With an evaluation, optional: they must be the same.
-    groups : array-like of shape (n_paintings,), default=None
+    artists : array-like of shape (n_paintings,), default=None
         Artists; by default, those of the evaluation. Missing values, and the names for
         unknown artists that :func:`audit_collection` lists, are ignored; if ``cv`` is a
         splitter, missing values are an error.
@@ -198,13 +198,13 @@ def find_label_issues(
     if isinstance(estimator, Evaluation):
         evaluation = estimator.random_folds or estimator
     else:
-        check_consistent_length(X, y, groups)
+        check_consistent_length(X, y, artists)
         is_random = cv is None or isinstance(cv, Integral)
         evaluation = evaluate(
             estimator,
             X,
             y,
-            groups=None if is_random else groups,
+            groups=None if is_random else artists,
             cv=cv,
             random_folds=False,
             params=params,
@@ -220,7 +220,7 @@ def find_label_issues(
             f"evaluation has {evaluation.classes.tolist()}"
         )
 
-    paintings = _Paintings.of_evaluation(evaluation, X, groups)
+    paintings = _Paintings.of_evaluation(evaluation, X, artists)
     table = _rank(evaluation, paintings)
     found = np.empty((len(table), 0), int)
     if index is not None and n_neighbors:
@@ -263,7 +263,7 @@ class _Paintings(NamedTuple):
         if artists is None:
             artists = evaluation.groups
         else:
-            rows = _find_rows(evaluation, "groups", len(artists))
+            rows = _find_rows(evaluation, "artists", len(artists))
         if artists is not None:
             artists = hide_unknown(artists)[rows]
         return cls(evaluation.y_true, artists, positions, paths)

@@ -74,7 +74,7 @@ def suspects(
     table = find_label_issues(
         evaluation,
         paths,
-        groups=artists,
+        artists=artists,
         index=make_index(pipe, paths),
         n_jobs=-1,
     )

@@ -61,7 +61,7 @@ def test_artists_are_evidence(collection):
     X, y, artists, wrong = collection
     # The classifier has learnt nothing.
     blank = Evaluation(y, probabilities=np.full((160, 4), 0.25), classes=MOVEMENTS)
-    known = find_label_issues(blank, groups=artists)
+    known = find_label_issues(blank, artists=artists)
     assert recall(known, wrong) >= 0.9
     assert recall(find_label_issues(blank), wrong) < 0.5
     first = known.iloc[0]
@@ -105,7 +105,7 @@ def test_evaluation_gives_what_its_estimator_gives(collection):
     X, y, artists, _ = collection
     expected = find_label_issues(GaussianNB(), X, y, artists, n_neighbors=0)
     evaluation = evaluate(GaussianNB(), X, y)
-    found = find_label_issues(evaluation, groups=artists)
+    found = find_label_issues(evaluation, artists=artists)
     pd.testing.assert_frame_equal(found, expected)
     # Of both evaluations, the one with random folds is used.
     evaluation = evaluate(GaussianNB(), X, y, groups=artists)
