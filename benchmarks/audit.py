@@ -69,7 +69,7 @@ def pairs_in(result):
 
 
 def measure_recall(paths, artists, title, n_jobs):
-    found = pairs_in(audit_collection(paths, n_jobs=n_jobs))
+    found = pairs_in(audit_collection(paths, n_threads=n_jobs))
     same_artist = sum(artists[one] == artists[other] for one, other in found)
     print(f"\n{title}: {len(paths)} paintings. Of them in one cluster without being")
     print(f"copies: {len(found)} pairs, {same_artist} of them by one artist.\n")
@@ -83,7 +83,7 @@ def measure_recall(paths, artists, title, n_jobs):
                 joblib.delayed(change)(path, copy, name)
                 for path, copy in zip(paths, copies, strict=True)
             )
-            pairs = pairs_in(audit_collection([*paths, *copies], n_jobs=n_jobs))
+            pairs = pairs_in(audit_collection([*paths, *copies], n_threads=n_jobs))
             planted = {(index, index + n) for index in range(n)}
             # Pairs are counted by painting: copies of a wrong pair count once.
             wrong = {(one % n, other % n) for one, other in pairs - planted} - found
@@ -112,7 +112,7 @@ def measure_time(paths, sizes, n_jobs):
         )
         for n_files in sizes:
             started = time.perf_counter(), time.process_time()
-            result = audit_collection(files[:n_files], n_jobs=n_jobs)
+            result = audit_collection(files[:n_files], n_threads=n_jobs)
             seconds.append(time.perf_counter() - started[0])
             busy.append(time.process_time() - started[1])
             expected = min(len(paths), max(0, n_files - len(paths)))
@@ -135,7 +135,7 @@ def main():
         "--sizes", type=int, nargs="*", default=[500, 2000, 8000, 18000]
     )
     parser.add_argument("--skip-recall", action="store_true")
-    parser.add_argument("--jobs", type=int, default=-1)
+    parser.add_argument("--jobs", type=int, default=joblib.cpu_count())
     args = parser.parse_args()
 
     print(

@@ -23,11 +23,7 @@ _CONSTRAINTS = {
     "max_border": [Interval(Real, 0, 1, closed="both")],
     "max_imbalance": [Interval(Real, 1, None, closed="left")],
     "min_similarity": [Interval(Real, 0.5, 1, closed="both")],
-    "n_jobs": [
-        None,
-        Interval(Integral, 1, None, closed="left"),
-        Interval(Integral, None, -1, closed="right"),
-    ],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     "verbose": ["verbose"],
 }
 
@@ -41,7 +37,7 @@ def audit_collection(
     max_border=0.15,
     max_imbalance=10,
     min_similarity=0.9,
-    n_jobs=None,
+    n_threads=None,
     verbose=True,
 ):
     """Find unreadable files, duplicates and conflicting labels in a collection.
@@ -74,8 +70,9 @@ def audit_collection(
     min_similarity : float, default=0.9
         Smallest correlation of the aligned pixels of near duplicates, and of their
         details alone.
-    n_jobs : int, default=None
-        Number of threads; None means 1, and -1 means one per core.
+    n_threads : int, default=None
+        Number of threads. None means one per core, and at least eight to read images if
+        one is at a URL.
     verbose : bool, default=True
         If True, show a progress bar if the audit takes more than a second.
 
@@ -134,7 +131,7 @@ def audit_collection(
             "max_border": max_border,
             "max_imbalance": max_imbalance,
             "min_similarity": min_similarity,
-            "n_jobs": n_jobs,
+            "n_threads": n_threads,
             "verbose": verbose,
         },
         _CONSTRAINTS,
@@ -142,7 +139,7 @@ def audit_collection(
     check_consistent_length(paths, labels, artists)
     movements = _names("labels", labels, len(paths))
     artists = _names("artists", artists, len(paths))
-    inspected = inspect_files(paths, n_jobs=n_jobs, verbose=verbose)
+    inspected = inspect_files(paths, n_threads=n_threads, verbose=verbose)
     files = pd.DataFrame(
         {
             "path": pd.Series(paths, dtype=object),
@@ -157,7 +154,7 @@ def audit_collection(
         }
     )
     files["same_file"], files["same_bytes"] = find_equal_files(
-        paths, [found.facts for found in inspected], n_jobs=n_jobs
+        paths, [found.facts for found in inspected], n_threads=n_threads
     )
     # One of several equal files stands for all of them.
     first = files.index == files["same_bytes"]
@@ -165,7 +162,7 @@ def audit_collection(
     pairs, similarity = find_near_duplicates(
         [inspected[index].picture for index in chosen],
         min_similarity=min_similarity,
-        n_jobs=n_jobs,
+        n_threads=n_threads,
     )
     pairs = chosen[pairs]
     nearest = pd.Series(np.tile(similarity, 2)).groupby(pairs.T.ravel()).max()

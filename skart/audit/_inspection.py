@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
-from skart._utils._files import file_digest, is_url
+from skart._utils._files import file_digest
 from skart.audit._alignment import CHROMA_SIDE, SIDE, Picture
 from skart.images._decode import decode_image
 from skart.images._elsewhere import count_threads
@@ -50,13 +50,11 @@ class Inspection(NamedTuple):
     picture: Picture | None = None
 
 
-def inspect_files(paths, *, n_jobs=None, verbose=True):
+def inspect_files(paths, *, n_threads=None, verbose=True):
     """Inspect files in threads, with a progress bar; return an Inspection of each."""
-    if n_jobs in (None, -1) and any(map(is_url, paths)):
-        n_jobs = count_threads(paths)
     return list(
         tqdm(
-            _in_threads(n_jobs, _inspect, paths),
+            _in_threads(n_threads or count_threads(paths), _inspect, paths),
             total=len(paths),
             desc="auditing",
             unit="painting",
@@ -67,7 +65,7 @@ def inspect_files(paths, *, n_jobs=None, verbose=True):
     )
 
 
-def find_equal_files(paths, facts, *, n_jobs=None):
+def find_equal_files(paths, facts, *, n_threads=None):
     """Return the position of the first same file, and of the first of equal bytes."""
     same_file = _first_equal(facts)
     sizes = [fact and fact[0] for fact in facts]
@@ -75,7 +73,7 @@ def find_equal_files(paths, facts, *, n_jobs=None):
     n_files = Counter(sizes[index] for index in different)
     read = [index for index in different if n_files[sizes[index]] > 1]
     digests = [None] * len(paths)
-    found = _in_threads(n_jobs, _digest, [(paths[i], facts[i]) for i in read])
+    found = _in_threads(n_threads, _digest, [(paths[i], facts[i]) for i in read])
     for index, digest in zip(read, found, strict=True):
         digests[index] = digest
     return same_file, _first_equal([digests[index] for index in same_file], same_file)
@@ -137,8 +135,8 @@ def _first_equal(values, otherwise=None):
     )
 
 
-def _in_threads(n_jobs, function, values):
-    threads = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
+def _in_threads(n_threads, function, values):
+    threads = joblib.Parallel(n_threads or -1, prefer="threads", return_as="generator")
     return threads(joblib.delayed(function)(value) for value in values)
 
 

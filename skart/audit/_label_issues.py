@@ -98,8 +98,7 @@ def find_label_issues(
         Parameters passed to ``fit``, as in :func:`skart.evaluation.evaluate`. Not for
         an evaluation.
     n_jobs : int, default=None
-        Number of folds that are fitted in parallel, and of threads that find
-        duplicates.
+        Number of folds that are fitted in parallel.
     random_state : int, default=0
         Seed of the folds.
     verbose : bool, default=True
@@ -232,7 +231,7 @@ def find_label_issues(
     nearest = [tuple(near[near >= 0].tolist()) for near in found]
     copies = [()] * len(table)
     if duplicates and paintings.paths is not None:
-        copies = _find_copies(paintings, n_jobs, verbose)
+        copies = _find_copies(paintings, verbose)
     table["neighbors"] = _objects(map(paintings.positions_of, nearest))
     table["neighbor_movements"] = _objects(map(paintings.labels_of, nearest))
     table["duplicates"] = _objects(map(paintings.positions_of, copies))
@@ -405,9 +404,9 @@ def _contradict(evidence, given):
     return (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != given)
 
 
-def _find_copies(paintings, n_jobs, verbose):
+def _find_copies(paintings, verbose):
     """Return tuples of the rows of near duplicates with other labels."""
-    audit = audit_collection(paintings.paths, n_jobs=n_jobs, verbose=verbose)
+    audit = audit_collection(paintings.paths, verbose=verbose)
     clusters, labels = audit.files["cluster"], paintings.labels
     copies = [()] * len(labels)
     for members in clusters.groupby(clusters).groups.values():

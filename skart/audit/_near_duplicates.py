@@ -31,7 +31,7 @@ _N_CHANCES = 3
 _CHUNK = 512
 
 
-def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
+def find_near_duplicates(pictures, *, min_similarity, n_threads=None):
     """Return pairs of indices of images that show one painting, and similarities."""
     # An image is described by the lowest frequencies of its discrete cosine transform,
     # as for a perceptual hash, but by values instead of signs: those near zero do no
@@ -47,7 +47,7 @@ def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
     looking = np.arange(n)
     while len(looking) > 1:
         one, one_box, other, other_box, rank, crowded = _candidates(
-            pictures.grey[looking], pictures.content[looking], n_jobs
+            pictures.grey[looking], pictures.content[looking], n_threads
         )
         n_before = len(pairs)
         one, other = looking[one], looking[other]
@@ -61,7 +61,12 @@ def find_near_duplicates(pictures, *, min_similarity, n_jobs=None):
             both = np.sort(clusters[np.column_stack([one, other])[todo]], axis=1)
             todo = todo[_ranks(both @ [n, 1]) < _N_CHANCES]
             found = _similarity(
-                pictures, one[todo], one_box[todo], other[todo], other_box[todo], n_jobs
+                pictures,
+                one[todo],
+                one_box[todo],
+                other[todo],
+                other_box[todo],
+                n_threads,
             )
             alike = found >= min_similarity
             todo = todo[alike]
@@ -87,7 +92,7 @@ def connect(pairs, n):
     return connected_components(edges, directed=False)[1]
 
 
-def _candidates(thumbnails, contents, n_jobs):
+def _candidates(thumbnails, contents, n_threads):
     """Return pairs to compare (index and box of each), and images with many more."""
     everywhere = np.arange(len(thumbnails))
     within = np.flatnonzero((contents != WHOLE).any(axis=1))
@@ -109,7 +114,7 @@ def _candidates(thumbnails, contents, n_jobs):
         described[asking],
         k=_N_NEIGHBOURS,
         distance_upper_bound=_RADIUS,
-        workers=joblib.effective_n_jobs(n_jobs),
+        workers=n_threads or joblib.cpu_count(),
     )
     rows, ranks = np.nonzero(np.isfinite(distances))
     asking, found = asking[rows], found[rows, ranks]
@@ -147,9 +152,9 @@ def _describe(thumbnails, boxes):
     return low / np.maximum(np.linalg.norm(low, axis=1, keepdims=True), 1e-6)
 
 
-def _similarity(pictures, one, one_box, other, other_box, n_jobs):
+def _similarity(pictures, one, one_box, other, other_box, n_threads):
     candidates = one, one_box, other, other_box
-    compared = joblib.Parallel(n_jobs, prefer="threads")(
+    compared = joblib.Parallel(n_threads or -1, prefer="threads")(
         joblib.delayed(compare)(
             pictures, *(part[start : start + _CHUNK] for part in candidates)
         )

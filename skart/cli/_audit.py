@@ -88,7 +88,6 @@ def audit(
         max_border=max_border,
         max_imbalance=max_imbalance,
         min_similarity=min_similarity,
-        n_jobs=-1,
     )
     if html is not None:
         from skart.report import write_audit

@@ -76,7 +76,6 @@ def suspects(
         paths,
         artists=artists,
         index=make_index(pipe, paths),
-        n_jobs=-1,
     )
     n_issues = int(table["issue"].sum())
     chosen = table.head(n or max(_LEAST_SHOWN, n_issues))
