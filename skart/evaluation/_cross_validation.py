@@ -293,7 +293,7 @@ def _cross_validate(
         classes=classes,
         groups=None if groups is None else groups[tested],
         folds=folds[tested],
-        tested=tested,
+        tested_mask=tested,
         fold_scores=fold_scores,
         random_state=random_state,
     )

@@ -46,9 +46,9 @@ class Evaluation(PredictionSets):
         Index of the fold in which each painting was tested; None for a test set.
     random_folds : Evaluation, default=None
         Evaluation of the same classifier with random folds.
-    tested : array-like of bool, shape (n_passed,), default=None
-        Mask of the paintings among those passed to :func:`evaluate`. If None, all were
-        tested.
+    tested_mask : array-like of bool, shape (n_passed,), default=None
+        Mask of the tested paintings among those passed to :func:`evaluate`. If None,
+        all were tested.
     fold_scores : DataFrame, default=None
         Additional scores, one row per fold.
     random_state : int, default=0
@@ -94,7 +94,7 @@ class Evaluation(PredictionSets):
         groups=None,
         folds=None,
         random_folds=None,
-        tested=None,
+        tested_mask=None,
         fold_scores=None,
         random_state=0,
     ):
@@ -105,10 +105,11 @@ class Evaluation(PredictionSets):
         self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)
         self.random_folds = random_folds
-        tested = np.full(len(self.y_true), True) if tested is None else tested
-        if np.asarray(tested).dtype != bool:
-            raise ValueError(f"tested must be a mask of bool; got {tested!r}")
-        self.tested, self._n_passed = np.flatnonzero(tested), len(tested)
+        if tested_mask is None:
+            tested_mask = np.full(len(self.y_true), True)
+        if np.asarray(tested_mask).dtype != bool:
+            raise ValueError(f"tested_mask must be bool; got {tested_mask!r}")
+        self.tested, self._n_passed = np.flatnonzero(tested_mask), len(tested_mask)
         self.fold_scores = fold_scores
         self._random_state = random_state
         if probabilities is None and y_pred is None:

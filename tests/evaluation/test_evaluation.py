@@ -271,8 +271,8 @@ def test_invalid_data_raises(collection):
         evaluate(LogisticRegression(), X, [*y[:2], None, *y[3:]])
     with pytest.raises(ValueError, match="a column for each of 2 classes"):
         Evaluation(["a", "b"], probabilities=[[1.0], [1.0]], classes=["a", "b"])
-    with pytest.raises(ValueError, match="tested must be a mask of bool"):
-        Evaluation(["a", "b"], y_pred=["a", "b"], tested=[3, 4])
+    with pytest.raises(ValueError, match="tested_mask must be bool; got"):
+        Evaluation(["a", "b"], y_pred=["a", "b"], tested_mask=[3, 4])
     with pytest.raises(ValueError, match="y_true holds .'c'.; the classes"):
         Evaluation(["a", "c"], probabilities=np.eye(2), classes=["a", "b"])
 
