@@ -57,7 +57,7 @@ _CONSTRAINTS = {
     "size_range": ["array-like"],
     "random_state": [Interval(Integral, 0, None, closed="left")],
     "n_jobs": [Integral, None],
-    "verbose": ["boolean"],
+    "verbose": ["verbose"],
 }
 
 

@@ -11,7 +11,7 @@ from skart.images._lazy import auto_batch_size
 _CONSTRAINTS = {
     "n_steps": [Interval(Integral, 1, None, closed="left")],
     "fill": [StrOptions(set(FILLS))],
-    "verbose": ["boolean"],
+    "verbose": ["verbose"],
 }
 
 

@@ -20,7 +20,7 @@ from skart.images._lazy import auto_batch_size, iter_batches
 
 _CONSTRAINTS = {
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-    "verbose": ["boolean"],
+    "verbose": ["verbose"],
 }
 
 

@@ -23,7 +23,7 @@ _CONSTRAINTS = {
     "stride": [Interval(Real, 0, 1, closed="right")],
     "fill": [StrOptions(set(FILLS))],
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-    "verbose": ["boolean"],
+    "verbose": ["verbose"],
 }
 _N_CELLS = 64  # of the shorter side, in which the change is measured
 
