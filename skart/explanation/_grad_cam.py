@@ -24,7 +24,9 @@ _CONSTRAINTS = {
 }
 
 
-def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbose=True):
+def grad_cam(
+    estimator, X, *, movements=None, layer=None, batch_size=None, verbose=True
+):
     """Compute where the maps of a network speak for a movement.
 
     The log-odds of the movement are differentiated with respect to the feature maps,
@@ -34,7 +36,7 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
 
     Parameters
     ----------
-    pipeline : Pipeline
+    estimator : Pipeline
         Fitted pipeline of an :class:`ImageLoader`, a :class:`FeatureExtractor` with a
         network of Keras, and a :class:`DenseHeadClassifier`; or of an ImageLoader and a
         :class:`FineTuneClassifier` or :class:`CNNClassifier`. The loader may be left
@@ -109,7 +111,7 @@ def grad_cam(pipeline, X, *, movements=None, layer=None, batch_size=None, verbos
     (4, 96, 96)
     """
     validate("grad_cam", {"batch_size": batch_size, "verbose": verbose}, _CONSTRAINTS)
-    pipeline = unwrap(pipeline)
+    pipeline = unwrap(estimator)
     predictor = Predictor(pipeline)
     images = predictor.load(X)
     network = open_network(pipeline, tuple(images.shape[1:]), layer)

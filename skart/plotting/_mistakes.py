@@ -40,14 +40,14 @@ class MistakesDisplay:
         self.confidence = confidence
 
     @classmethod
-    def from_estimator(cls, estimator, paths, y, *, n_mistakes=12, size=200, ax=None):
+    def from_estimator(cls, estimator, X, y, *, n_mistakes=12, size=200, ax=None):
         """Plot the mistakes of a fitted pipeline.
 
         Parameters
         ----------
         estimator : Pipeline
             Fitted pipeline that takes paths.
-        paths : array-like of str or path, shape (n_paintings,)
+        X : array-like of str or path, shape (n_paintings,)
             Image files that the pipeline was not trained on.
         y : array-like of shape (n_paintings,)
             True movements.
@@ -64,11 +64,11 @@ class MistakesDisplay:
             Object that stores the mistakes.
         """
         if hasattr(estimator, "predict_proba"):
-            y_pred, confidence = predict_with_confidence(estimator, paths)
+            y_pred, confidence = predict_with_confidence(estimator, X)
         else:
-            y_pred, confidence = estimator.predict(paths), None
+            y_pred, confidence = estimator.predict(X), None
         return cls.from_predictions(
-            paths,
+            X,
             y,
             y_pred,
             confidence,
