@@ -38,7 +38,7 @@ from threadpoolctl import threadpool_limits
 from skart import (
     DenseHeadClassifier,
     ImageLoader,
-    make_stacked_pipeline,
+    make_stacked_classifier,
     make_transfer_pipeline,
 )
 
@@ -155,7 +155,7 @@ def make_stack(args, options):
     options = options | {"pooling": args.pooling, "cache": args.cache}
     # Its own folds are random: a training set may hold a single artist of a movement.
     options |= {"cv": args.folds, "descriptors": None, "verbose": False}
-    return lambda seed: make_stacked_pipeline(**options, random_state=seed)
+    return lambda seed: make_stacked_classifier(**options, random_state=seed)
 
 
 def draw(points, title, file):

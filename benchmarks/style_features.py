@@ -28,7 +28,7 @@ from skart import (
     ImageLoader,
     make_cnn_pipeline,
     make_head_search,
-    make_stacked_pipeline,
+    make_stacked_classifier,
     make_transfer_pipeline,
 )
 from skart.features import descriptors
@@ -120,10 +120,10 @@ def systems(args, accuracy):
     # Its own folds are random: a training set may hold a single artist of a movement.
     options |= {"layers": args.layers, "cv": args.folds, "verbose": False}
     for name, more in {
-        "`make_stacked_pipeline()`": {},
+        "`make_stacked_classifier()`": {},
         "the same without hand-crafted features": {"descriptors": None},
     }.items():
-        stack = make_stacked_pipeline(**options, **more)
+        stack = make_stacked_classifier(**options, **more)
         print_row(name, *accuracy.cells(lambda seed, stack=stack: stack))
 
 

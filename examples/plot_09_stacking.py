@@ -22,7 +22,7 @@ from skart import (
     FeatureExtractor,
     HandcraftedFeatures,
     ImageLoader,
-    make_stacked_pipeline,
+    make_stacked_classifier,
 )
 from skart.datasets import load_image_folder, make_paintings
 from skart.model_selection import ArtistKFold
@@ -60,7 +60,7 @@ joined = make_pipeline(
 # Each layer, and the hand-crafted features, have their own classifier; a final one
 # learns from their out-of-fold predictions. ``ArtistKFold`` keeps artists apart there:
 # a stack passes no ``groups`` to its folds.
-stack = make_stacked_pipeline(
+stack = make_stacked_classifier(
     backbone=backbone,
     descriptors=descriptors,
     pooling="avg",

@@ -27,7 +27,7 @@ from .images import ImageLoader as ImageLoader
 from .model_selection import make_cnn_pipeline as make_cnn_pipeline
 from .model_selection import make_fine_tune_pipeline as make_fine_tune_pipeline
 from .model_selection import make_head_search as make_head_search
-from .model_selection import make_stacked_pipeline as make_stacked_pipeline
+from .model_selection import make_stacked_classifier as make_stacked_classifier
 from .model_selection import make_transfer_pipeline as make_transfer_pipeline
 from .persistence import load_model as load_model
 from .persistence import save_model as save_model

@@ -40,8 +40,8 @@ _SMALL = {
         'make_head_search("style", backbone="EfficientNetLite0", layers=["block2"], '
         "size=32, "
     ),
-    rf"make_stacked_pipeline\({_LITE}": (
-        'make_stacked_pipeline(backbone="EfficientNetLite0", layers=["block2"], '
+    rf"make_stacked_classifier\({_LITE}": (
+        'make_stacked_classifier(backbone="EfficientNetLite0", layers=["block2"], '
         'descriptors=["hsv"], size=32, '
     ),
     r"\bcrops=5": "crops=5, crop_size=32",

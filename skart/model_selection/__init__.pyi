@@ -10,4 +10,4 @@ from ._search import head_search_space as head_search_space
 from ._search import make_head_search as make_head_search
 from ._split import ArtistKFold as ArtistKFold
 from ._stacking import StackedClassifier as StackedClassifier
-from ._stacking import make_stacked_pipeline as make_stacked_pipeline
+from ._stacking import make_stacked_classifier as make_stacked_classifier

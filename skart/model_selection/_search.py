@@ -182,7 +182,7 @@ def make_head_search(
     See Also
     --------
     skart.model_selection.head_search_space : Distributions of the dense head.
-    make_stacked_pipeline : A head for each layer.
+    make_stacked_classifier : A head for each layer.
 
     Examples
     --------

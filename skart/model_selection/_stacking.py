@@ -10,7 +10,7 @@ from skart.model_selection._search import ignore_groups
 from skart.model_selection._shared_pass import precompute_shared
 
 
-def make_stacked_pipeline(
+def make_stacked_classifier(
     *,
     layers=None,
     backbone="InceptionV3",
@@ -21,7 +21,7 @@ def make_stacked_pipeline(
     size=None,
     cv=5,
     head=None,
-    final=None,
+    final_estimator=None,
     dtype="float32",
     cache=None,
     on_error="raise",
@@ -61,7 +61,7 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
     head : classifier, default=None
         Head of each view, after a ``StandardScaler``. If None, logistic regression with
         ``C=0.01``.
-    final : classifier, default=None
+    final_estimator : classifier, default=None
         Final classifier. If None, logistic regression.
     dtype : {"float32", "bfloat16", "float16"}, default="float32"
         See :class:`FeatureExtractor`.
@@ -99,10 +99,10 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
     Examples
     --------
     >>> from skart.model_selection import ArtistKFold
-    >>> from skart import make_stacked_pipeline
+    >>> from skart import make_stacked_classifier
     >>> artists = {"1.jpg": "Gris", "2.jpg": "Braque"}  # and so on
     >>> folds = ArtistKFold(4, artists=artists)
-    >>> stack = make_stacked_pipeline(cv=folds, cache="~/.cache/skart")
+    >>> stack = make_stacked_classifier(cv=folds, cache="~/.cache/skart")
     >>> [name for name, _ in stack.estimators]
     ['mixed2', 'mixed5', 'mixed8', 'handcrafted']
     """
@@ -112,8 +112,8 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
 
     if head is None:
         head = LogisticRegression(C=0.01, max_iter=2000, random_state=random_state)
-    if final is None:
-        final = LogisticRegression(max_iter=2000, random_state=random_state)
+    if final_estimator is None:
+        final_estimator = LogisticRegression(max_iter=2000, random_state=random_state)
     if layers is None:
         layers = find_layers(backbone, "style")
     if isinstance(layers, str) or not all(
@@ -161,7 +161,9 @@ default=("color_layout", "hsv", "color_structure", "lbp", "edge_direction")
         )
         for name, default, features in members
     ]
-    return StackedClassifier(estimators, final, cv=cv, stack_method="predict_proba")
+    return StackedClassifier(
+        estimators, final_estimator, cv=cv, stack_method="predict_proba"
+    )
 
 
 class StackedClassifier(StackingClassifier):
@@ -173,7 +175,7 @@ class StackedClassifier(StackingClassifier):
 
     See Also
     --------
-    skart.make_stacked_pipeline : Make a stack with the usual views.
+    skart.make_stacked_classifier : Make a stack with the usual views.
 
     Examples
     --------

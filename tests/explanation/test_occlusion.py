@@ -16,7 +16,7 @@ from skart import (
     FineTuneClassifier,
     HandcraftedFeatures,
     ImageLoader,
-    make_stacked_pipeline,
+    make_stacked_classifier,
 )
 from skart.explanation import occlusion
 
@@ -145,7 +145,7 @@ def make_estimators(cache):
                 compile__run_eagerly=True,
             ),
         ),
-        "stack": make_stacked_pipeline(
+        "stack": make_stacked_classifier(
             backbone="ToyNet",
             weights=None,
             layers=["relu1", "relu3"],

@@ -21,7 +21,7 @@ from skart import (
     FineTuneClassifier,
     ImageLoader,
     make_head_search,
-    make_stacked_pipeline,
+    make_stacked_classifier,
     make_transfer_pipeline,
 )
 from skart.features import LazyFeatures
@@ -283,7 +283,7 @@ def test_pipelines_load_images_of_its_size():
 
 
 def test_stack_has_a_head_on_it(image_paths):
-    stack = make_stacked_pipeline(
+    stack = make_stacked_classifier(
         backbone=Encoder(mean_colour, name="mine", size=SIZE),
         pooling="avg",
         descriptors=["hsv"],

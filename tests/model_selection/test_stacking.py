@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from skart import (
     FeatureStore,
     load_model,
-    make_stacked_pipeline,
+    make_stacked_classifier,
     make_transfer_pipeline,
     save_model,
 )
@@ -35,7 +35,7 @@ class RecordingKFold(ArtistKFold):
 
 
 def make_stack(artists, store, cv=ArtistKFold):
-    return make_stacked_pipeline(
+    return make_stacked_classifier(
         backbone="MobileNetV2",
         weights=None,
         layers=LAYERS,
@@ -140,7 +140,7 @@ def test_stack_learns(tmp_path):
     )
     paintings = load_image_folder(root)
     artists = dict(zip(paintings.paths, paintings.artists, strict=True))
-    stack = make_stacked_pipeline(
+    stack = make_stacked_classifier(
         backbone="MobileNetV2",
         weights=None,
         layers=["block_3_expand", "block_6_expand"],
@@ -175,11 +175,11 @@ def test_stack_learns(tmp_path):
 )
 def test_invalid_views_raise(parameters, error, message):
     with pytest.raises(error, match=message):
-        make_stacked_pipeline(**parameters)
+        make_stacked_classifier(**parameters)
 
 
 def test_further_backbones(tmp_path):
-    stack = make_stacked_pipeline(
+    stack = make_stacked_classifier(
         backbone="NASNetMobile",
         weights=None,
         backbones={"MobileNetV2": None},
