@@ -275,6 +275,23 @@ def is_unknown_artist(name):
     return name in _UNKNOWN or name.startswith(UNKNOWN_ARTIST)
 
 
+def warn_of_shared_unknown(groups):
+    """Warn the caller's caller of unknown artists who share a name."""
+    counts = pd.Series(groups, dtype=object).value_counts()
+    shared = [
+        f"{str(name)!r} ({n} times)"
+        for name, n in counts[counts > 1].items()
+        if is_unknown_artist(name) and not str(name).startswith(UNKNOWN_ARTIST)
+    ]
+    if shared:
+        warnings.warn(
+            "groups holds names of unknown artists more than once, and each counts as "
+            f"one artist: {', '.join(shared)}. Give each of these paintings a name of "
+            "its own, or leave them out",
+            stacklevel=3,
+        )
+
+
 def _choose_part(root, found, part):
     """Return the images of a part of a split, and the parts; None if there are none."""
     parts = sorted({folders[0] for _, folders in found if folders})

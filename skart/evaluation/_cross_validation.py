@@ -19,6 +19,7 @@ from skart._utils._validation import (
     check_labels,
     validate,
 )
+from skart.datasets._folder import warn_of_shared_unknown
 from skart.evaluation._evaluation import Evaluation
 
 _N_FOLDS = 4
@@ -109,7 +110,8 @@ def evaluate(
     UserWarning
         If a movement has a single artist. It can't be tested on new artists: its
         paintings are in each training set, and in no test fold. Also if a training set
-        of ``cv`` lacks a movement.
+        of ``cv`` lacks a movement, or if ``groups`` holds a name such as "unknown" more
+        than once: it counts as one artist.
 
     See Also
     --------
@@ -147,6 +149,8 @@ def evaluate(
     y = column_or_1d(y)
     check_consistent_length(X, y)
     groups = check_groups(groups, X)
+    if groups is not None:
+        warn_of_shared_unknown(groups)
     check_labels(y)
     options = {"shuffle": True, "random_state": random_state}
     always_trained = np.zeros(len(y), bool)

@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix, log_loss, top_k_accuracy_score
 from sklearn.utils import check_consistent_length
 
 from skart._utils._validation import check_groups, check_labels
+from skart.datasets._folder import warn_of_shared_unknown
 from skart.evaluation._evaluation_sets import PredictionSets, number_artists
 from skart.evaluation._scores import (
     compute_coverage,
@@ -104,6 +105,8 @@ class Evaluation(PredictionSets):
         self.y_true = np.asarray(y_true)
         self.groups = check_groups(groups, self.y_true)
         self.folds = None if folds is None else np.asarray(folds)
+        if folds is None and groups is not None:  # evaluate has warned already
+            warn_of_shared_unknown(self.groups)
         self.random_folds = random_folds
         if tested_mask is None:
             tested_mask = np.full(len(self.y_true), True)

@@ -12,7 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skart.evaluation import evaluate
+from skart.evaluation import Evaluation, evaluate
 from skart.model_selection import ArtistKFold
 
 
@@ -52,6 +52,23 @@ def test_tested_artists_are_not_trained_on():
     for fold, train in enumerate(trained_on):
         tested = evaluation.groups[evaluation.folds == fold]
         assert not set(artists[train]) & set(tested)
+
+
+def test_names_of_unknown_artists_that_are_shared_warn_once():
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    artists = np.array([f"artist {i // 2}" for i in range(40)], object)
+    artists[:3], artists[3:5], artists[5] = "Unknown", "anon.", "anonymous"
+    shared = r"'Unknown' \(3 times\), 'anon.' \(2 times\)\. Give each of these"
+    with pytest.warns(UserWarning, match=shared) as caught:
+        evaluation = evaluate(GaussianNB(), X, y, groups=artists)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=shared) as caught:
+        Evaluation(y, y_pred=y, groups=artists)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    # The names that loaders give are of one painting each, also if it is listed twice.
+    artists[:5] = "unknown artist of a.jpg"
+    assert evaluate(GaussianNB(), X, y, groups=artists).groups is not None
+    assert evaluation.random_folds is not None
 
 
 def test_predictions_are_those_of_predict():
