@@ -51,9 +51,7 @@ Path(broken).write_bytes(Path(copies[0]).read_bytes()[:2000])
 paths = [*paintings.paths, *copies, broken]
 labels = [*paintings.labels, *["Impressionism"] * 6]
 artists = [*paintings.artists, *["unknown"] * 6]
-found = audit_collection(
-    paths, labels=labels, artists=artists, n_jobs=-1, verbose=False
-)
+found = audit_collection(paths, labels=labels, artists=artists, verbose=False)
 summary = found.summary()
 summary[summary["findings"] > 0]
 
