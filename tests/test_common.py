@@ -40,9 +40,6 @@ FAILURES = {
             "test_parameters_are_not_validated_before_fit checks all others"
         ),
     },
-    "PaintingIndex": {
-        "check_fit_score_takes_y": "the second argument of fit is the artists",
-    },
 }
 
 
