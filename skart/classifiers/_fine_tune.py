@@ -16,11 +16,11 @@ from skart.classifiers._images import ImageClassifier
 from skart.classifiers._training import derive_seed
 from skart.features import FeatureExtractor
 from skart.images._lazy import auto_batch_size, iter_batches
-from skart.networks import cut_points, load_tail, make_augmentation, unfreeze
+from skart.networks import cut_points, make_augmentation
 from skart.networks._backbones import count_features
 from skart.networks._keras import keras, predict_batch
 from skart.networks._serialization import set_weights
-from skart.networks._tail import Preprocess, check_cut
+from skart.networks._tail import Preprocess, check_cut, load_tail, unfreeze
 from skart.networks._weights import check_weights, identify_weights
 
 

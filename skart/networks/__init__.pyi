@@ -9,6 +9,4 @@ from ._backbones import preprocess as preprocess
 from ._efficientnet_lite import EfficientNetLite0 as EfficientNetLite0
 from ._style_layers import style_layers as style_layers
 from ._tail import cut_points as cut_points
-from ._tail import load_tail as load_tail
-from ._tail import unfreeze as unfreeze
 from ._weights import available_backbone as available_backbone

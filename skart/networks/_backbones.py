@@ -78,7 +78,7 @@ def load_backbone(
     --------
     skart.FeatureExtractor : Computes and stores its features.
     preprocess : Prepares its input.
-    load_tail : The trainable part after a cut.
+    cut_points : Layers at which a network can be cut.
 
     References
     ----------

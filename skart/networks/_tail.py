@@ -4,7 +4,6 @@ import difflib
 import functools
 from collections import Counter
 
-from skart._utils._validation import check_choice
 from skart.networks._backbones import build, layers_by_name, preprocess_input
 from skart.networks._keras import dtype_policy, keras
 from skart.networks._parts import layer_seeds
@@ -31,7 +30,7 @@ def cut_points(name="InceptionV3"):
 
     See Also
     --------
-    load_tail : Load the layers after a cut.
+    skart.FineTuneClassifier : Trains the layers after a cut.
 
     Examples
     --------
@@ -80,52 +79,15 @@ def check_cut(name, cut):
         )
 
 
-def load_tail(
-    name="InceptionV3",
-    cut="mixed9",
-    *,
-    input_shape=(299, 299, 3),
-    weights="imagenet",
-    seed=0,
-    dtype="float32",
-    dropout_seed=None,
-):
+def load_tail(name, cut, *, input_shape, weights, dtype, dropout_seed):
     """Load the layers after a cut, with their own copy of the weights.
 
-    Parameters
-    ----------
-    name : str, default="InceptionV3"
-        A network of ``keras.applications``.
-    cut : str, default="mixed9"
-        One of ``cut_points(name)``, or ``"input"`` for the whole network.
-    input_shape : (int, int, int), default=(299, 299, 3)
-        Height, width and channels of the images.
-    weights : "imagenet", str, path or None, default="imagenet"
-        See :func:`load_backbone`.
-    seed : int, default=0
-        Seed of random weights.
-    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}, default="float32"
-        Dtype policy of Keras, under which weights stay float32.
-    dropout_seed : int, default=None
-        Seed of dropout layers. If None, Keras draws one from Python's global generator.
-
-    Returns
-    -------
-    tail : keras.Model
-        Model from the output of the cut (preprocessed images for ``"input"``) to
-        ``(n, d)``, by average pooling.
-
-    See Also
-    --------
-    cut_points : Layers at which a network can be cut.
-    unfreeze : Make some of its layers trainable.
-    skart.FineTuneClassifier : The classifier built on it.
+    `cut` is one of the cut points, or "input" for the whole network. The tail ends in
+    average pooling. `dropout_seed` is the seed of dropout layers.
     """
-    check_cut(name, cut)
-    check_choice("dtype", dtype, ("float32", "mixed_bfloat16", "mixed_float16"))
     seeds = layer_seeds(dropout_seed)
     with dtype_policy(dtype):
-        network = build(name, input_shape, weights, seed)
+        network = build(name, input_shape, weights, seed=0)  # as the trunk
         layers = layers_by_name(network)
         inputs = network.inputs if cut == "input" else layers[cut].output
         pooling = keras.layers.GlobalAveragePooling2D(dtype="float32")
@@ -148,18 +110,8 @@ def load_tail(
 def unfreeze(tail, cut):
     """Make the layers after a cut trainable, except for batch normalization.
 
-    Statistics of a few paintings would replace those of a million images.
-
-    Parameters
-    ----------
-    tail : keras.Model
-        Model of :func:`load_tail`.
-    cut : str or None
-        Layer at or after the cut of the tail. If None, freeze all layers.
-
-    See Also
-    --------
-    load_tail : Load a tail.
+    Statistics of a few paintings would replace those of a million images. `cut` is that
+    of the tail or a layer of it; if None, all layers are frozen.
     """
     is_behind = cut is not None and cut not in [x.name for x in tail.operations]
     for operation in tail.operations:

@@ -179,6 +179,20 @@ def test_only_layers_behind_the_cut_change(stripes, cut, augment):
 
 
 @pytest.mark.slow
+def test_each_stage_trains_the_layers_behind_its_cut(stripes):
+    trained = []
+
+    def note(logs):
+        weights = model.model_.get_layer("tail").trainable_weights
+        trained.append(len(weights))
+
+    callback = keras.callbacks.LambdaCallback(on_train_begin=note)
+    cuts = [None, CUT, "add", "input"]
+    model = fine_tune(unfreeze_from=cuts, epochs=1, callbacks=callback).fit(*stripes)
+    assert trained == [0, 1, 2, 4]  # kernels of convolutions
+
+
+@pytest.mark.slow
 def test_trunk_computes_each_image_once(stripes, tmp_path, n_passes):
     X, y = stripes
     model = fine_tune(cache=tmp_path).fit(X, y)

@@ -25,7 +25,6 @@ from skart import (
     make_transfer_pipeline,
 )
 from skart.features import LazyFeatures
-from skart.networks import load_tail
 
 SIZE = 32
 LABELS = np.arange(12) % 2
@@ -267,8 +266,6 @@ def test_what_needs_a_network_of_keras_says_so(images, tmp_path):
     encoder = Encoder(mean_colour, name="mine")
     with pytest.raises(TypeError, match="the backbone is the encoder 'mine'"):
         FeatureExtractor(encoder).network((SIZE, SIZE, 3))
-    with pytest.raises(TypeError, match="which can be cut and trained; got Encoder"):
-        load_tail(encoder)
     with pytest.raises(TypeError, match="which can be cut and trained; got Encoder"):
         FineTuneClassifier(backbone=encoder).fit(images, LABELS)
     with pytest.raises(TypeError, match="whose layers are searched; got Encoder"):

@@ -27,7 +27,6 @@ def set_format():
     "build",
     [
         lambda toy: networks.load_backbone(toy, weights=None),
-        lambda toy: networks.load_tail(toy, CUT, weights=None),
         lambda toy: networks.preprocess("InceptionV3", X),
         lambda toy: networks.hybrid_cnn((32, 32, 3), 2),
         lambda toy: networks.vgg_lite((32, 32, 3), 2),
