@@ -17,7 +17,7 @@ _N_FOLDS = 3
 def train(
     data: options.Data,
     out: option(Path, "File for the model (.skart).") = Path("model.skart"),
-    model: option(
+    kind: option(
         Literal["transfer", "fine-tune", "hybrid", "vgg-lite", "squeezenet", "alexnet"],
         "A head on frozen features (transfer), a head and the last layers of the "
         "backbone (fine-tune), or a network trained from scratch.",
@@ -26,10 +26,15 @@ def train(
     weights: options.Weights = None,
     layer: option(
         str | None,
-        "transfer: layer of the features, such as mixed5, or 'last' (default: the "
-        "layers that are recommended for style). fine-tune: the layers after this one "
-        "are trained (default: mixed9 of InceptionV3, block14 of EfficientNetLite0; "
-        "required with other networks).",
+        "Of transfer: layer of the features, such as mixed5, or 'last'. Default: the "
+        "layers that are recommended for style.",
+    ) = None,
+    unfreeze_from: option(
+        str | None,
+        "Of fine-tune: the layers after this one are trained; input: all layers. "
+        "Default: mixed9 of InceptionV3, block14 of EfficientNetLite0; required with "
+        "other networks.",
+        metavar="LAYER",
     ) = None,
     size: option(
         int | None,
@@ -40,7 +45,7 @@ def train(
     ) = None,
     dtype: options.Dtype = "float32",
     engine: options.Engine = "auto",
-    search: option(
+    candidates: option(
         int, "Number of candidates of a randomized search; 0: no search.", min=0
     ) = 0,
     epochs: option(
@@ -73,47 +78,74 @@ def train(
     --------
         skart train paintings/ --out model.skart
 
-        skart train paintings/ --search 20 --weights inception_v3.weights.h5
+        skart train paintings/ --candidates 20 --weights inception_v3.weights.h5
 
         skart train paintings/ --backbone EfficientNetV2B0 --layer last
 
-        skart train paintings/ --model hybrid --size 128 --out hybrid.skart
+        skart train paintings/ --kind hybrid --size 128 --out hybrid.skart
     """
     check_out(out, force=force, suffix=".skart")
-    if model not in ("transfer", "fine-tune"):
-        named = {"--backbone": backbone, "--weights": weights, "--layer": layer}
+    if kind not in ("transfer", "fine-tune"):
+        named = {
+            "--backbone": backbone,
+            "--weights": weights,
+            "--layer": layer,
+            "--unfreeze-from": unfreeze_from,
+        }
         for option, value in named.items():
             if value is not None:
                 raise ValueError(
-                    f"{option} {value}: {model} is trained from scratch. Leave the "
-                    "option out, or pass --model transfer or --model fine-tune."
+                    f"{option} {value}: {kind} is trained from scratch. Leave the "
+                    "option out, or pass --kind transfer or --kind fine-tune."
                 )
+    if kind == "transfer" and unfreeze_from is not None:
+        raise ValueError(
+            f"--unfreeze-from {unfreeze_from}: transfer trains a head alone. Pass "
+            "--kind fine-tune, or --layer for another layer of the features."
+        )
+    if kind == "fine-tune" and layer is not None:
+        raise ValueError(
+            f"--layer {layer}: it is for --kind transfer. Pass --unfreeze-from, the "
+            "layer after which the network is trained."
+        )
 
     from skart.cli._collection import choose_backbone, load_collection
+    from skart.networks._style_layers import default_size
+    from skart.networks._weights import list_files
 
-    if model in ("transfer", "fine-tune"):
+    if kind in ("transfer", "fine-tune"):
         backbone, weights = choose_backbone(backbone, weights, say)
-        default, layer = _find_size_and_layer(model, backbone, layer)
-        size = size or default
+        if kind == "fine-tune":
+            unfreeze_from = _find_cut(backbone, unfreeze_from)
+        list_files(backbone)  # which raises an error if it is no folder with a preset
+        size = size or default_size(backbone)
     say(f"Paintings: from {data}", bold=True)
     collection = load_collection(data, say, on_error)
     common = {"on_error": options.of_loader(on_error), "random_state": seed}
-    if model == "transfer":
+    if kind == "transfer":
         common["engine"] = engine
     elif engine != "auto":
         raise ValueError(
-            f"--engine {engine}: {model} computes by Keras. Leave the option out, or "
-            "pass --model transfer."
+            f"--engine {engine}: {kind} computes by Keras. Leave the option out, or "
+            "pass --kind transfer."
         )
     pipe = _make_pipeline(
-        model, backbone, weights, layer, size, dtype, epochs, cache, **common
+        kind,
+        backbone,
+        weights,
+        unfreeze_from if kind == "fine-tune" else options.parse_layer(layer),
+        size,
+        dtype,
+        epochs,
+        cache,
+        **common,
     )
     if calibrate is None:
-        calibrate = model == "transfer"
-    result = _train_and_save(pipe, collection, out, cache, search, seed, calibrate)
+        calibrate = kind == "transfer"
+    result = _train_and_save(pipe, collection, out, cache, candidates, seed, calibrate)
     if format == "json":
         return as_json(result)
-    lines = [f"saved {out}: {model}, {result['paintings']} paintings"]
+    lines = [f"saved {out}: {kind}, {result['paintings']} paintings"]
     lines += [f"{name:26} {value}" for name, value in result["best"].items()]
     if result["search_accuracy"] is not None:
         what = "" if result["best"] else ", of the defaults"
@@ -133,36 +165,34 @@ def train(
     return "\n".join(lines)
 
 
-def _find_size_and_layer(model, backbone, layer):
-    """Return the size of a backbone's images and the layer of features or the cut."""
+def _find_cut(backbone, cut):
+    """Return the layer after which a backbone is trained."""
     from skart.networks import cut_points
-    from skart.networks._style_layers import default_size
-    from skart.networks._tail import LAST_CUTS
-    from skart.networks._weights import find_preset, list_files
+    from skart.networks._tail import LAST_CUTS, check_cut
+    from skart.networks._weights import find_preset
 
-    if model == "transfer":
-        layer = options.parse_layer(layer)
-    elif find_preset(backbone) is not None:
+    if find_preset(backbone) is not None:
         raise ValueError(
             f"--backbone {backbone}: networks of keras-hub can't be fine-tuned. Pass "
-            "--model transfer, or name a network of keras.applications."
+            "--kind transfer, or name a network of keras.applications."
         )
-    list_files(backbone)  # which raises an error if it is no folder with a preset
-    size = default_size(backbone)
-    if model == "fine-tune" and layer is None:
-        layer = LAST_CUTS.get(backbone)
-        if layer is None:
-            raise ValueError(
-                f"--backbone {backbone}: pass --layer, the layer after which the "
-                f"network is trained, such as {', '.join(cut_points(backbone)[-5:])}"
-            )
-    return size, layer
+    cut = cut or LAST_CUTS.get(backbone)
+    if cut is None:
+        raise ValueError(
+            f"--backbone {backbone}: pass --unfreeze-from, the layer after which the "
+            f"network is trained, such as {', '.join(cut_points(backbone)[-5:])}"
+        )
+    try:
+        check_cut(backbone, cut)
+    except ValueError as error:
+        raise ValueError(f"--unfreeze-from {cut}: {error}") from None
+    return cut
 
 
 def _make_pipeline(
-    model, backbone, weights, layer, size, dtype, epochs, cache, **common
+    kind, backbone, weights, layer, size, dtype, epochs, cache, **common
 ):
-    """Return the unfitted pipeline of `--model`."""
+    """Return the unfitted pipeline of a kind; `layer` is that of features or a cut."""
     from skart.classifiers import DenseHeadClassifier
     from skart.model_selection import (
         make_cnn_pipeline,
@@ -170,7 +200,7 @@ def _make_pipeline(
         make_transfer_pipeline,
     )
 
-    if model == "transfer":
+    if kind == "transfer":
         return make_transfer_pipeline(
             size=size,
             backbone=backbone,
@@ -183,7 +213,7 @@ def _make_pipeline(
         )
     if dtype != "float32":
         common["dtype"] = f"mixed_{dtype}"
-    if model == "fine-tune":
+    if kind == "fine-tune":
         return make_fine_tune_pipeline(
             size=size,
             backbone=backbone,
@@ -196,7 +226,7 @@ def _make_pipeline(
             **common,
         )
     return make_cnn_pipeline(
-        model.replace("-", "_"),
+        kind.replace("-", "_"),
         size=size or 224,
         batch_norm=True,
         learning_rate_schedule="cosine",

@@ -103,7 +103,7 @@ def trained(drawn, tmp_path_factory):
     done = command(
         *("train", str(drawn), "--out", str(folder / "model.skart"), *cache),
         *("--backbone", "EfficientNetLite0", "--size", "80"),
-        *("--search", "2", "--epochs", "20", "--format", "json"),
+        *("--candidates", "2", "--epochs", "20", "--format", "json"),
     )
     assert done.returncode == 0, done.stderr
     return folder / "model.skart", cache, done

@@ -281,12 +281,31 @@ def test_train_from_scratch_rejects_options_of_pretrained_networks(tmp_path):
     for option, value in (
         ("--weights", "random"),
         ("--layer", "mixed5"),
+        ("--unfreeze-from", "mixed8"),
         ("--backbone", "ResNet50"),
     ):
-        arguments = ["train", str(tmp_path), "--model", "hybrid", option, value]
+        arguments = ["train", str(tmp_path), "--kind", "hybrid", option, value]
         done = run(*arguments, "--out", tmp_path / "m.skart")
         assert done.exit_code == 2
         assert f"{option} {value}: hybrid is trained from scratch" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--kind", "transfer", "--unfreeze-from", "mixed8"],
+            "--unfreeze-from mixed8: transfer trains a head alone. Pass --kind fine-",
+        ),
+        (
+            ["--kind", "fine-tune", "--layer", "mixed8"],
+            "--layer mixed8: it is for --kind transfer. Pass --unfreeze-from",
+        ),
+    ],
+)
+def test_layers_of_features_and_cuts_have_an_option_each(options, message, tmp_path):
+    done = run("train", tmp_path, "--out", tmp_path / "m.skart", *options, code=2)
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -298,13 +317,17 @@ def test_train_from_scratch_rejects_options_of_pretrained_networks(tmp_path):
             "skart: --backbone 'keras_hub:~/none' is not a folder with a preset",
         ),
         (
-            ["--backbone", "keras_hub:x", "--model", "fine-tune"],
+            ["--backbone", "keras_hub:x", "--kind", "fine-tune"],
             "--backbone keras_hub:x: networks of keras-hub can't be fine-tuned",
         ),
         (
-            ["--backbone", "ToyNet", "--model", "fine-tune", "--size", "64"],
-            "--backbone ToyNet: pass --layer, the layer after which the network is "
-            "trained, such as norm3, relu3, conv4, ",
+            ["--backbone", "ToyNet", "--kind", "fine-tune", "--size", "64"],
+            "--backbone ToyNet: pass --unfreeze-from, the layer after which the "
+            "network is trained, such as norm3, relu3, conv4, ",
+        ),
+        (
+            ["--backbone", "ToyNet", "--kind", "fine-tune", "--unfreeze-from", "relu"],
+            "--unfreeze-from relu: ToyNet can't be cut at 'relu'. Did you mean 'relu",
         ),
     ],
 )
@@ -320,9 +343,9 @@ def test_train_names_the_backbone_that_it_cannot_use(
 @pytest.mark.parametrize(
     "options",
     [
-        [],
+        ["--layer", "relu3"],
         pytest.param(
-            ["--model", "fine-tune", "--size", "40"],
+            ["--kind", "fine-tune", "--unfreeze-from", "relu3", "--size", "40"],
             marks=pytest.mark.slow,
         ),
     ],
@@ -330,9 +353,9 @@ def test_train_names_the_backbone_that_it_cannot_use(
 def test_train_on_another_backbone(options, painted, tmp_path, toy_backbone):
     file = tmp_path / "m.skart"
     arguments = ["train", str(painted), "--out", str(file), "--backbone", toy_backbone]
-    arguments += ["--weights", "random", "--epochs", "1", "--layer", "relu3", *options]
+    arguments += ["--weights", "random", "--epochs", "1", *options]
     done = run(*arguments, "--cache", tmp_path / "cache")
     assert done.exit_code == 0, done.output
     model = load_model(file)
     assert model[1].backbone == toy_backbone
-    assert model[0].size == (40 if options else 224)
+    assert model[0].size == (40 if "--size" in options else 224)

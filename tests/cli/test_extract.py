@@ -61,7 +61,7 @@ def test_unreadable_images(folder):
 def test_options(folder):
     done = run("extract", folder, "--workers", 2, "--scheduler", "x", code=2)
     assert "not both" in done.stderr
-    done = run("train", folder, "--model", "hybrid", "--engine", "keras", code=2)
+    done = run("train", folder, "--kind", "hybrid", "--engine", "keras", code=2)
     assert "--engine keras: hybrid computes by Keras" in done.stderr
 
 

@@ -248,9 +248,9 @@ TRANSFER = ("--weights", "random", "--layer", "mixed2")
         ("large", (*TRANSFER, "--size", "299"), FeatureStore.exists),
         ("drawn", (*TRANSFER, "--size", "299"), lambda store: store.info()["arrays"]),
         ("drawn", (*TRANSFER, "--size", "80"), "| 1/300000 "),
-        ("drawn", ("--model", "vgg-lite", "--size", "64"), "Search: "),
-        ("drawn", ("--model", "vgg-lite", "--size", "64"), "Epoch 1/"),
-        ("drawn", ("--model", "vgg-lite", "--size", "64"), "Epoch 3/"),
+        ("drawn", ("--kind", "vgg-lite", "--size", "64"), "Search: "),
+        ("drawn", ("--kind", "vgg-lite", "--size", "64"), "Epoch 1/"),
+        ("drawn", ("--kind", "vgg-lite", "--size", "64"), "Epoch 3/"),
     ],
     ids=[
         *("start", "decoding", "extraction", "search"),
@@ -262,7 +262,7 @@ def test_interrupts_of_training(folder, arguments, moment, request, tmp_path):
     command = ["train", request.getfixturevalue(folder), *arguments]
     # A search that never ends, or a training that takes long, whatever the moment.
     is_epoch = isinstance(moment, str) and moment.startswith("Epoch")
-    command += ["--epochs", "1000"] if is_epoch else ["--search", "100000"]
+    command += ["--epochs", "1000"] if is_epoch else ["--candidates", "100000"]
     command += ["--cache", tmp_path / "cache"]
     with (
         open(log, "w") as output,
