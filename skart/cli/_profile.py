@@ -12,11 +12,12 @@ from skart.cli._app import as_json, command, option, say
 def profile(
     data: options.Data,
     out: option(Path | None, "Folder for figures: samples.png and sizes.png.") = None,
-    cut: option(
+    split_at: option(
         int | None,
         "Also draw the sizes of images whose longer side is below and above "
         "this number of pixels.",
         min=1,
+        metavar="PIXELS",
     ) = None,
     seed: options.Seed = 0,
     format: options.Format = "table",
@@ -32,7 +33,7 @@ def profile(
     --------
         skart profile paintings/
 
-        skart profile paintings/ --out figures --cut 1000
+        skart profile paintings/ --out figures --split-at 1000
 
         skart profile paintings/ --format json | jq .movements
     """
@@ -44,7 +45,7 @@ def profile(
     answer, table = describe(collection)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        for name, display in figures(collection, cut=cut, seed=seed):
+        for name, display in figures(collection, split_at=split_at, seed=seed):
             save_figure(display, out / f"{name}.png")
             say(f"saved {out / name}.png")
     if format == "json":

@@ -34,7 +34,7 @@ def load_catalogue(
     sep=None,
     encoding="utf-8-sig",
     manifest=None,
-    size=600,
+    longer_side=600,
     on_error="raise",
 ):
     r"""Load labelled paintings from a table with one row per painting.
@@ -49,11 +49,13 @@ def load_catalogue(
         CSV file with a header line, Excel (``.xlsx``) or Parquet file (with ``pip
         install 'skart[tables]'``), the URL of one, or a DataFrame. Paths in a table at
         a URL are relative to it, or public addresses of http or https.
-    path, movement, artist : str, default=None
+    path, movement : str, default=None
         Names of the columns. If None, a column with a usual name is taken, in any case:
-        path, file or image; movement, style, label or class; artist, painter, author,
-        creator or maker. Without such a column, the artists are unknown, as with
-        ``artist=False``.
+        path, file or image; movement, style, label or class.
+    artist : str or False, default=None
+        Name of the column. If None, a column with a usual name is taken, in any case:
+        artist, painter, author, creator or maker. Without such a column, or if False,
+        the artists are unknown.
     root : str or path, default=None
         Folder to which relative paths refer. If None, it is the folder of the file, or
         the current folder for a DataFrame. URLs, such as ``https://museum.example/1.jpg``
@@ -67,8 +69,8 @@ def load_catalogue(
         Column of IIIF manifests, as URLs or JSON files, instead of a column of paths.
         All images of a manifest get the movement and the artist of its row. Its
         metadata become columns of `frame` if the table has none of that name.
-    size : int, default=600
-        Longer side of the images of manifests, as in :func:`load_iiif`.
+    longer_side : int, default=600
+        Longer side of the images of manifests in pixels, as in :func:`load_iiif`.
     on_error : {"raise", "skip"}, default="raise"
         What happens with files that don't exist, rows without a manifest, and manifests
         that can't be read. "raise": an error names them. "skip": they are left out, and
@@ -125,7 +127,7 @@ def load_catalogue(
         sep=sep,
         encoding=encoding,
         manifest=manifest,
-        size=size,
+        longer_side=longer_side,
         on_error=on_error,
     )
 
@@ -140,7 +142,7 @@ def read_catalogue(
     sep=None,
     encoding="utf-8-sig",
     manifest=None,
-    size=600,
+    longer_side=600,
     on_error="raise",
     name="the catalogue",
     skipped=None,
@@ -170,7 +172,7 @@ def read_catalogue(
             name=name,
             folder=folder,
             base=base,
-            reader=Reader(size),
+            reader=Reader(longer_side),
             on_error=on_error,
         )
         path, movement, artist = "path", *columns.values()

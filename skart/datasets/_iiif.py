@@ -9,7 +9,7 @@ from skart.datasets._tables import find_usual
 def load_iiif(
     source,
     *,
-    size=600,
+    longer_side=600,
     movement=None,
     artist=None,
     language="en",
@@ -31,13 +31,16 @@ def load_iiif(
     source : str or path
         URL or JSON file of a manifest or collection. Links in a file of your own may
         lead to any http or https address.
-    size : int, default=600
+    longer_side : int, default=600
         Longer side of the images in pixels, if the server scales images; smaller ones
         are not enlarged. From a server with a list of sizes (level 0), the smallest
         that is large enough is taken.
-    movement, artist : str, default=None
-        Labels of the metadata, in any case. If None, a label with a usual name is
-        taken, as by :func:`load_catalogue`. ``artist=False`` takes no artist.
+    movement : str, default=None
+        Label of the metadata, in any case. If None, a label with a usual name is taken,
+        as by :func:`load_catalogue`.
+    artist : str or False, default=None
+        Label of the metadata, in any case. If None, a label with a usual name is taken.
+        If False, the artists are unknown.
     language : str, default="en"
         Language of labels and values that are given in several languages. Without it,
         the first language is taken.
@@ -110,7 +113,7 @@ def load_iiif(
     name = repr(str(source))
     found, skipped = read_manifests(
         [str(source)],
-        Reader(size, language, timeout),
+        Reader(longer_side, language, timeout),
         on_error=on_error,
         max_manifests=max_manifests,
         verbose=verbose,

@@ -142,8 +142,8 @@ def find_service(image):
     return None
 
 
-def image_url(image, selector, size, read_info):
-    """Return the URL of an image whose longer side is about `size`, never enlarged.
+def image_url(image, selector, longer_side, read_info):
+    """Return the URL of an image with about this longer side, never enlarged.
 
     `read_info` returns the description of a service as a dict, empty if it fails.
     """
@@ -172,14 +172,14 @@ def image_url(image, selector, size, read_info):
     limits = (
         _number(one.get(side)) for one in more for side in ("maxWidth", "maxHeight")
     )
-    most = min([size, *filter(None, limits)])
+    most = min([longer_side, *filter(None, limits)])
     if level == 0 and not is_part:
         listed = {}
-        if not sides or max(sides) > size:
+        if not sides or max(sides) > longer_side:
             listed = service if "sizes" in service else read_info(f"{root}/info.json")
         sizes = sorted(filter(None, map(_sides, dicts(listed.get("sizes")))), key=max)
         if sizes:
-            width, height = next((x for x in sizes if max(x) >= size), sizes[-1])
+            width, height = next((x for x in sizes if max(x) >= longer_side), sizes[-1])
             asked = f"{width},{height}" if version >= 3 else f"{width},"
     elif not sides or max(sides) > most:
         asked = f"!{most},{most}"

@@ -23,7 +23,7 @@ _MOST_BYTES = 4 * 2**30
 
 
 def load_table(
-    path,
+    table,
     *,
     image="image",
     movement=None,
@@ -41,16 +41,19 @@ def load_table(
 
     Parameters
     ----------
-    path : str, path or list
+    table : str, path or list
         Parquet file, folder of Parquet files, or pattern such as
         ``"data/train-*.parquet"``; a URL of a Parquet file; or a list of files and
         URLs.
     image : str, default="image"
         Column of the images: bytes of image files, or Hugging Face's struct of bytes
         and path, of which the path is never opened.
-    movement, artist : str, default=None
-        Columns of texts or integers. If None, a column with a usual name is taken, as
-        by :func:`load_catalogue`. ``artist=False`` takes no artist.
+    movement : str, default=None
+        Column of texts or integers. If None, a column with a usual name is taken, as by
+        :func:`load_catalogue`.
+    artist : str or False, default=None
+        Column of texts or integers. If None, a column with a usual name is taken. If
+        False, the artists are unknown.
     names : list of str or dict of {str: list of str}, default=None
         Names of the integers 0, 1, ... of the movements, or of those of several
         columns. If None, they are taken from Hugging Face's metadata of the file;
@@ -108,7 +111,7 @@ def load_table(
     (['Pop Art', 'Op Art'], [50, 200])
     """
     return read_image_table(
-        path,
+        table,
         image=image,
         movement=movement,
         artist=artist,
@@ -170,7 +173,7 @@ def list_tables(path, keep=None, timeout=120):
     if not isinstance(path, (str, os.PathLike)):
         files = [file for one in path for file in list_tables(one, keep, timeout)]
         if not files:
-            raise ValueError("path must name at least one file; got an empty list")
+            raise ValueError("table must name at least one file; got an empty list")
         return list(dict.fromkeys(files))
     if is_url(path):
         folder = _temporary_folder(os.getpid()) if keep is None else keep

@@ -129,8 +129,8 @@ class _Page:
 class Reader:
     """Reads manifests and collections."""
 
-    def __init__(self, size=600, language="en", timeout=30):
-        self._size = check_count("size", size)
+    def __init__(self, longer_side=600, language="en", timeout=30):
+        self._longer_side = check_count("longer_side", longer_side)
         self._language = language
         self._links = Links(timeout)
 
@@ -165,7 +165,10 @@ class Reader:
                 page.blank.append(link_of(canvas))
                 continue
             asked = image_url(
-                image, selector, self._size, lambda info: self._read_info(info, url)
+                image,
+                selector,
+                self._longer_side,
+                lambda info: self._read_info(info, url),
             )
             own = {k: v for k, v in describe(canvas, self._language).items() if v}
             row = {

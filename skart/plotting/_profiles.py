@@ -34,8 +34,8 @@ def describe(collection):
     return answer, table
 
 
-def figures(collection, *, cut=None, seed=0):
-    """Yield names and Displays: samples and image sizes, also below and above `cut`."""
+def figures(collection, *, split_at=None, seed=0):
+    """Yield names and Displays: samples and image sizes, all and by longer side."""
     files = survey_files(collection.paths, digests=False)
     readable = files["problem"].isna()
     if not readable.any():
@@ -53,10 +53,10 @@ def figures(collection, *, cut=None, seed=0):
     )
     sizes = files.loc[readable, ["width", "height"]].astype(int)
     parts = {"sizes": sizes}
-    if cut is not None:
-        below = sizes.max(axis=1) < cut
-        parts[f"sizes-below-{cut}"] = sizes[below]
-        parts[f"sizes-above-{cut}"] = sizes[~below]
+    if split_at is not None:
+        below = sizes.max(axis=1) < split_at
+        parts[f"sizes-below-{split_at}"] = sizes[below]
+        parts[f"sizes-above-{split_at}"] = sizes[~below]
     for name, part in parts.items():
         if len(part):
             yield (

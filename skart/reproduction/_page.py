@@ -52,7 +52,7 @@ def _fill_page(reproduction, results, table, cited, usage):
 
     section = page.section("The paintings")
     section.table(describe(collection)[1])
-    for name, display in figures(collection, cut=_CUT, seed=reproduction.seed):
+    for name, display in figures(collection, split_at=_CUT, seed=reproduction.seed):
         kind, _, part = name.partition("-")
         alt, caption = _CAPTIONS[kind]
         if part:  # "below-1000"

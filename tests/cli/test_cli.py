@@ -111,7 +111,9 @@ def trained(drawn, tmp_path_factory):
 
 @pytest.mark.slow
 def test_profile(drawn, tmp_path):
-    done = command("profile", str(drawn), "--out", str(tmp_path / "f"), "--cut", "140")
+    done = command(
+        "profile", str(drawn), "--out", str(tmp_path / "f"), "--split-at", "140"
+    )
     assert done.returncode == 0, done.stderr
     assert "45 paintings of 15 artists in 3 movements" in done.stdout
     widths = read_sizes([*drawn.rglob("*.*g")])[:, 0]

@@ -170,11 +170,11 @@ def test_sizes_are_asked_for_if_the_manifest_has_none(museum):
     assert paintings.paths[0] == f"{museum.url}/s/full/max/0/default.jpg"
 
 
-@pytest.mark.parametrize("size", [200, 1000])
-def test_size_is_a_parameter(museum, size):
+@pytest.mark.parametrize("side", [200, 1000])
+def test_longer_side_is_a_parameter(museum, side):
     body = image("/1.jpg", service_3(2), width=5000, height=4000)
-    paintings = load_two(museum, body, size=size)
-    assert paintings.paths[0] == f"{museum.url}/s/full/!{size},{size}/0/default.jpg"
+    paintings = load_two(museum, body, longer_side=side)
+    assert paintings.paths[0] == f"{museum.url}/s/full/!{side},{side}/0/default.jpg"
 
 
 @pytest.mark.parametrize("key", ["source", "full"])

@@ -147,7 +147,7 @@ def test_shards(tmp_path, monkeypatch):
     for nowhere in ("nothing", "*.parquet", "data/x*"):
         with pytest.raises(FileNotFoundError, match="there is no Parquet file"):
             load_table(nowhere)
-    with pytest.raises(ValueError, match="at least one file"):
+    with pytest.raises(ValueError, match="table must name at least one file"):
         load_table([])
 
 
