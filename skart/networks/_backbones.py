@@ -23,7 +23,7 @@ _loading = threading.Lock()
 
 
 def load_backbone(
-    name="InceptionV3",
+    backbone="InceptionV3",
     *,
     input_shape=(299, 299, 3),
     weights="imagenet",
@@ -39,7 +39,7 @@ def load_backbone(
 
     Parameters
     ----------
-    name : str, default="InceptionV3"
+    backbone : str, default="InceptionV3"
         A network of ``keras.applications``, or ``"keras_hub:"`` and a preset of
         keras-hub or a folder with one.
     input_shape : (int, int, int), default=(299, 299, 3)
@@ -86,9 +86,9 @@ def load_backbone(
     """
     check_choice("dtype", dtype, ("float32", "bfloat16", "float16"))
     with dtype_policy("float32" if dtype == "float32" else f"mixed_{dtype}"):
-        network = build(name, input_shape, weights, seed)
+        network = build(backbone, input_shape, weights, seed)
         outputs = [
-            _pool(_output_of(network, one, name), how, one)
+            _pool(_output_of(network, one, backbone), how, one)
             for one, how in outputs or [(layer, pooling)]
         ]
         if len(outputs) == 1:
@@ -107,12 +107,12 @@ def _load_backbone(name, stamp, **options):
     return load_backbone(name, **options)
 
 
-def preprocess(name, images):
+def preprocess(backbone, images):
     """Convert images to the input of a network by its ``preprocess_input``.
 
     Parameters
     ----------
-    name : str
+    backbone : str
         A network of ``keras.applications``.
     images : ndarray of shape (n, height, width, 3)
         RGB in 0-255.
@@ -127,9 +127,9 @@ def preprocess(name, images):
     load_backbone : Takes the result as input.
     """
     images = images.astype(np.float32)
-    if find_preset(name) is not None:
-        return hub.preprocess(name, images)
-    return preprocess_input(name)(images)
+    if find_preset(backbone) is not None:
+        return hub.preprocess(backbone, images)
+    return preprocess_input(backbone)(images)
 
 
 def preprocess_input(name):

@@ -14,12 +14,12 @@ LAST_CUTS = {"EfficientNetLite0": "block14", "InceptionV3": "mixed9"}
 
 
 @functools.cache
-def cut_points(name="InceptionV3"):
+def cut_points(backbone="InceptionV3"):
     """Return the layers at which a network can be cut.
 
     Parameters
     ----------
-    name : str, default="InceptionV3"
+    backbone : str, default="InceptionV3"
         A network of ``keras.applications``.
 
     Returns
@@ -38,7 +38,7 @@ def cut_points(name="InceptionV3"):
     >>> cut_points("VGG16")[-3:]
     ('block5_conv2', 'block5_conv3', 'block5_pool')
     """
-    network = build(name)
+    network = build(backbone)
     names = {id(layer): name for name, layer in layers_by_name(network).items()}
     inputs_of = {
         id(operation): [id(tensor) for tensor in keras.tree.flatten(operation.input)]
@@ -57,29 +57,29 @@ def cut_points(name="InceptionV3"):
     return tuple(cuts)
 
 
-def check_cut(name, cut):
+def check_cut(backbone, cut):
     """Raise an error unless the layer is a cut point."""
-    if not isinstance(name, str):
+    if not isinstance(backbone, str):
         raise TypeError(
             "backbone must name a network of keras.applications, which can be cut and "
-            f"trained; got {name!r}. An Encoder is for FeatureExtractor."
+            f"trained; got {backbone!r}. An Encoder is for FeatureExtractor."
         )
-    if find_preset(name) is not None:
+    if find_preset(backbone) is not None:
         raise ValueError(
-            f"{name} can't be cut: networks of keras-hub are for FeatureExtractor. "
+            f"{backbone} can't be cut: networks of keras-hub are for FeatureExtractor. "
             "Name one of keras.applications."
         )
-    cuts = ("input", *cut_points(name))
+    cuts = ("input", *cut_points(backbone))
     if cut is not None and cut not in cuts:
         near = difflib.get_close_matches(str(cut), cuts[::-1], n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"{name} can't be cut at {cut!r}.{hint} Allowed are {', '.join(cuts)}, or "
-            "None for the head alone."
+            f"{backbone} can't be cut at {cut!r}.{hint} Allowed are {', '.join(cuts)}, "
+            "or None for the head alone."
         )
 
 
-def load_tail(name, cut, *, input_shape, weights, dtype, dropout_seed):
+def load_tail(backbone, cut, *, input_shape, weights, dtype, dropout_seed):
     """Load the layers after a cut, with their own copy of the weights.
 
     `cut` is one of the cut points, or "input" for the whole network. The tail ends in
@@ -87,7 +87,7 @@ def load_tail(name, cut, *, input_shape, weights, dtype, dropout_seed):
     """
     seeds = layer_seeds(dropout_seed)
     with dtype_policy(dtype):
-        network = build(name, input_shape, weights, seed=0)  # as the trunk
+        network = build(backbone, input_shape, weights, seed=0)  # as the trunk
         layers = layers_by_name(network)
         inputs = network.inputs if cut == "input" else layers[cut].output
         pooling = keras.layers.GlobalAveragePooling2D(dtype="float32")
