@@ -66,7 +66,8 @@ _IN_OPTIONS = {
     r", or None for the head alone": "",
     r"name it as backbone": "name it as --backbone",
     r"backbone=('.*?')": r"--backbone \1",
-    r"coverage=([\d.]+) needs": r"--sets \1 needs",
+    r"alpha=([\d.]+) needs": lambda found: f"--sets {1 - float(found[1]):g} needs",
+    r"refusal_rate=([\d.]+)": r"--unknown \1",
     r"^(data needs|weights can't)": r"--\1",
     r"Leave data out": "Leave --data out",
     r"pass data with": "pass --data with",
@@ -185,7 +186,7 @@ def in_options(message):
     for pattern, advice in _IN_OPTIONS.items():
         message = re.sub(pattern, advice, message)
     return re.sub(
-        r"\b(backbone|cache|dtype|layer|layout|on_error|size|unknown|weights)=('[^']*'|[\w.]+)",
+        r"\b(backbone|cache|dtype|layer|layout|on_error|size|weights)=('[^']*'|[\w.]+)",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
         message,
     )

@@ -132,8 +132,8 @@ def serve(
         app = make_app(
             model,
             data=None if data is None else _read_paintings(source),
-            coverage="auto" if sets is None else sets,
-            unknown="auto" if unknown is None else unknown,
+            alpha="auto" if sets is None else 1 - sets,
+            refusal_rate="auto" if unknown is None else unknown,
             weights=weights,
             cache=cache,
             max_bytes=int(max_mb * 1e6),

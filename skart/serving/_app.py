@@ -5,8 +5,12 @@ from importlib.util import find_spec
 from skart._utils._validation import Integral, Interval, Real, StrOptions, validate
 
 _CONSTRAINTS = {
-    "coverage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither"), None],
-    "unknown": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right"), None],
+    "alpha": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither"), None],
+    "refusal_rate": [
+        StrOptions({"auto"}),
+        Interval(Real, 0, 0.5, closed="right"),
+        None,
+    ],
     "max_bytes": [Interval(Integral, 1, None, closed="left")],
     "timeout": [Interval(Real, 0, None, closed="neither")],
 }
@@ -16,8 +20,8 @@ def make_app(
     model,
     *,
     data=None,
-    coverage="auto",
-    unknown="auto",
+    alpha="auto",
+    refusal_rate="auto",
     weights=None,
     cache=None,
     max_bytes=50_000_000,
@@ -44,12 +48,15 @@ def make_app(
         shown, those by other artists if the image is one of them. If the model was
         trained on some of them, images are compared with these by features to find
         those that are none of the movements.
-    coverage : float or "auto", default="auto"
-        Coverage of prediction sets, between 0 and 1. If "auto", 0.9 if the model was
-        calibrated by ``skart train``. If None, there are no sets.
-    unknown : float or "auto", default="auto"
-        Share of known paintings that may be taken for none of the movements, at most
-        0.5. If "auto", 0.05 with `data` or a calibrated model. If None, no image is.
+    alpha : float, "auto" or None, default="auto"
+        Share of the paintings by new artists whose prediction set may lack their
+        movement, between 0 and 1, as in
+        :class:`~skart.evaluation.ConformalClassifier`. If "auto", 0.1 if the model was
+        calibrated by ``skart train``, else None. If None, there are no sets.
+    refusal_rate : float, "auto" or None, default="auto"
+        Share of the known paintings that is taken for none of the movements, at most
+        0.5, as in :class:`~skart.exploration.NoveltyDetector`. If "auto", 0.05 with
+        `data` or a calibrated model, else None. If None, no image is refused.
     weights : str, path or list, default=None
         As in :func:`~skart.load_model`.
     cache : str, path or FeatureStore, default=None
@@ -93,7 +100,7 @@ def make_app(
     >>> import uvicorn
     >>> uvicorn.run(app, port=8000)  # doctest: +SKIP
     """
-    params = {"coverage": coverage, "unknown": unknown}
+    params = {"alpha": alpha, "refusal_rate": refusal_rate}
     params |= {"max_bytes": max_bytes, "timeout": timeout}
     validate("make_app", params, _CONSTRAINTS)
     check_installed("starlette")
@@ -103,8 +110,8 @@ def make_app(
     service = Service(
         model,
         data=data,
-        coverage=coverage,
-        unknown=unknown,
+        alpha=alpha,
+        refusal_rate=refusal_rate,
         weights=weights,
         cache=cache,
     )

@@ -27,7 +27,7 @@ from skart.persistence._calibration import (
 from skart.persistence._file import reading
 from skart.serving._model import open_model
 
-_COVERAGE, _UNKNOWN = 0.9, 0.05
+_ALPHA, _REFUSAL_RATE = 0.1, 0.05
 _NOT_CALIBRATED = (
     "{}={:g} needs a calibrated model, and {!r} isn't calibrated: train it again by "
     "`skart train --calibrate`{}"
@@ -45,7 +45,7 @@ class RefusedError(ValueError):
 class Service:
     """A model that is ready to answer, with a collection or without."""
 
-    def __init__(self, file, *, data, coverage, unknown, weights, cache):
+    def __init__(self, file, *, data, alpha, refusal_rate, weights, cache):
         self.name = Path(file).name
         self._model, notes = open_model(file, weights, cache)
         self._movements = {str(one): one for one in self._model.classes}
@@ -53,26 +53,24 @@ class Service:
         digests = notes.get("digests")
         with reading(file):
             self._digests = None if digests is None else frozenset(digests)
-        self._coverage, self._scores = self._find_coverage(file, coverage)
+        self._alpha, self._scores = self._find_alpha(file, alpha)
         self.collection = None if data is None else self._open(file, data, cache)
-        self._unknown, self._detector, self._known = self._find_unknown(
-            file, unknown, digests
+        self._refusal_rate, self._detector, self._known = self._find_refusal_rate(
+            file, refusal_rate, digests
         )
         self.size, self._resize, self.max_pixels = self._model.decoding
         self._model.warm_up()
 
-    def _find_coverage(self, file, coverage):
-        """Return the coverage of sets and the scores behind it; None without sets."""
-        if coverage is None or (coverage == "auto" and self._calibration is None):
+    def _find_alpha(self, file, alpha):
+        """Return the alpha of sets and the scores behind it; None without sets."""
+        if alpha is None or (alpha == "auto" and self._calibration is None):
             return None, None
         if self._calibration is None:
-            raise ValueError(
-                _NOT_CALIBRATED.format("coverage", coverage, str(file), "")
-            )
-        coverage = _COVERAGE if coverage == "auto" else coverage
+            raise ValueError(_NOT_CALIBRATED.format("alpha", alpha, str(file), ""))
+        alpha = _ALPHA if alpha == "auto" else alpha
         scores = read_scores(file, self._calibration)
-        warn_of_few_artists(coverage, scores)
-        return coverage, scores
+        warn_of_few_artists(1 - alpha, scores)
+        return alpha, scores
 
     def _open(self, file, data, cache):
         """Return the collection, by features of the model or of the usual network."""
@@ -98,12 +96,12 @@ class Service:
             extractor = add_loader(extractor, on_error="blank")
         return Collection(data, extractor, cache)
 
-    def _find_unknown(self, file, unknown, digests):
+    def _find_refusal_rate(self, file, refusal_rate, digests):
         """Return the share of refused paintings, a detector, and scores of known ones.
 
         The detector is None if images are compared by their highest probability.
         """
-        if unknown is None:
+        if refusal_rate is None:
             return None, None, None
         detector = known = None
         if self.collection is not None:
@@ -120,39 +118,41 @@ class Service:
                 try:
                     detector, known = self.collection.fit_detector(trained)
                 except ValueError:
-                    if unknown != "auto":
+                    if refusal_rate != "auto":
                         raise
         if known is None and self._calibration is not None:
             with reading(file):
                 known = np.array(self._calibration["confidence"], float)
-        if unknown == "auto":
-            if known is None or _UNKNOWN < 1 / (len(known) + 1):
+        if refusal_rate == "auto":
+            if known is None or _REFUSAL_RATE < 1 / (len(known) + 1):
                 return None, None, None
-            unknown = _UNKNOWN
+            refusal_rate = _REFUSAL_RATE
         if known is None:
             hint = ", or pass data with the paintings it was trained on"
             raise ValueError(
-                _NOT_CALIBRATED.format("unknown", unknown, str(file), hint)
+                _NOT_CALIBRATED.format("refusal_rate", refusal_rate, str(file), hint)
             )
         least = 1 / (len(known) + 1)
-        if unknown < least - 1e-9:
+        if refusal_rate < least - 1e-9:
+            smallest = np.ceil(least * 1e4) / 1e4
             raise ValueError(
-                f"unknown={unknown:g}: with {len(known)} known paintings, the smallest "
-                f"share is {np.ceil(least * 1e4) / 1e4:g}. Pass a larger one."
+                f"refusal_rate={refusal_rate:g}: with {len(known)} known paintings, "
+                f"the smallest share is {smallest:g}. Pass a larger one."
             )
-        return unknown, detector, known
+        return refusal_rate, detector, known
 
     def describe(self):
         """Return what the model knows and promises."""
         calibration, collection = self._calibration or {}, self.collection
+        coverage = None if self._alpha is None else round(1 - self._alpha, 9)
         return {
             "name": self.name,
             "movements": list(self._movements),
-            "coverage": self._coverage,
+            "coverage": coverage,
             "promise": None
-            if self._coverage is None
-            else promise_coverage(self._coverage, self._scores),
-            "unknown": self._unknown,
+            if coverage is None
+            else promise_coverage(coverage, self._scores),
+            "unknown": self._refusal_rate,
             "heat": self._model.method,
             "neighbors": 0 if collection is None else collection.n_neighbors,
             "artists_known": collection is not None and collection.artists_known,
@@ -224,16 +224,16 @@ class Service:
             "none_of_these": None,
             "typicality": None,
         }
-        if self._coverage is not None:
+        if self._alpha is not None:
             row = probabilities[order][None].astype(float)
-            is_in = find_sets(row, self._scores, 1 - self._coverage)[0]
+            is_in = find_sets(row, self._scores, self._alpha)[0]
             answer["set"] = [x for x, one in zip(ranked, is_in, strict=True) if one]
-        if self._unknown is not None:
+        if self._refusal_rate is not None:
             score = [probabilities.max()]
             if self._detector is not None:
                 score = self._detector.score_samples(features)
             typicality = float(compute_typicality(score, self._known)[0])
-            answer["none_of_these"] = typicality <= self._unknown
+            answer["none_of_these"] = typicality <= self._refusal_rate
             answer["typicality"] = typicality
         answer["heat"] = answer["neighbors"] = None
         if heat and self._model.method is not None:

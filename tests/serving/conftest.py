@@ -33,4 +33,4 @@ def make_client(folder, paintings):
 @pytest.fixture(scope="session")
 def client(make_client, paintings):
     """A client of the calibrated model with a collection."""
-    return make_client(data=paintings, coverage=0.8)
+    return make_client(data=paintings, alpha=0.2)

@@ -120,7 +120,8 @@ def test_model_is_described(client, make_client):
     found = client.get("/model").json()
     assert found["name"] == "model.skart" and found["movements"] == [*HUES]
     assert found["promise"].startswith("Sets hold the movement of 80% of paintings by")
-    assert (found["unknown"], found["neighbors"]) == (0.05, 6)
+    assert (found["coverage"], found["unknown"]) == (0.8, 0.05)
+    assert found["neighbors"] == 6
     assert (found["accuracy"], found["artists_apart"]) == (0.75, True)
     assert found["accuracy_interval"] == [0.5, 0.9]
     plain = make_client("plain.skart").get("/model").json()
@@ -144,11 +145,11 @@ def test_a_plain_model_gives_probabilities_and_heat(make_client):
 
 
 def test_sets_and_unknown_images_can_be_left_out(make_client):
-    client = make_client(coverage=None, unknown=None)
+    client = make_client(alpha=None, refusal_rate=None)
     found = ask(client, RED)
     assert found["set"] is None and found["none_of_these"] is None
     # Without a collection, images are compared by their highest probability.
-    found = ask(make_client(unknown=0.5), RED)
+    found = ask(make_client(refusal_rate=0.5), RED)
     highest = found["movements"][0]["probability"]
     assert found["none_of_these"] == (found["typicality"] <= 0.5) and highest < 1
 
@@ -263,14 +264,14 @@ def test_exported_models_give_probabilities(paintings, tmp_path, make_client):
 
 
 def test_what_a_model_can_not_do_is_an_error(make_client, paintings):
-    with pytest.raises(ValueError, match="coverage=0.9 needs a calibrated model"):
-        make_client("plain.skart", coverage=0.9)
-    with pytest.raises(ValueError, match="unknown=0.1 needs a calibrated .* data with"):
-        make_client("plain.skart", unknown=0.1)
+    with pytest.raises(ValueError, match="alpha=0.1 needs a calibrated model"):
+        make_client("plain.skart", alpha=0.1)
+    with pytest.raises(ValueError, match="rate=0.1 needs a calibrated .* data with"):
+        make_client("plain.skart", refusal_rate=0.1)
     with pytest.raises(ValueError, match="with 50 known .* share is 0.0197"):
-        make_client(unknown=0.01)
-    with pytest.raises(ValueError, match="'coverage' parameter of make_app must"):
-        make_client(coverage=1.5)
+        make_client(refusal_rate=0.01)
+    with pytest.raises(ValueError, match="'alpha' parameter of make_app must"):
+        make_client(alpha=1.5)
     with pytest.raises(ValueError, match="'timeout' parameter of make_app must"):
         make_client(timeout=0)
     with pytest.raises(FileNotFoundError, match="does not exist"):

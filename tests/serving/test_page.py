@@ -81,7 +81,7 @@ def server(fitted, paintings):
     app = make_app(
         fitted[1],
         data=paintings,
-        unknown=0.1,
+        refusal_rate=0.1,
         max_bytes=MAX_BYTES,
         cache=fitted[1].parent / "store",
     )
