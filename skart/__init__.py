@@ -13,10 +13,11 @@ The packages, in the order in which a painting travels::
     evaluation       how good a classifier is on artists it has not seen
     exploration      which paintings look alike, and the map of a collection
     audit            what is wrong in a collection
+    explanation      where the model looked
     plotting         figures, as Display objects
     report           one HTML page of everything that came out
     persistence      a fitted model as one file that is safe to open
-    reproduction     the experiments of the report
+    serving          a page for one painting
 
 Names are imported on first use, so ``import skart`` takes a few milliseconds.
 """

@@ -12,7 +12,6 @@ from . import networks as networks
 from . import persistence as persistence
 from . import plotting as plotting
 from . import report as report
-from . import reproduction as reproduction
 from . import serving as serving
 from . import store as store
 from .classifiers import CNNClassifier as CNNClassifier

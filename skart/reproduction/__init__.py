@@ -1,5 +1,1 @@
-"""The experiments of the report on any collection."""
-
-import lazy_loader as lazy
-
-__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
+"""The experiments of the report on any collection, for `skart reproduce`."""
