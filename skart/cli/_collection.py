@@ -1,7 +1,6 @@
 """Paintings, folds and weights of several commands."""
 
 import os
-from collections import defaultdict
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
@@ -12,11 +11,12 @@ from sklearn.utils import Bunch
 from skart._utils._files import is_url
 from skart._utils._validation import visible
 from skart.cli._app import list_skipped
-from skart.datasets import list_images, load_pandora18k
+from skart.datasets import load_pandora18k
 from skart.datasets._catalogue import find_file, is_found, read_catalogue
 from skart.datasets._folder import (
     IMAGE_EXTENSIONS,
     find_artist_in_names,
+    find_images,
     read_folder,
 )
 from skart.datasets._image_table import list_tables, read_image_table
@@ -257,8 +257,8 @@ def _keep():
 def _read_unlabelled(source, data, error, on_error):
     """Return a Bunch of paintings without movements; raise `error` if it has some."""
     if not source.is_table:
-        skipped = defaultdict(list)
-        paths = pd.Series(list_images(data, skipped), dtype=object)
+        paths, skipped = find_images(data)
+        paths = pd.Series(paths, dtype=object)
         return _make_unlabelled(pd.DataFrame({"path": paths}), None, skipped)
     if is_url(data) or source.manifest_column or _find_images(source, data):
         raise error

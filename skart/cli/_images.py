@@ -1,7 +1,5 @@
 """Images that a command is given: files, URLs, folders and tables."""
 
-from collections import defaultdict
-
 from skart._utils._files import is_url
 from skart.cli import _options as options
 from skart.cli._app import list_skipped, say
@@ -26,10 +24,9 @@ def list_paths(images, read_table=None):
 
 def list_folder(folder):
     """Return the images in a folder, and show what is skipped."""
-    from skart.datasets import list_images  # not needed for single files
+    from skart.datasets._folder import find_images  # not needed for single files
 
-    skipped = defaultdict(list)
-    paths = list_images(folder, skipped)
+    paths, skipped = find_images(folder)
     for line in list_skipped(skipped, folder):
         say(line)
     return paths

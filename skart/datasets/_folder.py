@@ -197,15 +197,13 @@ def find_artist_in_names(paintings):
     return f"{artists[first]!r} in {names[first]!r}"
 
 
-def list_images(root, skipped=None):
+def list_images(root):
     """List the image files in a folder and its subfolders.
 
     Parameters
     ----------
     root : str or path
         Folder to search.
-    skipped : collections.defaultdict of list, default=None
-        Dictionary to which skipped files and folders are added for each reason.
 
     Returns
     -------
@@ -222,12 +220,16 @@ def list_images(root, skipped=None):
     --------
     load_image_folder : Load movements and artists as well.
     """
-    root = Path(root).expanduser()
-    found = _walk(root, defaultdict(list) if skipped is None else skipped)
-    paths = [path for path, _ in found]
+    return find_images(root)[0]
+
+
+def find_images(root):
+    """Return the images in a folder, and a dict of the skipped ones by reason."""
+    root, skipped = Path(root).expanduser(), defaultdict(list)
+    paths = [path for path, _ in _walk(root, skipped)]
     if not paths:
         raise ValueError(f"{str(root)!r} has no images")
-    return paths
+    return paths, dict(skipped)
 
 
 def make_bunch(frame, name, hint="", least=2, **more):
