@@ -20,12 +20,16 @@ _N_FOLDS = 3
 def demo(
     data: option(
         Path | None,
-        "A folder Movement/Artist/file or Movement/file. By default, "
+        "A folder Movement/Artist/file or Movement/file, or a table. By default, "
         "paintings are drawn.",
+        metavar="DIR",
+        parser=options.parse_image,
     ) = None,
-    out: option(Path, "Folder for figures, predictions and features.") = Path(
-        "skart-demo"
-    ),
+    out: option(
+        Path,
+        "Folder for figures, predictions and features. Those of an earlier demo are "
+        "replaced.",
+    ) = Path("skart-demo"),
     backbone: options.Backbone = None,
     weights: options.Weights = None,
     layer: option(

@@ -1,6 +1,7 @@
 """``skart predict``: the movements of images."""
 
 import csv
+import dataclasses
 import io
 import warnings
 from pathlib import Path
@@ -87,6 +88,7 @@ def predict(
         "then shows the nearest paintings of the predicted movement, and --unknown "
         "compares features.",
         metavar="DIR",
+        parser=options.parse_image,
     ) = None,
     part: options.of_data("part") = None,
     artists: options.of_data("artists") = None,
@@ -136,7 +138,7 @@ def predict(
         skart predict model.skart scans/ --unknown 0.05 --data paintings/
     """
     check_share("--sets", sets, 0.01, 0.999)
-    check_share("--unknown", unknown, 0, 0.5)
+    check_share("--unknown", unknown, 0.001, 0.5)
     if html is not None:
         check_out(html, force=force, suffix=".html", option="--html")
     elif data is not None and unknown is None:
@@ -224,17 +226,19 @@ def predict(
         marks = mark_trained(digests, list(predictions), store, known_digests)
     training = None
     if data is not None and predictions:
-        source = options.Source(
-            data,
-            part=part,
-            artists=artists,
-            path_column=path_column if data.is_file() else None,
-            image_column=image_column if data.is_file() else None,
-            manifest_column=manifest_column if data.is_file() else None,
-            movement_column=movement_column,
-            artist_column=artist_column,
-            root=root if data.is_file() else None,
-            corrections=corrections,
+        source = _for_tables_only(
+            options.Source(
+                data,
+                part=part,
+                artists=artists,
+                movement_column=movement_column,
+                artist_column=artist_column,
+                corrections=corrections,
+            ),
+            path_column=path_column,
+            image_column=image_column,
+            manifest_column=manifest_column,
+            root=root,
         )
         training = _load_training(model, source, list(predictions), weights, cache)
     if unknown is not None:
@@ -334,6 +338,16 @@ def _remark(mark):
     """Return what a page says of an image."""
     trained = REMARK if mark.get(TRAINED) else None
     return "\n\n".join(filter(None, (as_text(mark), trained)))
+
+
+def _for_tables_only(source, *, image_column, **columns):
+    """Return --data with the options that a table of images may have alone."""
+    is_table = source.is_table or (
+        image_column is not None and any(source.locate().rglob("*.parquet"))
+    )
+    if not is_table:
+        return source
+    return dataclasses.replace(source, image_column=image_column, **columns)
 
 
 def _load_training(model, source, images, weights, cache):

@@ -15,6 +15,7 @@ def reproduce(
         "The unpacked Pandora18K, or any folder Movement/Artist/file. With "
         "--quick, paintings are drawn if it is left out or does not exist.",
         metavar="[DIR]",
+        parser=options.parse_image,
     ) = None,
     quick: option(
         bool, "Small images, short training: ten minutes for 480 paintings.", "--quick"
@@ -126,11 +127,13 @@ def reproduce(
     )
 
     backbone, weights = choose_backbone(backbone, weights, say)
+    drawn = out / "paintings"
     if data is None:
-        data = options.Source(out / "paintings")
-    if quick and (not data.path.exists() or data.path == out / "paintings"):
+        data = options.Source(drawn)
+    is_drawn = data.path == drawn or not (data.is_table or data.locate().exists())
+    if quick and is_drawn:
         say(f"Paintings: drawn into {data}", bold=True)
-        make_paintings(data.path, random_state=seed, n_jobs=-1)
+        make_paintings(data.locate(), random_state=seed, n_jobs=-1)
     collection = load_collection(data, say, on_error)
     settings = Settings()
     if quick:

@@ -23,12 +23,15 @@ def serve(
         "The folder or table that the model was trained on. The page then shows the "
         "nearest paintings, and --unknown compares features.",
         metavar="DIR",
+        parser=options.parse_image,
     ) = None,
     part: options.of_data("part") = None,
     artists: options.of_data("artists") = None,
     path_column: options.of_data("path_column") = None,
     movement_column: options.of_data("movement_column") = None,
     artist_column: options.of_data("artist_column") = None,
+    image_column: options.of_data("image_column") = None,
+    manifest_column: options.of_data("manifest_column") = None,
     root: options.of_data("root") = None,
     corrections: options.of_data("corrections") = None,
     sets: option(
@@ -100,6 +103,8 @@ def serve(
         path_column=path_column,
         movement_column=movement_column,
         artist_column=artist_column,
+        image_column=image_column,
+        manifest_column=manifest_column,
         root=root,
         corrections=corrections,
     )

@@ -10,6 +10,7 @@ import sys
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import start
 from served_models import HUES, draw, encode, save_served
@@ -112,6 +113,20 @@ def test_taken_port(folder):
 def test_errors(folder, model, options, message):
     done = run(folder / model, "--port", "0", *options)
     assert done.exit_code == 2 and message in " ".join(done.output.split())
+
+
+def test_tables_of_paintings(folder):
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"picture": [IMAGE], "movement": ["Cubism"]}).to_parquet(
+        folder / "works.parquet"
+    )
+    for data, option, message in (
+        ("works.parquet", "--image-column", "has no column 'x' of the bytes of images"),
+        ("works.parquet", "--manifest-column", "'x', passed as --manifest-column"),
+        ("paintings", "--manifest-column", "--manifest-column is for tables"),
+    ):
+        done = run(folder / "model.skart", "--data", folder / data, option, "x")
+        assert done.exit_code == 2 and message in done.output
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -279,6 +280,44 @@ def test_data_must_hold_training_paintings(model, paintings, tmp_path):
     )
     assert done.exit_code == 2
     assert "trained on none of these 12 paintings" in done.stderr
+
+
+def test_data_may_be_a_table(model, paintings, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table = paintings.frame.assign(
+        file=[os.path.relpath(path, tmp_path / "folder") for path in paintings.paths],
+        path="none.png",
+    )
+    table.to_csv(tmp_path / "works.csv", index=False)
+    html = tmp_path / "page.html"
+    options = ("--html", html, "--force", "--cache", tmp_path / "cache")
+    options += ("--path-column", "file", "--root", tmp_path / "folder")
+    for data in ("~/works.csv", tmp_path / "folder"):
+        run("predict", model, paintings.paths[-1], *options, f"--data={data}", code=0)
+        links = [tag["href"] for tag in Elements(html.read_text()).all("a")]
+        assert sum(link.startswith("folder/") for link in links) == 6
+
+
+def test_data_may_be_parquet_files_of_images(model, paintings, tmp_path):
+    pytest.importorskip("pyarrow")
+    images = [Path(path).read_bytes() for path in paintings.paths]
+    table = paintings.frame.drop(columns="path").assign(picture=images)
+    (tmp_path / "tables").mkdir()
+    for part in range(2):
+        file = tmp_path / "tables" / f"{part}.parquet"
+        table.iloc[part::2].to_parquet(file, index=False)
+    html = tmp_path / "page.html"
+    options = ("--html", html, "--force", "--cache", tmp_path / "cache")
+    options += ("--image-column", "picture", "--data")
+    image = paintings.paths[-1]
+    # The option may also be for the table of images alone.
+    for data in ("tables", "folder"):
+        for given in (image, tmp_path / "tables" / "0.parquet"):
+            run("predict", model, given, *options, tmp_path / data, code=0)
+            assert "training paintings" in Elements(html.read_text()).text
+    missing = tmp_path / "tables" / "no-*.parquet"
+    done = run("predict", model, image, *options, missing, code=2)
+    assert "there is no Parquet file" in done.stderr
 
 
 @pytest.mark.slow

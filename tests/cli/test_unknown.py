@@ -182,8 +182,9 @@ def test_what_is_missing_is_said(predict, folder):
     assert "with 50 known paintings, the smallest share is 0.0197. Pass" in done.stderr
     done = predict("--unknown", "0.7")
     assert done.exit_code == 2
-    assert "--unknown 0.7: pass a share between 0 and 0.5\n" in done.stderr
+    assert "--unknown 0.7: pass a share between 0.001 and 0.5\n" in done.stderr
     done = predict("--unknown", "5")
-    assert "--unknown 5: pass a share between 0 and 0.5: 0.05 for 5 %" in done.stderr
+    assert "between 0.001 and 0.5: 0.05 for 5 %" in done.stderr
+    assert "--unknown 0: pass a share" in predict("--unknown", "0").stderr
     done = predict("--data", folder / "paintings")
     assert done.exit_code == 2 and "pass one of them" in done.stderr

@@ -205,3 +205,18 @@ def test_command_trains_on_a_catalogue_of_manifests(museum, tmp_path):
     assert "no column that looks like the path" in done.output
     done = run(*arguments, "--path-column", "object", code=2)
     assert "pass --path-column or --manifest-column, not both" in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("demo", "--weights", "random", "--data"),
+        ("reproduce", "--quick", "--weights", "random"),
+        ("serve", "model.skart", "--data"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_take_the_url_of_a_table(museum, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments, f"{museum.url}/nowhere.csv", code=2)
+    assert f"the table {museum.url}/nowhere.csv can't be fetched" in done.output
