@@ -4,7 +4,7 @@ import textwrap
 from pathlib import Path
 
 from skart.cli import _options as options
-from skart.cli._app import as_json, command, option, say
+from skart.cli._app import as_json, check_out, command, option, say
 
 
 @command
@@ -20,6 +20,7 @@ def profile(
         metavar="PIXELS",
     ) = None,
     seed: options.Seed = 0,
+    force: options.Force = False,
     format: options.Format = "table",
 ):
     """Show the movements, artists, image sizes and formats of a folder.
@@ -39,8 +40,11 @@ def profile(
     """
     from skart.cli._collection import Collection, save_figure
     from skart.images._formats import format_failures
-    from skart.plotting._profiles import describe, figures
+    from skart.plotting._profiles import describe, figures, name_figures
 
+    if out is not None and out.is_dir():
+        for name in name_figures(split_at):
+            check_out(out / f"{name}.png", force=force)
     collection = Collection(data, least=1, on_error="skip", opens_files=False)
     answer, table = describe(collection)
     if out is not None:

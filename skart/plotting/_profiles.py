@@ -34,6 +34,12 @@ def describe(collection):
     return answer, table
 
 
+def name_figures(split_at=None):
+    """Return the names of the figures of a collection."""
+    parts = ("below", "above") if split_at is not None else ()
+    return ["samples", "sizes", *(f"sizes-{part}-{split_at}" for part in parts)]
+
+
 def figures(collection, *, split_at=None, seed=0):
     """Yield names and Displays: samples and image sizes, all and by longer side."""
     files = survey_files(collection.paths, digests=False)
@@ -41,8 +47,9 @@ def figures(collection, *, split_at=None, seed=0):
     if not readable.any():
         return
     frame = collection.frame[readable]
+    name, *names = name_figures(split_at)
     yield (
-        "samples",
+        name,
         SamplesDisplay.from_paths(
             frame["path"],
             frame["movement"],
@@ -52,12 +59,11 @@ def figures(collection, *, split_at=None, seed=0):
         ),
     )
     sizes = files.loc[readable, ["width", "height"]].astype(int)
-    parts = {"sizes": sizes}
+    parts = [sizes]
     if split_at is not None:
         below = sizes.max(axis=1) < split_at
-        parts[f"sizes-below-{split_at}"] = sizes[below]
-        parts[f"sizes-above-{split_at}"] = sizes[~below]
-    for name, part in parts.items():
+        parts += [sizes[below], sizes[~below]]
+    for name, part in zip(names, parts, strict=True):
         if len(part):
             yield (
                 name,

@@ -111,9 +111,9 @@ def trained(drawn, tmp_path_factory):
 
 @pytest.mark.slow
 def test_profile(drawn, tmp_path):
-    done = command(
-        "profile", str(drawn), "--out", str(tmp_path / "f"), "--split-at", "140"
-    )
+    arguments = ["profile", str(drawn), "--out", str(tmp_path / "f")]
+    arguments += ["--split-at", "140"]
+    done = command(*arguments)
     assert done.returncode == 0, done.stderr
     assert "45 paintings of 15 artists in 3 movements" in done.stdout
     widths = read_sizes([*drawn.rglob("*.*g")])[:, 0]
@@ -121,6 +121,9 @@ def test_profile(drawn, tmp_path):
     assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
         *("samples.png", "sizes-above-140.png", "sizes-below-140.png", "sizes.png")
     ]
+    done = command(*arguments)
+    assert done.returncode == 2 and "samples.png: it exists already" in done.stderr
+    assert command(*arguments, "--force").returncode == 0
     (drawn.parent / "broken").mkdir()
     shutil.copytree(drawn, drawn.parent / "broken", dirs_exist_ok=True)
     (drawn.parent / "broken/Op Art/x.jpg").write_bytes(b"no image")
