@@ -38,8 +38,9 @@ def save_model(model, file, *, notes=None):
 
     The file contains all parameters and learned attributes, but no code and no pickle.
     Of a frozen backbone's weights, only the identity is saved: they must be available
-    where the file is loaded. ``cache``, ``memory`` and the ``artists`` of
-    :class:`~skart.model_selection.ArtistKFold` are saved as None.
+    where the file is loaded. What names folders of this machine or fills its disk is
+    not saved: ``cache``, ``keep`` and ``memory`` become None, and ``cache_pixels``
+    False. The ``artists`` of :class:`~skart.model_selection.ArtistKFold` become None.
 
     Estimators, functions and layers of your own are saved by their names, and so is the
     function of an :class:`~skart.Encoder`: they must be in a module that can be
