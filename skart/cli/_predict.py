@@ -226,7 +226,7 @@ def predict(
         marks = mark_trained(digests, list(predictions), store, known_digests)
     training = None
     if data is not None and predictions:
-        source = _for_tables_only(
+        source = _add_columns(
             options.Source(
                 data,
                 part=part,
@@ -340,8 +340,8 @@ def _remark(mark):
     return "\n\n".join(filter(None, (as_text(mark), trained)))
 
 
-def _for_tables_only(source, *, image_column, **columns):
-    """Return --data with the options that a table of images may have alone."""
+def _add_columns(source, *, image_column, **columns):
+    """Add the options for tables to --data if it is one; else they are for images."""
     is_table = source.is_table or (
         image_column is not None and any(source.locate().rglob("*.parquet"))
     )
