@@ -200,7 +200,7 @@ def test_command_trains_on_a_catalogue_of_manifests(museum, tmp_path):
         "--manifest-column", "object", "--cache", tmp_path / "store", code=1,
     )  # fmt: skip
     assert done.stdout.count("/full/!600,600/0/default.jpg") == 32
-    assert f"{museum.url}/nowhere.json,,,,not a manifest" in done.stdout
+    assert f"{museum.url}/nowhere.json,,,,,not a manifest" in done.stdout
     done = run(*arguments[:2], *arguments[4:], code=2)
     assert "no column that looks like the path" in done.output
     done = run(*arguments, "--path-column", "object", code=2)
