@@ -179,8 +179,15 @@ class SearchDisplay:
         -------
         display : SearchDisplay
             Object that stores the values.
+
+        Raises
+        ------
+        ValueError
+            If no parameter was searched.
         """
         names = [name for name in self.results if name.startswith("param_")]
+        if not names:
+            raise ValueError("no parameter was searched, so there is nothing to plot")
         n_columns = min(n_columns, len(names))
         n_rows = -(-len(names) // n_columns)
         self.figure_, self.axes_ = make_axes(

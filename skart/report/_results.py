@@ -119,9 +119,9 @@ def fill_training(section, *, history=None, search=None):
             caption="Loss and accuracy of each epoch. The best value on the validation "
             "set is marked.",
         )
-    if search is not None:
-        results = getattr(search, "cv_results_", search)
-        scores = results["mean_test_score"]
+    results = getattr(search, "cv_results_", search) or {}
+    scores = results.get("mean_test_score", ())
+    if len(scores) > 1:
         section.figure(
             SearchDisplay(results=results).plot(),
             alt="Score of each candidate of the search against each parameter",

@@ -71,7 +71,8 @@ def _fill_page(reproduction, results, table, cited, usage):
             "Loss and accuracy per epoch; the best epoch on the validation paintings "
             "is marked.",
         )
-        if result["search"] is not None:
+        # A search over one candidate has the default parameters alone.
+        if len((result["search"] or {}).get("mean_test_score", ())) > 1:
             add(
                 section,
                 f"{name}-search",

@@ -341,7 +341,7 @@ def test_train_shows_no_messages_of_tensorflow(drawn, tmp_path):
 
 def reproduce(folder, out, **options):
     small = ("--size", "32", "--pretrained-size", "75", "--epochs", "2")
-    small = (*small, "--n-networks", "2", "--n-heads", "2")
+    small = (*small, "--n-networks", "1", "--n-heads", "2")
     small = (*small, "--backbone", "EfficientNetLite0")
     return start("reproduce", str(folder), "--quick", "--out", str(out), *small)
 

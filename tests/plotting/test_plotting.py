@@ -202,6 +202,8 @@ def test_search_marks_the_best_candidate():
     assert best.tolist() == [search.best_params_["max_depth"], search.best_score_]
     with pytest.raises(NotFittedError):
         SearchDisplay.from_estimator(RandomizedSearchCV(DecisionTreeClassifier(), {}))
+    with pytest.raises(ValueError, match="no parameter was searched"):
+        SearchDisplay(results={"mean_test_score": [0.5]}).plot()
 
 
 def test_search_draws_the_defaults_as_a_line():
