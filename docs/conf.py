@@ -186,6 +186,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "min_reported_time": 1,
+    "remove_config_comments": True,
 }
 
 

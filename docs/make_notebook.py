@@ -11,7 +11,10 @@ from pathlib import Path
 
 from sphinx_gallery.gen_gallery import DEFAULT_GALLERY_CONF
 from sphinx_gallery.notebook import jupyter_notebook
-from sphinx_gallery.py_source_parser import split_code_and_text_blocks
+from sphinx_gallery.py_source_parser import (
+    remove_config_comments,
+    split_code_and_text_blocks,
+)
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPT = EXAMPLES / "plot_00_tutorial.py"
@@ -25,6 +28,7 @@ _INSTALL = """%pip install --quiet "skart[lite]"
 def make_notebook():
     """Return the notebook as text."""
     _, blocks = split_code_and_text_blocks(SCRIPT)
+    blocks = [(kind, remove_config_comments(text), n) for kind, text, n in blocks]
     conf = DEFAULT_GALLERY_CONF | {"first_notebook_cell": _INSTALL}
     notebook = jupyter_notebook(blocks, conf, EXAMPLES)
     # Of the one that runs it.

@@ -200,3 +200,5 @@ page = write_report(
     verbose=False,
 )
 print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")
+
+# sphinx_gallery_thumbnail_number = 2

@@ -61,3 +61,5 @@ for number, name in ((1, "head alone"), (2, "fine-tuned")):
 # ``examples/fine_tune.py`` does the same with larger images.
 HistoryDisplay.from_estimator(pipe)
 plt.show()
+
+# sphinx_gallery_thumbnail_path = "images/fine_tuning.svg"

@@ -67,3 +67,5 @@ accuracy = (predicted == paintings.labels[test]).mean()
 print(f"accuracy {accuracy:.0%}; chance 25%")
 ConfusionDisplay.from_predictions(paintings.labels[test], predicted)
 plt.show()
+
+# sphinx_gallery_thumbnail_path = "images/hybrid_cnn.svg"
