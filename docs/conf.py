@@ -152,6 +152,8 @@ def skip_inherited(app, kind, name, member, skip, options):
 def write_commands(app):
     """Write the reference of the command, from the help texts."""
     group = typer.main.get_command(command)
+    for one in group.commands.values():
+        one.short_help = one.help.partition("\n")[0]  # else cut off
     text = get_docs_for_click(obj=group, ctx=click.Context(group), name="skart")
     text = text.replace("# `skart`", "# The skart command", 1)
     # An underlined heading, within the section of a command.
