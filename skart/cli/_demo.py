@@ -19,7 +19,7 @@ _N_FOLDS = 3
 @options.reads_collection
 def demo(
     data: option(
-        Path | None,
+        str | None,
         "A folder Movement/Artist/file or Movement/file, or a table. By default, "
         "paintings are drawn.",
         metavar="DIR",

@@ -17,7 +17,7 @@ _METHODS = {"grad_cam": "Grad-CAM", "occlusion": "occlusion"}
 def explain(
     model: options.Model,
     images: argument(
-        list[Path],
+        list[str],
         "Image files, URLs of images, or folders.",
         metavar="IMAGE...",
         parser=options.parse_image,

@@ -23,7 +23,7 @@ Keep = option(
 )
 
 Data = argument(
-    Path,
+    str,
     "A folder Movement/Artist/file or Movement/file; or a table (CSV, Excel or "
     "Parquet), or its URL, with columns of paths or images, movements and artists.",
     metavar="DIR",
@@ -163,7 +163,10 @@ def _with_options(run, function, more):
 
 
 def parse_image(text):
-    """Return an argument that names an image: a path, or a URL as a str."""
+    """Return an argument that names an image: a path, or a URL as a str.
+
+    Older versions of typer would make a path of a parameter annotated as `Path`.
+    """
     return text if is_url(text) else Path(text)
 
 

@@ -43,7 +43,7 @@ _N_NEIGHBORS = 6  # training paintings beside a prediction
 def predict(
     model: options.Model,
     images: argument(
-        list[Path],
+        list[str],
         "Image files, URLs of images, folders, or tables (CSV, Excel or Parquet) with "
         "a column of paths or URLs.",
         metavar="IMAGE...",
@@ -83,7 +83,7 @@ def predict(
         metavar="SHARE",
     ) = None,
     data: option(
-        Path | None,
+        str | None,
         "The folder or table that the model was trained on. For each image, the page "
         "then shows the nearest paintings of the predicted movement, and --unknown "
         "compares features.",

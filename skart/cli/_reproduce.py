@@ -11,7 +11,7 @@ from skart.cli._app import argument, as_json, command, option, say
 @options.reads_collection
 def reproduce(
     data: argument(
-        Path | None,
+        str | None,
         "The unpacked Pandora18K, or any folder Movement/Artist/file. With "
         "--quick, paintings are drawn if it is left out or does not exist.",
         metavar="[DIR]",

@@ -7,7 +7,6 @@ import socket
 import sys
 import threading
 import warnings
-from pathlib import Path
 
 from skart._utils import _interrupts as interrupts
 from skart.cli import _options as options
@@ -19,7 +18,7 @@ from skart.cli._app import check_share, command, option, say
 def serve(
     model: options.Model,
     data: option(
-        Path | None,
+        str | None,
         "The folder or table that the model was trained on. The page then shows the "
         "nearest paintings, and --unknown compares features.",
         metavar="DIR",

@@ -17,7 +17,7 @@ _WIDTH = 80  # characters of a line
 def similar(
     data: options.Data,
     images: argument(
-        list[Path],
+        list[str],
         "Image files, URLs of images, or folders.",
         metavar="IMAGE...",
         parser=options.parse_image,
