@@ -64,7 +64,7 @@ SamplesDisplay.from_paths(paths, labels, artists=artists)
 #
 # .. code-block:: sh
 #
-#    skart audit skart-gallery/paintings/ --html audit.html
+#    skart audit skart-gallery/paintings/ --html skart-gallery/audit.html
 audit = audit_collection(paths, labels=labels, artists=artists, verbose=False)
 audit.summary()
 
@@ -185,7 +185,8 @@ plt.show()
 #
 # .. code-block:: sh
 #
-#    skart report skart-gallery/model.skart skart-gallery/paintings/
+#    skart report skart-gallery/model.skart skart-gallery/paintings/ \
+#        --out skart-gallery/report.html
 #    pip install 'skart[serve]'
 #    skart serve skart-gallery/model.skart --data skart-gallery/paintings/
 #

@@ -1,6 +1,7 @@
 """The application, and the output and error handling of all commands."""
 
 import contextlib
+import errno
 import faulthandler
 import functools
 import json
@@ -76,6 +77,15 @@ _IN_OPTIONS = {
     r" or pass upstream=False": "",
     r"^section=": "--section ",
     r"another folder as cache": "another folder as --cache",
+}
+
+# What to do about errors of the operating system.
+_ADVICE = {
+    errno.EACCES: "Change the permissions, or name another file or folder.",
+    errno.EEXIST: "It is not a folder: name another one, or delete it.",
+    errno.ENOTDIR: "It is not a folder: name another one, or delete it.",
+    errno.ENOSPC: "Free some of the disk, or name another one: as --out for results, "
+    "--cache for features, or environment variable TMPDIR for temporary files.",
 }
 
 
@@ -168,10 +178,19 @@ def cli_errors():
         except (ValueError, OSError, TypeError, ImportError) as error:
             if interrupts.was_interrupted():  # TensorFlow may have replaced it
                 raise typer.Exit(130) from None
-            say(f"skart: {in_options(error)}")
+            say(f"skart: {in_options(_explain(error))}")
             raise typer.Exit(2) from None
         finally:
             sys.excepthook = usual
+
+
+def _explain(error):
+    """Return the text of an error, with advice if it is one of the operating system."""
+    advice = _ADVICE.get(getattr(error, "errno", None))
+    if advice is None or not str(error).startswith("[Errno"):
+        return str(error)
+    name = "" if error.filename is None else f"{str(error.filename)!r}: "
+    return f"{name}{error.strerror}. {advice}"
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

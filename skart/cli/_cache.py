@@ -133,7 +133,7 @@ def push(
     section: Section = "",
     format: options.Format = "table",
 ):
-    """Write the features that a shared folder or URL lacks to it.
+    """Copy to a shared folder or URL the features that it lacks.
 
     Any number of machines may do so at once. With SKART_UPSTREAM set to the URL, all
     commands look there for features before they compute them.

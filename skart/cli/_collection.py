@@ -241,6 +241,12 @@ def _read(source, data, skip_empty, on_error, least):
 def _find_images(source, data):
     """Return the column of images of a Parquet file; None for a table of paths."""
     if source.path_column or source.manifest_column or source.image_column:
+        name = str(data).lower()
+        if source.image_column and name.endswith((".csv", ".tsv", ".xlsx")):
+            raise ValueError(
+                f"--image-column {source.image_column}: {str(data)!r} is no Parquet "
+                "file. Pass --path-column if the column has paths."
+            )
         return source.image_column
     if is_url(data):
         if not urlsplit(data).path.lower().endswith(".parquet"):

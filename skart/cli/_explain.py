@@ -43,8 +43,9 @@ def explain(
 ):
     """Show where a model looked, as heat maps over images.
 
-    The folder gets a PNG file for each image, which shows the heat map over it; its
-    title, a text in the file, names the movement. The predicted movements are printed.
+    With a folder as --out, each image gets a PNG file, with the heat map over it and
+    the movement in its metadata; with a file .html, there is one page. The predicted
+    movements are printed.
     Images that can't be read are listed, the others are explained, and the exit status
     is 1.
 

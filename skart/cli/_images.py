@@ -68,7 +68,8 @@ def read_table(
     if paths and not any(map(is_found, paths)):
         raise FileNotFoundError(
             f"none of the files in {name} exists, the first is {paths[0]!r}. If "
-            "paths refer to another folder, pass --root."
+            "paths refer to another folder, pass --root; if another column has them, "
+            "--path-column."
         )
     rows = table.drop(columns=column).astype(object).fillna("").to_dict("records")
     return dict(zip(paths, rows, strict=True)), unreadable

@@ -171,11 +171,15 @@ def parse_image(text):
 
 
 Model = argument(Path, "Model file written by `skart train`.", metavar="FILE")
+AnyModel = argument(
+    Path, "Model file written by `skart train` or `skart export`.", metavar="FILE"
+)
 Backbone = option(
     str | None,
     "Pretrained network: EfficientNetLite0, one of keras.applications, or "
     "keras_hub:PRESET (a preset or a folder). Default: InceptionV3 if its ImageNet "
-    "weights are at hand, else EfficientNetLite0 if it is installed.",
+    "weights are at hand or --weights names a file, else EfficientNetLite0 if it is "
+    "installed.",
     metavar="NAME",
 )
 Weights = option(

@@ -41,7 +41,7 @@ _N_NEIGHBORS = 6  # training paintings beside a prediction
 @command
 @options.reads_images
 def predict(
-    model: options.Model,
+    model: options.AnyModel,
     images: argument(
         list[str],
         "Image files, URLs of images, folders, or tables (CSV, Excel or Parquet) with "
@@ -112,8 +112,8 @@ def predict(
     predictions say nothing about new paintings.
 
     With --unknown, images that are unlike the known paintings are marked: "none of
-    these". Typicality is the share of known paintings that are at most as typical as
-    the image; it is at most SHARE for the marked images.
+    these". Typicality is the share of known paintings that are as unusual as the image,
+    or more; an image is marked if it is at most SHARE.
 
     Examples
     --------

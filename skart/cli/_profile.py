@@ -11,7 +11,11 @@ from skart.cli._app import as_json, check_out, command, option, say
 @options.reads_collection
 def profile(
     data: options.Data,
-    out: option(Path | None, "Folder for figures: samples.png and sizes.png.") = None,
+    out: option(
+        Path | None,
+        "Folder for figures: samples.png and sizes.png; with --split-at N, also "
+        "sizes-below-N.png and sizes-above-N.png.",
+    ) = None,
     split_at: option(
         int | None,
         "Also draw the sizes of images whose longer side is below and above "
@@ -42,6 +46,10 @@ def profile(
     from skart.images._formats import format_failures
     from skart.plotting._profiles import describe, figures, name_figures
 
+    if split_at is not None and out is None:
+        raise ValueError(
+            f"--split-at {split_at}: it is for figures. Pass --out, their folder."
+        )
     if out is not None and out.is_dir():
         for name in name_figures(split_at):
             check_out(out / f"{name}.png", force=force)

@@ -16,7 +16,7 @@ from skart.cli._app import check_share, command, option, say
 @command
 @options.reads_images
 def serve(
-    model: options.Model,
+    model: options.AnyModel,
     data: option(
         str | None,
         "The folder or table that the model was trained on. The page then shows the "

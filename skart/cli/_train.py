@@ -20,7 +20,9 @@ def train(
     kind: option(
         Literal["transfer", "fine-tune", "hybrid", "vgg-lite", "squeezenet", "alexnet"],
         "A head on frozen features (transfer), a head and the last layers of the "
-        "backbone (fine-tune), or a network trained from scratch.",
+        "backbone (fine-tune), or a network that is trained from scratch (hybrid, "
+        "vgg-lite, squeezenet or alexnet).",
+        metavar="KIND",
     ) = "transfer",
     backbone: options.Backbone = None,
     weights: options.Weights = None,
@@ -94,9 +96,10 @@ def train(
         }
         for option, value in named.items():
             if value is not None:
+                other = "fine-tune" if option == "--unfreeze-from" else "transfer"
                 raise ValueError(
                     f"{option} {value}: {kind} is trained from scratch. Leave the "
-                    "option out, or pass --kind transfer or --kind fine-tune."
+                    f"option out, or pass --kind {other}."
                 )
     if kind == "transfer" and unfreeze_from is not None:
         raise ValueError(

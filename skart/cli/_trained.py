@@ -31,11 +31,11 @@ def mark_trained(digests, paths, cache, known):
     if trained:
         others = len(trained) - _N_NAMED
         more = f" and {others} more" if others > 0 else ""
-        which = "this image"
+        which = "this image, and its prediction says"
         if len(paths) > 1:
-            which = f"{len(trained)} of {len(paths)} images"
+            which = f"{len(trained)} of {len(paths)} images, and their predictions say"
         say(
-            f"The model was trained on {which}, and its predictions there say nothing "
+            f"The model was trained on {which} nothing "
             f"about new paintings: {', '.join(trained[:_N_NAMED])}{more}"
         )
     return marks

@@ -16,7 +16,8 @@ def mark_unknown(share, predictions, known, scores):
     if share < least - 1e-9:
         raise ValueError(
             f"--unknown {share:g}: with {len(known)} known paintings, the smallest "
-            f"share is {np.ceil(least * 1e4) / 1e4:g}. Pass a larger one."
+            f"share is {np.ceil(least * 1e4) / 1e4:g}. Pass a larger one, or as --data "
+            "all paintings that the model was trained on."
         )
     typicality = compute_typicality(scores, known)
     return {

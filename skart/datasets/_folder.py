@@ -378,6 +378,8 @@ def visible_entries(folder, skipped=None):
     visible = []
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.name.startswith(".skart-"):
+                continue  # a note of skart's own, such as of drawn paintings
             if entry.name.startswith("."):
                 skipped["hidden"].append(entry.path)
             elif _SERVICE.fullmatch(entry.name):

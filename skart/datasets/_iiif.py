@@ -1,5 +1,7 @@
 """Labelled paintings from IIIF manifests and collections."""
 
+import os
+
 from skart._utils._validation import suggest
 from skart.datasets._catalogue import join_first, read_catalogue
 from skart.datasets._manifests import Reader, read_manifests, tabulate
@@ -110,6 +112,12 @@ def load_iiif(
     >>> paintings.labels.tolist()
     ['Op Art', 'Pop Art']
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise TypeError(
+            "source must be the path or URL of a manifest or collection; got "
+            f"{type(source).__name__}. load_catalogue(table, manifest=...) reads a "
+            "table of manifests"
+        )
     name = repr(str(source))
     found, skipped = read_manifests(
         [str(source)],

@@ -170,6 +170,11 @@ def read_image_table(
 
 def list_tables(path, keep=None, timeout=120):
     """Return the local Parquet files of a path, pattern or URL, or of several."""
+    if isinstance(path, pd.DataFrame):
+        raise TypeError(
+            "table must name Parquet files of images; got a DataFrame. "
+            "load_catalogue reads a table of paths or of IIIF manifests"
+        )
     if not isinstance(path, (str, os.PathLike)):
         files = [file for one in path for file in list_tables(one, keep, timeout)]
         if not files:

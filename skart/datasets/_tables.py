@@ -54,6 +54,8 @@ def read_table(file, sep=None, encoding="utf-8-sig", content=None):
             return pd.read_csv(
                 raw, sep=sep, encoding=encoding, index_col=False, **options
             )
+    except pd.errors.EmptyDataError as error:
+        raise ValueError(f"the table {str(file)!r} is empty") from error
     except ImportError as error:
         raise ImportError(
             f"{str(file)!r} needs {PACKAGES[kind]}, which is not installed. Run: pip "

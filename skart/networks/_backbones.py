@@ -218,7 +218,8 @@ def _build(name, input_shape, weights):
         if not file.endswith(".weights.h5"):
             hint = ". Files of Keras' save_weights must be named *.weights.h5"
         raise ValueError(
-            f"weights={file!r} don't fit {name} without its top: {error}{hint}"
+            f"weights={file!r} don't fit {name} without its top: "
+            f"{str(error).rstrip('.')}{hint}"
         ) from error
     return network
 

@@ -1,5 +1,6 @@
 """The application that serves a model."""
 
+import os
 from importlib.util import find_spec
 
 from skart._utils._validation import Integral, Interval, Real, StrOptions, validate
@@ -104,6 +105,11 @@ def make_app(
     params |= {"max_bytes": max_bytes, "timeout": timeout}
     validate("make_app", params, _CONSTRAINTS)
     check_installed("starlette")
+    if not isinstance(model, (str, os.PathLike)):
+        raise TypeError(
+            "model must be the path of a model file, as written by save_model; got "
+            f"{type(model).__name__}"
+        )
     from skart.serving._routes import build_app
     from skart.serving._service import Service
 

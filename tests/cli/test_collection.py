@@ -220,3 +220,15 @@ def test_files_that_are_missing_are_skipped(make_folder, tmp_path):
     source = Source(tmp_path / "plain.csv", root=root)
     with pytest.warns(UserWarning, match="2 of 10 images can't be read"):
         assert len(Collection(source, on_error="skip", labelled=False).paths) == 8
+
+
+def test_errors_of_the_system_say_what_to_do(make_folder, tmp_path):
+    folder = make_folder([f"{m}/{i}.jpg" for m in ("Cubism", "Dada") for i in range(2)])
+    (tmp_path / "file").touch()
+    done = run("profile", folder, "--out", tmp_path / "file", code=2)
+    assert f"{str(tmp_path / 'file')!r}: File exists. It is not a folder" in done.stderr
+    done = run("profile", folder, "--split-at", "9", code=2)
+    assert "--split-at 9: it is for figures. Pass --out" in done.stderr
+    (tmp_path / "works.csv").write_text("path,movement\na.jpg,b")
+    done = run("profile", tmp_path / "works.csv", "--image-column", "path", code=2)
+    assert "is no Parquet file. Pass --path-column" in done.stderr

@@ -144,7 +144,7 @@ def test_training_paintings_are_named(predict, folder, paintings, tmp_path):
         answers = json.loads(done.stdout)
         assert [x["trained_on"] for x in answers] == [False] + [True] * 5
         assert done.stderr.count("trained on") == 1
-        assert "The model was trained on 5 of 6 images, and its pred" in done.stderr
+        assert "The model was trained on 5 of 6 images, and their pred" in done.stderr
         assert f"new paintings: {names} and 2 more\n" in done.stderr
         words = (*options, "--format", "csv", "--top-k", 1, "--html", html, "--force")
         rows = csv.DictReader(io.StringIO(predict(*words, images=images).stdout))
@@ -179,7 +179,9 @@ def test_what_is_missing_is_said(predict, folder):
     assert "or pass --data with the paintings it was trained on" in done.stderr
     done = predict("--unknown", "0.01")
     assert done.exit_code == 2
-    assert "with 50 known paintings, the smallest share is 0.0197. Pass" in done.stderr
+    assert (
+        "with 50 known paintings, the smallest share is 0.0197. Pass a" in done.stderr
+    )
     done = predict("--unknown", "0.7")
     assert done.exit_code == 2
     assert "--unknown 0.7: pass a share between 0.001 and 0.5\n" in done.stderr

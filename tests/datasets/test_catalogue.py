@@ -216,7 +216,7 @@ def test_damaged_file_raises(tmp_path, suffix, content):
     ("content", "message"),
     [
         ("path,movement\nä.jpg,Op Art".encode("latin-1"), "Save it as UTF-8"),
-        (b"", "can't be read as a table"),
+        (b"", "is empty"),
     ],
 )
 def test_unreadable_file_raises(tmp_path, content, message):
