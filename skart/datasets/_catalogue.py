@@ -87,7 +87,7 @@ def load_catalogue(
     ------
     FileNotFoundError
         If the table, or a file listed in it, does not exist (the latter unless
-        ``on_error="skip"``). URLs are not tried.
+        ``on_error="skip"`` and another file exists). URLs are not tried.
     OSError
         If the table or a manifest can't be fetched.
     ImportError
@@ -227,7 +227,7 @@ def read_any_table(table, sep=None, encoding="utf-8-sig"):
 def find_paths(given, folder, base, name, on_error):
     """Return the paths and URLs in cells of a table, which is at the URL `base`.
 
-    With ``on_error="skip"``, files that don't exist are None.
+    With ``on_error="skip"``, files that don't exist are None, but one must exist.
     """
     if base is not None:
         links = Links()
@@ -246,12 +246,14 @@ def find_paths(given, folder, base, name, on_error):
             f"{name} lists files that don't exist in {str(folder)!r}: "
             f"{join_first(missing)}. "
         )
+        hint = "If paths refer to another folder, name it as root."
         if on_error == "raise":
             raise FileNotFoundError(
-                f"{text}If paths refer to another folder, name it as root. Else "
-                "correct or delete these rows, or pass on_error='skip' to leave them "
-                "out."
+                f"{text}{hint} Else correct or delete these rows, or pass "
+                "on_error='skip' to leave them out."
             )
+        if len(missing) == len(given):
+            raise FileNotFoundError(f"{text}{hint}")
         warnings.warn(f"{text}They are left out.", stacklevel=4)
     return [path if is_found(path) else None for path in paths]
 
