@@ -431,7 +431,7 @@ def test_invalid_images_raise(image_paths):
 
 
 def test_docstring_lists_all_descriptors():
-    rows = re.findall(r'^ +"(\w+)" +(\S+)  \S', HandcraftedFeatures.__doc__, re.M)
+    rows = re.findall(r'^ *"(\w+)" +(\S+)  \S', HandcraftedFeatures.__doc__, re.M)
     lengths = {kind: str(len(row.names or ())) for kind, row in DESCRIPTORS.items()}
     assert dict(rows) == lengths | {"sift": "n_words"}
     assert tuple(kind for kind, _ in rows[:8]) == HandcraftedFeatures().descriptors
