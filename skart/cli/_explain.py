@@ -45,9 +45,8 @@ def explain(
 
     With a folder as --out, each image gets a PNG file, with the heat map over it and
     the movement in its metadata; with a file .html, there is one page. The predicted
-    movements are printed.
-    Images that can't be read are listed, the others are explained, and the exit status
-    is 1.
+    movements are printed. Images that can't be read are listed, the others are
+    explained, and the exit status is 1.
 
     Examples
     --------

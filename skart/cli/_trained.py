@@ -35,7 +35,7 @@ def mark_trained(digests, paths, cache, known):
         if len(paths) > 1:
             which = f"{len(trained)} of {len(paths)} images, and their predictions say"
         say(
-            f"The model was trained on {which} nothing "
-            f"about new paintings: {', '.join(trained[:_N_NAMED])}{more}"
+            f"The model was trained on {which} nothing about new paintings: "
+            f"{', '.join(trained[:_N_NAMED])}{more}"
         )
     return marks

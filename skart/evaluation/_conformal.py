@@ -240,7 +240,8 @@ class ConformalClassifier(WrapperClassifier):
             )
             self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
         self.classes_ = self.estimator_.classes_
-        # What is predicted must be scored as the paintings for calibration are.
+        # Predictions are scored like the paintings of the calibration, even if the
+        # parameters are changed later.
         self._scoring = self.method, self.random_state
         self.calibration_scores_, self.calibration_movements_ = calibrate(
             evaluation, *self._scoring

@@ -87,7 +87,7 @@ def load_tail(backbone, cut, *, input_shape, weights, dtype, dropout_seed):
     """
     seeds = layer_seeds(dropout_seed)
     with dtype_policy(dtype):
-        network = build(backbone, input_shape, weights, seed=0)  # as the trunk
+        network = build(backbone, input_shape, weights, seed=0)  # that of the trunk
         layers = layers_by_name(network)
         inputs = network.inputs if cut == "input" else layers[cut].output
         pooling = keras.layers.GlobalAveragePooling2D(dtype="float32")
