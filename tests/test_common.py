@@ -43,14 +43,25 @@ FAILURES = {
 }
 
 
+def explain_failures(estimator):
+    return FAILURES.get(type(estimator).__name__, {})
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [DenseHeadClassifier()], expected_failed_checks=explain_failures
+)
+def test_scikit_learn_checks_of_the_head(estimator, check):
+    check(estimator)
+
+
 @parametrize_with_checks(
     [
-        DenseHeadClassifier(),
         NoveltyDetector(),
         PaintingIndex(),
         ConformalClassifier(LogisticRegression()),
     ],
-    expected_failed_checks=lambda estimator: FAILURES.get(type(estimator).__name__, {}),
+    expected_failed_checks=explain_failures,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

@@ -118,9 +118,8 @@ def run_script(*fits):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize(
-    "fits", [["head"], pytest.param(["cnn", "fine-tuning"], marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("fits", [["head"], ["cnn", "fine-tuning"]])
 def test_process_state_and_replicas(fits):
     seen = run_script(*fits)
     assert seen["changed"] == {"import": [], "fit": []}
@@ -155,8 +154,11 @@ def fit_and_predict(classifier, X, y):
     [
         DenseHeadClassifier(8, epochs=2, random_state=0),
         # A callback takes the head through Keras' own loop.
-        DenseHeadClassifier(
-            8, epochs=2, random_state=0, callbacks=[keras.callbacks.Callback()]
+        pytest.param(
+            DenseHeadClassifier(
+                8, epochs=2, random_state=0, callbacks=[keras.callbacks.Callback()]
+            ),
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             HybridCNNClassifier(

@@ -270,7 +270,11 @@ class Black(keras.layers.Layer):
 
 
 @pytest.mark.parametrize(
-    "augment", ["light", pytest.param("strong", marks=pytest.mark.slow), Black()]
+    "augment",
+    [
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("light", "strong")),
+        Black(),
+    ],
 )
 @needs_bfloat16
 def test_augmentation(stripes, augment):

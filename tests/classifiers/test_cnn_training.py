@@ -47,12 +47,10 @@ def test_next_batch_is_decoded_while_training(paintings, monkeypatch):
     model.fit(images, ["a", "b"] * 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype",
-    [
-        pytest.param("mixed_bfloat16", marks=needs_bfloat16),
-        pytest.param("mixed_float16", marks=pytest.mark.slow),
-    ],
+    [pytest.param("mixed_bfloat16", marks=needs_bfloat16), "mixed_float16"],
 )
 def test_half_precision(stripes, dtype):
     X, y = stripes

@@ -41,7 +41,10 @@ def load(paths):
     return ImageLoader((40, 48)).transform(paths), np.array(["Cubism", "Rococo"] * 6)
 
 
-@pytest.fixture(scope="module", params=["hybrid", "head", "maps", "images"])
+_SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("maps", "images")]
+
+
+@pytest.fixture(scope="module", params=["hybrid", "head", *_SLOW])
 def fitted(request, image_paths, tmp_path_factory, toy_backbone):
     """A fitted classifier; each test sets `test_time_augmentation`."""
     model = make_classifier(request.param)
