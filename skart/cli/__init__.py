@@ -1,6 +1,6 @@
 """The ``skart`` command; Keras is imported only by commands that need it."""
 
-# Each module registers its command; this is the order of `skart --help`.
+# Each module registers its command.
 from skart.cli import (  # noqa: F401
     _audit,
     _cache,

@@ -12,11 +12,21 @@ import warnings
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 import skart
 from skart._utils import _interrupts as interrupts
 
+
+class _Alphabetical(TyperGroup):
+    """Commands in alphabetical order, whatever module is imported first."""
+
+    def list_commands(self, context):
+        return sorted(super().list_commands(context))
+
+
 app = typer.Typer(
+    cls=_Alphabetical,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -62,7 +72,7 @@ _IN_OPTIONS = {
     ),
     r", or name its encoding, .*? for instance": "",
     r"Pass groups=None for random folds": "",
-    r"backbone must name": "--backbone must name",
+    r"\b(backbone|layer) must name": r"--\1 must name",
     r"unfreeze_from=('.*?')": r"--unfreeze-from \1",
     r", or None for the head alone": "",
     r"name it as backbone": "name it as --backbone",

@@ -111,6 +111,11 @@ def train(
             f"--layer {layer}: it is for --kind transfer. Pass --unfreeze-from, the "
             "layer after which the network is trained."
         )
+    if kind != "transfer" and engine != "auto":
+        raise ValueError(
+            f"--engine {engine}: {kind} computes by Keras. Leave the option out, or "
+            "pass --kind transfer."
+        )
 
     from skart.cli._collection import choose_backbone, load_collection
     from skart.networks._style_layers import default_size
@@ -127,11 +132,6 @@ def train(
     common = {"on_error": options.of_loader(on_error), "random_state": seed}
     if kind == "transfer":
         common["engine"] = engine
-    elif engine != "auto":
-        raise ValueError(
-            f"--engine {engine}: {kind} computes by Keras. Leave the option out, or "
-            "pass --kind transfer."
-        )
     pipe = _make_pipeline(
         kind,
         backbone,
