@@ -46,9 +46,9 @@ def ending_in_order():
     usual_hook = sys.unraisablehook
 
     def hook(unraisable):
-        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        if _is_interrupt(unraisable.exc_value):
             sent.send(_IGNORED)
-        else:
+        elif not was_interrupted():
             usual_hook(unraisable)
 
     sys.unraisablehook = hook
@@ -92,6 +92,13 @@ def check_interrupt():
     """Raise KeyboardInterrupt if the command has received SIGINT."""
     if was_interrupted():
         raise KeyboardInterrupt
+
+
+def _is_interrupt(error):
+    """Return whether an exception is a KeyboardInterrupt, or was raised in its place."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _interrupt(*_):

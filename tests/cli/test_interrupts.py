@@ -65,10 +65,10 @@ def print_another_error():  # as C++ does by PyErr_Print
         sys.excepthook(type(error), error, None)
     say("going on")
 
-def lose_in_a_finalizer():
+def lose_in_a_finalizer(function):
     class Lost:
         def __del__(self):
-            wait()
+            function()
     Lost()
     while True:
         time.sleep(0.01)
@@ -147,7 +147,8 @@ def begin(tmp_path):
         ("wait()", []),
         ("save()", []),
         ("save_afterwards()", ["saved"]),
-        ("lose_in_a_finalizer()", []),
+        ("lose_in_a_finalizer(wait)", []),
+        ("lose_in_a_finalizer(lambda: turn_into(SystemError('of TensorFlow')))", []),
         ("swallow()", []),
         ("print_another_error()", []),
         ("turn_into(AssertionError('Nesting violated'))", []),
