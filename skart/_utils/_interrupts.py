@@ -95,7 +95,7 @@ def check_interrupt():
 
 
 def _is_interrupt(error):
-    """Return whether an exception is a KeyboardInterrupt, or was raised in its place."""
+    """Return whether an exception is a KeyboardInterrupt, or stands in its place."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

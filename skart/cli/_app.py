@@ -18,15 +18,22 @@ import skart
 from skart._utils import _interrupts as interrupts
 
 
-class _Alphabetical(TyperGroup):
+class _Group(TyperGroup):
     """Commands in alphabetical order, whatever module is imported first."""
 
     def list_commands(self, context):
         return sorted(super().list_commands(context))
 
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except typer.BadParameter as error:  # what pydantic puts ahead of it
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
 
 app = typer.Typer(
-    cls=_Alphabetical,
+    cls=_Group,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -227,7 +234,11 @@ def say(text="", **style):
     Raise KeyboardInterrupt if the command was interrupted but the exception was lost.
     """
     interrupts.check_interrupt()
-    typer.secho(_printable(text), err=True, **style)
+    bars = sys.modules.get("tqdm")  # if it was not imported, there are none
+    with (
+        bars.tqdm.external_write_mode(sys.stderr) if bars else contextlib.nullcontext()
+    ):
+        typer.secho(_printable(text), err=True, **style)
 
 
 def as_json(result):
