@@ -158,6 +158,10 @@ def test_columns_of_one_name_raise(tmp_path, content, message):
         "\npath;movement\na.jpg;A\na.jpg;B\n",
         "path,movement\na.jpg,A,\na.jpg,B,\n",
         '"path","movement"\n"a.jpg","A;1"\n"a.jpg","B;2"\n',
+        "path,movement\na.jpg,A, \na.jpg,B\n",
+        f"path;movement;text\na.jpg;A;{'x, ' * 50_000}\na.jpg;B;y\n",
+        'path;movement;text\na.jpg;A;"' + "\n" * 19 + '"\na.jpg;B;y\n',
+        'path;movement;text\na.jpg;A;"' + "x, x, x\n" * 30 + '"\na.jpg;B;y\n',
     ],
 )
 def test_separators_of_odd_tables(tmp_path, content):
@@ -217,6 +221,9 @@ def test_damaged_file_raises(tmp_path, suffix, content):
     [
         ("path,movement\nä.jpg,Op Art".encode("latin-1"), "Save it as UTF-8"),
         (b"", "is empty"),
+        (b"path,artist\na.jpg,Gris, Juan\nb.jpg,Arp", "row 1 has 3 fields, .* quotes"),
+        (b"path,artist\na.jpg,Arp,\nb.jpg,Gris, Juan", "row 2 has 3 fields, .* quotes"),
+        (b"path,artist\na.jpg,Arp\nb.jpg,Gris, Juan", "Expected 2 fields in line 3"),
     ],
 )
 def test_unreadable_file_raises(tmp_path, content, message):
