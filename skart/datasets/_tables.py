@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from skart._utils._files import expand
 from skart._utils._validation import suggest
 
 # Texts that programs write for a missing value.
@@ -34,7 +35,7 @@ def read_table(file, sep=None, encoding="utf-8-sig", content=None):
     If the bytes of its `content` are given, the file is a URL.
     """
     if content is None:
-        raw = file = Path(file).expanduser()
+        raw = file = expand(file)
         if not file.is_file():
             raise FileNotFoundError(f"there is no table {str(file)!r}")
         kind = file.suffix.lower()
@@ -97,7 +98,7 @@ def bytes_columns(schema):
 
 def find_image_column(file):
     """Return the column of images of a Parquet file without paths; None for others."""
-    file = Path(file).expanduser()
+    file = expand(file)
     # A file that was fetched has no suffix.
     with contextlib.suppress(OSError), open(file, "rb") as raw:
         if raw.read(4) != b"PAR1":
@@ -136,7 +137,12 @@ def clean_names(table, name):
 
 
 def clean_column(column):
-    """Return a column with one spelling of blanks and accents, None for blank cells."""
+    """Return a column with one spelling of blanks and accents, None for blank cells.
+
+    Floats become integers if all are whole numbers.
+    """
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
     return pd.Series(map(_clean, column), column.index, dtype=object)
 
 
