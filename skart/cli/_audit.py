@@ -107,7 +107,9 @@ def audit(
             usable &= found.files["movement"].notna()
         readable = found.files.loc[usable, columns]
         # Absolute paths: relative ones would refer to the folder of the file.
-        paths = readable["path"].map(absolute).astype(object)
+        paths = pd.Series(
+            [absolute(path) for path in readable["path"]], readable.index, dtype=object
+        )
         _write_csv(readable.assign(path=paths), groups)
     unreadable = int((found.table["problem"] == "unreadable").any())
     if format == "json":

@@ -261,7 +261,8 @@ def test_audit_of_a_name_that_is_no_utf_8(make_folder):
     name = os.fsdecode(b"caf\xe9.jpg")
     shutil.copy(root / "A" / "0.jpg", root / "B" / name)
     script = "from skart.cli import main; main()"  # which sets the encoding
-    told = finish(start(script, "audit", root, "--min-size", 0))
+    options = ("--min-size", 0, "--groups", root.parent / "groups.csv")
+    told = finish(start(script, "audit", root, *options))
     assert "conflicting movements" in told and "udce9.jpg" in told
 
 
