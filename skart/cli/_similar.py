@@ -58,8 +58,8 @@ def similar(
     Paintings by the artist of an image are left out, if it is known: else most of the
     paintings would be by that artist. Similarity is the cosine of two vectors of
     features: 1 for equal images. Images that can't be read are listed, the others are
-    answered, and the exit status is 1. Unreadable paintings of the collection are
-    listed and left out.
+    answered, and the exit status is 1. Unreadable paintings of the collection, and
+    rows of missing files, are listed and left out.
 
     Examples
     --------

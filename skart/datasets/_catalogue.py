@@ -42,7 +42,8 @@ def load_catalogue(
 
     Cells are read as text, so leading zeros are kept. In movements and artists,
     surrounding whitespace is stripped, accents are normalized (NFC), and blank cells
-    are missing values.
+    are missing values. Paths are taken as they are; if there is no such file, accents
+    may be composed or decomposed, and folders separated by ``\``.
 
     Parameters
     ----------
