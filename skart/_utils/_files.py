@@ -59,6 +59,11 @@ def is_url(text):
     return isinstance(text, str) and bool(re.match(r"[A-Za-z][\w+.-]+://", text))
 
 
+def expand(path):
+    """Return a path in which ~ is expanded; it stays if there is no such user."""
+    return Path(os.path.expanduser(path))
+
+
 def absolute(path):
     """Return an absolute path; a URL as it is."""
     return path if is_url(path) else os.path.abspath(path)

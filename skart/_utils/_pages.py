@@ -5,13 +5,12 @@ import hashlib
 import io
 import json
 from importlib import resources
-from pathlib import Path
 
 import jinja2
 import markupsafe
 from PIL import Image
 
-from skart._utils._files import atomic_write
+from skart._utils._files import atomic_write, expand
 from skart._utils._validation import visible
 
 
@@ -56,7 +55,7 @@ def render_app(package, name, *, title, data, scripts=None):
 
 def check_target(path):
     """Return the path of a page; raise OSError if it can't be written."""
-    path = Path(path).expanduser()
+    path = expand(path)
     if path.is_dir():
         raise IsADirectoryError(
             f"{str(path)!r} is a folder; name a file in it, "

@@ -7,9 +7,8 @@ import os
 import socket
 import threading
 import time
-from pathlib import Path
 
-from skart._utils._files import atomic_write, is_url
+from skart._utils._files import atomic_write, expand, is_url
 from skart._utils._http import (
     PATIENCE,
     PORTS,
@@ -98,6 +97,7 @@ class Fetcher:
     def fetch_document(self, url, *, timeout=30, max_bytes=MAX_BYTES, allow_local=True):
         """Return the content of a URL, and the URL after redirects."""
         if _check_scheme(url, allow_local) in PORTS:
+            require("httpcore")  # before a name is looked up, which may fail
             target = parse_target(url)
             return self._try_http(target, timeout, max_bytes, not allow_local)
         return _read_other(url, timeout, max_bytes), url
@@ -202,7 +202,7 @@ def kept_file(keep, url):
     if url.lower().startswith(tuple(PORTS)):  # elsewhere, "#" is part of a name
         url = url.partition("#")[0]
     digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
-    return Path(keep).expanduser() / digest
+    return expand(keep) / digest
 
 
 def _check_scheme(url, allow_local):

@@ -94,6 +94,10 @@ _IN_OPTIONS = {
     r" or pass upstream=False": "",
     r"^section=": "--section ",
     r"another folder as cache": "another folder as --cache",
+    r"where memory allows, pass (ImageLoader\(max_pixels=\d+\))": (
+        r"save a smaller copy, or, where memory allows, pass \1 in Python"
+    ),
+    r"Pass ImageLoader a larger size": "Pass a larger --size",
 }
 
 # What to do about errors of the operating system.
@@ -221,8 +225,10 @@ def in_options(message):
     message = str(message)
     for pattern, advice in _IN_OPTIONS.items():
         message = re.sub(pattern, advice, message)
+    # Not in URLs and paths.
     return re.sub(
-        r"\b(backbone|cache|dtype|layer|layout|on_error|size|weights)=('[^']*'|[\w.]+)",
+        r"(?<![\w/?&.'\"-])(backbone|cache|dtype|engine|layer|layout|on_error|size|"
+        r"weights)=('[^']*'|[\w.]+)",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
         message,
     )

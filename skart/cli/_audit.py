@@ -40,7 +40,8 @@ def audit(
     """Find damaged files, duplicates, conflicting labels and borders in a folder.
 
     Nothing is deleted, moved or changed. The exit status is 1 if some files can't be
-    decoded. A folder that is not laid out by movement is audited without labels.
+    decoded. A folder that is not laid out by movement, or a table without a column of
+    movements, is audited without labels. Rows of missing files are left out.
 
     Examples
     --------
@@ -59,6 +60,8 @@ def audit(
             f"{' and '.join(files)} name the same file. Name different files."
         )
 
+    import pandas as pd
+
     from skart.audit import audit_collection
     from skart.cli._collection import Collection
     from skart.datasets import list_images
@@ -66,20 +69,21 @@ def audit(
     # All images, including those outside of movement folders.
     is_whole = not data.is_table and data.part is None and data.locate().is_dir()
     paths = list_images(data.locate()) if is_whole else None
-    try:
-        collection = Collection(data, least=1, skip_empty=True)
-    except ValueError as error:
-        if paths is None:
-            raise
-        say(f"audited without movements and artists: {error}")
-        labels = artists = None
-    else:
-        for remark in collection.remarks():
-            say(remark)
-        paths = collection.paths if paths is None else paths
-        known = collection.frame.set_index("path").reindex(paths)
-        labels = known["movement"]
-        artists = known["artist"] if collection.artists_known else None
+    collection = Collection(
+        data,
+        least=1,
+        skip_empty=True,
+        on_error="skip",
+        labelled=False,
+        opens_files=False,
+    )
+    for remark in collection.remarks():
+        say(remark)
+    paths = collection.paths if paths is None else paths
+    # Of objects: the strings of pandas can't hold all file names.
+    known = collection.frame.set_index("path").reindex(pd.Index(paths, dtype=object))
+    labels = known["movement"] if collection.movements_known else None
+    artists = known["artist"] if collection.artists_known else None
     found = audit_collection(
         paths,
         labels=labels,
@@ -103,7 +107,9 @@ def audit(
             usable &= found.files["movement"].notna()
         readable = found.files.loc[usable, columns]
         # Absolute paths: relative ones would refer to the folder of the file.
-        paths = readable["path"].map(absolute).astype(object)
+        paths = pd.Series(
+            [absolute(path) for path in readable["path"]], readable.index, dtype=object
+        )
         _write_csv(readable.assign(path=paths), groups)
     unreadable = int((found.table["problem"] == "unreadable").any())
     if format == "json":
@@ -134,7 +140,7 @@ def _as_text(found):
     first = {path: place for place, path in reversed(list(enumerate(files)))}
     for problem, rows in table.groupby("problem", sort=False):
         if rows["original"].notna().any():  # a line for each cluster
-            rows = rows[rows["position"] != rows["original"].map(first)]
+            rows = rows[rows["position"] != rows["original"].map(first.get)]
         lines += ["", problem]
         for row in rows.head(_N_SHOWN).itertuples():
             name = "the collection" if row.file is None else names[row.position]

@@ -8,11 +8,10 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import Bunch
 
-from skart._utils._files import is_url
+from skart._utils._files import expand, is_url
 from skart._utils._validation import visible
-from skart.cli._app import list_skipped
-from skart.datasets import load_pandora18k
-from skart.datasets._catalogue import find_file, is_found, read_catalogue
+from skart.cli._app import in_options, list_skipped
+from skart.datasets._catalogue import find_paths, read_catalogue
 from skart.datasets._folder import (
     IMAGE_EXTENSIONS,
     find_artist_in_names,
@@ -20,7 +19,7 @@ from skart.datasets._folder import (
     read_folder,
 )
 from skart.datasets._image_table import list_tables, read_image_table
-from skart.datasets._pandora18k import is_pandora18k
+from skart.datasets._pandora18k import is_pandora18k, name_movements
 from skart.datasets._tables import (
     clean_column,
     clean_names,
@@ -78,7 +77,8 @@ class Collection:
                 source, data, skip_empty, on_error, least=2 if labelled else 1
             )
         except ValueError as error:
-            if labelled or source.part or source.movement_column or source.corrections:
+            options = (source.part, source.artists, source.corrections)
+            if labelled or source.movement_column or any(options):
                 raise
             bunch = _read_unlabelled(source, data, error, on_error)
             self.movements_known, self._reason = False, error
@@ -190,7 +190,7 @@ class Collection:
         """Return lines on the files and movements that are left out."""
         remarks = list_skipped(self.skipped, None if self._is_table else self.name)
         if self._reason:
-            remarks.append(f"read without movements: {self._reason}")
+            remarks.append(f"read without movements: {in_options(self._reason)}")
         if self._n_repeated:
             rows = count(self._n_repeated, "row")
             remarks.append(f"left out, the same path and movement again: {rows}")
@@ -227,15 +227,16 @@ def _read(source, data, skip_empty, on_error, least):
             **roles,
             least=least,
         )
-    if source.part is source.artists is None and is_pandora18k(data):
-        return load_pandora18k(data, on_mismatch="ignore")
-    return read_folder(
+    bunch = read_folder(
         data,
         part=source.part,
         artists=source.artists,
         skip_empty=skip_empty,
         least=least,
     )
+    if source.part is source.artists is None and is_pandora18k(data):
+        name_movements(bunch, data)
+    return bunch
 
 
 def _find_images(source, data):
@@ -276,19 +277,15 @@ def _read_unlabelled(source, data, error, on_error):
     given = table[columns["path"]]
     if find_usual(table, "movement") is not None or given.isna().any():
         raise error
-    folder = data.parent if source.root is None else source.root.expanduser()
-    paths = pd.Series([find_file(folder, str(path)) for path in given], dtype=object)
-    missing = paths[~paths.map(is_found)]
-    if len(missing) and on_error != "skip":
-        raise FileNotFoundError(
-            f"{name} lists {len(missing)} files that don't exist, first "
-            f"{missing.iloc[0]!r}. If paths refer to another folder, name it as root."
-        )
+    folder = data.parent if source.root is None else expand(source.root)
+    paths = find_paths(given.tolist(), folder, None, name, on_error)
+    table = table.assign(path=pd.Series(paths, table.index, dtype=object))
+    table = table[table["path"].notna()]
     artists = None
     if columns["artist"] is not None:
         artists = clean_column(table[columns["artist"]]).fillna("unknown").to_numpy(str)
-    table = table.drop(columns=[name for name in columns.values() if name])
-    return _make_unlabelled(table.assign(path=paths), artists, {})
+    used = [name for name in columns.values() if name not in (None, "path")]
+    return _make_unlabelled(table.drop(columns=used), artists, {})
 
 
 def _make_unlabelled(frame, artists, skipped):

@@ -81,8 +81,10 @@ def extract(
         )
 
     from skart.cli._collection import Collection, choose_backbone
+    from skart.features._stored import open_writable
     from skart.model_selection import make_transfer_pipeline
 
+    open_writable(cache)  # an error before paintings are read
     is_local = scheduler is None and workers is None
     backbone, weights = choose_backbone(backbone, weights, say)
     collection = Collection(

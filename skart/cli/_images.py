@@ -1,6 +1,6 @@
 """Images that a command is given: files, URLs, folders and tables."""
 
-from skart._utils._files import is_url
+from skart._utils._files import expand, is_url
 from skart.cli import _options as options
 from skart.cli._app import list_skipped, say
 
@@ -12,7 +12,7 @@ def list_paths(images, read_table=None):
         if is_url(image):
             paths.append(image)
             continue
-        image = image.expanduser()
+        image = expand(image)
         if read_table is not None and image.suffix.lower() in options.TABLES:
             paths += read_table(image)
         elif image.is_dir():
@@ -45,7 +45,7 @@ def read_table(
             "pass one of --path-column, --image-column and --manifest-column"
         )
     name = repr(str(file))
-    folder = file.parent if root is None else root.expanduser()
+    folder = file.parent if root is None else expand(root)
     image = image_column
     if path_column is manifest_column is image is None:
         image = tables.find_image_column(file)

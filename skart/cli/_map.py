@@ -1,5 +1,6 @@
 """``skart map``: a page that shows the whole collection."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -73,7 +74,9 @@ def map(
     fitted = CollectionMap(extractor, layout=layout, random_state=seed)
     movements = collection.labels if collection.movements_known else None
     fitted.fit(collection.paths, movements, artists=collection.groups)
-    title = title or Path(data.path).absolute().stem
+    if not title:
+        path = Path(os.path.abspath(data.locate()))  # .. has no name
+        title = path.name if path.is_dir() else path.stem
     fitted.to_html(
         out,
         predicted=predicted,

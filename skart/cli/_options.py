@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from skart._utils._files import is_url
+from skart._utils._files import expand, is_url
 from skart.cli._app import argument, option
 
 CACHE = Path("~/.cache/skart")
@@ -75,7 +75,7 @@ class Source:
 
     def locate(self):
         """Return the path, in which ~ is expanded; a URL as it is."""
-        return self.path if is_url(self.path) else self.path.expanduser()
+        return self.path if is_url(self.path) else expand(self.path)
 
     @property
     def is_table(self):

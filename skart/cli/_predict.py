@@ -15,6 +15,7 @@ from skart.cli._app import (
     check_out,
     check_share,
     command,
+    in_options,
     option,
     say,
 )
@@ -210,7 +211,7 @@ def predict(
         say(promise)
         subtitle.append(promise)
     for path, reason in failures.items():
-        say(f"skart: {path!r} can't be read: {reason}")
+        say(f"skart: {path!r} can't be read: {in_options(reason)}")
     names, marks = [], dict.fromkeys(predictions, {})
     digests = read_notes(model, exported).get("digests")
     if digests:

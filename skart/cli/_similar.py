@@ -2,12 +2,21 @@
 
 import csv
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Literal
 
 from skart.cli import _options as options
-from skart.cli._app import argument, as_json, check_out, command, option, say
+from skart.cli._app import (
+    argument,
+    as_json,
+    check_out,
+    command,
+    in_options,
+    option,
+    say,
+)
 
 _WIDTH = 80  # characters of a line
 
@@ -49,8 +58,8 @@ def similar(
     Paintings by the artist of an image are left out, if it is known: else most of the
     paintings would be by that artist. Similarity is the cosine of two vectors of
     features: 1 for equal images. Images that can't be read are listed, the others are
-    answered, and the exit status is 1. Unreadable paintings of the collection are
-    listed and left out.
+    answered, and the exit status is 1. Unreadable paintings of the collection, and
+    rows of missing files, are listed and left out.
 
     Examples
     --------
@@ -75,7 +84,14 @@ def similar(
     from skart.exploration._extraction import extract_features
     from skart.images._formats import format_failures
 
-    collection = Collection(data, least=1, skip_empty=True, labelled=False)
+    collection = Collection(
+        data,
+        least=1,
+        skip_empty=True,
+        on_error="skip",
+        labelled=False,
+        opens_files=False,
+    )
     for remark in collection.remarks():
         say(remark)
     if artist is not None:
@@ -92,7 +108,7 @@ def similar(
     index = PaintingIndex().fit(features, artists=collection.groups)
     features, failures = extract_features(extractor, paths)
     for path, reason in failures.items():
-        say(f"skart: {path!r} can't be read: {reason}")
+        say(f"skart: {path!r} can't be read: {in_options(reason)}")
     found = index.kneighbors(
         features,
         n,
@@ -114,7 +130,7 @@ def similar(
             html,
             neighbors,
             title=which,
-            subtitle=f"of {Path(collection.name).name}",
+            subtitle=f"of {os.path.basename(os.path.abspath(collection.name))}",
             captions=dict.fromkeys(neighbors, which),
             failures=failures,
         )

@@ -7,8 +7,17 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
+from skart._utils._files import expand
 from skart.cli import _options as options
-from skart.cli._app import argument, as_json, check_out, command, option, say
+from skart.cli._app import (
+    argument,
+    as_json,
+    check_out,
+    command,
+    in_options,
+    option,
+    say,
+)
 
 _N_RANKED = 3
 
@@ -65,7 +74,7 @@ def suggest(
     """
     if html is not None:
         check_out(html, force=force, suffix=".html", option="--html")
-    data = data.expanduser()
+    data = expand(data)
     if not data.is_dir():
         raise ValueError(f"DIR must be a folder of images; got {str(data)!r}")
 
@@ -74,7 +83,7 @@ def suggest(
     paths = list_folder(data)
     labels = {}
     for file in labelled or ():
-        table = _read_labels(file.expanduser(), data, path_column, movement_column)
+        table = _read_labels(expand(file), data, path_column, movement_column)
         for path, movement in table:
             if movement is not None or path not in labels:
                 labels[path] = movement
@@ -142,7 +151,7 @@ def _suggest(labels, unlabelled, n, *, model, weights, cache, seed):
         )
         features = extractor[1:].transform(images)
     for path, reason in images.failures.items():
-        say(f"skart: {path!r} can't be read: {reason}")
+        say(f"skart: {path!r} can't be read: {in_options(reason)}")
     is_readable = np.array([path not in images.failures for path in images.paths])
     is_labelled = np.arange(len(features)) < len(labels)
     pool = np.flatnonzero(is_readable & ~is_labelled)

@@ -1,13 +1,14 @@
 """Labelled paintings from a table."""
 
 import os
+import unicodedata
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skart._utils._files import file_stamp
+from skart._utils._files import expand, file_stamp
 from skart._utils._remote import fetch_document, is_url
 from skart._utils._validation import check_choice
 from skart.datasets._folder import make_bunch
@@ -41,7 +42,8 @@ def load_catalogue(
 
     Cells are read as text, so leading zeros are kept. In movements and artists,
     surrounding whitespace is stripped, accents are normalized (NFC), and blank cells
-    are missing values.
+    are missing values. Paths are taken as they are; if there is no such file, accents
+    may be composed or decomposed, and folders separated by ``\``.
 
     Parameters
     ----------
@@ -160,7 +162,7 @@ def read_catalogue(
                 "by load_table"
             )
         table, folder, base = read_any_table(table, sep, encoding)
-    folder = folder if root is None else Path(root).expanduser()
+    folder = folder if root is None else expand(root)
     table = clean_names(table, name)
     if manifest is not None:
         if path is not None:
@@ -188,7 +190,7 @@ def read_catalogue(
             if column is not None
         }
     ).reset_index(drop=True)
-    if pd.api.types.is_integer_dtype(table[columns["movement"]]):
+    if pd.api.types.infer_dtype(frame["movement"]) == "integer":
         frame["movement"] = frame["movement"].astype("Int64")
     elif is_file:
         frame["movement"] = as_numbers(frame["movement"])
@@ -220,7 +222,7 @@ def read_any_table(table, sep=None, encoding="utf-8-sig"):
         except OSError as error:
             raise OSError(f"the table {table} can't be fetched: {error}") from None
         return read_table(table, sep, encoding, content), Path(), base
-    file = Path(table).expanduser()
+    file = expand(table)
     return read_table(file, sep, encoding), file.parent, None
 
 
@@ -275,7 +277,7 @@ def follow_manifests(
         warnings.warn(f"{text} They are left out.", stacklevel=4)
         table, given = table[~is_blank].reset_index(drop=True), given[~is_blank]
     if base is None:
-        given = [x if is_url(x) else str(folder / Path(x).expanduser()) for x in given]
+        given = [x if is_url(x) else str(folder / expand(x)) for x in given]
     found, skipped = read_manifests(
         list(given),
         reader or Reader(),
@@ -307,13 +309,19 @@ def follow_manifests(
 
 
 def find_file(folder, text):
-    """Return the path in a cell, without blanks around it if there is no such file."""
-    if is_url(text.strip()):
-        return text.strip()
-    given, stripped = (
-        str(folder / os.path.expanduser(path)) for path in (text, text.strip())
-    )
-    return given if file_stamp(given) else stripped
+    """Return the path in a cell, in another spelling if there is no such file.
+
+    The others are without blanks around it, with composed or decomposed accents, and
+    with / for the separators of Windows.
+    """
+    stripped = text.strip()
+    if is_url(stripped):
+        return stripped
+    spellings = [text, stripped]
+    for spelling in (stripped, stripped.replace("\\", "/")):
+        spellings += [unicodedata.normalize(form, spelling) for form in ("NFC", "NFD")]
+    paths = [str(folder / os.path.expanduser(spelling)) for spelling in spellings]
+    return next((path for path in paths if file_stamp(path)), paths[1])
 
 
 def is_found(path):

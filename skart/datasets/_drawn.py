@@ -3,14 +3,13 @@
 import json
 from itertools import product
 from numbers import Integral
-from pathlib import Path
 
 import joblib
 import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from skart._utils._files import atomic_write
+from skart._utils._files import atomic_write, expand
 from skart._utils._validation import Interval, suggest, validate
 from skart.datasets import _abstract, _figurative, _flat_styles
 from skart.datasets._canvas import Canvas, Painter, finish
@@ -143,7 +142,7 @@ def make_paintings(
         "size_range": [int(bound) for bound in size_range],
         "random_state": int(random_state),
     }
-    root = Path(root).expanduser()
+    root = expand(root)
     _claim(root, recipe)
     jobs = [
         joblib.delayed(_draw)(root, *place, size_range, random_state)

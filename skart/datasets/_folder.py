@@ -5,12 +5,13 @@ import re
 import stat
 import warnings
 from collections import defaultdict
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from skart._utils._files import escape, expand
 from skart.datasets._tables import clean_column
 
 # Of the formats that ImageLoader reads.
@@ -136,7 +137,7 @@ def read_folder(root, *, part=None, artists=None, skip_empty=False, least=2):
 
     If `skip_empty`, movements without images are listed in `empty`.
     """
-    root = Path(root).expanduser()
+    root = expand(root)
     if not root.exists():
         raise FileNotFoundError(f"there is no folder {str(root)!r}. {_LAYOUT}")
     if not root.is_dir():
@@ -187,7 +188,8 @@ def find_artist_in_names(paintings):
     """Return a file name that begins with an artist if most seem to; else None."""
     if paintings.artists is not None:
         return None
-    names = pd.Series([PurePath(path).name for path in paintings.paths], dtype=object)
+    names = [escape(PurePath(path).name) for path in paintings.paths]
+    names = pd.Series(names, dtype=object)
     artists = names.str.extract(r"^([^_]*[^\W\d_]{3}[^_]*)_")[0]
     n_artists = artists.nunique()
     repeated = artists.map(artists.value_counts()) > 1
@@ -225,7 +227,7 @@ def list_images(root):
 
 def find_images(root):
     """Return the images in a folder, and a dict of the skipped ones by reason."""
-    root, skipped = Path(root).expanduser(), defaultdict(list)
+    root, skipped = expand(root), defaultdict(list)
     paths = [path for path, _ in _walk(root, skipped)]
     if not paths:
         raise ValueError(f"{str(root)!r} has no images")

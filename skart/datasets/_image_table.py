@@ -7,12 +7,11 @@ import json
 import os
 import shutil
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skart._utils._files import row_name
+from skart._utils._files import expand, row_name
 from skart._utils._remote import fetch, is_url, kept_file
 from skart._utils._validation import suggest
 from skart.datasets._catalogue import join_first, read_catalogue
@@ -187,7 +186,7 @@ def list_tables(path, keep=None, timeout=120):
         except OSError as error:
             raise OSError(f"the table {path} can't be fetched: {error}") from None
         return [str(kept_file(folder, path).absolute())]
-    path = Path(path).expanduser().absolute()
+    path = expand(path).absolute()
     if path.is_dir():
         files = sorted(str(file) for file in path.rglob("*.parquet"))
     elif path.exists():

@@ -5,12 +5,12 @@ import json
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urljoin
 
 import pandas as pd
 from tqdm.auto import tqdm
 
+from skart._utils._files import expand
 from skart._utils._remote import is_url
 from skart._utils._validation import check_choice, check_count
 from skart.datasets._iiif_documents import (
@@ -147,7 +147,7 @@ class Reader:
         if base is not None or is_url(link):
             content, url = self._links.fetch(link, base, _MOST_BYTES)
         else:
-            url, file = "", Path(link).expanduser()
+            url, file = "", expand(link)
             if file.stat().st_size > _MOST_BYTES:
                 raise OSError(f"more than {_MOST_BYTES} bytes")
             content = file.read_bytes()

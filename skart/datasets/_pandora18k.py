@@ -88,6 +88,20 @@ def load_pandora18k(root, *, on_mismatch="warn"):
         {"on_mismatch": [StrOptions({"warn", "raise", "ignore"})]},
     )
     paintings = load_image_folder(root)
+    name_movements(paintings, root)
+    if paintings.differences and on_mismatch != "ignore":
+        message = (
+            f"{str(root)!r} differs from the published Pandora18K: "
+            f"{'; '.join(paintings.differences)}"
+        )
+        if on_mismatch == "raise":
+            raise ValueError(f"{message}. Pass on_mismatch='warn' to load it anyway.")
+        warnings.warn(message, stacklevel=2)
+    return paintings
+
+
+def name_movements(paintings, root):
+    """Name the movements of a folder as Pandora18K does, and add what it is about."""
     folders = paintings.target_names
     if not any(_find_movement(name) for name in folders):
         raise ValueError(
@@ -105,15 +119,6 @@ def load_pandora18k(root, *, on_mismatch="warn"):
     movements["found"] = counts.reindex(movements["movement"], fill_value=0).to_numpy()
     paintings.movements = movements
     paintings.differences = _compare(paintings)
-    if paintings.differences and on_mismatch != "ignore":
-        message = (
-            f"{str(root)!r} differs from the published Pandora18K: "
-            f"{'; '.join(paintings.differences)}"
-        )
-        if on_mismatch == "raise":
-            raise ValueError(f"{message}. Pass on_mismatch='warn' to load it anyway.")
-        warnings.warn(message, stacklevel=2)
-    return paintings
 
 
 def is_pandora18k(root):

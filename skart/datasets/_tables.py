@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from skart._utils._files import expand
 from skart._utils._validation import suggest
 
 # Texts that programs write for a missing value.
@@ -34,7 +35,7 @@ def read_table(file, sep=None, encoding="utf-8-sig", content=None):
     If the bytes of its `content` are given, the file is a URL.
     """
     if content is None:
-        raw = file = Path(file).expanduser()
+        raw = file = expand(file)
         if not file.is_file():
             raise FileNotFoundError(f"there is no table {str(file)!r}")
         kind = file.suffix.lower()
@@ -48,12 +49,14 @@ def read_table(file, sep=None, encoding="utf-8-sig", content=None):
         if kind == ".xlsx":
             return pd.read_excel(raw, engine=PACKAGES[kind], **options)
         sep = sep or _detect_separator(raw, encoding)
-        with warnings.catch_warnings():
-            # Lines may end in a separator.
-            warnings.simplefilter("ignore", pd.errors.ParserWarning)
-            return pd.read_csv(
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", pd.errors.ParserWarning)
+            table = pd.read_csv(
                 raw, sep=sep, encoding=encoding, index_col=False, **options
             )
+        if caught and len(sep) == 1:
+            _check_surplus(raw, sep, encoding)
+        return table
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"the table {str(file)!r} is empty") from error
     except ImportError as error:
@@ -66,7 +69,7 @@ def read_table(file, sep=None, encoding="utf-8-sig", content=None):
             f"{str(file)!r} is not a table in the encoding {encoding}. Save it as "
             "UTF-8, or name its encoding, 'latin-1' for instance."
         ) from error
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, csv.Error, zipfile.BadZipFile) as error:
         raise ValueError(f"{str(file)!r} can't be read as a table: {error}") from error
 
 
@@ -95,7 +98,7 @@ def bytes_columns(schema):
 
 def find_image_column(file):
     """Return the column of images of a Parquet file without paths; None for others."""
-    file = Path(file).expanduser()
+    file = expand(file)
     # A file that was fetched has no suffix.
     with contextlib.suppress(OSError), open(file, "rb") as raw:
         if raw.read(4) != b"PAR1":
@@ -134,7 +137,12 @@ def clean_names(table, name):
 
 
 def clean_column(column):
-    """Return a column with one spelling of blanks and accents, None for blank cells."""
+    """Return a column with one spelling of blanks and accents, None for blank cells.
+
+    Floats become integers if all are whole numbers.
+    """
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
     return pd.Series(map(_clean, column), column.index, dtype=object)
 
 
@@ -185,14 +193,36 @@ def as_numbers(column):
     return column
 
 
+def _open_text(file, encoding):
+    """Open a file, or bytes in memory, as text."""
+    content = file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
+    return io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
+
+
+def _check_surplus(file, sep, encoding):
+    """Raise ValueError if a row has more fields than the first, unless they are blank.
+
+    Lines may end in a separator.
+    """
+    with _open_text(file, encoding) as raw:
+        rows = (row for row in csv.reader(raw, delimiter=sep) if "".join(row).strip())
+        header = next(rows)
+        for number, row in enumerate(rows, start=1):
+            if any(value.strip() for value in row[len(header) :]):
+                raise ValueError(
+                    f"row {number} has {len(row)} fields, and there are {len(header)} "
+                    f"columns. Put a value that contains {sep!r} in double quotes."
+                )
+
+
 def _detect_separator(file, encoding):
     """Return the separator with the most fields in each of the first lines.
 
     Raise ValueError if the file is JSON.
     """
-    content = file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
-    with io.TextIOWrapper(io.BytesIO(content), encoding, newline="") as raw:
-        lines = [line for line in itertools.islice(raw, 20) if line.strip()]
+    with _open_text(file, encoding) as raw:
+        read = list(itertools.islice(raw, 20))
+    lines = [line for line in read if line.strip()]
 
     if lines and lines[0].lstrip().startswith(("{", "[")):
         raise ValueError(
@@ -201,6 +231,12 @@ def _detect_separator(file, encoding):
         )
 
     def count_fields(sep):
-        return min((len(row) for row in csv.reader(lines, delimiter=sep)), default=0)
+        counts = []
+        with contextlib.suppress(csv.Error):  # a cell that is longer than csv reads
+            for row in csv.reader(lines, delimiter=sep):
+                counts.append(len(row))
+        if len(read) == 20:  # the last row may go on
+            counts = counts[:-1] or counts
+        return min(counts, default=0)
 
     return max(_SEPARATORS, key=count_fields)

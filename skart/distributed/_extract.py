@@ -23,7 +23,7 @@ from skart.distributed._tasks import Tasks
 from skart.distributed._worker import compute_shard, digest_shard, specify
 from skart.features import FeatureExtractor, HandcraftedFeatures
 from skart.features._backbone import default_size
-from skart.features._stored import _BLANK, _are_missing, open_store
+from skart.features._stored import _BLANK, _are_missing, open_writable
 from skart.images import ImageLoader, UnreadableImageError
 from skart.images._elsewhere import is_elsewhere, stamp_elsewhere
 from skart.images._formats import format_failures
@@ -170,9 +170,7 @@ def extract(
     extractor._validate_params()
     if extractor.cache is None:
         raise ValueError("extract needs a store for the features: pass cache")
-    store = open_store(extractor.cache)
-    if store.read_only:
-        raise ValueError(f"nothing can be written to the feature store {store.root}")
+    store = open_writable(extractor.cache)
     n_images = len(paths) if hasattr(paths, "__len__") else None
     if n_images is not None:
         paths = check_paths("paths", paths)

@@ -190,6 +190,14 @@ def open_store(cache):
     return FeatureStore.temporary() if cache is None else FeatureStore(cache)
 
 
+def open_writable(cache):
+    """Return the store of the `cache` parameter; raise ValueError if read-only."""
+    store = open_store(cache)
+    if store.read_only:
+        raise ValueError(f"nothing can be written to the feature store {store.root}")
+    return store
+
+
 def identify_images(X):
     """Return the part of an identity that tells how pixels were made from files."""
     return X.identity if isinstance(X, LazyImages) else {"array": list(X.shape[1:])}

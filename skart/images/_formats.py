@@ -87,7 +87,11 @@ class MemoryImage:
         if isinstance(self.content, bytes):
             return hashlib.sha256(self.content).digest()
         image = self.content
+        palette = image.getpalette(None)  # loads the image, which may change its info
         metadata = [image.info.get(key) for key in ("icc_profile", "exif")]
+        # Where there are none, the digest stays that of earlier versions.
+        colors = (palette, image.info.get("transparency"))
+        metadata += [value for value in colors if value is not None]
         digest = hashlib.sha256(repr((image.mode, image.size, *metadata)).encode())
         digest.update(image.tobytes())
         return digest.digest()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skart._utils._files import expand
 from skart._utils._versions import (
     EXTRACTOR_VERSION,
     compare_versions,
@@ -70,7 +71,7 @@ class ExportedModel:
 
 def load_exported(file):
     """Return the model in an exported file, or None if `file` is of another kind."""
-    file = Path(file).expanduser()
+    file = expand(file)
     for format, suffix in SUFFIXES.items():
         if file.suffix == suffix and file.is_file():
             return READERS[format](file)
@@ -145,7 +146,7 @@ def _check_runtime(file, format):
 def find_kept(file, cache):
     """Return the path of a model file's automatic export; None without OpenVINO."""
     # The name is a digest of the model file and of all versions that matter.
-    file = Path(file).expanduser()
+    file = expand(file)
     openvino = installed_version("openvino")
     if openvino is None or not file.is_file():
         return None
@@ -153,7 +154,7 @@ def find_kept(file, cache):
     with open(file, "rb") as raw:
         digest = hashlib.file_digest(raw, "sha256")
     digest.update(json.dumps([*versions, list_versions()]).encode())
-    return Path(cache).expanduser() / f"export-{digest.hexdigest()}.openvino"
+    return expand(cache) / f"export-{digest.hexdigest()}.openvino"
 
 
 def load_kept(kept, file):

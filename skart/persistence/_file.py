@@ -6,8 +6,8 @@ import json
 import os
 import re
 import zipfile
-from pathlib import Path
 
+from skart._utils._files import expand
 from skart._utils._versions import COMPARED, list_versions
 
 INFO = "skart.json"
@@ -123,7 +123,7 @@ def model_info(file):
 @contextlib.contextmanager
 def open_model_file(file):
     """Yield a model file as a binary file and as a zip file, and its `skart.json`."""
-    path = Path(file).expanduser()
+    path = expand(file)
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r} does not exist. {_EXPECTED}")
     if not path.is_file():

@@ -5,13 +5,12 @@ import json
 import os
 import warnings
 import zipfile
-from pathlib import Path
 
 import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skart._utils._files import atomic_write
+from skart._utils._files import atomic_write, expand
 from skart.features import FeatureExtractor
 from skart.networks._weights import identify_weights, is_address
 from skart.persistence._file import FORMAT, INFO, new_info
@@ -132,7 +131,7 @@ def save_model(model, file, *, notes=None):
 
 def check_target(file):
     """Return the path of a file to write, whose folder must exist."""
-    file = Path(file).expanduser()
+    file = expand(file)
     if not file.parent.is_dir():
         raise FileNotFoundError(
             f"{str(file)!r} can't be written: the folder {str(file.parent)!r} does not "

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from skart._utils._files import is_url, relative_paths
+from skart._utils._files import expand, is_url, relative_paths
 from skart.images._formats import UNREADABLE, explain
 from skart.images._thumbnails import load_thumbnail
 from skart.report._html import Page
@@ -89,7 +89,7 @@ class NamesAndLinks:
     # No absolute paths: the page may be passed on.
     def __init__(self, paths, page):
         self._names = dict(zip(paths, relative_paths(paths)[1], strict=True))
-        self._folder = Path(page).expanduser().absolute().parent
+        self._folder = expand(page).absolute().parent
 
     def name(self, path):
         return self._names[path]

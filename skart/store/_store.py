@@ -8,9 +8,8 @@ import struct
 import tempfile
 import time
 import weakref
-from pathlib import Path
 
-from skart._utils._files import file_digest, file_stamp
+from skart._utils._files import expand, file_digest, file_stamp
 from skart.store._section import StoreSection
 from skart.store._sharing import pull, push
 from skart.store._sqlite import DamagedStoreError, Database, StoreError, retry
@@ -61,7 +60,7 @@ class FeatureStore:
 
     def __init__(self, root, *, max_bytes=2**40, upstream=None):
         # Absolute, so that it stays the same folder if the working directory changes.
-        self.root = Path(root).expanduser().absolute()
+        self.root = expand(root).absolute()
         self.max_bytes = int(max_bytes)
         if self.max_bytes < 2**16:
             raise ValueError(f"max_bytes must be at least {2**16}; got {max_bytes!r}")

@@ -464,7 +464,7 @@ HandcraftedFeatures(verbose=False).fit_transform(images)
 assert not {"fsspec", "httpcore", "h11"} & set(sys.modules)
 for name in ("fsspec", "httpcore"):
     sys.modules[name] = None  # as if it were not installed
-for url in ("http://127.0.0.1:1/a", "memory://a"):
+for url in ("http://127.0.0.1:1/a", "http://a.invalid/a", "memory://a"):
     try:
         ImageLoader(32).transform([url])[0]
     except ImportError as error:

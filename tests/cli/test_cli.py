@@ -192,7 +192,7 @@ def test_audit(drawn, tmp_path):
     shutil.copy(painting, tmp_path / "flat")
     done = command("audit", str(tmp_path / "flat"))
     assert done.returncode == 0 and done.stdout.startswith("1 images")
-    assert "audited without movements" in done.stderr
+    assert "read without movements" in done.stderr
 
 
 def test_audit_replaces_its_table_atomically(image_paths, tmp_path, monkeypatch):

@@ -1,13 +1,15 @@
 """Collections as the options of the commands choose them."""
 
+import os
 import re
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import run
+from helpers import finish, run, start
 
+from skart import FeatureStore
 from skart.cli._collection import (
     Collection,
     make_folds,
@@ -29,6 +31,18 @@ def test_pandora18k_is_recognised_by_its_layout(make_folder, tmp_path):
     assert is_pandora18k(root)
     (root / "Mail Art").mkdir()
     assert not is_pandora18k(root) and not is_pandora18k(tmp_path / "nowhere")
+
+
+def test_pandora18k_may_have_empty_movements(make_folder):
+    root = make_folder(["05_Baroque/0.jpg", "05_Baroque/1.jpg"])
+    assert Collection(Source(root), least=1, labelled=False).movements == ["Baroque"]
+    (root / "03_Northern_Renaissance").mkdir()
+    collection = Collection(Source(root), least=1, labelled=False, skip_empty=True)
+    assert collection.movements == ["Baroque"]
+    remark = "movements without images: 03_Northern_Renaissance"
+    assert remark in collection.remarks()
+    with pytest.raises(ValueError, match="movements without images"):
+        Collection(Source(root))
 
 
 def test_periods_of_known_movements():
@@ -121,6 +135,8 @@ def test_part_of_a_split_is_an_option(make_folder):
     done = run("profile", root, code=2)
     assert "parts of a split, 'Test', 'Train'" in done.stderr
     assert "Pass --part Test for one of them, or --part all for all." in done.stderr
+    done = run("audit", root, "--min-size", 0, code=0)
+    assert "read without movements: " in done.stderr and "--part Test" in done.stderr
     assert profile(root, "--part", "Train").startswith("8 paintings of 8 artists in 2")
     assert profile(root, "--part", "all").startswith("16 paintings of 8 artists in 2")
 
@@ -135,8 +151,10 @@ def test_artists_in_names_are_an_option(make_folder):
     assert profile(root, "--artists", "names").startswith("8 paintings of 4 artists")
     pattern = r"^(?P<artist>\w+)"
     assert profile(root, "--artists", pattern).startswith("8 paintings of 2 artists")
-    done = run("profile", root, "--artists", "x")
-    assert "skart: --artists must have a group named artist" in done.stderr
+    out = ("--out", root.parent / "map.html")
+    for arguments in (["profile", root], ["audit", root], ["map", root, *out]):
+        done = run(*arguments, "--artists", "x", code=2)
+        assert "skart: --artists must have a group named artist" in done.stderr
 
 
 def test_options_that_do_not_apply_raise(make_folder, tmp_path):
@@ -218,8 +236,47 @@ def test_files_that_are_missing_are_skipped(make_folder, tmp_path):
     told = profile(tmp_path / "works.csv", "--root", root)
     assert "8 paintings in 2 movements" in told
     source = Source(tmp_path / "plain.csv", root=root)
-    with pytest.warns(UserWarning, match="2 of 10 images can't be read"):
+    with pytest.warns(UserWarning, match="row 9 .*They are left out"):
         assert len(Collection(source, on_error="skip", labelled=False).paths) == 8
+
+
+def test_audit_of_a_table(make_folder, tmp_path):
+    table, root = tmp_path / "works.csv", make_folder(["0.jpg", "1.jpg"])
+    shutil.copy(root / "0.jpg", root / "1.jpg")
+    for header, rows, remark in (
+        ("path,movement", ["0.jpg,A", "1.jpg,A"], ""),
+        ("path,artist", ["0.jpg,Arp", "1.jpg,Arp"], "read without movements: "),
+        ("path,movement", ["0.jpg,A", "1.jpg,B", "2.jpg,B"], "row 3 ('2.jpg'). They"),
+    ):
+        table.write_text("\n".join([header, *rows]))
+        done = run("audit", table, "--root", root, "--min-size", 0, code=0)
+        assert "copy of 0.jpg" in done.stdout and remark in done.stderr
+    table.write_text("path,movement\n2.jpg,A")
+    done = run("audit", table, code=2)
+    assert "--root" in done.stderr and "--on-error" not in done.stderr
+
+
+def test_audit_of_a_name_that_is_no_utf_8(make_folder):
+    root = make_folder(["A/0.jpg", "B/1.jpg"])
+    name = os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(root / "A" / "0.jpg", root / "B" / name)
+    script = "from skart.cli import main; main()"  # which sets the encoding
+    options = ("--min-size", 0, "--groups", root.parent / "groups.csv")
+    told = finish(start(script, "audit", root, *options))
+    assert "conflicting movements" in told and "udce9.jpg" in told
+
+
+@pytest.mark.parametrize("name", ["~no-such-user", "~no-such-user.csv"])
+def test_tilde_without_a_user_is_a_name(make_folder, monkeypatch, name):
+    root = make_folder([f"{m}/{i}.jpg" for m in ("Cubism", "Dada") for i in range(2)])
+    monkeypatch.chdir(root.parent)
+    if name.endswith(".csv"):
+        rows = [f"folder/{m}/{i}.jpg,{m}" for m in ("Cubism", "Dada") for i in range(2)]
+        (root.parent / name).write_text("\n".join(["path,movement", *rows]))
+    else:
+        root.rename(name)
+    assert profile(name).startswith("4 paintings in 2 movements")
+    assert FeatureStore(name).root == root.parent / name
 
 
 def test_errors_of_the_system_say_what_to_do(make_folder, tmp_path):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers import run, save_image
+from helpers import read_only, run, save_image
 
 from skart import FeatureStore
 
@@ -63,6 +63,13 @@ def test_options(folder):
     assert "not both" in done.stderr
     done = run("train", folder, "--kind", "hybrid", "--engine", "keras", code=2)
     assert "--engine keras: hybrid computes by Keras" in done.stderr
+
+
+def test_read_only_store_raises(folder, tmp_path):
+    (tmp_path / "store").mkdir()
+    with read_only(tmp_path / "store"):
+        done = run("extract", folder, *OPTIONS, "--cache", tmp_path / "store", code=2)
+    assert "nothing can be written to the feature store" in done.stderr
 
 
 @pytest.mark.slow

@@ -70,6 +70,21 @@ def test_map_with_a_model_shows_right_and_wrong(paintings, model, tmp_path):
     assert "<title>Mine</title>" in out.read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("name", "title"), [("works.v1.2", "works.v1.2"), ("..", "collection")]
+)
+def test_title_is_the_name_of_the_folder(
+    paintings, model, tmp_path, monkeypatch, name, title
+):
+    (tmp_path / "works.v1.2").symlink_to(paintings)
+    monkeypatch.chdir(paintings / "Cubism" if name == ".." else tmp_path)
+    out = tmp_path / "map.html"
+    options = ("--layout", "pca", "--cache", model.parent / "cache")
+    done = run(name, "--model", model, "--out", out, *options)
+    assert done.exit_code == 0, done.stderr
+    assert f"<title>{title}</title>" in out.read_text("utf-8")
+
+
 def test_map_shows_other_columns_of_a_table(paintings, model, tmp_path):
     bunch, table = load_image_folder(paintings), tmp_path / "works.csv"
     frame = bunch.frame.assign(

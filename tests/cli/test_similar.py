@@ -166,6 +166,10 @@ def test_one_movement_or_none(paintings, model, tmp_path):
     table.write_text("path\nlost.png")
     done = run("similar", table, image, *options)
     assert done.exit_code == 2 and "--root" in done.stderr and "lost.png" in done.stderr
+    assert "--on-error" not in done.stderr
+    table.write_text("\n".join(["path", *names, "lost.png"]))
+    done = run("similar", table, image, *options)
+    assert done.exit_code == 0 and "row 5 ('lost.png'). They are" in done.stderr
 
 
 def test_unknown_artists(similar, paintings, tmp_path):
@@ -191,7 +195,9 @@ def test_file_whose_name_begins_with_a_dash(model, paintings, tmp_path):
     assert "'-x.png' is also a file: if you mean it, pass ./-x.png" in stderr
 
 
-def test_files_are_replaced_only_by_force(similar, paintings, tmp_path):
+def test_page_is_replaced_only_by_force(
+    similar, model, paintings, tmp_path, monkeypatch
+):
     html = tmp_path / "page.html"
     html.write_text("mine")
     done = similar(paintings.paths[0], "--html", html)
@@ -201,6 +207,10 @@ def test_files_are_replaced_only_by_force(similar, paintings, tmp_path):
     page = Elements(html.read_text())
     assert len(page.all("img")) == 10 and not page.all("script")
     assert not any(str(tmp_path) in str(tag) for tag in page.tags)
+    monkeypatch.chdir(tmp_path / "folder")
+    options = ("--model", model, "--cache", tmp_path / "cache", "--force")
+    run("similar", ".", paintings.paths[0], "--html", html, *options, code=0)
+    assert "of folder<" in html.read_text()
     done = similar(paintings.paths[0], "--html", tmp_path / "page.htm")
     assert done.exit_code == 2 and "must end in .html" in done.stderr
 

@@ -57,6 +57,22 @@ def test_dataframe_with_other_column_names(museum):
     pd.testing.assert_frame_equal(original, before)
 
 
+@pytest.mark.parametrize("suffix", [None, ".parquet", ".xlsx"])
+def test_floats_of_whole_numbers_are_integers(museum, suffix):
+    root, table = museum
+    table["movement"], table["artist"] = [1.0, 2.0, 1.0], [7.0, None, 7.0]
+    if suffix is not None:
+        write = {".parquet": table.to_parquet, ".xlsx": table.to_excel}[suffix]
+        write(root / f"works{suffix}", index=False)
+        table = root / f"works{suffix}"
+    paintings = load_catalogue(table, root=root)
+    assert (
+        paintings.labels.tolist() == paintings.frame["movement"].tolist() == [1, 2, 1]
+    )
+    assert paintings.labels.dtype.kind == "i"
+    assert paintings.artists[0] == paintings.artists[2] == "7"
+
+
 @pytest.mark.parametrize("column_exists", [True, False])
 def test_artists_are_optional(museum, column_exists):
     root, table = museum
@@ -138,6 +154,22 @@ def test_paths_are_taken_as_they_are(tmp_path, name, as_file):
 
 
 @pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("Cafe\u0301.jpg", "Caf\u00e9.jpg"),
+        ("Caf\u00e9.jpg", "Cafe\u0301.jpg"),
+        ("im/1.jpg", r"im\1.jpg"),
+        ("im/e\u0301.jpg", " im\\\u00e9.jpg"),
+    ],
+)
+def test_paths_of_other_systems_are_found(tmp_path, name, cell):
+    save_image(tmp_path / name, (8, 8))
+    table = pd.DataFrame({"path": [cell, name], "movement": ["A", "B"]})
+    paintings = load_catalogue(table, root=tmp_path)
+    assert paintings.paths.tolist() == [str(tmp_path / name)] * 2
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("path,movement,movement\na.jpg,A,B\n", None),
@@ -158,6 +190,9 @@ def test_columns_of_one_name_raise(tmp_path, content, message):
         "\npath;movement\na.jpg;A\na.jpg;B\n",
         "path,movement\na.jpg,A,\na.jpg,B,\n",
         '"path","movement"\n"a.jpg","A;1"\n"a.jpg","B;2"\n',
+        "path,movement\na.jpg,A, \na.jpg,B\n",
+        f"path;movement;text\na.jpg;A;{'x, ' * 50_000}\na.jpg;B;y\n",
+        'path;text;movement;a, b, c\na.jpg;"' + "x, x, x\n" * 30 + '";A;y\na.jpg;z;B;y',
     ],
 )
 def test_separators_of_odd_tables(tmp_path, content):
@@ -217,6 +252,9 @@ def test_damaged_file_raises(tmp_path, suffix, content):
     [
         ("path,movement\nä.jpg,Op Art".encode("latin-1"), "Save it as UTF-8"),
         (b"", "is empty"),
+        (b"path,artist\na.jpg,Gris, Juan\nb.jpg,Arp", "row 1 has 3 fields, .* quotes"),
+        (b"path,artist\na.jpg,Arp,\nb.jpg,Gris, Juan", "row 2 has 3 fields, .* quotes"),
+        (b"path,artist\na.jpg,Arp\nb.jpg,Gris, Juan", "Expected 2 fields in line 3"),
     ],
 )
 def test_unreadable_file_raises(tmp_path, content, message):

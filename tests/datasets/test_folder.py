@@ -174,6 +174,14 @@ def test_artists_in_file_names(tmp_path, artists):
     )
 
 
+def test_hint_at_names_that_are_no_utf_8(tmp_path):
+    write(tmp_path, *NAMES)
+    for path in list(tmp_path.rglob("georges*")):
+        path.rename(os.fsdecode(os.fsencode(path).replace(b"georges", b"g\xe9orges")))
+    with pytest.warns(UserWarning, match=r"them: 'g\\+udce9orges-braque' in"):
+        load_image_folder(tmp_path)
+
+
 def test_named_groups_are_columns(tmp_path):
     write(tmp_path, "A/1890 - Monet - x.jpg", "A/no year.jpg", "B/1900 - Gris - y.jpg")
     pattern = r"(?P<year>\d{4}) - (?P<artist>.+?) - (?P<title>.+)\."

@@ -129,6 +129,22 @@ def test_stored_features_of_files_and_bytes_are_the_same(files, tmp_path, open_i
     assert FeatureStore(tmp_path).info()["arrays"] == 4
 
 
+def test_digests_of_palettes(tmp_path):
+    extractor = FeatureExtractor(
+        "MobileNetV2", weights=None, layer="Conv1", cache=tmp_path, verbose=False
+    )
+    images = []
+    for palette, transparency in (([9] * 3, None), ([200] * 3, None), ([9] * 3, 0)):
+        image = Image.new("P", (32, 32))
+        image.putpalette(palette)
+        if transparency is not None:
+            image.info["transparency"] = transparency
+        images.append(image)
+    features = extractor.transform(ImageLoader(32).transform(images))
+    assert FeatureStore(tmp_path).info()["arrays"] == 3
+    assert np.abs(features[0] - features[1]).max() > 0
+
+
 def test_home_folder_is_expanded(files, monkeypatch):
     monkeypatch.setenv("HOME", str(Path(files[0]).parent))
     images = ImageLoader(16).transform(["~/a.jpg"])
