@@ -194,6 +194,29 @@ def test_too_few_artists():
     assert model.predict_set(X).all()
 
 
+@pytest.mark.parametrize("per_movement", [False, True])
+def test_an_artist_is_not_counted_for_its_own_sets(per_movement):
+    options = {"method": "lac", "per_movement": per_movement}
+    for n_artists in (9, 10):
+        y = np.repeat([*"abc"], n_artists)
+        artists = np.arange(len(y)) if per_movement else np.arange(len(y)) % n_artists
+        sure = Evaluation(
+            y,
+            probabilities=np.eye(3)[np.repeat([0, 1, 2], n_artists)],
+            classes=[*"abc"],
+            groups=artists,
+        )
+        if n_artists == 10:
+            assert (sure.prediction_sets(0.1, **options).sum(axis=1) == 1).all()
+            continue
+        with pytest.warns(
+            UserWarning, match="a coverage of 90 % needs 9 other artists"
+        ):
+            sets = sure.prediction_sets(0.1, **options)
+        assert sets[np.eye(3, dtype=bool)[np.repeat([0, 1, 2], n_artists)]].all()
+        assert per_movement or sets.all()
+
+
 def test_unknown_artists(data):
     X, y, _ = data
     model = ConformalClassifier(GaussianNB(), alpha=0.2).fit(X[::6], y[::6])

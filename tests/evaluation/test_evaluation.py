@@ -221,6 +221,8 @@ def test_per_artist_without_mistakes_or_artists():
     assert perfect.per_artist()["mistake"].tolist() == [None, None]
     with pytest.raises(ValueError, match="needs artists"):
         Evaluation([1, 2], y_pred=[1, 2]).per_artist()
+    some = Evaluation([1, 2], y_pred=[2, 2], groups=["X", "Y"])
+    assert list(map(str, some.per_artist()["mistake"])) == ["2", "None"]
 
 
 def test_coverage(evaluation):
