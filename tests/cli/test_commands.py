@@ -81,6 +81,24 @@ def test_split_is_80_10_10_by_movement():
     assert (counts["test"] == 1).all() and (counts["validation"] == 1).all()
 
 
+@pytest.mark.parametrize("artists", ["x", "xy"])
+def test_artists_that_cannot_be_kept_apart_are_not_compared(
+    artists, make_folder, tmp_path
+):
+    names = [
+        f"{style}/{style}{x}/{i}.jpg" for style in "ab" for x in artists for i in "1234"
+    ]
+    reproduction = Reproduction(
+        Collection(Source(make_folder(names))),
+        tmp_path / "out",
+        Settings(),
+        backbone="InceptionV3",
+        weights=None,
+        claim=False,
+    )
+    assert ("leakage" in reproduction.experiments) == (artists == "xy")
+
+
 @pytest.mark.slow
 def test_untrainable_cited_system_is_a_row(make_folder, tmp_path):
     root = make_folder([f"{name}/{i}.jpg" for i in range(4) for name in "ab"])
@@ -359,3 +377,27 @@ def test_train_on_another_backbone(options, painted, tmp_path, toy_backbone):
     model = load_model(file)
     assert model[1].backbone == toy_backbone
     assert model[0].size == (40 if "--size" in options else 224)
+
+
+def test_train_names_an_unusable_store_before_the_fit(painted, tmp_path):
+    (tmp_path / "cache").touch()
+    options = ["--kind", "squeezenet", "--size", "32", "--cache", tmp_path / "cache"]
+    done = run("train", painted, "--out", tmp_path / "m.skart", *options, code=2)
+    assert "the feature store" in done.stderr and "Fit:" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("artists", "message"),
+    [
+        ({"Dada": "uvwx", "Fauvism": "yzst", "Op Art": "r"}, "Op Art can't be tested"),
+        ({"Dada": "u", "Fauvism": "v"}, "heads, 3 folds, at random, because fewer"),
+        ({"Dada": "uv", "Fauvism": "uv"}, "not used above, artists kept apart"),
+    ],
+)
+def test_demo_of_few_artists(artists, message, make_folder, tmp_path, toy_backbone):
+    names = [f"{a}/{b}/{i}.jpg" for a in artists for b in artists[a] for i in range(6)]
+    options = ["--backbone", toy_backbone, "--weights", "random", "--layer", "last"]
+    options += ["--candidates", "1", "--epochs", "1", "--out", tmp_path / "out"]
+    done = run("demo", "--data", make_folder(names), *options, code=0)
+    assert message in done.output and "Done in" in done.output
