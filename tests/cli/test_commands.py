@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from helpers import head, run
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 from skart import FeatureExtractor, ImageLoader, load_model, save_model
-from skart.cli._app import as_json, in_options
+from skart.cli._app import as_json, cli_errors, in_options
 from skart.cli._collection import (
     Collection,
     choose_backbone,
@@ -401,3 +402,11 @@ def test_demo_of_few_artists(artists, message, make_folder, tmp_path, toy_backbo
     options += ["--candidates", "1", "--epochs", "1", "--out", tmp_path / "out"]
     done = run("demo", "--data", make_folder(names), *options, code=0)
     assert message in done.output and "Done in" in done.output
+
+
+def test_lack_of_memory_is_one_line_and_exit_2(capsys):
+    with pytest.raises(typer.Exit) as end, cli_errors():
+        bytearray(1 << 62)
+    assert end.value.exit_code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("skart: the memory does not suffice") and "--size" in said

@@ -3,9 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    StratifiedGroupKFold,
+    cross_validate,
+)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -215,6 +220,40 @@ def test_an_artist_is_not_counted_for_its_own_sets(per_movement):
             sets = sure.prediction_sets(0.1, **options)
         assert sets[np.eye(3, dtype=bool)[np.repeat([0, 1, 2], n_artists)]].all()
         assert per_movement or sets.all()
+
+
+def test_movement_of_weight_0_is_not_calibrated_on(data):
+    X, y, artists = data
+    weights = (y != "Baroque").astype(float)
+    model = ConformalClassifier(_Learned(), per_movement=True)
+    model.fit(X, y, groups=artists, sample_weight=weights)
+    assert model.classes_.tolist() == ["Cubism", "Rococo"]
+    names = model.classes_[model.calibration_movements_]
+    np.testing.assert_array_equal(names, y[weights > 0])
+    assert len(set(model.calibration_artists_)) == 40
+    assert len(model.calibration_scores_) == len(model.calibration_artists_) == 240
+
+
+class _Learned(GaussianNB):
+    """A classifier that leaves out samples of weight 0."""
+
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(X[sample_weight > 0], y[sample_weight > 0])
+
+
+def test_groups_are_requested_with_metadata_routing(data):
+    X, y, artists = data
+    with config_context(enable_metadata_routing=True):
+        scores = cross_validate(
+            ConformalClassifier(GaussianNB()),
+            X,
+            y,
+            params={"groups": artists},
+            cv=StratifiedGroupKFold(2),
+            return_estimator=True,
+        )
+    for model in scores["estimator"]:
+        assert len(set(model.calibration_artists_)) == 30
 
 
 def test_unknown_artists(data):
