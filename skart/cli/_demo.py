@@ -103,7 +103,7 @@ def demo(
     groups = training.groups if training.artists_apart else None
     folds, how = make_folds(training, _N_FOLDS, seed)
 
-    _step("Search", f"{candidates} heads, {_N_FOLDS} folds, {how}")
+    _step("Search", f"{candidates} heads, {len(folds)} folds, {how}")
     search = RandomizedSearchCV(
         pipe,
         head_search_space(),

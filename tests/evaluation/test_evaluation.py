@@ -259,6 +259,11 @@ def test_chronology():
         columns=["movement", "start", "end"],
     )
     pd.testing.assert_frame_equal(evaluation.chronology(frame), table)
+    y, predicted = (np.where(x == "old", "all", x) for x in (y, predicted))
+    periods["all"] = periods.pop("old")
+    again = Evaluation(y, y_pred=predicted).chronology(periods)
+    assert again.index.tolist() == ["all", "new", "all"]
+    assert again["mistakes"].tolist() == [2, 1, 3]
     with pytest.raises(ValueError, match="no years of new"):
         evaluation.chronology({"old": (1, 2), "middle": (3, 4)})
 
