@@ -196,6 +196,12 @@ def cli_errors():
         except BrokenPipeError:  # the reader has stopped: `skart predict ... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
+        except MemoryError as error:
+            say(
+                f"skart: the memory does not suffice: {error or 'it is full'}. Pass a "
+                "smaller --size, or close other programs"
+            )
+            raise typer.Exit(2) from None
         except (ValueError, OSError, TypeError, ImportError) as error:
             if interrupts.was_interrupted():  # TensorFlow may have replaced it
                 raise typer.Exit(130) from None

@@ -1,5 +1,6 @@
 """``skart demo``: the whole workflow on drawn paintings or a folder."""
 
+import copy
 import textwrap
 import time
 from pathlib import Path
@@ -51,16 +52,12 @@ def demo(
         skart demo --data my_paintings --weights inception_v3.weights.h5
     """
     from sklearn.base import clone
-    from sklearn.model_selection import (
-        RandomizedSearchCV,
-        StratifiedGroupKFold,
-        StratifiedKFold,
-        cross_val_score,
-    )
+    from sklearn.model_selection import RandomizedSearchCV, cross_val_score
 
     from skart.cli._collection import (
         choose_backbone,
         load_collection,
+        make_folds,
         save_figure,
         validation_share,
     )
@@ -99,19 +96,14 @@ def demo(
     features = pipe[:2].fit_transform(paintings["path"])
     _show(f"{features.shape[0]} vectors of {features.shape[1]} numbers")
 
-    splitter, how = StratifiedKFold, "at random"
-    if collection.artists_apart:
-        splitter, how = StratifiedGroupKFold, "artists kept apart"
-    folds = splitter(_N_FOLDS, shuffle=True, random_state=seed)
-    artists = paintings["artist"] if collection.artists_apart else None
-    parts = splitter(_N_FOLDS + 1, shuffle=True, random_state=seed).split(
-        paintings["path"], paintings["movement"], artists
-    )
-    training, test = (paintings.iloc[rows] for rows in next(parts))
-    X, y = training["path"], training["movement"]
-    groups = None if artists is None else training["artist"]
+    parts, how_tested = make_folds(collection, _N_FOLDS + 1, seed)
+    training, test = copy.copy(collection), paintings.iloc[parts[0][1]]
+    training.frame = paintings.iloc[parts[0][0]]
+    X, y = training.paths, training.labels
+    groups = training.groups if training.artists_apart else None
+    folds, how = make_folds(training, _N_FOLDS, seed)
 
-    _step("Search", f"{candidates} heads, {_N_FOLDS} folds, {how}")
+    _step("Search", f"{candidates} heads, {len(folds)} folds, {how}")
     search = RandomizedSearchCV(
         pipe,
         head_search_space(),
@@ -119,14 +111,14 @@ def demo(
         cv=folds,
         refit=False,
         random_state=seed,
-    ).fit(X, y, groups=groups)
+    ).fit(X, y)
     for name, value in search.best_params_.items():
         _show(f"{name.removeprefix('head__'):24} {value:.3g}")
 
     best = clone(pipe).set_params(**search.best_params_)
     # On other folds than the search, where the best score is optimistic.
-    folds = splitter(_N_FOLDS, shuffle=True, random_state=seed + 1)
-    scores = cross_val_score(best, X, y, groups=groups, cv=folds)
+    folds, _ = make_folds(training, _N_FOLDS, seed + 1)
+    scores = cross_val_score(best, X, y, cv=folds)
     _show(f"accuracy on other folds  {scores.mean():.1%} +/- {scores.std():.1%}")
 
     held_out = validation_share(y)
@@ -137,7 +129,7 @@ def demo(
     best.fit(X, y, head__groups=groups)
     _show(f"{len(best[-1].history_['loss'])} epochs")
 
-    _step("Test", f"on paintings that were not used above, {how}")
+    _step("Test", f"on paintings that were not used above, {how_tested}")
     evaluation = Evaluation(
         test["movement"],
         probabilities=best.predict_proba(test["path"]),

@@ -3,6 +3,7 @@
 import textwrap
 from pathlib import Path
 
+from skart._utils._files import atomic_write
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
 from skart.cli._sets import describe_sets, list_sets
@@ -47,7 +48,7 @@ def evaluate(
     if predictions is not None:
         check_out(predictions, force=force, option="--predictions")
     assessed = assess(model, data, folds, weights, on_error, cache, seed)
-    evaluation = assessed.evaluation
+    evaluation, status = assessed.evaluation, 0
     if predictions is not None:
         from skart.datasets._folder import known_artists
 
@@ -56,10 +57,15 @@ def evaluate(
             predicted=evaluation.y_pred,
             confidence=evaluation.confidence,
         )
-        table.to_csv(predictions, index=False, errors="backslashreplace")
-        say(f"saved {predictions}")
+        try:
+            with atomic_write(predictions) as part:
+                table.to_csv(part, index=False, errors="backslashreplace")
+            say(f"saved {predictions}")
+        except OSError as error:  # the figures took long, and are not lost
+            say(f"skart: --predictions {predictions} can't be written: {error}")
+            status = 2
     write = _as_json if format == "json" else as_table
-    return write(evaluation, assessed.method, assessed.calibration)
+    return write(evaluation, assessed.method, assessed.calibration), status
 
 
 def assess(file, data, n_folds, weights, on_error, cache, seed, *, apart=True):

@@ -11,8 +11,10 @@ from skart.cli._app import check_out, command, option
 def export(
     model: options.Model,
     to: option(
-        Literal["openvino", "onnx"], "The format: that of OpenVINO, or ONNX."
-    ) = "openvino",
+        Literal["openvino", "onnx"] | None,
+        "The format: that of OpenVINO, or ONNX. Default: by the suffix of --out, else "
+        "openvino.",
+    ) = None,
     out: option(
         Path | None,
         "The file to write, ending in .openvino or .onnx. The default is the "
@@ -31,11 +33,14 @@ def export(
     --------
         skart export model.skart
 
-        skart export model.skart --to onnx --out served.onnx
+        skart export model.skart --out served.onnx
     """
     from skart.persistence import export_model, load_model, model_info
     from skart.persistence._exported import SUFFIXES
 
+    if to is None:
+        is_onnx = out is not None and out.suffix == SUFFIXES["onnx"]
+        to = "onnx" if is_onnx else "openvino"
     out = out or model.with_suffix(SUFFIXES[to])
     check_out(out, force=force, suffix=SUFFIXES[to])
     pipe = load_model(model, weights=weights)

@@ -25,6 +25,7 @@ from skart.cli._trained import REMARK, TRAINED, mark_trained
 from skart.cli._unknown import (
     MARKS,
     as_text,
+    check_unknown,
     describe_marks,
     mark_unknown,
     read_confidence,
@@ -157,9 +158,15 @@ def predict(
     for name, value in reading.items():
         if value is not None and data is None:
             raise ValueError(f"{name} is for --data: pass both, or neither")
+    is_table = any(
+        isinstance(x, Path) and x.suffix.lower() in options.TABLES for x in images
+    )
+    if root is not None and data is None and not is_table:
+        raise ValueError(f"--root {root} is for a table: pass one, or leave it out")
     known = None
     if unknown is not None and data is None:
         known = read_confidence(model)
+        check_unknown(unknown, known)
         say(
             "Images are compared with the known paintings by their highest probability "
             "alone. By features, with --data, more images that are no paintings are "

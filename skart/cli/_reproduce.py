@@ -1,6 +1,8 @@
 """``skart reproduce``: the experiments of the report, in its order."""
 
+import contextlib
 import dataclasses
+import tempfile
 from pathlib import Path
 
 from skart.cli import _options as options
@@ -78,8 +80,8 @@ def reproduce(
     by random search; its last module fine-tuned; the figures of the collection and the
     confusion matrix of the best model; then the systems that the report cites. 80 % of
     the paintings are for training, 10 % for validation and 10 % for the test. Where
-    artists are known, accuracies with artists kept apart stand beside those of the
-    random split.
+    artists can be kept apart, the accuracies with artists apart stand beside those of
+    the random split.
 
     Before the first experiment, time, memory and disk are planned; `--plan` stops
     there. If the command is interrupted, the same command continues after the last
@@ -126,6 +128,7 @@ def reproduce(
         format_usage,
     )
 
+    _check_folder(out)
     backbone, weights = choose_backbone(backbone, weights, say)
     drawn = out / "paintings"
     if data is None:
@@ -200,3 +203,21 @@ def reproduce(
         ]
     parts += ["Planned and actual use.", format_usage(usage).to_string(line_width=80)]
     return "\n\n".join(parts)
+
+
+def _check_folder(out):
+    """Raise ValueError if a folder can't be made or written to; leave it as it is."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"--out {out}: {error.strerror.lower()}. Name another folder for the "
+            "results."
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()

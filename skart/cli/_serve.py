@@ -1,6 +1,7 @@
 """``skart serve``: a page for one painting."""
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -116,11 +117,11 @@ def serve(
 
     try:
         bound = bind(host, port)
-    except socket.gaierror:
-        raise ValueError(
-            f"--host {host}: no address of this machine has this name"
-        ) from None
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ValueError(
+                f"--host {host}: no address of this machine has this name"
+            ) from None
         raise ValueError(
             f"--host {host} --port {port}: {error.strerror.lower()}. Pass another "
             "port, or --port 0 for any free one"

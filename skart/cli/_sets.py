@@ -127,8 +127,8 @@ def describe_sets(evaluation, calibration=None):
     return {
         "coverage": 1 - _ALPHA,
         "calibrated_in_training": calibration is not None,
-        "all": table.loc["all"].to_dict(),
-        "movements": table.drop(index="all").reset_index().to_dict("records"),
+        "all": table.iloc[-1].to_dict(),
+        "movements": table.iloc[:-1].reset_index().to_dict("records"),
     }
 
 

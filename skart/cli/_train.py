@@ -247,11 +247,14 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
     from skart.cli._collection import make_folds, validation_share
     from skart.cli._evaluate import SEARCHED
     from skart.cli._sets import calibrate, summarize
+    from skart.features._stored import digest_names, open_store
     from skart.model_selection._random_search import note_search, random_search
     from skart.persistence import save_model
     from skart.persistence._parts import digest_paintings
 
     paths, labels, artists = collection.paths, collection.labels, collection.groups
+    store = open_store(cache)
+    digest_names(paths, store)  # a store that can't be used is told before the training
     splits, how = make_folds(collection, _N_FOLDS, seed)
     name = pipe.steps[-1][0]
     groups = artists if collection.artists_apart else None
@@ -284,20 +287,25 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
     say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {how}")
     pipe.fit(paths, labels, **fit_params)
     accuracy = validation_accuracy(pipe[-1].history_, patience)
-    calibration = calibrate(pipe, collection, seed) if calibrated else None
-    if calibration and n_candidates:
-        calibration["method"] += SEARCHED
     notes = {
         "trained_on": collection.name,
         "paintings": dict(Counter(map(str, labels))),
         "artists": None if artists is None else np.unique(artists).tolist(),
         "validation_accuracy": accuracy,
         "held_out": how,
-        "calibration": calibration,
+        "calibration": None,
         "search": results,
-        "digests": digest_paintings(paths, cache),
+        "digests": digest_paintings(paths, store),
     }
     save_model(pipe, out, notes=notes)
+    calibration = None
+    if calibrated:
+        say(f"saved {out}; its calibration follows")
+        calibration = calibrate(pipe, collection, seed)
+    if calibration:
+        if n_candidates:
+            calibration["method"] += SEARCHED
+        save_model(pipe, out, notes=notes | {"calibration": calibration})
     return {
         "model": str(out),
         "paintings": len(labels),

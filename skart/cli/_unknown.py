@@ -6,11 +6,9 @@ from skart.cli._sets import require_calibration
 MARKS = "none_of_these", "typicality"
 
 
-def mark_unknown(share, predictions, known, scores):
-    """Return a dict of marks by image: whether it is unknown, and its typicality."""
+def check_unknown(share, known):
+    """Raise ValueError if a share is less than that of one known painting."""
     import numpy as np
-
-    from skart.persistence._calibration import compute_typicality
 
     least = 1 / (len(known) + 1)
     if share < least - 1e-9:
@@ -19,6 +17,13 @@ def mark_unknown(share, predictions, known, scores):
             f"share is {np.ceil(least * 1e4) / 1e4:g}. Pass a larger one, or as --data "
             "all paintings that the model was trained on."
         )
+
+
+def mark_unknown(share, predictions, known, scores):
+    """Return a dict of marks by image: whether it is unknown, and its typicality."""
+    from skart.persistence._calibration import compute_typicality
+
+    check_unknown(share, known)
     typicality = compute_typicality(scores, known)
     return {
         path: dict(zip(MARKS, (value <= share, value), strict=True))

@@ -1,5 +1,6 @@
 """Classifier that returns prediction sets."""
 
+import pandas as pd
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -157,6 +158,9 @@ class ConformalClassifier(WrapperClassifier):
         **CONSTRAINTS,
     }
 
+    # With metadata routing, no set_fit_request is needed.
+    __metadata_request__fit = {"groups": True}
+
     def __init__(
         self,
         estimator,
@@ -243,18 +247,21 @@ class ConformalClassifier(WrapperClassifier):
         # Predictions are scored like the paintings of the calibration, even if the
         # parameters are changed later.
         self._scoring = self.method, self.random_state
-        self.calibration_scores_, self.calibration_movements_ = calibrate(
-            evaluation, *self._scoring
-        )
+        scores, _ = calibrate(evaluation, *self._scoring)
+        # Without a movement that the classifier has not learned: one of weight 0.
+        movements = pd.Index(self.classes_).get_indexer(evaluation.y_true)
+        known = movements >= 0
+        self.calibration_scores_ = scores[known]
+        self.calibration_movements_ = movements[known]
         self.calibration_artists_ = number_artists(
-            evaluation.groups, len(evaluation.y_true)
+            None if evaluation.groups is None else evaluation.groups[known], known.sum()
         )
         self._unit = name_units(evaluation.groups)
         warn_of_few(
             self.alpha,
             self.calibration_artists_,
             self.calibration_movements_ if self.per_movement else None,
-            evaluation.classes,
+            self.classes_,
             unit=self._unit,
         )
         return self

@@ -444,10 +444,10 @@ class Evaluation(PredictionSets):
         )
         table = table[table["mistakes"] > 0]
         table["by_chance"] *= table["mistakes"]
-        table.loc["all"] = table.sum()
+        table = pd.concat([table, table.sum().to_frame("all").T])
         for name in ("years", "by_chance"):
             table[name] /= table["mistakes"]
-        return table.astype({"mistakes": int})
+        return table.rename_axis("movement").astype({"mistakes": int})
 
     def _check_probabilities(self, what):
         """Raise ValueError if there are no probabilities."""

@@ -117,6 +117,7 @@ class PredictionSets:
             movements if per_movement else None,
             self.classes,
             unit=name_units(None if random_folds else self.groups),
+            n_left_out=1,
         )
         p_values = compute_p_values(
             score_movements(self.probabilities, method, random_state),
@@ -187,7 +188,8 @@ def count_sets(evaluation, sets):
     frame = pd.DataFrame(found).astype(float)
     by_artist = frame.groupby([true, artists]).mean()
     table = by_artist.groupby(level=0).mean().reindex(classes)
-    table.loc["all"] = frame.groupby(artists).mean().mean()
+    total = frame.groupby(artists).mean().mean().to_frame("all").T
+    table = pd.concat([table, total])  # also if a movement has that name
     counts = pd.Series(true).value_counts().reindex(classes)
     table.insert(0, "paintings", [*counts.fillna(0).astype(int), len(rows)])
     return table.rename_axis("movement")

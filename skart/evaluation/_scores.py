@@ -90,7 +90,7 @@ def score_artists(y_true, y_pred, artists):
     table["mistakes"] = (~frame["correct"]).groupby(frame["artist"]).sum()
     wrong = frame[~frame["correct"]].groupby("artist")["predicted"]
     mistakes = wrong.agg(lambda names: _by_frequency(names)[0])
-    table["mistake"] = mistakes.reindex(table.index).astype(object)
+    table["mistake"] = mistakes.astype(object).reindex(table.index)
     table["mistake"] = table["mistake"].where(table["mistakes"] > 0, None)
     return table.sort_values(
         ["mistakes", "accuracy"], ascending=[False, True], kind="stable"

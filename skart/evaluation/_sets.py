@@ -112,13 +112,24 @@ def _name_coverage(alpha):
 
 
 def warn_of_few(
-    alpha, artists, movements=None, names=(), *, unit="artists", stacklevel=2
+    alpha,
+    artists,
+    movements=None,
+    names=(),
+    *,
+    unit="artists",
+    n_left_out=0,
+    stacklevel=2,
 ):
-    """Warn if sets can leave out no movement, or some of those in `names` never."""
+    """Warn if sets can leave out no movement, or some of those in `names` never.
+
+    `n_left_out` artists, those of the set itself, are not calibrated on.
+    """
     needed = np.ceil(1 / alpha - 1 - _ROUNDING)
+    unit = f"other {unit}" if n_left_out else unit
     promise = f"a coverage of {_name_coverage(alpha)} % needs {needed:.12g} {unit}"
     if movements is None:
-        n_artists = len(np.unique(artists))
+        n_artists = len(np.unique(artists)) - n_left_out
         if n_artists < needed:
             # Rounded down, so that it can be passed.
             most = math.floor(1000 * n_artists / (n_artists + 1)) / 10
@@ -131,7 +142,7 @@ def warn_of_few(
     few = [
         str(name)
         for code, name in enumerate(names)
-        if len(np.unique(artists[movements == code])) < needed
+        if len(np.unique(artists[movements == code])) - n_left_out < needed
     ]
     if few:
         warnings.warn(

@@ -240,12 +240,12 @@ default="hybrid"
 
 def _check_names(function, options, classifier):
     """Raise TypeError if an option is not a parameter of function or classifier."""
-    names = [
+    names = {
         name
         for called in (function, classifier)
         for name, parameter in inspect.signature(called).parameters.items()
         if parameter.kind is not parameter.VAR_KEYWORD
-    ]
+    }
     for name in options:
         # The classifier checks nested names, such as optimizer__learning_rate.
         if name not in names and "__" not in name:

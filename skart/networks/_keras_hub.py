@@ -25,9 +25,8 @@ def build(name, input_shape=None, weights=None):
             network.load_weights(weights)
     except Exception as error:  # Keras, h5py, kagglehub and others raise many kinds
         kind = OSError if isinstance(error, OSError) else ValueError
-        raise kind(
-            f"{name} with weights={weights!r} can't be loaded by keras-hub: {error}"
-        ) from error
+        how = "" if weights is None else f" with weights={weights!r}"
+        raise kind(f"{name}{how} can't be loaded by keras-hub: {error}") from error
     encoder = getattr(network, "vision_encoder", network)
     inputs = encoder.inputs
     ends = _is_tensor(encoder.output) or hasattr(encoder, "pyramid_outputs")

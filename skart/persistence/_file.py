@@ -24,6 +24,7 @@ _KINDS = {
     ),
     rb"\x89HDF": "an HDF5 file, such as Keras models and weights",
     rb"\xff\xd8\xff|\x89PNG|GIF8|II\*\0|MM\0\*|RIFF": "an image",
+    rb"\x08": "an ONNX model, which skart predict runs if skart export wrote it",
     rb"PK": "a zip file that is damaged or truncated",
     rb"\Z": "empty",
     rb"": "not a model file",

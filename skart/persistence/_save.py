@@ -99,7 +99,7 @@ def save_model(model, file, *, notes=None):
     if not isinstance(model, BaseEstimator):
         raise TypeError(f"model must be a fitted pipeline or classifier; got {model!r}")
     check_is_fitted(model)
-    _check_not_search(model)  # before its copy, which would include all results
+    _check_not_wrapper(model)  # before its copy, which would include all results
     backbones = []
 
     def prepare(step, estimator):
@@ -168,17 +168,22 @@ def _describe_model(model, backbones, untrusted, notes):
     return json.dumps(info, indent=2, default=str)
 
 
-def _check_not_search(estimator):
+def _check_not_wrapper(estimator):
+    """Raise TypeError for what wraps the model that is to be saved."""
+    from skart.classifiers import CachedClassifier  # which imports Keras
+
     if hasattr(estimator, "cv_results_"):
         raise TypeError(
             f"{type(estimator).__name__} holds a whole search: save its "
             "best_estimator_, which it has with refit=True"
         )
+    if isinstance(estimator, CachedClassifier):
+        raise TypeError("CachedClassifier holds a folder of fits: save its estimator_")
 
 
 def _check_savable(step, estimator):
     """Raise TypeError if an estimator can't be saved so that it is safe to open."""
-    _check_not_search(estimator)
+    _check_not_wrapper(estimator)
     for name, value in estimator.get_params(deep=False).items():
         for part in flatten(value):
             # skops would save the name of one at the top level, which may be another.

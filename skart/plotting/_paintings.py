@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import LogLocator, NullLocator
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 
 from skart.images import ImageLoader
 from skart.images._headers import read_sizes
@@ -74,7 +74,15 @@ class SamplesDisplay:
         -------
         display : SamplesDisplay
             Object that stores the images.
+
+        Raises
+        ------
+        ValueError
+            If there are no paintings, or not as many labels or artists as paths.
         """
+        check_consistent_length(paths, labels, artists)
+        if not len(paths):
+            raise ValueError("there are no paintings to plot: paths is empty")
         generator = check_random_state(random_state)
         paths, labels = np.asarray(paths, dtype=object), np.asarray(labels)
         loader = ImageLoader(size, on_error=on_error)

@@ -83,7 +83,7 @@ class Reproduction:
             "transfer": self._transfer,
             "fine-tune": self._fine_tune,
         }
-        if collection.artists_known:
+        if collection.artists_apart:
             self.experiments["leakage"] = self._leakage
 
     def run(self):

@@ -69,6 +69,11 @@ class Guard:
         app = self._refuse(scope["method"], headers) or self.app
         try:
             await app(scope, body.receive, send_guarded)
+        except asyncio.CancelledError:  # by Uvicorn, which ends
+            if not started:
+                error = error_response(503, "the server is ending")
+                await error(scope, body.receive, send_guarded)
+            raise
         except Exception:
             # The message may name what is not for the client.
             logging.getLogger("skart").exception("an internal error")

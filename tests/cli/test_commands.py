@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from helpers import head, run
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 from skart import FeatureExtractor, ImageLoader, load_model, save_model
-from skart.cli._app import as_json, in_options
+from skart.cli._app import as_json, cli_errors, in_options
 from skart.cli._collection import (
     Collection,
     choose_backbone,
@@ -79,6 +80,24 @@ def test_split_is_80_10_10_by_movement():
     # One of each at least.
     counts = pd.crosstab(np.repeat([*"abcdef"], 4), split(np.repeat([*"abcdef"], 4)))
     assert (counts["test"] == 1).all() and (counts["validation"] == 1).all()
+
+
+@pytest.mark.parametrize("artists", ["x", "xy"])
+def test_artists_that_cannot_be_kept_apart_are_not_compared(
+    artists, make_folder, tmp_path
+):
+    names = [
+        f"{style}/{style}{x}/{i}.jpg" for style in "ab" for x in artists for i in "1234"
+    ]
+    reproduction = Reproduction(
+        Collection(Source(make_folder(names))),
+        tmp_path / "out",
+        Settings(),
+        backbone="InceptionV3",
+        weights=None,
+        claim=False,
+    )
+    assert ("leakage" in reproduction.experiments) == (artists == "xy")
 
 
 @pytest.mark.slow
@@ -369,3 +388,35 @@ def test_train_on_another_backbone(options, painted, tmp_path, toy_backbone):
     model = load_model(file)
     assert model[1].backbone == toy_backbone
     assert model[0].size == (40 if "--size" in options else 224)
+
+
+def test_train_names_an_unusable_store_before_the_fit(painted, tmp_path):
+    (tmp_path / "cache").touch()
+    options = ["--kind", "squeezenet", "--size", "32", "--cache", tmp_path / "cache"]
+    done = run("train", painted, "--out", tmp_path / "m.skart", *options, code=2)
+    assert "the feature store" in done.stderr and "Fit:" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("artists", "message"),
+    [
+        ({"Dada": "uvwx", "Fauvism": "yzst", "Op Art": "r"}, "Op Art can't be tested"),
+        ({"Dada": "u", "Fauvism": "v"}, "heads, 3 folds, at random, because fewer"),
+        ({"Dada": "uv", "Fauvism": "uv"}, "not used above, artists kept apart"),
+    ],
+)
+def test_demo_of_few_artists(artists, message, make_folder, tmp_path, toy_backbone):
+    names = [f"{a}/{b}/{i}.jpg" for a in artists for b in artists[a] for i in range(6)]
+    options = ["--backbone", toy_backbone, "--weights", "random", "--layer", "last"]
+    options += ["--candidates", "1", "--epochs", "1", "--out", tmp_path / "out"]
+    done = run("demo", "--data", make_folder(names), *options, code=0)
+    assert message in done.output and "Done in" in done.output
+
+
+def test_lack_of_memory_is_one_line_and_exit_2(capsys):
+    with pytest.raises(typer.Exit) as end, cli_errors():
+        bytearray(1 << 62)
+    assert end.value.exit_code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("skart: the memory does not suffice") and "--size" in said

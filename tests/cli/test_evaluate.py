@@ -1,6 +1,8 @@
 """What `skart evaluate` says of artists, and what `skart report` adds."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from helpers import run
@@ -14,17 +16,17 @@ from skart import HandcraftedFeatures, ImageLoader, save_model
 def evaluate(make_folder, tmp_path):
     """Run `skart evaluate` on paintings of two movements, and return its output."""
 
-    def evaluate(pattern, *words):
+    def evaluate(pattern, *words, code=0):
         names = [pattern.format(name, i % 3, i) for name in "ab" for i in range(6)]
         root = make_folder(names)
         paths = sorted(map(str, root.rglob("*.jpg")))
-        labels = [path[len(str(root)) + 1] for path in paths]
+        labels = [Path(path).relative_to(root).parts[0] for path in paths]
         pipe = make_pipeline(
             ImageLoader(16), HandcraftedFeatures(["hsv"]), LogisticRegression()
         )
         save_model(pipe.fit(paths, labels), tmp_path / "model.skart")
         words = [tmp_path / "model.skart", root, "--cache", tmp_path / "c", *words]
-        return run("evaluate", *words, code=0).stdout
+        return run("evaluate", *words, code=code).stdout
 
     return evaluate
 
@@ -47,6 +49,31 @@ def test_unknown_artists_are_not_listed(evaluate):
     words = ("{0}/{2}.jpg", "--folds", "3")
     assert json.loads(evaluate(*words, "--format", "json"))["artists"] is None
     assert "artists with" not in evaluate(*words)
+
+
+def test_a_movement_may_be_named_all(evaluate):
+    words = ("{0}ll/{0} artist {1}/{2}.jpg", "--folds", "3")
+    sets = json.loads(evaluate(*words, "--format", "json"))["prediction_sets"]
+    assert [row["movement"] for row in sets["movements"]] == ["all", "bll"]
+    assert sets["all"]["paintings"] == 12
+    assert "\nall" in evaluate(*words)
+
+
+def test_figures_are_shown_if_predictions_cannot_be_written(
+    evaluate, tmp_path, monkeypatch
+):
+    table, replace = tmp_path / "all.csv", os.replace
+    table.write_text("an older one")
+
+    def fail(source, target):
+        if Path(target) == table:
+            raise OSError("no space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    words = ("--folds", "3", "--predictions", table, "--force")
+    assert "accuracy" in evaluate("{0}/{0} artist {1}/{2}.jpg", *words, code=2)
+    assert table.read_text() == "an older one"
 
 
 @pytest.mark.slow

@@ -249,12 +249,13 @@ TRANSFER = ("--weights", "random", "--layer", "mixed2")
         ("large", (*TRANSFER, "--size", "299"), FeatureStore.exists),
         ("drawn", (*TRANSFER, "--size", "299"), lambda store: store.info()["arrays"]),
         ("drawn", (*TRANSFER, "--size", "80"), "| 1/300000 "),
+        ("drawn", (*TRANSFER, "--size", "80", "--epochs", "90"), "Calibration: "),
         ("drawn", ("--kind", "vgg-lite", "--size", "64"), "Search: "),
         ("drawn", ("--kind", "vgg-lite", "--size", "64"), "Epoch 1/"),
         ("drawn", ("--kind", "vgg-lite", "--size", "64"), "Epoch 3/"),
     ],
     ids=[
-        *("start", "decoding", "extraction", "search"),
+        *("start", "decoding", "extraction", "search", "calibration"),
         *("a network is built", "training begins", "training"),
     ],
 )
@@ -263,7 +264,11 @@ def test_interrupts_of_training(folder, arguments, moment, request, tmp_path):
     command = ["train", request.getfixturevalue(folder), *arguments]
     # A search that never ends, or a training that takes long, whatever the moment.
     is_epoch = isinstance(moment, str) and moment.startswith("Epoch")
-    command += ["--epochs", "1000"] if is_epoch else ["--candidates", "100000"]
+    is_calibration = moment == "Calibration: "
+    if is_epoch:
+        command += ["--epochs", "1000"]
+    elif not is_calibration:
+        command += ["--candidates", "100000"]
     command += ["--cache", tmp_path / "cache"]
     with (
         open(log, "w") as output,
@@ -293,6 +298,7 @@ def test_interrupts_of_training(folder, arguments, moment, request, tmp_path):
     assert status == 130, said
     assert said.count("interrupted. Features computed so far are kept") == 1
     assert "Traceback" not in said
-    assert not (tmp_path / "model.skart").exists()
+    # A model that waits for its calibration is kept.
+    assert (tmp_path / "model.skart").exists() == is_calibration
     report = store.verify()
     assert not report["damaged"] and not report["problems"]

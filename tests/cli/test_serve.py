@@ -108,6 +108,7 @@ def test_taken_port(folder):
         ("plain.skart", ["--unknown", "0.1"], "or pass --data with the paintings"),
         ("model.skart", ["--unknown", "0.01"], "--unknown 0.01: with 50 known"),
         ("model.skart", ["--host", "no.such.host.invalid"], "--host no.such.host.inv"),
+        ("model.skart", ["--host", "192.0.2.1"], "192.0.2.1: no address of this mach"),
     ],
 )
 def test_errors(folder, model, options, message):

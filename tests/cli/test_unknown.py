@@ -173,15 +173,18 @@ def test_unknown_artists_are_said(predict, folder):
 
 
 def test_what_is_missing_is_said(predict, folder):
+    done = predict("--root", folder)
+    assert done.exit_code == 2 and "is for a table: pass one" in done.stderr
     done = predict("--unknown", "0.1", model="plain.skart")
     assert done.exit_code == 2
     assert "--unknown needs a calibrated model" in done.stderr
     assert "or pass --data with the paintings it was trained on" in done.stderr
-    done = predict("--unknown", "0.01")
+    done = predict("--unknown", "0.01", images=["known.png", "none.png"])
     assert done.exit_code == 2
     assert (
         "with 50 known paintings, the smallest share is 0.0197. Pass a" in done.stderr
     )
+    assert "can't be read" not in done.stderr  # it is told before the predictions
     done = predict("--unknown", "0.7")
     assert done.exit_code == 2
     assert "--unknown 0.7: pass a share between 0.001 and 0.5\n" in done.stderr

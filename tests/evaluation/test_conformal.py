@@ -3,9 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    StratifiedGroupKFold,
+    cross_validate,
+)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -192,6 +197,63 @@ def test_too_few_artists():
     with pytest.warns(UserWarning, match=message):
         model.set_params(alpha=0.1, per_movement=True).fit(X, y, groups=artists)
     assert model.predict_set(X).all()
+
+
+@pytest.mark.parametrize("per_movement", [False, True])
+def test_an_artist_is_not_counted_for_its_own_sets(per_movement):
+    options = {"method": "lac", "per_movement": per_movement}
+    for n_artists in (9, 10):
+        y = np.repeat([*"abc"], n_artists)
+        artists = np.arange(len(y)) if per_movement else np.arange(len(y)) % n_artists
+        sure = Evaluation(
+            y,
+            probabilities=np.eye(3)[np.repeat([0, 1, 2], n_artists)],
+            classes=[*"abc"],
+            groups=artists,
+        )
+        if n_artists == 10:
+            assert (sure.prediction_sets(0.1, **options).sum(axis=1) == 1).all()
+            continue
+        with pytest.warns(
+            UserWarning, match="a coverage of 90 % needs 9 other artists"
+        ):
+            sets = sure.prediction_sets(0.1, **options)
+        assert sets[np.eye(3, dtype=bool)[np.repeat([0, 1, 2], n_artists)]].all()
+        assert per_movement or sets.all()
+
+
+def test_movement_of_weight_0_is_not_calibrated_on(data):
+    X, y, artists = data
+    weights = (y != "Baroque").astype(float)
+    model = ConformalClassifier(_Learned(), per_movement=True)
+    model.fit(X, y, groups=artists, sample_weight=weights)
+    assert model.classes_.tolist() == ["Cubism", "Rococo"]
+    names = model.classes_[model.calibration_movements_]
+    np.testing.assert_array_equal(names, y[weights > 0])
+    assert len(set(model.calibration_artists_)) == 40
+    assert len(model.calibration_scores_) == len(model.calibration_artists_) == 240
+
+
+class _Learned(GaussianNB):
+    """A classifier that leaves out samples of weight 0."""
+
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(X[sample_weight > 0], y[sample_weight > 0])
+
+
+def test_groups_are_requested_with_metadata_routing(data):
+    X, y, artists = data
+    with config_context(enable_metadata_routing=True):
+        scores = cross_validate(
+            ConformalClassifier(GaussianNB()),
+            X,
+            y,
+            params={"groups": artists},
+            cv=StratifiedGroupKFold(2),
+            return_estimator=True,
+        )
+    for model in scores["estimator"]:
+        assert len(set(model.calibration_artists_)) == 30
 
 
 def test_unknown_artists(data):

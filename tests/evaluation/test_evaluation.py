@@ -221,6 +221,8 @@ def test_per_artist_without_mistakes_or_artists():
     assert perfect.per_artist()["mistake"].tolist() == [None, None]
     with pytest.raises(ValueError, match="needs artists"):
         Evaluation([1, 2], y_pred=[1, 2]).per_artist()
+    some = Evaluation([1, 2], y_pred=[2, 2], groups=["X", "Y"])
+    assert list(map(str, some.per_artist()["mistake"])) == ["2", "None"]
 
 
 def test_coverage(evaluation):
@@ -257,6 +259,11 @@ def test_chronology():
         columns=["movement", "start", "end"],
     )
     pd.testing.assert_frame_equal(evaluation.chronology(frame), table)
+    y, predicted = (np.where(x == "old", "all", x) for x in (y, predicted))
+    periods["all"] = periods.pop("old")
+    again = Evaluation(y, y_pred=predicted).chronology(periods)
+    assert again.index.tolist() == ["all", "new", "all"]
+    assert again["mistakes"].tolist() == [2, 1, 3]
     with pytest.raises(ValueError, match="no years of new"):
         evaluation.chronology({"old": (1, 2), "middle": (3, 4)})
 

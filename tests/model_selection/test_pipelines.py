@@ -154,6 +154,11 @@ def test_real_weights_and_paintings(inception_weights, tmp_path):
     ("make", "parameters", "message"),
     [
         (make_transfer_pipeline, {"poolin": "max"}, "'poolin'. Did you mean 'pooling'"),
+        (
+            make_transfer_pipeline,
+            {"qq": 8},
+            "validation_split, verbose, warm_start, we",
+        ),
         (make_transfer_pipeline, {"unit": 8}, "'unit'. Did you mean 'units'"),
         (make_fine_tune_pipeline, {"siz": 8}, "'siz'. Did you mean 'size'"),
         (make_cnn_pipeline, {"cache_pixel": True}, "Did you mean 'cache_pixels'"),

@@ -239,6 +239,11 @@ def test_invalid_presets_raise(presets, images, tmp_path):
         ValueError, match="can't be loaded by keras-hub: Unknown preset"
     ):
         transform("keras_hub:no_such_preset", images)
+    message = "^keras_hub:no_such_preset can't be loaded"
+    with pytest.raises(ValueError, match=message):  # before weights are chosen
+        FeatureExtractor("keras_hub:no_such_preset", layer="style").fit_transform(
+            images
+        )
     with pytest.raises(ValueError, match="Did you mean 'vit_encoder'"):
         transform(presets["vit"][0], images, layer="vit_encode")
     with pytest.raises(ValueError, match="can't be cut: networks of keras-hub are for"):

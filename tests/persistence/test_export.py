@@ -230,6 +230,8 @@ def test_load_model_names_an_export(exported):
     for function in (load_model, model_info):
         with pytest.raises(ModelFileError, match="is an exported model, which skart"):
             function(exported("openvino"))
+        with pytest.raises(ModelFileError, match="is an ONNX model, which skart pred"):
+            function(exported("onnx"))
 
 
 def test_an_export_needs_its_runtime(exported, image_paths, monkeypatch):
@@ -251,11 +253,12 @@ def test_export_command(exportable, image_paths, tmp_path):
     np.testing.assert_allclose(predict(file, image_paths[:2]), expected, atol=1e-4)
     for options, message in [
         ([], "exists already. Pass --force"),
-        (["--out", tmp_path / "model.onnx"], "must end in .openvino"),
+        (["--out", tmp_path / "model.zip"], "must end in .openvino"),
         (["--to", "onnx", "--out", tmp_path / "no" / "model.onnx"], "does not exist"),
     ]:
         done = run("export", model, *options)
         assert done.exit_code == 2 and message in done.stderr
     assert run("export", model, "--force").exit_code == 0
+    run("export", model, "--out", tmp_path / "by-suffix.onnx", code=0)
     done = run("predict", file, image_paths[0], "--weights", image_paths[0])
     assert done.exit_code == 2 and "leave out --weights" in done.stderr

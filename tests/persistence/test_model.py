@@ -359,6 +359,10 @@ def test_save_model_validates_its_parameters(fitted, tmp_path):
     with pytest.raises(TypeError, match="notes must be serializable as JSON.*Path"):
         save_model(fitted, tmp_path / "model.skart", notes={"at": tmp_path})
     assert list(tmp_path.iterdir()) == []
+    cached = CachedClassifier(fitted, memory=tmp_path / "fits")
+    cached.estimator_, cached.classes_ = fitted, fitted.classes_
+    with pytest.raises(TypeError, match="save its estimator_"):
+        save_model(cached, tmp_path / "model.skart")
 
 
 def test_saving_is_atomic(fitted, blobs, tmp_path, monkeypatch):

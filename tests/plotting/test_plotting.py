@@ -92,6 +92,13 @@ def test_samples_show_each_artist_once_first(image_paths):
     assert texts == {"Op Art", "Pop Art"}
 
 
+def test_samples_need_a_label_for_each_path(image_paths):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        SamplesDisplay.from_paths(image_paths, ["Op Art", "Pop Art"])
+    with pytest.raises(ValueError, match="no paintings to plot: paths is empty"):
+        SamplesDisplay.from_paths([], [])
+
+
 def test_history_marks_stages():
     history = {"loss": [3.0, 2.0, 1.0], "accuracy": [0.1, 0.2, 0.3], "stage": [1, 1, 2]}
     loss, _ = HistoryDisplay(history=history).plot().axes_

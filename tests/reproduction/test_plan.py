@@ -1,6 +1,7 @@
 """The plan of a reproduction, and what was used beside it."""
 
 import json
+import sys
 
 import pandas as pd
 import pytest
@@ -107,6 +108,16 @@ def test_artists_apart_stand_beside_the_random_split():
     assert shown["random split"] == "80.0 % (70.0 to 90.0)"
     # Without artists, there is no such table.
     assert len(compare_artists({})) == 0
+
+
+@pytest.mark.parametrize("out", ["a file", "a file/out", "/proc/none"])
+def test_unusable_folder_is_an_error_before_the_plan(out, tmp_path):
+    if out.startswith("/proc") and sys.platform != "linux":
+        pytest.skip("only Linux has /proc")
+    (tmp_path / "a file").touch()
+    out = tmp_path / out
+    done = run("reproduce", "--quick", "--out", out, code=2)
+    assert f"--out {out}: " in done.stderr and "Network:" not in done.stderr
 
 
 @pytest.mark.slow

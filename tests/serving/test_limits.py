@@ -259,3 +259,22 @@ def test_internal_errors_say_nothing(caplog):
     assert "/home/user/model.skart" in caplog.text  # for who runs it
     with pytest.raises(RuntimeError):
         client.get("/late")
+
+
+def test_request_that_outlasts_the_server_is_answered():
+    async def app(scope, receive, send):
+        raise asyncio.CancelledError
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "method": "GET", "path": "/"}
+    scope["headers"] = [(b"host", b"localhost")]
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Guard(app, {"localhost"})(scope, receive, send))
+    assert sent[0]["status"] == 503 and b"the server is ending" in sent[1]["body"]
