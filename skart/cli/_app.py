@@ -197,9 +197,10 @@ def cli_errors():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
         except MemoryError as error:
+            detail = f": {error}" if str(error) else ""
             say(
-                f"skart: the memory does not suffice: {error or 'it is full'}. Pass a "
-                "smaller --size, or close other programs"
+                f"skart: out of memory{detail}. Pass a smaller --size, or close other "
+                "programs."
             )
             raise typer.Exit(2) from None
         except (ValueError, OSError, TypeError, ImportError) as error:

@@ -170,14 +170,12 @@ def _describe_model(model, backbones, untrusted, notes):
 
 def _check_not_wrapper(estimator):
     """Raise TypeError for what wraps the model that is to be saved."""
-    from skart.classifiers import CachedClassifier  # which imports Keras
-
     if hasattr(estimator, "cv_results_"):
         raise TypeError(
             f"{type(estimator).__name__} holds a whole search: save its "
             "best_estimator_, which it has with refit=True"
         )
-    if isinstance(estimator, CachedClassifier):
+    if type(estimator).__name__ == "CachedClassifier":  # an import would load Keras
         raise TypeError("CachedClassifier holds a folder of fits: save its estimator_")
 
 

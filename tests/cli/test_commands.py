@@ -419,4 +419,4 @@ def test_lack_of_memory_is_one_line_and_exit_2(capsys):
         bytearray(1 << 62)
     assert end.value.exit_code == 2
     said = capsys.readouterr().err
-    assert said.startswith("skart: the memory does not suffice") and "--size" in said
+    assert said.startswith("skart: out of memory") and "--size" in said
