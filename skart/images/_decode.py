@@ -180,10 +180,13 @@ def _scale_to_8_bits(image):
     if image.mode != "F":
         samples /= 4095 / 255 if tags.get(Base.BitsPerSample) == (12,) else 257
     else:
-        np.nan_to_num(samples, copy=False, posinf=0)
-        np.clip(samples, 0, 255, out=samples)
-        if samples.max() <= 1:  # in 0-1, as floats usually are
+        np.nan_to_num(samples, copy=False, posinf=0, neginf=0)
+        brightest = samples.max()
+        if brightest <= 1:  # in 0-1, as floats usually are
             samples *= 255
+        elif brightest > 2 * 255:  # in 0-65535; less is beyond white, in 0-255
+            samples /= 257
+        np.clip(samples, 0, 255, out=samples)
     if tags.get(Base.PhotometricInterpretation) == 0:  # white is zero
         np.subtract(255, samples, out=samples)
     np.round(samples, out=samples)

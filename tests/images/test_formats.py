@@ -86,6 +86,13 @@ def test_twelve_bit_tiff_is_scaled(tmp_path):
     np.testing.assert_allclose(pixels[0, :, 0], pairs / 4095 * 255, atol=0.5)
 
 
+@pytest.mark.parametrize("scale", [1 / 255, 1, 257])
+def test_floats_are_scaled(tmp_path, scale):
+    samples = np.array([[-1, 0, 100, 255]], np.float32) * np.float32(scale)
+    pixels = decode(tmp_path, saved("TIFF")(Image.fromarray(samples)), (1, 4))
+    assert pixels[0, :, 0].tolist() == [0, 0, 100, 255]
+
+
 def test_nan_and_infinity_are_black(tmp_path):
     samples = np.array([[0, 0.5, 1, np.nan, -np.inf]], np.float32)
     pixels = decode(tmp_path, saved("TIFF")(Image.fromarray(samples)), (1, 5))
