@@ -16,6 +16,7 @@ from skart.datasets._folder import (
     IMAGE_EXTENSIONS,
     find_artist_in_names,
     find_images,
+    known_artists,
     read_folder,
 )
 from skart.datasets._image_table import list_tables, read_image_table
@@ -180,8 +181,9 @@ class Collection:
         return artists if self.artists_known else None
 
     def summary(self):
-        """Return the numbers of paintings and artists, a row a movement."""
-        table = self.frame.groupby("movement").agg(
+        """Return the numbers of paintings and known artists, a row a movement."""
+        frame = self.frame.assign(artist=known_artists(self.frame["artist"]))
+        table = frame.groupby("movement").agg(
             paintings=("path", "size"), artists=("artist", "nunique")
         )
         return table if self.artists_known else table.drop(columns="artists")

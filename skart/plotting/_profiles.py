@@ -1,7 +1,8 @@
 """Counts and figures of a collection."""
 
-import numpy as np
+import pandas as pd
 
+from skart.datasets._folder import known_artists
 from skart.images._headers import survey_files
 from skart.plotting import ImageSizeDisplay, SamplesDisplay
 
@@ -18,7 +19,7 @@ def describe(collection):
     table = collection.summary().join(by_movement.median().round().astype("Int64"))
     answer = {
         "paintings": len(files),
-        "artists": len(np.unique(collection.groups))
+        "artists": pd.Series(known_artists(collection.groups)).nunique()
         if collection.artists_known
         else None,
         "movements": table.reset_index().to_dict("records"),

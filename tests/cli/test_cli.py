@@ -158,6 +158,12 @@ def test_profile_of_a_catalogue(drawn, tmp_path):
     paintings.frame.to_csv(tmp_path / "works.csv", index=False)
     done = command("profile", str(tmp_path / "works.csv"))
     assert "45 paintings of 15 artists in 3 movements" in done.stdout
+    unknown = paintings.frame["artist"].mask(lambda artist: artist == artist.max())
+    paintings.frame.assign(artist=unknown).to_csv(tmp_path / "works.csv", index=False)
+    done = command("profile", str(tmp_path / "works.csv"), "--format", "json")
+    profile = json.loads(done.stdout)
+    assert profile["artists"] == 14
+    assert sorted(row["artists"] for row in profile["movements"]) == [4, 5, 5]
 
 
 def test_audit(drawn, tmp_path):
