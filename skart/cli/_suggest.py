@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
-from skart._utils._files import expand
+from skart._utils._files import expand, is_url
 from skart.cli import _options as options
 from skart.cli._app import (
     argument,
@@ -88,8 +88,7 @@ def suggest(
             if movement is not None or path not in labels:
                 labels[path] = movement
     known = {path: name for path, name in labels.items() if name is not None}
-    listed = {os.path.realpath(path) for path in labels}
-    unlabelled = [path for path in paths if os.path.realpath(path) not in listed]
+    unlabelled = [path for path in paths if os.path.realpath(path) not in labels]
     if len(labels) > len(known):
         say(f"left out, listed without a movement: {len(labels) - len(known)}")
     if not unlabelled:
@@ -133,6 +132,8 @@ def _read_labels(file, data, path_column, movement_column):
             f"{name} lists files that don't exist, {len(missing)} in all, first "
             f"{missing[0]!r}. Relative paths refer to the folder {str(data)!r}."
         )
+    # So that a painting is one, however it is listed.
+    paths = [path if is_url(path) else os.path.realpath(path) for path in paths]
     return zip(paths, clean_column(table[columns["movement"]]), strict=True)
 
 

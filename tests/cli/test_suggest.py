@@ -107,6 +107,12 @@ def test_tables_can_be_appended_to_each_other(suggest, tmp_path):
         file.writelines(two.read_text().splitlines(keepends=True)[1:])
     result = suggest("--labelled", one)
     assert "labelled: 7 paintings of 3 movements" in result.stderr
+    # A painting is one, however its path is written.
+    for row in rows:
+        row["path"] = f"box, left/../{row['path']}"
+    write_rows(two, rows, lambda path: "another")
+    result = suggest("--labelled", one, "--labelled", two)
+    assert "labelled: 7 paintings of 4 movements" in result.stderr
 
 
 def test_paintings_left_blank_are_not_suggested_again(suggest, tmp_path):
