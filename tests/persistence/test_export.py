@@ -259,6 +259,14 @@ def test_export_command(exportable, image_paths, tmp_path):
         done = run("export", model, *options)
         assert done.exit_code == 2 and message in done.stderr
     assert run("export", model, "--force").exit_code == 0
-    run("export", model, "--out", tmp_path / "by-suffix.onnx", code=0)
     done = run("predict", file, image_paths[0], "--weights", image_paths[0])
     assert done.exit_code == 2 and "leave out --weights" in done.stderr
+
+
+def test_export_command_takes_the_format_from_the_suffix(exportable, tmp_path):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    save_model(exportable("head"), tmp_path / "model.skart")
+    out = tmp_path / "served.onnx"
+    done = run("export", tmp_path / "model.skart", "--out", out, code=0)
+    assert done.stdout.startswith(f"{out}: ")
