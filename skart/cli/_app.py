@@ -254,6 +254,12 @@ def say(text="", **style):
         typer.secho(_printable(text), err=True, **style)
 
 
+def say_unreadable(failures):
+    """Print a dict of reasons by image."""
+    for path, reason in failures.items():
+        say(f"skart: {path!r} can't be read: {in_options(reason)}")
+
+
 def as_json(result):
     """Return dicts and lists as JSON text; NumPy numbers are converted."""
     text = json.dumps(result, default=lambda value: value.tolist())

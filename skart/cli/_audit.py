@@ -63,22 +63,15 @@ def audit(
     import pandas as pd
 
     from skart.audit import audit_collection
-    from skart.cli._collection import Collection
+    from skart.cli._collection import load_unlabelled
     from skart.datasets import list_images
 
     # All images, including those outside of movement folders.
     is_whole = not data.is_table and data.part is None and data.locate().is_dir()
     paths = list_images(data.locate()) if is_whole else None
-    collection = Collection(
-        data,
-        least=1,
-        skip_empty=True,
-        on_error="skip",
-        labelled=False,
-        opens_files=False,
+    collection = load_unlabelled(
+        data, say, least=1, skip_empty=True, on_error="skip", opens_files=False
     )
-    for remark in collection.remarks():
-        say(remark)
     paths = collection.paths if paths is None else paths
     # Of objects: the strings of pandas can't hold all file names.
     known = collection.frame.set_index("path").reindex(pd.Index(paths, dtype=object))

@@ -329,6 +329,14 @@ def load_collection(source, say, on_error):
     return collection
 
 
+def load_unlabelled(source, say, **options):
+    """Load a collection that may have no movements, and show what is left out."""
+    collection = Collection(source, labelled=False, **options)
+    for remark in collection.remarks():
+        say(remark)
+    return collection
+
+
 def save_figure(display, file):
     """Save the figure of a Display, and close it."""
     import matplotlib.pyplot as plt

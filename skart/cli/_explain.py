@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from skart.cli import _options as options
-from skart.cli._app import argument, check_out, command, in_options, option, say
+from skart.cli._app import argument, check_out, command, option, say, say_unreadable
 
 _MAX_ON_PAGE = 200
 _CHUNK = 64  # images that are explained at once
@@ -99,8 +99,7 @@ def explain(
             about = f"Where {model.name} looked, by {_METHODS[method]}"
             _write_png(targets[path], one, about)
             del one["image"], one["heat"]  # so that memory stays flat
-    for path, reason in failures.items():
-        say(f"skart: {path!r} can't be read: {in_options(reason)}")
+    say_unreadable(failures)
     if not shown:
         return None, 1
     predictions = {one["path"]: one["ranked"][:top_k] for one in shown}

@@ -80,18 +80,14 @@ def extract(
             "pass --scheduler, or --workers for processes on this machine, not both"
         )
 
-    from skart.cli._collection import Collection, choose_backbone
+    from skart.cli._collection import choose_backbone, load_unlabelled
     from skart.features._stored import open_writable
     from skart.model_selection import make_transfer_pipeline
 
     open_writable(cache)  # an error before paintings are read
     is_local = scheduler is None and workers is None
     backbone, weights = choose_backbone(backbone, weights, say)
-    collection = Collection(
-        data, labelled=False, on_error=on_error, opens_files=is_local
-    )
-    for remark in collection.remarks():
-        say(remark)
+    collection = load_unlabelled(data, say, on_error=on_error, opens_files=is_local)
     loader, extractor, _ = make_transfer_pipeline(
         size=size,
         backbone=backbone,

@@ -49,7 +49,7 @@ def map(
     """
     check_out(out, force=force, suffix=".html")
 
-    from skart.cli._collection import Collection, make_extractor
+    from skart.cli._collection import load_unlabelled, make_extractor
     from skart.exploration import CollectionMap
     from skart.report._text import count
 
@@ -64,11 +64,9 @@ def map(
         confidence = assessed.evaluation.confidence
         collection = assessed.collection
     else:
-        collection = Collection(
-            data, least=1, skip_empty=True, on_error=on_error, labelled=False
+        collection = load_unlabelled(
+            data, say, least=1, skip_empty=True, on_error=on_error
         )
-        for remark in collection.remarks():
-            say(remark)
     on_error = options.of_loader(on_error)
     extractor = make_extractor(model, weights, cache, say, on_error=on_error)
     fitted = CollectionMap(extractor, layout=layout, random_state=seed)

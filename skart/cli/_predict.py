@@ -15,9 +15,9 @@ from skart.cli._app import (
     check_out,
     check_share,
     command,
-    in_options,
     option,
     say,
+    say_unreadable,
 )
 from skart.cli._images import list_paths, read_table
 from skart.cli._sets import keep_sets, require_calibration
@@ -217,8 +217,7 @@ def predict(
         predictions, promise = keep_sets(predictions, calibration, sets)
         say(promise)
         subtitle.append(promise)
-    for path, reason in failures.items():
-        say(f"skart: {path!r} can't be read: {in_options(reason)}")
+    say_unreadable(failures)
     names, marks = [], dict.fromkeys(predictions, {})
     digests = read_notes(model, exported).get("digests")
     if digests:

@@ -13,9 +13,9 @@ from skart.cli._app import (
     as_json,
     check_out,
     command,
-    in_options,
     option,
     say,
+    say_unreadable,
 )
 
 _WIDTH = 80  # characters of a line
@@ -78,22 +78,15 @@ def similar(
             "--artist leaves out an artist, and --any-artist none: pass one of them"
         )
 
-    from skart.cli._collection import Collection, make_extractor
+    from skart.cli._collection import load_unlabelled, make_extractor
     from skart.cli._images import list_paths
     from skart.exploration import PaintingIndex
     from skart.exploration._extraction import extract_features
     from skart.images._formats import format_failures
 
-    collection = Collection(
-        data,
-        least=1,
-        skip_empty=True,
-        on_error="skip",
-        labelled=False,
-        opens_files=False,
+    collection = load_unlabelled(
+        data, say, least=1, skip_empty=True, on_error="skip", opens_files=False
     )
-    for remark in collection.remarks():
-        say(remark)
     if artist is not None:
         _check_artist(artist, collection)
     paths = list_paths(images)
@@ -107,8 +100,7 @@ def similar(
         collection.frame, features = collection.frame[kept], features[kept]
     index = PaintingIndex().fit(features, artists=collection.groups)
     features, failures = extract_features(extractor, paths)
-    for path, reason in failures.items():
-        say(f"skart: {path!r} can't be read: {in_options(reason)}")
+    say_unreadable(failures)
     found = index.kneighbors(
         features,
         n,

@@ -14,9 +14,9 @@ from skart.cli._app import (
     as_json,
     check_out,
     command,
-    in_options,
     option,
     say,
+    say_unreadable,
 )
 
 _N_RANKED = 3
@@ -151,8 +151,7 @@ def _suggest(labels, unlabelled, n, *, model, weights, cache, seed):
             "ignore", message=".*can't be read", category=UserWarning
         )
         features = extractor[1:].transform(images)
-    for path, reason in images.failures.items():
-        say(f"skart: {path!r} can't be read: {in_options(reason)}")
+    say_unreadable(images.failures)
     is_readable = np.array([path not in images.failures for path in images.paths])
     is_labelled = np.arange(len(features)) < len(labels)
     pool = np.flatnonzero(is_readable & ~is_labelled)

@@ -9,13 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import typer
 from helpers import run
 from sklearn.metrics import recall_score
-from tqdm import tqdm
 
 import skart
-from skart.cli._app import app, say
 from skart.datasets import list_images, load_image_folder, make_paintings
 from skart.images._headers import read_sizes
 from skart.model_selection import CITED
@@ -83,21 +80,6 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path):
         assert done.stderr.count("\n") == 1 and done.stderr.startswith("skart: ")
         assert str(tmp_path) in done.stderr
     assert command("demo", "--candidates", "none").returncode == 2
-    done = command("train", str(tmp_path), "--out", "m.skart", "--kind", "cnn")
-    assert done.returncode == 2 and "'cnn' is not one of 'transfer'" in done.stderr
-    assert "Value error" not in done.stderr
-
-
-def test_help_lists_commands_in_alphabetical_order():
-    names = typer.main.get_command(app).list_commands(None)
-    assert names == sorted(names) and {"audit", "cache", "train"} <= set(names)
-
-
-def test_a_message_does_not_continue_a_progress_bar(capsys):
-    for _ in tqdm(range(2), "search", file=sys.stderr):
-        say("a remark")
-    lines = [line.split("\r")[-1] for line in capsys.readouterr().err.splitlines()]
-    assert lines.count("a remark") == 2
 
 
 @pytest.fixture(scope="module")

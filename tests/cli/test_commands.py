@@ -13,9 +13,10 @@ from helpers import head, run
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
+from tqdm import tqdm
 
 from skart import FeatureExtractor, ImageLoader, load_model, save_model
-from skart.cli._app import as_json, cli_errors, in_options
+from skart.cli._app import app, as_json, cli_errors, in_options, say
 from skart.cli._collection import (
     Collection,
     choose_backbone,
@@ -420,3 +421,21 @@ def test_lack_of_memory_is_one_line_and_exit_2(capsys):
     assert end.value.exit_code == 2
     said = capsys.readouterr().err
     assert said.startswith("skart: out of memory") and "--size" in said
+
+
+def test_wrong_choices_are_named(tmp_path):
+    done = run("train", tmp_path, "--out", "m.skart", "--kind", "cnn", code=2)
+    assert "'cnn' is not one of 'transfer'" in done.stderr
+    assert "Value error" not in done.stderr
+
+
+def test_help_lists_commands_in_alphabetical_order():
+    names = typer.main.get_command(app).list_commands(None)
+    assert names == sorted(names) and {"audit", "cache", "train"} <= set(names)
+
+
+def test_a_message_does_not_continue_a_progress_bar(capsys):
+    for _ in tqdm(range(2), "search", file=sys.stderr):
+        say("a remark")
+    lines = [line.split("\r")[-1] for line in capsys.readouterr().err.splitlines()]
+    assert lines.count("a remark") == 2
