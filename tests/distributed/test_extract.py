@@ -373,8 +373,10 @@ def test_killed_client(paintings, start_cluster, tmp_path):
     command = [sys.executable, "-c", RUN, cluster.address, str(folder), str(store)]
     options = {"env": os.environ | environment, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **options) as client:
-        wait_for(lambda: FeatureStore(store).info()["arrays"] > 50)
-        client.kill()
+        try:
+            wait_for(lambda: FeatureStore(store).info()["arrays"] > 50)
+        finally:
+            client.kill()
     n_stored = FeatureStore(store).info()["arrays"]
     done = subprocess.run(command, **options, check=True, timeout=120)
     assert done.stdout.split() == [str(n_stored), str(400 - n_stored)]
