@@ -169,15 +169,21 @@ while waits:
 """
 
 
+# Where tests run in the background, a shell has interrupts ignored.
+HEED_INTERRUPTS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
+
 def start(script, *arguments, **options):
-    """Start a Python script that can import skart."""
+    """Start a Python script that can import skart, and can be interrupted."""
+    # Not by preexec_fn: after a fork, it may wait for a lock of another thread.
+    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
+        [sys.executable, "-c", HEED_INTERRUPTS + script, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
+        **defaults | options,
     )
 
 

@@ -4,25 +4,17 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from helpers import start
 from PIL import Image
 
-import skart
 from skart import FeatureStore
 from skart.datasets import make_paintings
 
 # Seconds after which a test that hangs is ended; nothing is measured.
 GUARD = 300
-
-
-def heed_interrupts():
-    # Where tests run in the background, a shell has interrupts ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 COMMAND = """
@@ -129,9 +121,9 @@ def begin(tmp_path):
     """Start a command and return it once it has begun."""
     started = []
 
-    def begin(body, preexec_fn=heed_interrupts, name="run", **options):
-        script = COMMAND.replace("BODY", body).replace("NAME", name)
-        process = start(script, tmp_path, preexec_fn=preexec_fn, **options)
+    def begin(body, name="run", first="", **options):
+        script = first + COMMAND.replace("BODY", body).replace("NAME", name)
+        process = start(script, tmp_path, **options)
         started.append(process)
         assert process.stderr.readline() == "begun\n"
         return process
@@ -204,7 +196,7 @@ def test_second_interrupt_ends_at_once(body, begin, tmp_path):
 def test_ignored_interrupts_stay_ignored(begin):
     process = begin(
         "print('begun'); input(); return 'done'",
-        lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        first="signal.signal(signal.SIGINT, signal.SIG_IGN)",
         stdin=subprocess.PIPE,
     )
     process.send_signal(signal.SIGINT)
@@ -273,13 +265,11 @@ def test_interrupts_of_training(folder, arguments, moment, request, tmp_path):
     command += ["--cache", tmp_path / "cache"]
     with (
         open(log, "w") as output,
-        subprocess.Popen(
-            [sys.executable, "-c", "from skart.cli import main; main()"]
-            + [*command, "--out", tmp_path / "model.skart"],
-            env={**os.environ, "PYTHONPATH": str(Path(skart.__file__).parents[1])},
+        start(
+            *("from skart.cli import main; main()", *command),
+            *("--out", tmp_path / "model.skart"),
             stdout=subprocess.DEVNULL,
             stderr=output,
-            preexec_fn=heed_interrupts,
         ) as process,
     ):
         try:

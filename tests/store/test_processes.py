@@ -1,9 +1,10 @@
 """Killed processes, full disks, parallel writers and unusual folders."""
 
+import contextlib
 import random
-import resource
 import shutil
 import signal
+import subprocess
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -192,10 +193,11 @@ def test_full_disk_is_an_error_and_stored_arrays_are_kept(tmp_path):
 def test_limit_of_the_file_size_is_an_error(tmp_path):
     finish(start(STAND_IN, tmp_path, N, BATCH))
     limit = (tmp_path / "features-1.sqlite").stat().st_size + 20_000
-    process = start(
-        *(STAND_IN, tmp_path, N * 2, BATCH),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
+    limited = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+"""
+    process = start(limited + STAND_IN, tmp_path, N * 2, BATCH)
     stderr = process.communicate()[1]
     assert process.returncode == 1  # an exception, no signal
     assert f"the feature store {tmp_path} has no room to grow" in stderr
@@ -281,22 +283,18 @@ def test_unusual_names_of_folders(tmp_path, name, monkeypatch):
     "n_before", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5, 9))]
 )
 def test_interrupt_leaves_whole_batches(tmp_path, n_before):
-    arguments = (STAND_IN, tmp_path, N * 10, BATCH, "wait")
-    process = start(*arguments, preexec_fn=heed_interrupts)
+    process = start(STAND_IN, tmp_path, N * 10, BATCH, "wait")
     for _ in range(n_before):
         process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    process.communicate()
+    while process.poll() is None:  # Python may have lost one in a finalizer
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=10)
     assert process.returncode == -signal.SIGINT
     section = FeatureStore(tmp_path).section(IDENTITY)
     n = section.store.info()["arrays"]
     assert n >= BATCH * (n_before - 1) and n % BATCH == 0
     assert section.write(keys(1, N * 10), vectors(1, N * 10)) == 1
-
-
-def heed_interrupts():
-    # Where tests run in the background, a shell has interrupts ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.slow
