@@ -96,9 +96,15 @@ def check_interrupt():
 
 def _is_interrupt(error):
     """Return whether an exception is a KeyboardInterrupt, or stands in its place."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
+    seen, left = [], [error]
+    while left:
+        error = left.pop()
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        if error is not None and error not in seen:  # `raise error from error`
+            seen.append(error)
+            left += [error.__cause__, error.__context__]
+    return False
 
 
 def _interrupt(*_):

@@ -50,6 +50,13 @@ def turn_into(error):
     except KeyboardInterrupt:
         raise error
 
+def turn_into_one_from_itself():
+    try:
+        wait()
+    except KeyboardInterrupt:
+        error = SystemError("of TensorFlow")
+        raise error from error
+
 def print_another_error():  # as C++ does by PyErr_Print
     try:
         wait()
@@ -142,6 +149,7 @@ def begin(tmp_path):
         ("save_afterwards()", ["saved"]),
         ("lose_in_a_finalizer(wait)", []),
         ("lose_in_a_finalizer(lambda: turn_into(SystemError('of TensorFlow')))", []),
+        ("lose_in_a_finalizer(turn_into_one_from_itself)", []),
         ("swallow()", []),
         ("print_another_error()", []),
         ("turn_into(AssertionError('Nesting violated'))", []),
@@ -275,7 +283,7 @@ def test_interrupts_of_training(folder, arguments, moment, request, tmp_path):
         try:
             give_up = time.monotonic() + GUARD
             while not (
-                re.search(moment, log.read_text())
+                re.search(moment, log.read_text(errors="replace"))
                 if isinstance(moment, str)
                 else moment(store)
             ):
