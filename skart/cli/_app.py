@@ -94,9 +94,6 @@ _IN_OPTIONS = {
     r" or pass upstream=False": "",
     r"^section=": "--section ",
     r"another folder as cache": "another folder as --cache",
-    r"where memory allows, pass (ImageLoader\(max_pixels=\d+\))": (
-        r"save a smaller copy, or, where memory allows, pass \1 in Python"
-    ),
     r"Pass ImageLoader a larger size": "Pass a larger --size",
 }
 

@@ -139,8 +139,8 @@ def _load(image, size, max_pixels):
     if width * height > max_pixels:
         raise TooManyPixelsError(
             f"{width} x {height} pixels would have to be decoded, more than "
-            f"max_pixels={max_pixels}; where memory allows, pass "
-            f"ImageLoader(max_pixels={width * height})"
+            f"max_pixels={max_pixels}; save a smaller copy, or, where memory allows, "
+            f"pass ImageLoader(max_pixels={width * height}) in Python"
         )
     with decoder_errors():
         if image.format == "TIFF":

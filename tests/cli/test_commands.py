@@ -294,12 +294,6 @@ def test_errors_and_hints_name_options(make_folder, tmp_path):
         ("engine='openvino' computes", "--engine 'openvino' computes"),
         ("'http://a.b/i?size=3&layer=last'", "'http://a.b/i?size=3&layer=last'"),
         ("'/x/size=3/a-layer=1.jpg'", "'/x/size=3/a-layer=1.jpg'"),
-        (
-            "more than max_pixels=9; where memory allows, pass "
-            "ImageLoader(max_pixels=16)",
-            "; save a smaller copy, or, where memory allows, pass "
-            "ImageLoader(max_pixels=16) in Python",
-        ),
         ("got 8 x 8. Pass ImageLoader a larger size.", "8 x 8. Pass a larger --size."),
     ],
 )
