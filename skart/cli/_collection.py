@@ -18,6 +18,7 @@ from skart.datasets._folder import (
     find_images,
     known_artists,
     read_folder,
+    unify_artists,
 )
 from skart.datasets._image_table import list_tables, read_image_table
 from skart.datasets._pandora18k import is_pandora18k, name_movements
@@ -285,7 +286,8 @@ def _read_unlabelled(source, data, error, on_error):
     table = table[table["path"].notna()]
     artists = None
     if columns["artist"] is not None:
-        artists = clean_column(table[columns["artist"]]).fillna("unknown").to_numpy(str)
+        artists = unify_artists(clean_column(table[columns["artist"]]), name)
+        artists = artists.fillna("unknown").to_numpy(str)
     used = [name for name in columns.values() if name not in (None, "path")]
     return _make_unlabelled(table.drop(columns=used), artists, {})
 

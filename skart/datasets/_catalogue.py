@@ -98,6 +98,12 @@ def load_catalogue(
         If the file is not a table, a column does not exist, a row has no path or no
         movement, or there are fewer than two movements.
 
+    Warns
+    -----
+    UserWarning
+        If artists or movements differ only in case or spaces, or a movement is
+        "unknown" or "?", as by :func:`load_image_folder`.
+
     See Also
     --------
     load_image_folder : Load labelled paintings from a folder.
