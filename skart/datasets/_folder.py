@@ -340,7 +340,7 @@ def _warn_of_movements(labels, movements, name):
         warnings.warn(
             f"{name} has paintings of the movement "
             f"{' or '.join(map(repr, unknown))}, {np.isin(labels, unknown).sum()} in "
-            "all: it counts as a movement. Leave them out, or give their movements.",
+            "all: it counts as a movement. Leave these out, or give their movements.",
             stacklevel=5,
         )
 
