@@ -5,7 +5,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import ExifTags, Image, ImageChops
 
 
 def picture(size=(160, 120), seed=0):
@@ -74,11 +74,14 @@ def png(samples, **chunks):
     )
 
 
-def tiff(samples, order="<", size=None, photometric=None, n_bits=None):
-    """Grey or RGB samples, uncompressed; size and number of bits may be lies."""
+def tiff(
+    samples, order="<", size=None, photometric=None, n_bits=None, deflate=False, **more
+):
+    """Grey or RGB samples; size and number of bits may be lies, `more` are tags."""
     height, width, n_channels = samples.shape
     width, height = size or (width, height)
     data = samples.astype(samples.dtype.newbyteorder(order)).tobytes()
+    data = zlib.compress(data) if deflate else data
     n_bits = n_bits or samples.itemsize * 8
     # Behind the header; what is one number stands in the directory.
     bits = struct.pack(f"{order}{n_channels}H", *[n_bits] * n_channels)
@@ -88,13 +91,14 @@ def tiff(samples, order="<", size=None, photometric=None, n_bits=None):
         (256, 4, 1, width),
         (257, 4, 1, height),
         (258, 3, n_channels, n_bits if n_channels == 1 else 8),
-        (259, 3, 1, 1),
+        (259, 3, 1, 8 if deflate else 1),
         (262, 3, 1, photometric),
         (273, 4, 1, 8 + len(bits)),
         (277, 3, 1, n_channels),
         (278, 4, 1, height),
         (279, 4, 1, len(data)),
     ]
+    entries += [(ExifTags.Base[tag], 3, 1, value) for tag, value in more.items()]
     directory = struct.pack(f"{order}H", len(entries))
     for tag, kind, count, value in entries:
         short = kind == 3 and count == 1

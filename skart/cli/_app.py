@@ -77,7 +77,7 @@ _IN_OPTIONS = {
     r"named as manifest; load_iiif": (
         "passed as --manifest-column; in Python, load_iiif"
     ),
-    r", or name its encoding, .*? for instance": "",
+    r", or pass its encoding='.*?'": "",
     r"Pass groups=None for random folds": "",
     r"\b(backbone|layer) must name": r"--\1 must name",
     r"unfreeze_from=('.*?')": r"--unfreeze-from \1",
@@ -94,9 +94,6 @@ _IN_OPTIONS = {
     r" or pass upstream=False": "",
     r"^section=": "--section ",
     r"another folder as cache": "another folder as --cache",
-    r"where memory allows, pass (ImageLoader\(max_pixels=\d+\))": (
-        r"save a smaller copy, or, where memory allows, pass \1 in Python"
-    ),
     r"Pass ImageLoader a larger size": "Pass a larger --size",
 }
 

@@ -1,6 +1,7 @@
 """Paintings, folds and weights of several commands."""
 
 import os
+import warnings
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from skart.datasets._folder import (
     find_images,
     known_artists,
     read_folder,
+    unify_artists,
 )
 from skart.datasets._image_table import list_tables, read_image_table
 from skart.datasets._pandora18k import is_pandora18k, name_movements
@@ -100,8 +102,11 @@ class Collection:
             others = bunch.frame.set_index("path").drop(columns=["movement", "artist"])
             self._metadata = others[~others.index.duplicated()]
         # Copies of a row would be in training and test folds.
-        repeated = frame.duplicated(["path", "movement"])
-        frame, self._n_repeated = frame[~repeated], int(repeated.sum())
+        files = _resolve(frame["path"]) if self._is_table else frame["path"]
+        frame["file"] = pd.Series(files, dtype=object)
+        repeated = frame.duplicated(["file", "movement"])
+        self._repeated = _describe_repeated(frame, repeated)
+        frame = frame[~repeated]
         self.corrected = None
         if source.corrections:
             frame = self._correct(frame, source.corrections)
@@ -109,7 +114,9 @@ class Collection:
             frame = frame[find_readable(frame["path"])]
             if frame.empty:
                 raise ValueError(f"no image in {self.name!r} can be read")
-        self.frame = frame.reset_index(drop=True)
+        if self.movements_known:
+            _warn_of_two_movements(frame, self.name)
+        self.frame = frame.drop(columns="file").reset_index(drop=True)
         self.left_out = []
         if labelled:
             self.drop_small(least)
@@ -193,9 +200,10 @@ class Collection:
         remarks = list_skipped(self.skipped, None if self._is_table else self.name)
         if self._reason:
             remarks.append(f"read without movements: {in_options(self._reason)}")
-        if self._n_repeated:
-            rows = count(self._n_repeated, "row")
-            remarks.append(f"left out, the same path and movement again: {rows}")
+        if self._repeated:
+            remarks.append(
+                f"left out, the same path and movement again{self._repeated}"
+            )
         if self.corrected:
             remarks.append(self.corrected)
         if self.empty:
@@ -209,6 +217,48 @@ class Collection:
         if self._hint:
             remarks.append(f"the artists are unknown{self._hint}")
         return remarks
+
+
+def _resolve(paths):
+    """Return a name for each path that is the same for all spellings of a file."""
+    folders, files = {}, []
+    for path in paths:
+        if not is_url(path):
+            folder, name = os.path.split(path)
+            if folder not in folders:
+                folders[folder] = os.path.realpath(folder)
+            path = os.path.join(folders[folder], name)
+            path = os.path.realpath(path) if os.path.islink(path) else path
+        files.append(path)
+    return files
+
+
+def _describe_repeated(frame, repeated):
+    """Return the number of repeated rows, and of those by another artist; or None."""
+    if not repeated.any():
+        return None
+    artists = pd.Series(known_artists(frame["artist"]), frame.index)
+    keys = [frame["file"], frame["movement"].astype(str)]
+    first = artists.groupby(keys).transform("first")
+    n_others = int((repeated & artists.notna() & (artists != first)).sum())
+    others = f", {n_others} of them with another artist" if n_others else ""
+    return f": {count(int(repeated.sum()), 'row')}{others}"
+
+
+def _warn_of_two_movements(frame, name):
+    """Warn of files that are listed under several movements."""
+    each = frame.drop_duplicates(["file", "movement"])  # corrections make them equal
+    again = each[each.duplicated("file", keep=False)]
+    if again.empty:
+        return
+    path, file = again.iloc[0][["path", "file"]]
+    movements = again.loc[again["file"] == file, "movement"].tolist()
+    warnings.warn(
+        f"{name!r} lists files under several movements, {again['file'].nunique()} in "
+        f"all, such as {path!r} ({', '.join(map(repr, movements))}): each counts as a "
+        "painting of each. Correct or delete these rows.",
+        stacklevel=3,
+    )
 
 
 def _read(source, data, skip_empty, on_error, least):
@@ -285,7 +335,8 @@ def _read_unlabelled(source, data, error, on_error):
     table = table[table["path"].notna()]
     artists = None
     if columns["artist"] is not None:
-        artists = clean_column(table[columns["artist"]]).fillna("unknown").to_numpy(str)
+        artists = unify_artists(clean_column(table[columns["artist"]]), name)
+        artists = artists.fillna("unknown").to_numpy(str)
     used = [name for name in columns.values() if name not in (None, "path")]
     return _make_unlabelled(table.drop(columns=used), artists, {})
 

@@ -88,7 +88,7 @@ def similar(
         data, say, least=1, skip_empty=True, on_error="skip", opens_files=False
     )
     if artist is not None:
-        _check_artist(artist, collection)
+        artist = _find_artist(artist, collection)
     paths = list_paths(images)
     extractor = make_extractor(model, weights, cache, say, on_error="blank")
     features, failures = extract_features(extractor, collection.paths)
@@ -150,9 +150,10 @@ def list_neighbors(distances, indices, collection):
     ]
 
 
-def _check_artist(artist, collection):
-    """Raise ValueError if no painting is by an artist."""
+def _find_artist(artist, collection):
+    """Return an artist as the collection writes it, or raise ValueError."""
     from skart._utils._validation import suggest
+    from skart.datasets._folder import key_of_name
 
     if not collection.artists_known:
         raise ValueError(
@@ -160,11 +161,13 @@ def _check_artist(artist, collection):
             "Name them by --artist-column or --artists."
         )
     artists = set(collection.groups)
-    if artist not in artists:
+    spellings = {key_of_name(spelling): spelling for spelling in artists}
+    if key_of_name(artist) not in spellings:
         raise ValueError(
             f"--artist {artist}: no painting of {collection.name!r} is by this artist."
             f"{suggest(artist, artists)}"
         )
+    return spellings[key_of_name(artist)]
 
 
 def _as_json(paths, neighbors, failures, collection):

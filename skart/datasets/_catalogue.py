@@ -40,7 +40,8 @@ def load_catalogue(
 ):
     r"""Load labelled paintings from a table with one row per painting.
 
-    Cells are read as text, so leading zeros are kept. In movements and artists,
+    Cells are read as text, so leading zeros are kept, and rows in which all are blank
+    are left out. In movements and artists,
     surrounding whitespace is stripped, accents are normalized (NFC), and blank cells
     are missing values. Paths are taken as they are; if there is no such file, accents
     may be composed or decomposed, and folders separated by ``\``.
@@ -48,9 +49,9 @@ def load_catalogue(
     Parameters
     ----------
     table : str, path or DataFrame
-        CSV file with a header line, Excel (``.xlsx``) or Parquet file (with ``pip
-        install 'skart[tables]'``), the URL of one, or a DataFrame. Paths in a table at
-        a URL are relative to it, or public addresses of http or https.
+        CSV file with a header line, Excel (``.xlsx``, its first sheet) or Parquet file
+        (with ``pip install 'skart[tables]'``), the URL of one, or a DataFrame. Paths in
+        a table at a URL are relative to it, or public addresses of http or https.
     path, movement : str, default=None
         Names of the columns. If None, a column with a usual name is taken, in any case:
         path, file or image; movement, style, label or class.
@@ -97,6 +98,12 @@ def load_catalogue(
     ValueError
         If the file is not a table, a column does not exist, a row has no path or no
         movement, or there are fewer than two movements.
+
+    Warns
+    -----
+    UserWarning
+        If artists or movements differ only in case or spaces, or a movement is
+        "unknown" or "?", as by :func:`load_image_folder`.
 
     See Also
     --------

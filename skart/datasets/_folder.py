@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+import unicodedata
 import warnings
 from collections import defaultdict
 from pathlib import PurePath
@@ -30,11 +31,14 @@ _SERVICE = re.compile(
 _PARTS = re.compile(
     r"(train|test|val|valid|validat|dev|eval|holdout)(ing|ion|uation)?[ _-]?(set|data)?"
 )
-# Names that stand for no artist. The prefix is that of the group of a single painting.
+# Names that stand for no movement, and for no artist. The prefix is that of the group
+# of a single painting.
+_UNKNOWN_MOVEMENT = frozenset(
+    "|?|-|n/a|unknown|unbekannt|inconnu|ignoto|desconocido".split("|")
+)
 UNKNOWN_ARTIST = "unknown artist of "
-_UNKNOWN = frozenset(
-    "|?|-|n/a|anon|anonym|anonyme|anonymous|anonimo|anónimo|unknown|unknown artist|"
-    "unbekannt|inconnu|ignoto|desconocido".split("|")
+_UNKNOWN = _UNKNOWN_MOVEMENT.union(
+    "anon|anonym|anonyme|anonymous|anonimo|anónimo|unknown artist".split("|")
 )
 # The part of a file name before the first underscore.
 _ARTIST_IN_NAMES = r"(?:^|/)(?P<artist>[^/_]+)_[^/]*$"
@@ -73,8 +77,9 @@ def load_image_folder(root, *, part=None, artists=None):
             Movement of each painting.
         artists : ndarray of str of shape (n_paintings,) or None
             Artist of each painting, to be passed as `groups`. A painting without an
-            artist, or by "unknown" or "anonymous", is a group of its own. None if no
-            movement has artists.
+            artist, or by "unknown" or "anonymous", is a group of its own. Names that
+            differ only in case or spaces are one artist, by the first spelling. None if
+            no movement has artists.
         parts : ndarray of str of shape (n_paintings,)
             Part of each painting, with ``part="all"`` only.
         target_names : list of str
@@ -98,7 +103,8 @@ def load_image_folder(root, *, part=None, artists=None):
     Warns
     -----
     UserWarning
-        If no artist is known, and file names seem to begin with artists.
+        If no artist is known, and file names seem to begin with artists; if artists or
+        movements differ only in case or spaces; or if a movement is "unknown" or "?".
 
     See Also
     --------
@@ -132,10 +138,13 @@ def load_image_folder(root, *, part=None, artists=None):
     return paintings
 
 
-def read_folder(root, *, part=None, artists=None, skip_empty=False, least=2):
+def read_folder(
+    root, *, part=None, artists=None, skip_empty=False, least=2, rename=None
+):
     """Load a folder of at least `least` movements.
 
-    If `skip_empty`, movements without images are listed in `empty`.
+    If `skip_empty`, movements without images are listed in `empty`. The function
+    `rename` changes the names in the frame.
     """
     root = expand(root)
     if not root.exists():
@@ -181,6 +190,8 @@ def read_folder(root, *, part=None, artists=None, skip_empty=False, least=2):
         frame["part"] = [folders[0] for _, folders in found if len(folders) > n_levels]
         more["parts"] = frame["part"].to_numpy(dtype=str)
     more["skipped"] = dict(skipped)
+    if rename is not None:
+        rename(frame)
     return make_bunch(frame, repr(str(root)), f" {_LAYOUT}", least, **more)
 
 
@@ -251,7 +262,8 @@ def make_bunch(frame, name, hint="", least=2, **more):
             f"required.{hint}"
         )
     is_known = frame["artist"].notna() & ~frame["artist"].map(is_unknown_artist)
-    frame["artist"] = frame["artist"].where(is_known, None)
+    frame["artist"] = unify_artists(frame["artist"].where(is_known, None), name)
+    _warn_of_movements(labels, target_names, name)
     artists = None
     if is_known.any():
         alone = clean_column(UNKNOWN_ARTIST + frame["path"])
@@ -275,8 +287,62 @@ def known_artists(artists):
 
 def is_unknown_artist(name):
     """Return whether a name stands for no artist, such as "anonymous"."""
-    name = str(name).casefold().strip(" .()[]")
+    name = _strip_name(name)
     return name in _UNKNOWN or name.startswith(UNKNOWN_ARTIST)
+
+
+def _strip_name(name):
+    return str(name).casefold().strip(" .()[]")
+
+
+def key_of_name(name):
+    """Return a name without case and spaces."""
+    return unicodedata.normalize("NFC", "".join(name.casefold().split()))
+
+
+def unify_artists(artists, name):
+    """Return a column of artists in which equal ones have their first spelling."""
+    first, others = {}, {}
+    for artist in artists.dropna().unique():
+        if isinstance(artist, str) and not is_unknown_artist(artist):
+            spelling = first.setdefault(key_of_name(artist), artist)
+            if spelling != artist:
+                others[artist] = spelling
+    if not others:
+        return artists
+    artist, spelling = next(iter(others.items()))
+    warnings.warn(
+        f"artists in {name} whose names differ only in case or spaces are taken for "
+        f"one, by the first spelling: {len(others)} in all, such as {artist!r} for "
+        f"{spelling!r}",
+        stacklevel=5,
+    )
+    return artists.map(lambda artist: others.get(artist, artist))
+
+
+def _warn_of_movements(labels, movements, name):
+    """Warn of movements that may be one, and of one that may be unknown."""
+    if labels.dtype.kind in "iub" or len(movements) < 2:
+        return
+    spellings = defaultdict(list)
+    for movement in movements:
+        spellings[key_of_name(movement)].append(movement)
+    alike = [" and ".join(map(repr, x)) for x in spellings.values() if len(x) > 1]
+    if alike:
+        rest = f", and {len(alike) - 1} more" if len(alike) > 1 else ""
+        warnings.warn(
+            f"{name} has movements that differ only in case or spaces, {alike[0]}"
+            f"{rest}: each counts as a movement. Give them one name if they are one.",
+            stacklevel=5,
+        )
+    unknown = [x for x in movements if _strip_name(x) in _UNKNOWN_MOVEMENT]
+    if unknown:
+        warnings.warn(
+            f"{name} has paintings of the movement "
+            f"{' or '.join(map(repr, unknown))}, {np.isin(labels, unknown).sum()} in "
+            "all: it counts as a movement. Leave these out, or give their movements.",
+            stacklevel=5,
+        )
 
 
 def warn_of_shared_unknown(groups):

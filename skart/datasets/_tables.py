@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
 
 from skart._utils._files import expand
@@ -25,15 +26,22 @@ _COLUMNS = {
     "movement": ["movement", "artmovement", "style", "label", "class"],
     "artist": ["artist", "artistname", "painter", "author", "creator", "maker"],
 }
+# First bytes of compressed files: gzip, bzip2, xz, zstd, ZIP and 7z.
+_COMPRESSED = (
+    *(b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"),
+    *(b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c"),
+)
 # Packages with which pandas reads other tables than text files.
 PACKAGES = {".xlsx": "openpyxl", ".parquet": "pyarrow"}
 
 
-def read_table(file, sep=None, encoding="utf-8-sig", content=None):
+def read_table(file, sep=None, encoding=None, content=None):
     """Return a CSV, Excel or Parquet file as a table; cells of the former are texts.
 
-    If the bytes of its `content` are given, the file is a URL.
+    Their blank rows are left out. If `encoding` is None, it is UTF-8, and the caller
+    can't pass another one. If the bytes of its `content` are given, the file is a URL.
     """
+    codec = encoding or "utf-8-sig"
     if content is None:
         raw = file = expand(file)
         if not file.is_file():
@@ -47,16 +55,16 @@ def read_table(file, sep=None, encoding="utf-8-sig", content=None):
         if kind == ".parquet":
             return _read_parquet(raw)
         if kind == ".xlsx":
-            return pd.read_excel(raw, engine=PACKAGES[kind], **options)
-        sep = sep or _detect_separator(raw, encoding)
+            return _read_excel(raw, options)
+        sep = sep or _detect_separator(raw, codec)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", pd.errors.ParserWarning)
             table = pd.read_csv(
-                raw, sep=sep, encoding=encoding, index_col=False, **options
+                raw, sep=sep, encoding=codec, index_col=False, **options
             )
         if caught and len(sep) == 1:
-            _check_surplus(raw, sep, encoding)
-        return table
+            _check_surplus(raw, sep, codec)
+        return _drop_blank_rows(table)
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"the table {str(file)!r} is empty") from error
     except ImportError as error:
@@ -65,12 +73,36 @@ def read_table(file, sep=None, encoding="utf-8-sig", content=None):
             "install 'skart[tables]'"
         ) from error
     except UnicodeDecodeError as error:
+        shown = "UTF-8" if codec.lower() in ("utf-8-sig", "utf-8") else codec
+        hint = "" if encoding is None else ", or pass its encoding='latin-1'"
         raise ValueError(
-            f"{str(file)!r} is not a table in the encoding {encoding}. Save it as "
-            "UTF-8, or name its encoding, 'latin-1' for instance."
+            f"{str(file)!r} is not a table in the encoding {shown}. Save it as UTF-8"
+            f"{hint}."
         ) from error
     except (ValueError, KeyError, OSError, csv.Error, zipfile.BadZipFile) as error:
         raise ValueError(f"{str(file)!r} can't be read as a table: {error}") from error
+
+
+def _read_excel(file, options):
+    """Return the first sheet of an Excel file, and in `attrs` what others there are."""
+    with pd.ExcelFile(file, engine=PACKAGES[".xlsx"]) as book:
+        table = _drop_blank_rows(pd.read_excel(book, **options))
+        first, *others = map(repr, book.sheet_names)
+    if others:
+        table.attrs["sheets"] = (
+            f" Only its first sheet is read, {first}, not {', '.join(others)}: put the "
+            "table first."
+        )
+    return table
+
+
+def _drop_blank_rows(table):
+    """Leave out the rows of a table of texts in which all cells are blank."""
+    rows = np.arange(len(table))
+    for place in range(table.shape[1]):
+        cells = table.iloc[rows, place]
+        rows = rows[cells.isna() | cells.astype(str).str.strip().eq("")]
+    return table.drop(index=rows).reset_index(drop=True) if len(rows) else table
 
 
 def _read_parquet(file):
@@ -164,6 +196,7 @@ def find_columns(table, name, **wanted):
                 raise ValueError(
                     f"{name} has no column that looks like the {role}. Its columns are "
                     f"{', '.join(map(repr, table.columns))}: name one as {role}."
+                    f"{table.attrs.get('sheets', '')}"
                 )
         elif column is False and role == "artist":
             pass
@@ -171,6 +204,7 @@ def find_columns(table, name, **wanted):
             raise ValueError(
                 f"{name} has no column {column!r}, named as {role}."
                 f"{suggest(column, map(str, table.columns))}"
+                f"{table.attrs.get('sheets', '')}"
             )
         found[role] = column or None
     return found
@@ -196,6 +230,8 @@ def as_numbers(column):
 def _open_text(file, encoding):
     """Open a file, or bytes in memory, as text."""
     content = file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
+    if content.startswith(_COMPRESSED):
+        raise ValueError("it is compressed. Unpack it, and pass the file in it")
     return io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
 
 

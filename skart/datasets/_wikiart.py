@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from skart.datasets._folder import make_bunch, read_folder
+from skart.datasets._folder import read_folder
 
 _NAME = (
     r"(?P<artist>[^/_]+)_(?P<title>[^/]*?)(?:-(?P<year>1\d{3}|20\d{2}))?"
@@ -58,13 +58,13 @@ def load_wikiart(root, *, part=None):
     >>> paintings.labels.tolist(), paintings.artists.tolist()
     (['Cubism', 'Pop Art'], ['juan gris', 'a b'])
     """
-    paintings = read_folder(root, part=part, artists=_NAME)
-    frame = paintings.frame
+    paintings = read_folder(root, part=part, artists=_NAME, rename=_rename)
+    paintings.pop("empty", None)
+    return paintings
+
+
+def _rename(frame):
+    """Write names with spaces, and years as integers."""
     for name in ("movement", "artist", "title"):
         frame[name] = frame[name].str.replace(r"[-_\s]+", " ", regex=True).str.strip()
     frame["year"] = pd.to_numeric(frame["year"]).astype("Int64")
-    return make_bunch(
-        frame,
-        str(root),
-        **{k: paintings[k] for k in ("parts", "skipped") if k in paintings},
-    )

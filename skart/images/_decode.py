@@ -22,7 +22,7 @@ from skart.images._formats import (
 from skart.images._jpeg import END, lacks_end_only
 
 # Part of the key of stored features. Increase it with every change that changes pixels.
-DECODER_VERSION = 4
+DECODER_VERSION = 5
 
 MAX_PIXELS = 200_000_000
 
@@ -139,8 +139,8 @@ def _load(image, size, max_pixels):
     if width * height > max_pixels:
         raise TooManyPixelsError(
             f"{width} x {height} pixels would have to be decoded, more than "
-            f"max_pixels={max_pixels}; where memory allows, pass "
-            f"ImageLoader(max_pixels={width * height})"
+            f"max_pixels={max_pixels}; save a smaller copy, or, where memory allows, "
+            f"pass ImageLoader(max_pixels={width * height}) in Python"
         )
     with decoder_errors():
         if image.format == "TIFF":
@@ -151,8 +151,30 @@ def _load(image, size, max_pixels):
             # A tile is decoded as a whole, also where it exceeds the image.
             if math.prod(tile) > max(2 * width * height, _LARGE_TILE):
                 raise OSError("tiles that are far larger than the image")
+            _check_layout(image)
             image.im = Image.new(image.mode, size, None).im
         image.load()
+
+
+def _check_layout(tiff):
+    """Raise OSError if Pillow misreads an open TIFF; mend what it decodes from."""
+    tags = tiff.tag_v2
+    if tiff.info.get("compression") == "raw":
+        is_planar = tags.get(Base.PlanarConfiguration) == 2
+        n_channels = tags.get(Base.SamplesPerPixel, 1)
+        # Of such planes, Pillow takes the bytes for samples.
+        if is_planar and n_channels > 1 and max(tags.get(Base.BitsPerSample, (1,))) > 8:
+            raise OSError(
+                "a planar 16-bit TIFF, which can't be read; save it with interleaved "
+                "channels"
+            )
+        return
+    # libtiff returns samples in the order of the machine, whatever that of the file.
+    native = {"I;32BS": "I;32NS", "F;32BF": "F;32NF"}
+    tiff.tile = [
+        tile._replace(args=(native.get(tile.args[0], tile.args[0]), *tile.args[1:]))
+        for tile in tiff.tile
+    ]
 
 
 def _to_8_bits(image):
@@ -175,11 +197,20 @@ def _to_8_bits(image):
 
 def _scale_to_8_bits(image):
     """Convert a grey image of more than 8 bits, which Pillow would clip, to mode L."""
-    samples = np.asarray(image).astype(np.float32)
+    samples = np.asarray(image)
     tags = image.tag_v2 if image.format == "TIFF" else {}
-    if image.mode != "F":
+    if image.mode == "I" and tags.get(Base.BitsPerSample) == (32,):
+        # Pillow has no unsigned integers of 32 bits.
+        if tags.get(Base.SampleFormat, (1,)) == (1,):
+            samples = samples.view(np.uint32)
+        brightest, full = samples.max(), np.iinfo(samples.dtype).max
+        scale = next(x for x in (255, 65535, full) if brightest <= x) / 255
+        samples = samples.astype(np.float32) / np.float32(scale)
+    elif image.mode != "F":
+        samples = samples.astype(np.float32)
         samples /= 4095 / 255 if tags.get(Base.BitsPerSample) == (12,) else 257
     else:
+        samples = samples.astype(np.float32)
         np.nan_to_num(samples, copy=False, posinf=0, neginf=0)
         brightest = samples.max()
         if brightest <= 1:  # in 0-1, as floats usually are

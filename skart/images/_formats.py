@@ -119,6 +119,8 @@ def decoder_errors():
     except Image.DecompressionBombError as error:
         raise OSError(str(error)) from error
     except Exception as error:  # damaged files make decoders raise any exception
+        if str(error) == "unknown pixel mode":  # in the words of Pillow
+            raise OSError("its pixel format is not supported") from error
         raise OSError(f"a damaged file ({explain(error)})") from error
 
 

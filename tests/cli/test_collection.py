@@ -84,10 +84,34 @@ def test_repeated_rows_are_left_out(make_folder, tmp_path):
     other = pd.DataFrame({"path": table["path"][:1], "movement": ["B"]})
     table = pd.concat([table, table[:1], other])
     table.to_csv(tmp_path / "works.csv", index=False)
-    collection = Collection(Source(tmp_path / "works.csv"))
+    first = str(table["path"].iloc[0])
+    message = rf"several movements, 1 in all, such as '{first}' \('A', 'B'\): each"
+    with pytest.warns(UserWarning, match=message):
+        collection = Collection(Source(tmp_path / "works.csv"))
     assert collection.remarks() == ["left out, the same path and movement again: 1 row"]
     assert collection.summary()["paintings"].tolist() == [4, 5]
     assert len(collection.metadata) == 9
+
+
+def test_rows_of_a_file_in_other_spellings_are_left_out(make_folder, tmp_path):
+    root = make_folder([f"{i}.jpg" for i in range(8)])
+    os.symlink(root, tmp_path / "link")
+    os.symlink(root / "1.jpg", tmp_path / "one.jpg")
+    rows = [(f"{root.name}/{i}.jpg", "AB"[i % 2], "Gris") for i in range(8)]
+    rows += [
+        (f"./{root.name}/../{root.name}/0.jpg", "A", "gris "),
+        ("link/0.jpg", "A", "Arp"),
+        ("one.jpg", "B", "unknown"),
+    ]
+    table = pd.DataFrame(rows, columns=["path", "movement", "artist"])
+    table.to_csv(tmp_path / "works.csv", index=False)
+    with pytest.warns(UserWarning, match="'gris' for 'Gris'"):
+        collection = Collection(Source(tmp_path / "works.csv"))
+    assert collection.summary()["paintings"].tolist() == [4, 4]
+    assert collection.remarks() == [
+        "left out, the same path and movement again: 3 rows, 1 of them with another "
+        "artist"
+    ]
 
 
 def test_catalogue_keeps_integer_movements(make_folder, tmp_path):

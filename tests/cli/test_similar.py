@@ -86,6 +86,8 @@ def test_artists_of_images(similar, index, paintings, tmp_path):
     done = similar(new, "-n", 20, "--format", "json", "--artist", "C")
     (answer,) = json.loads(done.stdout)
     assert {x["artist"] for x in answer["neighbors"]} == {*"BD"}
+    again = similar(new, "-n", 20, "--format", "json", "--artist", " c")
+    assert again.stdout == done.stdout  # in another spelling
     done = similar(new, "--artist", "E")
     assert done.exit_code == 2
     assert "--artist E: no painting" in done.stderr and "A, B, C, D" in done.stderr

@@ -1,3 +1,4 @@
+import gzip
 import os
 import shutil
 import sys
@@ -202,6 +203,33 @@ def test_separators_of_odd_tables(tmp_path, content):
     assert [label[0] for label in paintings.labels] == ["A", "B"]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_blank_rows_are_left_out(museum, suffix):
+    root, table = museum
+    blank = pd.DataFrame([[None] * 4, [" ", "", None, None]], columns=table.columns)
+    table = pd.concat([table[:1], blank, table[1:], blank], ignore_index=True)
+    table = table.astype(object)
+    file = root / f"works{suffix}"
+    if suffix == ".csv":
+        table.to_csv(file, index=False, sep=";")
+    else:
+        table.to_excel(file, index=False)
+    paintings = load_catalogue(file)
+    assert paintings.labels.tolist() == ["Op Art", "Pop Art", "Op Art"]
+    assert paintings.frame["year"].tolist() == [1965, 1962, 1970]
+
+
+def test_other_sheets_are_named(museum):
+    root, table = museum
+    with pd.ExcelWriter(root / "works.xlsx") as file:
+        pd.DataFrame({"about": ["x"]}).to_excel(file, sheet_name="Notes", index=False)
+        table.to_excel(file, sheet_name="Works", index=False)
+    message = r"Only its first sheet is read, 'Notes', not 'Works': put the table first"
+    for options in ({}, {"path": "path"}):
+        with pytest.raises(ValueError, match=message):
+            load_catalogue(root / "works.xlsx", **options)
+
+
 def test_table_of_one_column(museum):
     root, table = museum
     table[["path"]].to_csv(root / "works.csv", index=False)
@@ -250,7 +278,12 @@ def test_damaged_file_raises(tmp_path, suffix, content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("path,movement\nä.jpg,Op Art".encode("latin-1"), "Save it as UTF-8"),
+        (
+            "path,movement\nä.jpg,Op Art".encode("latin-1"),
+            "encoding UTF-8. Save it as UTF-8, or pass its encoding='latin-1'",
+        ),
+        (gzip.compress(b"path,movement"), "it is compressed. Unpack it"),
+        (b"PK\x03\x04", "it is compressed. Unpack it"),
         (b"", "is empty"),
         (b"path,artist\na.jpg,Gris, Juan\nb.jpg,Arp", "row 1 has 3 fields, .* quotes"),
         (b"path,artist\na.jpg,Arp,\nb.jpg,Gris, Juan", "row 2 has 3 fields, .* quotes"),

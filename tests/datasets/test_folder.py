@@ -64,6 +64,39 @@ def test_painting_without_artist_is_a_group_of_its_own(tmp_path):
     assert all(len(test) for _, test in splits)
 
 
+def test_artist_in_several_spellings_is_one_group(tmp_path):
+    names = [
+        "A/Claude Monet",
+        "A/anonymous",
+        "B/CLAUDE  MONET",
+        "B/Anonymous",
+        "B/Gris",
+    ]
+    write(tmp_path, *(f"{name}/1.jpg" for name in names))
+    message = "2 in all, such as 'CLAUDE MONET' for 'Claude Monet'"
+    write(tmp_path, "B/claude monet/1.jpg")
+    with pytest.warns(UserWarning, match=message) as caught:
+        paintings = load_image_folder(tmp_path)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    known = paintings.frame["artist"].dropna()
+    assert known.tolist() == ["Claude Monet", "Claude Monet", "Gris", "Claude Monet"]
+    assert len(set(paintings.artists)) == 4  # each unknown one is alone
+
+
+def test_movements_in_several_spellings_are_named(tmp_path):
+    write(tmp_path, "Baroque/a.jpg", "baroque/a.jpg", "Pop Art/a.jpg", "pop art/a.jpg")
+    message = "'Baroque' and 'baroque', and 1 more: each counts as a movement"
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert len(load_image_folder(tmp_path).target_names) == 4
+    assert len(caught) == 1
+
+
+def test_unknown_movement_is_named(tmp_path):
+    write(tmp_path, "Rococo/a.jpg", "Unknown/a.jpg", "Unknown/b.jpg", "-/a.jpg")
+    with pytest.warns(UserWarning, match="movement '-' or 'Unknown', 3 in all: it co"):
+        assert load_image_folder(tmp_path).target_names == ["-", "Rococo", "Unknown"]
+
+
 def test_skipped_files_are_listed_by_reason(tmp_path):
     write(tmp_path, "A/1.jpg", "B/1.jpg", "A/._1.jpg", "A/.thumbs/1.jpg", "loose.jpg")
     (tmp_path / "A" / "README.txt").write_text("about")
@@ -242,6 +275,15 @@ def test_accents_have_one_encoding(tmp_path):
     paintings = load_image_folder(tmp_path)
     assert set(paintings.artists) == {"Cézanne"}
     assert all(os.path.exists(path) for path in paintings.paths)
+
+
+def test_wikiart_warns_once(tmp_path):
+    write(tmp_path, "Pop_Art/a-b_c.jpg", "Pop-art/A-B_d.jpg", "Unknown/x_y.jpg")
+    with pytest.warns(UserWarning) as caught:
+        paintings = load_wikiart(tmp_path)
+    assert paintings.artists.tolist() == ["A B", "A B", "x"]
+    texts = [str(one.message) for one in caught]
+    assert len(texts) == 3 and "'Pop Art' and 'Pop art':" in texts[1]
 
 
 def test_wikiart(tmp_path):

@@ -93,6 +93,39 @@ def test_floats_are_scaled(tmp_path, scale):
     assert pixels[0, :, 0].tolist() == [0, 0, 100, 255]
 
 
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize("kind", ["<u4", "<i4", ">i4"])
+def test_integers_of_32_bits_are_scaled(tmp_path, kind, deflate):
+    signed = kind[1] == "i"
+    for scale in (1, 257, (2**31 if signed else 2**32) // 255):
+        levels = np.array([[0, 0, 100, 255]], np.int64) * scale
+        levels[0, 0] = -7 if signed else 0
+        data = image_kinds.tiff(
+            levels.astype(kind)[..., None],
+            kind[0],
+            deflate=deflate,
+            SampleFormat=2 if signed else 1,
+        )
+        pixels = decode(tmp_path, data, (1, 4))
+        assert pixels[0, :, 0].tolist() == [0, 0, 100, 255]
+
+
+def test_tiff_of_floats_in_colour_is_not_supported(tmp_path):
+    samples = np.ones((4, 4, 3), np.float32)
+    data = image_kinds.tiff(samples, SampleFormat=3)
+    with pytest.raises(UnreadableImageError, match=": its pixel format is not support"):
+        decode(tmp_path, data)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_planar_tiff_of_16_bits_is_refused(tmp_path, order):
+    # Pillow reads it without an error, as other pixels.
+    samples = np.full((4, 4, 3), 1000, np.uint16)
+    data = image_kinds.tiff(samples, order, PlanarConfiguration=2)
+    with pytest.raises(UnreadableImageError, match="save it with interleaved channels"):
+        decode(tmp_path, data)
+
+
 def test_nan_and_infinity_are_black(tmp_path):
     samples = np.array([[0, 0.5, 1, np.nan, -np.inf]], np.float32)
     pixels = decode(tmp_path, saved("TIFF")(Image.fromarray(samples)), (1, 5))
