@@ -6,6 +6,7 @@ from skart.cli._app import say
 from skart.persistence._calibration import (
     find_calibration,
     find_sets,
+    name_calibrated,
     promise_coverage,
     warn_of_few_artists,
 )
@@ -144,9 +145,7 @@ def list_sets(evaluation, calibration=None):
     table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]
     whose, how = name_promise(evaluation), ""
     if calibration is not None:
-        how = ", calibrated in training"
-        if calibration[1] is None:
-            whose = "other paintings by the same artists"
+        whose, how = name_calibrated(calibration), ", calibrated in training"
     lines = textwrap.wrap(
         f"prediction sets for {1 - _ALPHA:.0%} of {whose}{how}: how many hold the "
         "movement, and the mean number of movements in them"

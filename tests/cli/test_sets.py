@@ -13,8 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skart import HandcraftedFeatures, ImageLoader, load_model, save_model
+from skart.cli._sets import list_sets
 from skart.datasets import load_image_folder
+from skart.evaluation import Evaluation
 from skart.persistence import model_info
+from skart.persistence._calibration import promise_coverage
 
 NAMES = [
     f"{movement}/{movement} {artist}/{i}.jpg"
@@ -175,6 +178,24 @@ def test_evaluate_shows_sets(make_model, tmp_path):
         f"{100 * sets['all']['covered']:.0f}",
         f"{sets['all']['size']:.1f}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("artists", "whose"),
+    [([0, 1], "paintings by new artists"), (None, "other paintings by the same")],
+)
+def test_promise_is_that_of_the_calibration(artists, whose):
+    known = np.array([0.5, 0.6]), artists
+    for groups in (None, ["Arp", "Ernst"]):  # of the new paintings
+        evaluation = Evaluation(
+            ["Dada", "Rococo"],
+            probabilities=[[0.7, 0.3], [0.4, 0.6]],
+            classes=["Dada", "Rococo"],
+            groups=groups,
+        )
+        title = " ".join(list_sets(evaluation, known)[1:4])
+        assert f"sets for 90% of {whose}" in title
+        assert f"90% of {whose}" in promise_coverage(0.9, known)
 
 
 @pytest.mark.slow
