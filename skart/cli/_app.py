@@ -48,6 +48,8 @@ app = typer.Typer(
 
 # Commands that fit models and do not store each fit.
 _TRAINING = {"train", "demo", "evaluate", "map", "report", "suspects"}
+# Commands that compute no features.
+_WITHOUT_STORE = {"audit", "export", "profile"}
 
 # Advice in messages of the library, and what stands for it in those of a command.
 _IN_OPTIONS = {
@@ -163,8 +165,11 @@ def command(function, group=app):
     The function may also return None, or a tuple of the text and the exit status. What
     the function itself prints goes to stderr, so that the result can be piped.
     """
-    trains = function.__name__ in _TRAINING
-    message = interrupts.TRAINING if trains else interrupts.MESSAGE
+    message = interrupts.MESSAGE
+    if function.__name__ in _TRAINING:
+        message = interrupts.TRAINING
+    elif function.__name__ in _WITHOUT_STORE:
+        message = interrupts.WITHOUT_STORE
 
     @group.command()
     @functools.wraps(function)

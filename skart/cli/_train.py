@@ -5,11 +5,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
+from skart._utils import _interrupts as interrupts
 from skart.cli import _options as options
 from skart.cli._app import as_json, check_out, command, option, say
 from skart.cli._sets import describe
 
 _N_FOLDS = 3
+_INTERRUPTED = (
+    "\nskart: interrupted. Features computed so far are kept, and {} is saved without "
+    "calibration: the same command with --force trains again. Ctrl-C again ends it at "
+    "once."
+)
 
 
 @command
@@ -244,6 +250,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
     import numpy as np
     from sklearn.model_selection import check_cv
 
+    from skart._utils._validation import visible
     from skart.cli._collection import make_folds, validation_share
     from skart.cli._evaluate import SEARCHED
     from skart.cli._sets import calibrate, summarize
@@ -300,12 +307,13 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
     save_model(pipe, out, notes=notes)
     calibration = None
     if calibrated:
-        say(f"saved {out}; its calibration follows")
-        calibration = calibrate(pipe, collection, seed)
-    if calibration:
-        if n_candidates:
-            calibration["method"] += SEARCHED
-        save_model(pipe, out, notes=notes | {"calibration": calibration})
+        with interrupts.announcing(_INTERRUPTED.format(visible(out))):
+            say(f"saved {out}; its calibration follows")
+            calibration = calibrate(pipe, collection, seed)
+            if calibration:
+                if n_candidates:
+                    calibration["method"] += SEARCHED
+                save_model(pipe, out, notes=notes | {"calibration": calibration})
     return {
         "model": str(out),
         "paintings": len(labels),
