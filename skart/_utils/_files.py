@@ -103,3 +103,10 @@ def relative_paths(paths):
 def escape(value):
     """Return a value as text that is valid Unicode: other bytes become escapes."""
     return str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def unescape(text):
+    """Return text with the escapes of bytes that are no UTF-8 turned into these."""
+    return re.sub(
+        r"\\udc([89a-f][0-9a-f])", lambda found: chr(0xDC00 + int(found[1], 16)), text
+    )

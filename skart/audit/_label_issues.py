@@ -155,7 +155,8 @@ def find_label_issues(
     :math:`1 - e(m)`. Confident learning counts a label as wrong if, among the movements
     whose :math:`e` reaches their threshold, another one has the highest :math:`e`. The
     threshold of a movement is the mean of its :math:`e` over the paintings with that
-    label [1]_.
+    label [1]_. As in cleanlab, a label whose :math:`e` is the highest of all is not
+    counted as wrong.
 
     Folds are random because artists are part of the evidence. With artists apart,
     classifiers contradict many correct labels: those of artists who differ from others
@@ -401,7 +402,8 @@ def _contradict(evidence, given):
         ]
     )
     reached = np.where(evidence >= thresholds, evidence, -1)
-    return (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != given)
+    is_other = (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != given)
+    return is_other & (evidence.argmax(axis=1) != given)
 
 
 def _find_copies(paintings, verbose):

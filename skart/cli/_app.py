@@ -48,6 +48,8 @@ app = typer.Typer(
 
 # Commands that fit models and do not store each fit.
 _TRAINING = {"train", "demo", "evaluate", "map", "report", "suspects"}
+# Commands that compute no features.
+_WITHOUT_STORE = {"audit", "export", "profile"}
 
 # Advice in messages of the library, and what stands for it in those of a command.
 _IN_OPTIONS = {
@@ -86,6 +88,19 @@ _IN_OPTIONS = {
     r"backbone=('.*?')": r"--backbone \1",
     r"alpha=([\d.]+) needs": lambda found: f"--sets {1 - float(found[1]):g} needs",
     r"refusal_rate=([\d.]+)": r"--unknown \1",
+    r"validation_split=[\d.]+ can't be made: each class has a single group": (
+        "with artists apart, each movement has one artist left to train on, and none "
+        "to validate with. Add paintings by other artists: a movement needs three or "
+        "more"
+    ),
+    r"validation_split=[\d.]+ can't be made: with groups kept together, a class would "
+    "have nothing left to train on": (
+        "with artists apart, a movement would have nothing left to train on. Add "
+        "paintings by other artists: a movement needs three or more"
+    ),
+    r"validation_split=[\d.]+ holds out (\d+ of \d+) samples: groups are": (
+        r"\1 paintings are held out for validation: artists are"
+    ),
     r"^(data needs|weights can't)": r"--\1",
     r"Leave data out": "Leave --data out",
     r"pass data with": "pass --data with",
@@ -160,8 +175,11 @@ def command(function, group=app):
     The function may also return None, or a tuple of the text and the exit status. What
     the function itself prints goes to stderr, so that the result can be piped.
     """
-    trains = function.__name__ in _TRAINING
-    message = interrupts.TRAINING if trains else interrupts.MESSAGE
+    message = interrupts.MESSAGE
+    if function.__name__ in _TRAINING:
+        message = interrupts.TRAINING
+    elif function.__name__ in _WITHOUT_STORE:
+        message = interrupts.WITHOUT_STORE
 
     @group.command()
     @functools.wraps(function)
@@ -182,7 +200,7 @@ def command(function, group=app):
 def cli_errors():
     """Print exceptions and warnings in one line, and exit with a status."""
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
+        warnings.showwarning = functools.partial(_show_warning, set())
         usual, sys.excepthook = sys.excepthook, interrupts.print_error
         try:
             yield
@@ -218,10 +236,12 @@ def _explain(error):
     return f"{name}{error.strerror}. {advice}"
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None):
-    """Print a warning if it is meant for users; others are for developers."""
-    if issubclass(category, UserWarning):
-        say(f"skart: warning: {in_options(message)}")
+def _show_warning(shown, message, category, filename, lineno, file=None, line=None):
+    """Print a warning once if it is meant for users; others are for developers."""
+    text = in_options(message)
+    if issubclass(category, UserWarning) and text not in shown:
+        shown.add(text)
+        say(f"skart: warning: {text}")
 
 
 def in_options(message):
@@ -307,7 +327,9 @@ def check_share(option, share, least, most):
     if share is None or least <= share <= most:
         return
     hint = ""
-    if share >= 1 and least <= share / 100 <= most:
+    if option == "--sets" and share == 1:
+        hint = ": sets of 100 % would hold all movements; pass 0.9, for example"
+    elif share >= 1 and least <= share / 100 <= most:
         hint = f": {share / 100:g} for {share:g} %"
     raise ValueError(
         f"{option} {share:g}: pass a share between {least:g} and {most:g}{hint}"

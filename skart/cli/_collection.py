@@ -34,6 +34,8 @@ from skart.datasets._tables import (
 from skart.evaluation._cross_validation import keep_artists_apart
 from skart.images import find_readable
 from skart.networks import available_backbone
+from skart.networks._style_layers import default_size
+from skart.networks._weights import find_preset
 from skart.report._text import count
 
 # A movement needs paintings to train on, to validate with and to test on.
@@ -425,6 +427,8 @@ def choose_backbone(backbone, weights, say=print):
     if backbone is None:
         has_file = weights not in ("imagenet", None)
         backbone = "InceptionV3" if has_file else available_backbone()
+    if find_preset(backbone) is None:
+        default_size(backbone)  # which raises an error if there is no such network
     weights = weights or "imagenet"
     origin = {"imagenet": "weights from ImageNet", "random": "random weights"}
     say(f"Network: {backbone} with {origin.get(weights, f'weights from {weights}')}")

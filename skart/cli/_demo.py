@@ -122,9 +122,7 @@ def demo(
     _show(f"accuracy on other folds  {scores.mean():.1%} +/- {scores.std():.1%}")
 
     held_out = validation_share(y)
-    _step(
-        "Fit", f"on {len(y)} paintings, {held_out:.0%} of them held out for the curves"
-    )
+    _step("Fit", f"on {len(y)} paintings, some of them held out for the curves")
     best.set_params(head__validation_split=held_out)
     best.fit(X, y, head__groups=groups)
     _show(f"{len(best[-1].history_['loss'])} epochs")

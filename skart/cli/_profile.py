@@ -45,6 +45,7 @@ def profile(
     from skart.cli._collection import Collection, save_figure
     from skart.images._formats import format_failures
     from skart.plotting._profiles import describe, figures, name_figures
+    from skart.report._text import count
 
     if split_at is not None and out is None:
         raise ValueError(
@@ -62,9 +63,11 @@ def profile(
             say(f"saved {out / name}.png")
     if format == "json":
         return as_json(answer)
-    artists = f" of {answer['artists']} artists" if answer["artists"] else ""
+    n_artists = answer["artists"]
+    artists = f" of {count(n_artists, 'artist')}" if n_artists else ""
+    n_paintings = count(answer["paintings"], "painting")
     lines = [
-        f"{answer['paintings']} paintings{artists} in {len(table)} movements",
+        f"{n_paintings}{artists} in {count(len(table), 'movement')}",
         "",
         textwrap.indent(table.to_string(), "  "),
         "",

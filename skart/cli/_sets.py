@@ -4,9 +4,10 @@ import textwrap
 
 from skart.cli._app import say
 from skart.persistence._calibration import (
-    find_calibration,
     find_sets,
+    name_calibrated,
     promise_coverage,
+    read_notes,
     warn_of_few_artists,
 )
 
@@ -15,7 +16,7 @@ _ALPHA = 0.1  # of the sets in an evaluation
 
 
 def calibrate(pipe, collection, seed):
-    """Cross-validate a trained pipeline; return notes for its file, None if it fails.
+    """Cross-validate a trained pipeline; return notes for its file.
 
     They suffice for prediction sets of any coverage. `interval` is the 95 % interval of
     the accuracy. The other lists have an item for each tested painting: the number of
@@ -24,6 +25,7 @@ def calibrate(pipe, collection, seed):
     artist, and the highest probability.
     """
     import copy
+    import warnings
 
     import numpy as np
     from sklearn.base import clone
@@ -32,13 +34,11 @@ def calibrate(pipe, collection, seed):
     from skart.evaluation._evaluation_sets import number_artists
 
     say(f"Calibration: {_N_FOLDS} folds, new fits")
-    try:
+    with warnings.catch_warnings():  # the first fit has named them
+        warnings.filterwarnings("ignore", r"\d+ of \d+ images can't be read")
         evaluation, method = cross_validate(
             clone(pipe), copy.copy(collection), _N_FOLDS, seed, random_folds=False
         )
-    except ValueError as error:  # the fitted model is not lost
-        say(f"skart: warning: the model is not calibrated: {error}")
-        return None
     artists = None
     if evaluation.artists_apart:
         artists = number_artists(evaluation.groups, len(evaluation.y_true)).tolist()
@@ -81,14 +81,17 @@ def describe(summary):
 
 def require_calibration(model, option, hint=""):
     """Return the calibration that an option needs; raise ValueError without one."""
-    calibration = find_calibration(model)
-    if calibration is None:
-        raise ValueError(
-            f"{option} needs a calibrated model, and {str(model)!r} isn't calibrated: "
+    notes = read_notes(model)
+    if not notes.get("calibration"):
+        advice = notes.get("not_calibrated") or (
             "train it again by `skart train --calibrate`, and export it again if it is "
             f"an exported one{hint}"
         )
-    return calibration
+        raise ValueError(
+            f"{option} needs a calibrated model, and {str(model)!r} isn't calibrated: "
+            f"{advice}"
+        )
+    return notes["calibration"]
 
 
 def keep_sets(predictions, calibration, coverage):
@@ -144,9 +147,7 @@ def list_sets(evaluation, calibration=None):
     table.columns = ["holds %", "size", "random: holds %", "size"][: table.shape[1]]
     whose, how = name_promise(evaluation), ""
     if calibration is not None:
-        how = ", calibrated in training"
-        if calibration[1] is None:
-            whose = "other paintings by the same artists"
+        whose, how = name_calibrated(calibration), ", calibrated in training"
     lines = textwrap.wrap(
         f"prediction sets for {1 - _ALPHA:.0%} of {whose}{how}: how many hold the "
         "movement, and the mean number of movements in them"

@@ -62,6 +62,8 @@ def suspects(
     if csv is not None:
         check_out(csv, force=force, suffix=".csv", option="--csv")
 
+    import pandas as pd
+
     from skart.audit import find_label_issues
     from skart.audit._label_issues import make_index
     from skart.datasets._folder import known_artists
@@ -81,9 +83,11 @@ def suspects(
     chosen = table.head(n or max(_LEAST_SHOWN, n_issues))
     named = chosen.drop(columns="position")
     names = _name_files(collection)
-    named.insert(0, "path", names[chosen["position"]])
+    # Of objects: the strings of pandas can't hold all file names.
+    named.insert(0, "path", pd.Series(names[chosen["position"]], dtype=object))
     if artists is not None:
-        named.insert(1, "artist", known_artists(artists[chosen["position"]]))
+        known = known_artists(artists[chosen["position"]])
+        named.insert(1, "artist", pd.Series(known, dtype=object))
     for column in ("neighbors", "duplicates"):
         named[column] = [names[list(places)].tolist() for places in named[column]]
     if html is not None:
@@ -153,9 +157,12 @@ def _name_files(collection):
 
 def _as_csv(table):
     """Return the table as CSV text."""
+    import pandas as pd
+
     table = table.copy()
     for column in _LISTS:
-        table[column] = [" | ".join(map(str, values)) for values in table[column]]
+        texts = [" | ".join(map(str, values)) for values in table[column]]
+        table[column] = pd.Series(texts, table.index, dtype=object)
     return table.to_csv(index=False).rstrip("\n")
 
 

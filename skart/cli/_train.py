@@ -5,11 +5,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
+from skart._utils import _interrupts as interrupts
 from skart.cli import _options as options
-from skart.cli._app import as_json, check_out, command, option, say
+from skart.cli._app import as_json, check_out, command, in_options, option, say
 from skart.cli._sets import describe
 
 _N_FOLDS = 3
+_INTERRUPTED = (
+    "\nskart: interrupted. Features computed so far are kept, and {} is saved without "
+    "calibration: the same command with --force trains again. Ctrl-C again ends it at "
+    "once."
+)
 
 
 @command
@@ -161,7 +167,7 @@ def train(
     evaluate = shlex.join(["skart", "evaluate", *arguments])
     if result["calibration"]:
         lines += [describe(result["calibration"]), f"of each movement: {evaluate}"]
-    else:
+    elif not calibrate:  # else it has failed, and so would this
         lines.append(
             f"to measure the accuracy on paintings it has not seen: {evaluate}"
         )
@@ -244,6 +250,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
     import numpy as np
     from sklearn.model_selection import check_cv
 
+    from skart._utils._validation import visible
     from skart.cli._collection import make_folds, validation_share
     from skart.cli._evaluate import SEARCHED
     from skart.cli._sets import calibrate, summarize
@@ -284,7 +291,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
         score = float(search.best_score_)
         results = note_search(search.cv_results_)
         pipe.set_params(**best)
-    say(f"Fit: on {len(labels)} paintings, of which {share:.0%} are held out, {how}")
+    say(f"Fit: on {len(labels)} paintings, some of them held out, {how}")
     pipe.fit(paths, labels, **fit_params)
     accuracy = validation_accuracy(pipe[-1].history_, patience)
     notes = {
@@ -300,12 +307,17 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
     save_model(pipe, out, notes=notes)
     calibration = None
     if calibrated:
-        say(f"saved {out}; its calibration follows")
-        calibration = calibrate(pipe, collection, seed)
-    if calibration:
-        if n_candidates:
-            calibration["method"] += SEARCHED
-        save_model(pipe, out, notes=notes | {"calibration": calibration})
+        with interrupts.announcing(_INTERRUPTED.format(visible(out))):
+            say(f"saved {out}; its calibration follows")
+            try:
+                calibration = calibrate(pipe, collection, seed)
+                if n_candidates:
+                    calibration["method"] += SEARCHED
+                notes["calibration"] = calibration
+            except ValueError as error:  # the fitted model is not lost
+                notes["not_calibrated"] = in_options(error)
+                say(f"skart: warning: it is not calibrated: {notes['not_calibrated']}")
+            save_model(pipe, out, notes=notes)
     return {
         "model": str(out),
         "paintings": len(labels),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skart._utils._files import expand, file_stamp
+from skart._utils._files import expand, file_stamp, unescape
 from skart._utils._remote import fetch_document, is_url
 from skart._utils._validation import check_choice
 from skart.datasets._folder import make_bunch
@@ -44,7 +44,8 @@ def load_catalogue(
     are left out. In movements and artists,
     surrounding whitespace is stripped, accents are normalized (NFC), and blank cells
     are missing values. Paths are taken as they are; if there is no such file, accents
-    may be composed or decomposed, and folders separated by ``\``.
+    may be composed or decomposed, folders separated by ``\``, and bytes that are no
+    UTF-8 written as escapes, such as ``\udce9``, as in the tables that skart writes.
 
     Parameters
     ----------
@@ -318,8 +319,8 @@ def follow_manifests(
 def find_file(folder, text):
     """Return the path in a cell, in another spelling if there is no such file.
 
-    The others are without blanks around it, with composed or decomposed accents, and
-    with / for the separators of Windows.
+    The others are without blanks around it, with composed or decomposed accents, with
+    / for the separators of Windows, and with the bytes that tables of skart escape.
     """
     stripped = text.strip()
     if is_url(stripped):
@@ -327,6 +328,7 @@ def find_file(folder, text):
     spellings = [text, stripped]
     for spelling in (stripped, stripped.replace("\\", "/")):
         spellings += [unicodedata.normalize(form, spelling) for form in ("NFC", "NFD")]
+    spellings += [unescape(spelling) for spelling in spellings[:2]]
     paths = [str(folder / os.path.expanduser(spelling)) for spelling in spellings]
     return next((path for path in paths if file_stamp(path)), paths[1])
 

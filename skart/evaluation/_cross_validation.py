@@ -1,6 +1,7 @@
 """Cross-validation of a classifier, with artists kept apart."""
 
 import functools
+import traceback
 import warnings
 
 import numpy as np
@@ -76,7 +77,7 @@ def evaluate(
     scoring : str, callable, list, tuple or dict, default=None
         Scores to compute in each fold in addition to those of :class:`Evaluation`, as
         in :func:`sklearn.model_selection.cross_validate`. They are in the attribute
-        ``fold_scores`` of the result.
+        ``fold_scores`` of the result. A score that can't be computed is nan.
     random_folds : bool, default=True
         If True and the folds keep artists apart, the classifier is also cross-validated
         with as many random folds.
@@ -111,7 +112,8 @@ def evaluate(
         If a movement has a single artist. It can't be tested on new artists: its
         paintings are in each training set, and in no test fold. Also if a training set
         of ``cv`` lacks a movement, or if ``groups`` holds a name such as "unknown" more
-        than once: it counts as one artist.
+        than once: it counts as one artist. Also if a score of ``scoring`` can't be
+        computed in a fold: some need paintings of each movement in each test fold.
 
     See Also
     --------
@@ -164,7 +166,9 @@ def evaluate(
             y, groups, cv or _N_FOLDS, random_state, stacklevel=3
         )
 
-    scorer = None if scoring is None else check_scoring(estimator, scoring)
+    scorer = None
+    if scoring is not None:
+        scorer = check_scoring(estimator, scoring, raise_exc=False)
     run = functools.partial(
         _cross_validate,
         estimator,
@@ -285,6 +289,7 @@ def _cross_validate(
             score if isinstance(score, dict) else {score_name: score}
             for score in scores
         )
+        fold_scores = _blank_failures(fold_scores, [set(y[test]) for _, test in splits])
     order = np.argsort(np.concatenate([test for _, test in splits]))
     if any(part is None for part in probabilities):
         probabilities = None
@@ -335,7 +340,7 @@ def _fit_and_predict(estimator, data, split, classes, scorer, params):
     }
     estimator.fit(_safe_indexing(X, train), y[train], **params)
     X_test = _safe_indexing(X, test)
-    score = None if scorer is None else scorer(estimator, X_test, y[test])
+    score = None if scorer is None else _score(scorer, estimator, X_test, y[test])
     if isinstance(estimator, Pipeline) and len(estimator) > 1:  # transform once
         X_test, estimator = estimator[:-1].transform(X_test), estimator[-1]
     probabilities = None
@@ -345,6 +350,43 @@ def _fit_and_predict(estimator, data, split, classes, scorer, params):
         probabilities = np.zeros((len(test), len(classes)), found.dtype)
         probabilities[:, np.searchsorted(classes, estimator.classes_)] = found
     return estimator.predict(X_test), probabilities, score
+
+
+def _score(scorer, estimator, X, y):
+    """Return a score, or a dict of scores; the traceback of one that failed."""
+    try:
+        return scorer(estimator, X, y)
+    except Exception:  # several scores catch their exceptions themselves
+        return traceback.format_exc()
+
+
+def _blank_failures(scores, tested):
+    """Return scores with nan in place of tracebacks, and warn of these.
+
+    `tested` are the movements in each test fold.
+    """
+    failed = scores.map(lambda score: isinstance(score, str))
+    if not failed.any(axis=None):
+        return scores
+    for name in scores.columns[failed.any()]:
+        folds = np.flatnonzero(failed[name])
+        reason = scores[name][folds[0]].strip().splitlines()[-1]
+        present = set().union(*tested)
+        absent = set().union(*(present - tested[fold] for fold in folds))
+        advice = "Leave it out of scoring, or correct it."
+        if absent:
+            names = ", ".join(sorted(map(str, absent)))
+            advice = (
+                f"Some of these hold no paintings of {names}: pass fewer folds as cv, "
+                "or scores that need no paintings of each movement in each fold, such "
+                "as 'f1_weighted'."
+            )
+        warnings.warn(
+            f"the score {name!r} can't be computed in {len(folds)} of {len(scores)} "
+            f"folds, and is nan there: {reason}. {advice}",
+            stacklevel=4,
+        )
+    return scores.mask(failed).astype(float)
 
 
 def _is_aligned(value, n_samples):

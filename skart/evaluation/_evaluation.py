@@ -142,6 +142,14 @@ class Evaluation(PredictionSets):
             rows = np.arange(len(self.y_pred))
             self.confidence = self.probabilities[rows, self._codes(self.y_pred)]
 
+    def __repr__(self):
+        counts = {"n_paintings": len(self.y_true), "n_movements": len(self.classes)}
+        if self.groups is not None:
+            counts["n_artists"] = pd.Series(self.groups).nunique()
+        counts = ", ".join(f"{name}={value}" for name, value in counts.items())
+        accuracy = np.mean(self.y_pred == self.y_true)
+        return f"Evaluation({counts}, accuracy={accuracy:.3f})"
+
     @functools.cached_property
     def metrics(self):
         """Series of metrics over all paintings.

@@ -288,8 +288,10 @@ def _iter_distinct(X, rows, digests, store, batch_size, is_kept):
     An error names unreadable images after all others.
     """
     n_done, chosen = 0, X[rows]
-    if is_kept and isinstance(X, LazyImages) and X.on_error == "raise":
-        chosen.on_error = "defer"
+    if isinstance(X, LazyImages):
+        chosen.n_all = len(X)
+        if is_kept and X.on_error == "raise":
+            chosen.on_error = "defer"
     try:
         with contextlib.closing(iter_batches(chosen, batch_size)) as batches:
             for images in batches:

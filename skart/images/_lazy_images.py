@@ -143,6 +143,7 @@ class LazyImages(LazyArray):
         self.timeout = timeout
         self.digests = {}
         self.failures = {}
+        self.n_all = None  # number of images of which these are a part, in warnings
         self._pixel_file = _PixelFile(paths, self.item_shape) if cache_pixels else None
 
     @property
@@ -209,8 +210,9 @@ class LazyImages(LazyArray):
                 path: reason for path, reason in failures.items() if path not in named
             }
             if unnamed and self.on_error == "blank":
+                n_images = self.n_all or len(self)
                 warnings.warn(
-                    f"{len(unnamed)} of {len(self)} images can't be read; each is "
+                    f"{len(unnamed)} of {n_images} images can't be read; each is "
                     f"replaced by a black image:\n{format_failures(unnamed)}",
                     stacklevel=2,
                 )

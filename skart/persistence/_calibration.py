@@ -62,11 +62,18 @@ def warn_of_few_artists(coverage, calibration):
     warn_of_few(1 - coverage, artists, unit=unit, stacklevel=3)
 
 
+def name_calibrated(calibration):
+    """Return the paintings for which sets by a calibration are a promise."""
+    if calibration[1] is None:
+        return "other paintings by the same artists"
+    return "paintings by new artists"
+
+
 def promise_coverage(coverage, calibration):
     """Return what sets of a coverage promise by a calibration."""
-    whose = "paintings by new artists"
+    whose = name_calibrated(calibration)
     if calibration[1] is None:
-        whose = "other paintings by the same artists, since artists are unknown"
+        whose += ", since artists are unknown"
     return (
         f"Sets hold the movement of {coverage:.0%} of {whose}, on average: for single "
         "movements it may be far fewer, as skart evaluate shows"

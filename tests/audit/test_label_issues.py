@@ -57,6 +57,17 @@ def test_wrong_labels_come_first(collection):
     assert (table["suggested"] != table["movement"]).all()
 
 
+def test_label_with_the_most_evidence_is_no_issue():
+    # The last but one reaches the threshold of the other movement only.
+    p = np.array([0.99, 0.98, 0.97, 0.6, 0.05, 0.6, 0.65, 0.7])
+    y = np.repeat(["a", "b"], [5, 3])
+    evaluation = Evaluation(
+        y, probabilities=np.column_stack([p, 1 - p]), classes=["a", "b"]
+    )
+    table = find_label_issues(evaluation)
+    assert table.loc[table["issue"], "position"].tolist() == [4]
+
+
 def test_artists_are_evidence(collection):
     X, y, artists, wrong = collection
     # The classifier has learnt nothing.

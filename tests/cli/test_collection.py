@@ -264,6 +264,11 @@ def test_files_that_are_missing_are_skipped(make_folder, tmp_path):
         assert len(Collection(source, on_error="skip", labelled=False).paths) == 8
 
 
+def test_profile_of_one_artist(make_folder):
+    root = make_folder(f"{m}/Arp/{i}.jpg" for m in ("Cubism", "Dada") for i in "01")
+    assert profile(root).startswith("4 paintings of 1 artist in 2 movements\n")
+
+
 def test_audit_of_a_table(make_folder, tmp_path):
     table, root = tmp_path / "works.csv", make_folder(["0.jpg", "1.jpg"])
     shutil.copy(root / "0.jpg", root / "1.jpg")

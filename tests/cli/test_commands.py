@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -294,6 +295,10 @@ def test_errors_and_hints_name_options(make_folder, tmp_path):
         ("engine='openvino' computes", "--engine 'openvino' computes"),
         ("'http://a.b/i?size=3&layer=last'", "'http://a.b/i?size=3&layer=last'"),
         ("'/x/size=3/a-layer=1.jpg'", "'/x/size=3/a-layer=1.jpg'"),
+        (
+            "validation_split=0.15 holds out 6 of 12 samples: groups are kept together",
+            "6 of 12 paintings are held out for validation: artists are kept together",
+        ),
         ("got 8 x 8. Pass ImageLoader a larger size.", "8 x 8. Pass a larger --size."),
     ],
 )
@@ -385,6 +390,25 @@ def test_train_on_another_backbone(options, painted, tmp_path, toy_backbone):
     assert model[0].size == (40 if "--size" in options else 224)
 
 
+def test_wrong_network_is_told_first(painted, tmp_path):
+    out = ("--out", tmp_path / "m.skart")
+    done = run("train", painted, *out, "--backbone", "InceptionV9", code=2)
+    assert done.stderr.startswith("skart: --backbone must name a network")
+
+
+def test_train_counts_all_images_once(make_folder, tmp_path, toy_backbone):
+    names = [f"{m}/{m}{a}/{i}.jpg" for m in "xy" for a in "stuv" for i in range(2)]
+    root = make_folder(names)
+    for name in names[:3]:
+        (root / name).write_bytes(b"no image")
+    words = ("--backbone", toy_backbone, "--weights", "random", "--layer", "relu3")
+    words += ("--on-error", "blank", "--epochs", 1, "--cache", tmp_path / "c")
+    done = run("train", root, "--out", tmp_path / "m.skart", *words, code=0)
+    assert done.stderr.count("images can't be read") == 1
+    assert "3 of 16 images can't be read" in done.stderr
+    assert "% are held out" not in done.stderr
+
+
 def test_train_names_an_unusable_store_before_the_fit(painted, tmp_path):
     (tmp_path / "cache").touch()
     options = ["--kind", "squeezenet", "--size", "32", "--cache", tmp_path / "cache"]
@@ -426,6 +450,16 @@ def test_wrong_choices_are_named(tmp_path):
 def test_help_lists_commands_in_alphabetical_order():
     names = typer.main.get_command(app).list_commands(None)
     assert names == sorted(names) and {"audit", "cache", "train"} <= set(names)
+
+
+def test_a_warning_is_shown_once(capsys):
+    with cli_errors():
+        for text in ("one", "one", "two", "one"):
+            with warnings.catch_warnings():  # which forgets what was shown
+                warnings.simplefilter("always")
+                warnings.warn(text, stacklevel=1)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["skart: warning: one", "skart: warning: two"]
 
 
 def test_a_message_does_not_continue_a_progress_bar(capsys):

@@ -171,12 +171,14 @@ def test_first_interrupt_ends_in_order(body, left, begin, tmp_path):
     assert all((tmp_path / name).read_text() == "whole" for name in left)
 
 
-@pytest.mark.parametrize("name", ["extract", "train"])
-def test_only_training_starts_again(name, begin):
+@pytest.mark.parametrize("name", ["audit", "extract", "train"])
+def test_message_says_what_is_kept(name, begin):
     process = begin("wait()", name=name)
     process.send_signal(signal.SIGINT)
     stderr = process.communicate(timeout=GUARD)[1]
     assert ("training starts again" in stderr) == (name == "train")
+    assert ("are kept" in stderr) == (name != "audit")
+    assert "interrupted. " in stderr and "Ctrl-C again ends it at once" in stderr
 
 
 @pytest.mark.slow
@@ -301,5 +303,8 @@ def test_interrupts_of_training(folder, arguments, moment, request, tmp_path):
     assert "Traceback" not in said
     # A model that waits for its calibration is kept.
     assert (tmp_path / "model.skart").exists() == is_calibration
+    note = f"{tmp_path / 'model.skart'} is saved without calibration: the same command"
+    assert (f"{note} with --force trains again" in said) == is_calibration
+    assert ("training starts again" in said) != is_calibration
     report = store.verify()
     assert not report["damaged"] and not report["problems"]

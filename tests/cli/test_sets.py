@@ -13,8 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skart import HandcraftedFeatures, ImageLoader, load_model, save_model
+from skart.cli._sets import list_sets
 from skart.datasets import load_image_folder
+from skart.evaluation import Evaluation
 from skart.persistence import model_info
+from skart.persistence._calibration import promise_coverage
 
 NAMES = [
     f"{movement}/{movement} {artist}/{i}.jpg"
@@ -23,6 +26,10 @@ NAMES = [
     for i in range(2)
 ]
 
+ARTISTS = (
+    "with artists apart, each movement has one artist left to train on, and none to "
+    "validate with. Add paintings by other artists:"
+)
 
 run = functools.partial(helpers.run, code=0)
 
@@ -120,11 +127,29 @@ def test_model_without_calibration(make_model, paintings):
     )
     done = run("predict", file, paintings.paths[0], "--sets", "90", code=2)
     assert "--sets 90: pass a share between 0.01 and 0.999: 0.9 for 90 %" in done.stderr
+    done = run("predict", file, paintings.paths[0], "--sets", "1", code=2)
+    assert "sets of 100 % would hold all movements; pass 0.9" in done.stderr
     done = run("predict", file, "a.jpg", "--sets", "0.9", "--top-k", "2", code=2)
     assert "--top-k 2 and --sets: pass one of them" in done.stderr
     file, _ = make_model(calibration([0.3, 0.9], [0]))
     done = run("predict", file, paintings.paths[0], "--sets", "0.9", code=2)
     assert "model.skart' can't be loaded: it is damaged" in done.stderr
+
+
+def test_too_few_artists_to_calibrate(make_folder, tmp_path, toy_backbone):
+    # Both artists have painted both movements.
+    artists = [f"{m}/{a}/{i}.jpg" for m in "xy" for a in "st" for i in range(3)]
+    root, file = make_folder(artists), tmp_path / "m.skart"
+    cache = ["--cache", tmp_path / "cache"]
+    options = ["--backbone", toy_backbone, "--weights", "random", "--layer", "relu3"]
+    done = run("train", root, *options, *cache, "--epochs", 1, "--out", file)
+    reason = "a movement needs three or more"
+    assert f"it is not calibrated: {ARTISTS} {reason}" in done.stderr
+    assert "skart evaluate" not in done.stdout and "validation_split" not in done.stderr
+    done = run("predict", file, root, *cache, "--sets", 0.9, code=2)
+    assert reason in done.stderr and "skart train" not in done.stderr
+    done = run("evaluate", file, root, *cache, code=2)
+    assert f"skart: {ARTISTS} {reason}" in done.stderr
 
 
 @pytest.mark.slow
@@ -175,6 +200,24 @@ def test_evaluate_shows_sets(make_model, tmp_path):
         f"{100 * sets['all']['covered']:.0f}",
         f"{sets['all']['size']:.1f}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("artists", "whose"),
+    [([0, 1], "paintings by new artists"), (None, "other paintings by the same")],
+)
+def test_promise_is_that_of_the_calibration(artists, whose):
+    known = np.array([0.5, 0.6]), artists
+    for groups in (None, ["Arp", "Ernst"]):  # of the new paintings
+        evaluation = Evaluation(
+            ["Dada", "Rococo"],
+            probabilities=[[0.7, 0.3], [0.4, 0.6]],
+            classes=["Dada", "Rococo"],
+            groups=groups,
+        )
+        title = " ".join(list_sets(evaluation, known)[1:4])
+        assert f"sets for 90% of {whose}" in title
+        assert f"90% of {whose}" in promise_coverage(0.9, known)
 
 
 @pytest.mark.slow

@@ -4,10 +4,11 @@ import csv
 import functools
 import io
 import json
+import os
 
 import numpy as np
 import pytest
-from helpers import run
+from helpers import finish, run, start
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -113,6 +114,20 @@ def test_tables_can_be_appended_to_each_other(suggest, tmp_path):
     write_rows(two, rows, lambda path: "another")
     result = suggest("--labelled", one, "--labelled", two)
     assert "labelled: 7 paintings of 4 movements" in result.stderr
+
+
+def test_names_that_are_no_utf_8_are_read_again(scans, model, tmp_path):
+    strange = os.fsdecode(b"caf\xe9.png")
+    (scans / "red5.png").rename(scans / strange)
+    script = "from skart.cli import main; main()"  # which sets the encoding
+    words = ["suggest", scans, "--model", model, "--cache", tmp_path / "c"]
+    told = finish(start(script, *words, "-n", 30, "--format", "csv"))
+    rows = list(csv.DictReader(io.StringIO(told)))
+    assert r"caf\udce9.png" in {row["path"] for row in rows}
+    rows = [row for row in rows if "blue" not in row["path"]]
+    file = write_rows(tmp_path / "1.csv", rows, lambda path: path[-5])
+    rest = read_rows(run(*words, "--labelled", file, "-n", 30, "--format", "csv"))
+    assert {color_of(row["path"]) for row in rest} == {"blue"} and len(rest) == 8
 
 
 def test_paintings_left_blank_are_not_suggested_again(suggest, tmp_path):

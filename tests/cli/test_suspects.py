@@ -4,12 +4,13 @@ import functools
 import io
 import json
 import os
+import shutil
 
 import helpers
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import save_image
+from helpers import finish, save_image, start
 from PIL import Image
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -75,6 +76,20 @@ def test_table_json_and_csv_name_the_suspect(folder, model, tmp_path):
     assert len(found[0]["neighbors"]) == 5
     result = run(*arguments, "--csv", csv, code=2)
     assert "s.csv: it exists already" in result.stderr
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "json"])
+def test_names_that_are_no_utf_8(format, folder, model, tmp_path):
+    root, csv = tmp_path / "art", tmp_path / "suspects.csv"
+    shutil.copytree(folder, root)
+    artist = root / "Dada" / os.fsdecode(b"Andr\xe9")
+    (root / "Dada" / "Cubism 1").rename(artist)
+    (artist / "3.png").rename(artist / os.fsdecode(b"caf\xe9.png"))
+    script = "from skart.cli import main; main()"  # which sets the encoding
+    options = ("--model", model, "--cache", tmp_path / "c", "--format", format)
+    told = finish(start(script, "suspects", root, "--csv", csv, *options))
+    assert r"Dada/Andr\udce9/caf\udce9.png" in told.replace("\\\\", "\\")
+    assert pd.read_csv(csv)["path"][0] == r"Dada/Andr\udce9/caf\udce9.png"
 
 
 def test_corrections_of_the_page_are_applied(folder, model, tmp_path):

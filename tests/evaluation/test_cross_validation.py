@@ -54,6 +54,26 @@ def test_tested_artists_are_not_trained_on():
         assert not set(artists[train]) & set(tested)
 
 
+@pytest.mark.parametrize("scoring", ["roc_auc_ovr", ["roc_auc_ovr", "f1_weighted"]])
+def test_score_that_needs_each_movement_is_nan_in_folds_without_one(scoring):
+    y = np.repeat(["Cubism", "Fauvism", "Rococo"], [40, 40, 10])
+    artists = np.r_[np.arange(40) % 8, 8 + np.arange(40) % 8, 16 + np.arange(10) % 2]
+    X = np.random.default_rng(0).normal(size=(90, 2))
+    told = (
+        "'roc_auc_ovr' can't be computed in 2 of 4 folds, and is nan there: ValueError:"
+        " Number of classes.*hold no paintings of Rococo: pass fewer folds as cv"
+    )
+    with pytest.warns(UserWarning, match=told) as caught:
+        evaluation = evaluate(GaussianNB(), X, y, groups=artists, cv=4, scoring=scoring)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    scores = evaluation.fold_scores
+    assert scores["roc_auc_ovr"].isna().sum() == 2
+    assert scores["roc_auc_ovr"].dtype == float
+    if len(scores.columns) > 1:
+        assert scores["f1_weighted"].notna().all()
+    assert evaluation.random_folds.fold_scores["roc_auc_ovr"].notna().all()
+
+
 def test_names_of_unknown_artists_that_are_shared_warn_once():
     X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
     artists = np.array([f"artist {i // 2}" for i in range(40)], object)

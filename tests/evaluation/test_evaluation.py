@@ -39,6 +39,17 @@ def collection():
     return X[order], names[codes[order]], artists[order]
 
 
+def test_repr_tells_size_and_accuracy():
+    evaluation = Evaluation(list("aabb"), y_pred=list("aaab"), groups=list("sstt"))
+    assert repr(evaluation) == (
+        "Evaluation(n_paintings=4, n_movements=2, n_artists=2, accuracy=0.750)"
+    )
+    evaluation = Evaluation(list("ab"), y_pred=list("ab"))
+    assert repr(evaluation) == (
+        "Evaluation(n_paintings=2, n_movements=2, accuracy=1.000)"
+    )
+
+
 @pytest.fixture(scope="module")
 def evaluation(collection):
     X, y, artists = collection

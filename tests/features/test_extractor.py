@@ -224,7 +224,7 @@ def test_unreadable_images(image_paths, tmp_path, work):
     assert FeatureStore(cache).info()["arrays"] == 5  # all others, also those behind
 
     blank = load(paths, on_error="blank")
-    with pytest.warns(UserWarning, match="3 of 3 images"):
+    with pytest.warns(UserWarning, match="3 of 8 images"):
         features = extractor(cache=cache).transform(blank)
     assert sorted(blank.failures) == sorted(map(str, bad))
     black = extractor().transform(np.zeros((1, SIZE, SIZE, 3), np.uint8))
@@ -232,7 +232,7 @@ def test_unreadable_images(image_paths, tmp_path, work):
         assert_near(features[row], black[0])
     # Blanks are found again, and never handed to a loader that wants errors.
     forwarded = work()[1]
-    with pytest.warns(UserWarning, match="3 of 3 images"):
+    with pytest.warns(UserWarning, match="3 of 8 images"):
         extractor(cache=cache).transform(load(paths, on_error="blank"))
     assert work()[1] == forwarded
     with pytest.raises(UnreadableImageError):

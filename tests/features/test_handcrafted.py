@@ -201,7 +201,7 @@ def test_unreadable_images(image_paths, tmp_path):
     np.testing.assert_array_equal(found[[2, 4]], black[[0, 0]])
     # Blanks are found again, and never handed to a loader that wants errors.
     described = written(cache)
-    with pytest.warns(UserWarning, match="2 of 2"):
+    with pytest.warns(UserWarning, match="2 of 5"):
         features(cache=cache).transform(load(paths, on_error="blank"))
     assert written(cache) == described == {"hsv": 4, "luminance": 4}
     with pytest.raises(UnreadableImageError):
