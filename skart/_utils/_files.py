@@ -106,7 +106,7 @@ def escape(value):
 
 
 def unescape(text):
-    """Return text with the escapes of bytes that are no UTF-8 turned into these."""
+    r"""Return text with escapes such as ``\udce9`` replaced by the bytes they name."""
     return re.sub(
         r"\\udc([89a-f][0-9a-f])", lambda found: chr(0xDC00 + int(found[1], 16)), text
     )

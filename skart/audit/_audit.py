@@ -15,8 +15,8 @@ from skart._utils._validation import (
 )
 from skart.audit._inspection import find_equal_files, inspect_files
 from skart.audit._near_duplicates import connect, find_near_duplicates
-from skart.audit._problems import PROBLEMS, artist_key, find_problems
-from skart.datasets._folder import is_unknown_artist
+from skart.audit._problems import PROBLEMS, find_problems
+from skart.datasets._folder import is_unknown_artist, key_of_name
 
 _CONSTRAINTS = {
     "min_size": [Interval(Real, 0, None, closed="left")],
@@ -172,7 +172,7 @@ def audit_collection(
     numbered, _ = pd.factorize(pd.Series(clusters).mask(alone))
     files["cluster"] = pd.Series(numbered, dtype="Int64").mask(alone)
     files["group"] = connect(
-        np.r_[_chain(clusters), _chain(files["artist"].map(artist_key))], len(paths)
+        np.r_[_chain(clusters), _chain(files["artist"].map(key_of_name))], len(paths)
     )
     return Audit(
         files, min_size=min_size, max_border=max_border, max_imbalance=max_imbalance

@@ -1,9 +1,9 @@
 """Problems: the table of findings that an audit makes of inspected files."""
 
-import unicodedata
-
 import numpy as np
 import pandas as pd
+
+from skart.datasets._folder import key_of_name
 
 PROBLEMS = (
     "unreadable",
@@ -61,14 +61,6 @@ def find_problems(files, *, min_size, max_border, max_imbalance):
     return table[columns.split()]
 
 
-def artist_key(artist):
-    """Return a name without differences of case, spaces and encoding of accents."""
-    if not isinstance(artist, str):
-        return artist
-    words = unicodedata.normalize("NFC", artist).casefold().split()
-    return unicodedata.normalize("NFC", " ".join(words))
-
-
 def _of_clusters(files):
     """Yield (problem, position, detail, related positions) of duplicates."""
     for _, members in files.groupby("cluster"):
@@ -77,7 +69,7 @@ def _of_clusters(files):
         )
         names = {
             "movement": (members["movement"], members["movement"]),
-            "artist": (members["artist"], members["artist"].map(artist_key)),
+            "artist": (members["artist"], members["artist"].map(key_of_name)),
         }
         names = {
             kind: (given.to_numpy(), keys.to_numpy())

@@ -257,8 +257,8 @@ def _warn_of_two_movements(frame, name):
     movements = again.loc[again["file"] == file, "movement"].tolist()
     warnings.warn(
         f"{name!r} lists files under several movements, {again['file'].nunique()} in "
-        f"all, such as {path!r} ({', '.join(map(repr, movements))}): each counts as a "
-        "painting of each. Correct or delete these rows.",
+        f"all, such as {path!r} ({', '.join(map(repr, movements))}): each file "
+        "counts once for each of its movements. Correct or delete these rows.",
         stacklevel=3,
     )
 

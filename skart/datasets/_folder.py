@@ -78,7 +78,7 @@ def load_image_folder(root, *, part=None, artists=None):
         artists : ndarray of str of shape (n_paintings,) or None
             Artist of each painting, to be passed as `groups`. A painting without an
             artist, or by "unknown" or "anonymous", is a group of its own. Names that
-            differ only in case or spaces are one artist, by the first spelling. None if
+            differ only in case or spaces are one artist, in the first spelling. None if
             no movement has artists.
         parts : ndarray of str of shape (n_paintings,)
             Part of each painting, with ``part="all"`` only.
@@ -296,8 +296,11 @@ def _strip_name(name):
 
 
 def key_of_name(name):
-    """Return a name without case and spaces."""
-    return unicodedata.normalize("NFC", "".join(name.casefold().split()))
+    """Return a name without differences of case, spaces and encoding of accents."""
+    if not isinstance(name, str):
+        return name
+    words = unicodedata.normalize("NFC", name).casefold().split()
+    return unicodedata.normalize("NFC", " ".join(words))
 
 
 def unify_artists(artists, name):
@@ -310,18 +313,20 @@ def unify_artists(artists, name):
                 others[artist] = spelling
     if not others:
         return artists
-    artist, spelling = next(iter(others.items()))
+    examples = "; ".join(f"{x!r} is {others[x]!r}" for x in list(others)[:3])
+    more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
     warnings.warn(
-        f"artists in {name} whose names differ only in case or spaces are taken for "
-        f"one, by the first spelling: {len(others)} in all, such as {artist!r} for "
-        f"{spelling!r}",
+        f"artists in {name} whose names differ only in case or spaces are treated as "
+        f"one, under the first spelling: {examples}{more}. If they are two, give them "
+        "different names.",
         stacklevel=5,
     )
-    return artists.map(lambda artist: others.get(artist, artist))
+    names = [others.get(artist, artist) for artist in artists]
+    return pd.Series(names, artists.index, dtype=artists.dtype)
 
 
 def _warn_of_movements(labels, movements, name):
-    """Warn of movements that may be one, and of one that may be unknown."""
+    """Warn of similar names of movements, and of unknown movements."""
     if labels.dtype.kind in "iub" or len(movements) < 2:
         return
     spellings = defaultdict(list)

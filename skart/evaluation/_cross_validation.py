@@ -77,7 +77,7 @@ def evaluate(
     scoring : str, callable, list, tuple or dict, default=None
         Scores to compute in each fold in addition to those of :class:`Evaluation`, as
         in :func:`sklearn.model_selection.cross_validate`. They are in the attribute
-        ``fold_scores`` of the result. A score that can't be computed is nan.
+        ``fold_scores`` of the result. A score that can't be computed in a fold is nan.
     random_folds : bool, default=True
         If True and the folds keep artists apart, the classifier is also cross-validated
         with as many random folds.
@@ -103,8 +103,8 @@ def evaluate(
     ValueError
         If X, y and groups differ in length, if a painting has no movement or no artist,
         if there are fewer paintings of each movement than folds, if fewer than two
-        movements have two artists, or if ``cv`` does not put each painting in exactly
-        one test fold.
+        movements have two artists, if ``cv`` does not put each painting in exactly one
+        test fold, or if a score of ``scoring`` can't be computed in any fold.
 
     Warns
     -----
@@ -188,7 +188,9 @@ def evaluate(
         counts = pd.Series(y[~always_trained]).value_counts()
         n_splits = max(2, min(len(splits), counts.max()))
         splitter = StratifiedKFold(n_splits, **options)
-        evaluation.random_folds = run(_split(splitter, y, None, always_trained))
+        evaluation.random_folds = run(
+            _split(splitter, y, None, always_trained), kind="random folds"
+        )
     return evaluation
 
 
@@ -269,6 +271,7 @@ def _cross_validate(
     params,
     n_jobs,
     random_state,
+    kind="folds",
 ):
     """Return the evaluation of the out-of-fold predictions."""
     places = np.arange(len(y))
@@ -285,11 +288,13 @@ def _cross_validate(
     predicted, probabilities, scores = zip(*results, strict=True)
     fold_scores = None
     if scorer is not None:
+        names = next((list(x) for x in scores if isinstance(x, dict)), [score_name])
         fold_scores = pd.DataFrame(
-            score if isinstance(score, dict) else {score_name: score}
+            score if isinstance(score, dict) else dict.fromkeys(names, score)
             for score in scores
         )
-        fold_scores = _blank_failures(fold_scores, [set(y[test]) for _, test in splits])
+        present = [set(y[test]) for _, test in splits]
+        fold_scores = _replace_failures(fold_scores, present, kind)
     order = np.argsort(np.concatenate([test for _, test in splits]))
     if any(part is None for part in probabilities):
         probabilities = None
@@ -360,33 +365,34 @@ def _score(scorer, estimator, X, y):
         return traceback.format_exc()
 
 
-def _blank_failures(scores, tested):
+def _replace_failures(scores, present, kind):
     """Return scores with nan in place of tracebacks, and warn of these.
 
-    `tested` are the movements in each test fold.
+    `present` are the movements in each test fold. A score that fails in all folds is an
+    error.
     """
     failed = scores.map(lambda score: isinstance(score, str))
-    if not failed.any(axis=None):
-        return scores
     for name in scores.columns[failed.any()]:
-        folds = np.flatnonzero(failed[name])
-        reason = scores[name][folds[0]].strip().splitlines()[-1]
-        present = set().union(*tested)
-        absent = set().union(*(present - tested[fold] for fold in folds))
+        text = scores.loc[failed[name], name].iloc[0]
+        lines = text.rpartition("Traceback (most recent call last):\n")[2].splitlines()
+        reason = next(line for line in lines if not line.startswith(" ")).rstrip(".")
+        if failed[name].all():
+            raise ValueError(f"the score {name!r} can't be computed: {reason}")
+        absent = [set().union(*present) - movements for movements in present]
         advice = "Leave it out of scoring, or correct it."
-        if absent:
-            names = ", ".join(sorted(map(str, absent)))
+        if [bool(movements) for movements in absent] == failed[name].tolist():
+            names = ", ".join(sorted(map(str, set().union(*absent))))
             advice = (
-                f"Some of these hold no paintings of {names}: pass fewer folds as cv, "
-                "or scores that need no paintings of each movement in each fold, such "
-                "as 'f1_weighted'."
+                f"These hold no paintings of {names}: pass fewer folds as cv, or "
+                "scores that need no paintings of each movement in each fold, such as "
+                "'f1_weighted'."
             )
         warnings.warn(
-            f"the score {name!r} can't be computed in {len(folds)} of {len(scores)} "
-            f"folds, and is nan there: {reason}. {advice}",
+            f"the score {name!r} can't be computed in {failed[name].sum()} of "
+            f"{len(scores)} {kind}, and is nan there: {reason}. {advice}",
             stacklevel=4,
         )
-    return scores.mask(failed).astype(float)
+    return scores.mask(failed).astype(float) if failed.any(axis=None) else scores
 
 
 def _is_aligned(value, n_samples):

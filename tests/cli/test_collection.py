@@ -105,7 +105,7 @@ def test_rows_of_a_file_in_other_spellings_are_left_out(make_folder, tmp_path):
     ]
     table = pd.DataFrame(rows, columns=["path", "movement", "artist"])
     table.to_csv(tmp_path / "works.csv", index=False)
-    with pytest.warns(UserWarning, match="'gris' for 'Gris'"):
+    with pytest.warns(UserWarning, match="'gris' is 'Gris'"):
         collection = Collection(Source(tmp_path / "works.csv"))
     assert collection.summary()["paintings"].tolist() == [4, 4]
     assert collection.remarks() == [

@@ -141,6 +141,19 @@ def test_spellings_of_one_name_are_equal(museum):
         load_catalogue(table, root=root)
 
 
+def test_artists_in_several_spellings_are_one(museum):
+    root, table = museum
+    table["artist"] = ["Li Na", "LI  NA", "Lin A"]
+    with pytest.warns(UserWarning, match="'LI NA' is 'Li Na'. If they") as caught:
+        paintings = load_catalogue(table, root=root)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert paintings.artists.tolist() == ["Li Na", "Li Na", "Lin A"]
+    table["artist"] = ["Li Na", "li na", None]
+    with pytest.warns(UserWarning, match="'li na' is 'Li Na'"):
+        artists = load_catalogue(table, root=root).frame["artist"]
+    assert artists.isna().tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize("name", ["Cafe\u0301.jpg", "a  b.jpg", " lead.jpg", "7"])
 @pytest.mark.parametrize("as_file", [True, False])
 def test_paths_are_taken_as_they_are(tmp_path, name, as_file):

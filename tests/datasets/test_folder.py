@@ -73,7 +73,7 @@ def test_artist_in_several_spellings_is_one_group(tmp_path):
         "B/Gris",
     ]
     write(tmp_path, *(f"{name}/1.jpg" for name in names))
-    message = "2 in all, such as 'CLAUDE MONET' for 'Claude Monet'"
+    message = "'CLAUDE MONET' is 'Claude Monet'; 'claude monet' is 'Claude Monet'. If"
     write(tmp_path, "B/claude monet/1.jpg")
     with pytest.warns(UserWarning, match=message) as caught:
         paintings = load_image_folder(tmp_path)

@@ -1,5 +1,7 @@
 """Folds of `evaluate`, and predictions in them."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,7 +63,7 @@ def test_score_that_needs_each_movement_is_nan_in_folds_without_one(scoring):
     X = np.random.default_rng(0).normal(size=(90, 2))
     told = (
         "'roc_auc_ovr' can't be computed in 2 of 4 folds, and is nan there: ValueError:"
-        " Number of classes.*hold no paintings of Rococo: pass fewer folds as cv"
+        " Number of classes.*These hold no paintings of Rococo: pass fewer folds as cv"
     )
     with pytest.warns(UserWarning, match=told) as caught:
         evaluation = evaluate(GaussianNB(), X, y, groups=artists, cv=4, scoring=scoring)
@@ -72,6 +74,25 @@ def test_score_that_needs_each_movement_is_nan_in_folds_without_one(scoring):
     if len(scores.columns) > 1:
         assert scores["f1_weighted"].notna().all()
     assert evaluation.random_folds.fold_scores["roc_auc_ovr"].notna().all()
+
+
+def test_scores_that_fail_elsewhere():
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    n_calls = itertools.count()
+
+    def score(estimator, X, y):
+        if next(n_calls) == 1:
+            raise KeyError("first line\nsecond line")
+        return {"a": 0.5, "b": 1}
+
+    told = "score '[ab]' can't .* in 1 of 4 folds, .*there: KeyError: .* Leave it"
+    with pytest.warns(UserWarning, match=told) as caught:
+        evaluation = evaluate(GaussianNB(), X, y, cv=4, scoring=score)
+    assert len(caught) == 2
+    assert evaluation.fold_scores.isna().sum().to_dict() == {"a": 1, "b": 1}
+    for scoring in (lambda *_: 1 / 0, {"broken": lambda *_: 1 / 0}):
+        with pytest.raises(ValueError, match="can't be computed: ZeroDivisionError: "):
+            evaluate(GaussianNB(), X, y, cv=4, scoring=scoring)
 
 
 def test_names_of_unknown_artists_that_are_shared_warn_once():
