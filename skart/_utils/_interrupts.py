@@ -25,7 +25,7 @@ TRAINING = (
     "\nskart: interrupted. Features computed so far are kept: the same command finds "
     "them; training starts again. Ctrl-C again ends it at once."
 )
-WITHOUT_STORE = "\nskart: interrupted. Ctrl-C again ends it at once."
+WITHOUT_FEATURES = "\nskart: interrupted. Ctrl-C again ends it at once."
 
 _IGNORED = b"\0"  # other bytes are numbers of signals
 

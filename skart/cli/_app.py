@@ -49,7 +49,10 @@ app = typer.Typer(
 # Commands that fit models and do not store each fit.
 _TRAINING = {"train", "demo", "evaluate", "map", "report", "suspects"}
 # Commands that compute no features.
-_WITHOUT_STORE = {"audit", "export", "profile"}
+_WITHOUT_FEATURES = {
+    *("audit", "export", "info", "profile"),
+    *("clear", "pull", "push", "verify"),  # of `skart cache`
+}
 
 # Advice in messages of the library, and what stands for it in those of a command.
 _IN_OPTIONS = {
@@ -178,8 +181,8 @@ def command(function, group=app):
     message = interrupts.MESSAGE
     if function.__name__ in _TRAINING:
         message = interrupts.TRAINING
-    elif function.__name__ in _WITHOUT_STORE:
-        message = interrupts.WITHOUT_STORE
+    elif function.__name__ in _WITHOUT_FEATURES:
+        message = interrupts.WITHOUT_FEATURES
 
     @group.command()
     @functools.wraps(function)

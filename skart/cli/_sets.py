@@ -83,10 +83,12 @@ def require_calibration(model, option, hint=""):
     """Return the calibration that an option needs; raise ValueError without one."""
     notes = read_notes(model)
     if not notes.get("calibration"):
-        advice = notes.get("not_calibrated") or (
+        advice = (
             "train it again by `skart train --calibrate`, and export it again if it is "
             f"an exported one{hint}"
         )
+        if reason := notes.get("not_calibrated"):
+            advice = f"{reason.rstrip('.')}. Then {advice}"
         raise ValueError(
             f"{option} needs a calibrated model, and {str(model)!r} isn't calibrated: "
             f"{advice}"

@@ -314,7 +314,7 @@ def _train_and_save(pipe, collection, out, cache, n_candidates, seed, calibrated
                 if n_candidates:
                     calibration["method"] += SEARCHED
                 notes["calibration"] = calibration
-            except ValueError as error:  # the fitted model is not lost
+            except (ValueError, OSError) as error:  # the fitted model is not lost
                 notes["not_calibrated"] = in_options(error)
                 say(f"skart: warning: it is not calibrated: {notes['not_calibrated']}")
             save_model(pipe, out, notes=notes)
