@@ -26,11 +26,12 @@ _COLUMNS = {
     "movement": ["movement", "artmovement", "style", "label", "class"],
     "artist": ["artist", "artistname", "painter", "author", "creator", "maker"],
 }
-# First bytes of compressed files: gzip, bzip2, xz, zstd, ZIP and 7z.
+# First bytes of compressed files: gzip, bzip2, xz, zstd and 7z.
 _COMPRESSED = (
     *(b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"),
-    *(b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c"),
+    b"7z\xbc\xaf\x27\x1c",
 )
+_ZIP = b"PK\x03\x04"
 # Packages with which pandas reads other tables than text files.
 PACKAGES = {".xlsx": "openpyxl", ".parquet": "pyarrow"}
 
@@ -56,6 +57,7 @@ def read_table(file, sep=None, encoding=None, content=None):
             return _read_parquet(raw)
         if kind == ".xlsx":
             return _read_excel(raw, options)
+        _check_is_text(raw)
         sep = sep or _detect_separator(raw, codec)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", pd.errors.ParserWarning)
@@ -227,12 +229,25 @@ def as_numbers(column):
     return column
 
 
+def _read_bytes(file):
+    """Return the content of a file, or of bytes in memory."""
+    return file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
+
+
 def _open_text(file, encoding):
     """Open a file, or bytes in memory, as text."""
-    content = file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
+    return io.TextIOWrapper(io.BytesIO(_read_bytes(file)), encoding, newline="")
+
+
+def _check_is_text(file):
+    """Raise ValueError if a file, or bytes in memory, is compressed."""
+    content = _read_bytes(file)
+    if content.startswith(_ZIP):
+        raise ValueError(
+            "it is a spreadsheet or ZIP file. Save the table in it as .xlsx or CSV"
+        )
     if content.startswith(_COMPRESSED):
         raise ValueError("it is compressed. Unpack it, and pass the file in it")
-    return io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
 
 
 def _check_surplus(file, sep, encoding):

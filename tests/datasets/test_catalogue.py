@@ -283,7 +283,7 @@ def test_damaged_file_raises(tmp_path, suffix, content):
             "encoding UTF-8. Save it as UTF-8, or pass its encoding='latin-1'",
         ),
         (gzip.compress(b"path,movement", mtime=0), "it is compressed. Unpack it"),
-        (b"PK\x03\x04", "it is compressed. Unpack it"),
+        (b"PK\x03\x04", "a spreadsheet or ZIP file. Save the table in it as .xlsx or"),
         (b"", "is empty"),
         (b"path,artist\na.jpg,Gris, Juan\nb.jpg,Arp", "row 1 has 3 fields, .* quotes"),
         (b"path,artist\na.jpg,Arp,\nb.jpg,Gris, Juan", "row 2 has 3 fields, .* quotes"),
@@ -294,6 +294,14 @@ def test_unreadable_file_raises(tmp_path, content, message):
     (tmp_path / "works.csv").write_bytes(content)
     with pytest.raises(ValueError, match=rf"works.csv' .*{message}"):
         load_catalogue(tmp_path / "works.csv")
+
+
+def test_compressed_file_raises_with_a_separator(tmp_path):
+    content = gzip.compress(b"path,movement\na.jpg,Op Art", mtime=0)
+    (tmp_path / "works.csv.gz").write_bytes(content)
+    for sep in (None, ","):
+        with pytest.raises(ValueError, match="it is compressed. Unpack it"):
+            load_catalogue(tmp_path / "works.csv.gz", sep=sep)
 
 
 def test_catalogue_of_real_paintings_agrees_with_folder():
