@@ -78,7 +78,7 @@ def read_table(file, sep=None, encoding=None, content=None):
         ) from error
     except UnicodeDecodeError as error:
         shown = "UTF-8" if codec.lower() in ("utf-8-sig", "utf-8") else codec
-        hint = "" if encoding is None else ", or pass its encoding='latin-1'"
+        hint = ", or pass its encoding, such as encoding='latin-1'" if encoding else ""
         raise ValueError(
             f"{str(file)!r} is not a table in the encoding {shown}. Save it as UTF-8"
             f"{hint}."

@@ -312,7 +312,7 @@ def test_damaged_file_raises(tmp_path, suffix, content):
     [
         (
             "path,movement\nä.jpg,Op Art".encode("latin-1"),
-            "encoding UTF-8. Save it as UTF-8, or pass its encoding='latin-1'",
+            "encoding UTF-8. Save it as UTF-8, or pass its encoding, such as enc",
         ),
         (gzip.compress(b"path,movement", mtime=0), "it is compressed. Unpack it"),
         (b"PK\x03\x04", "a spreadsheet or ZIP file. Save the table in it as .xlsx or"),
