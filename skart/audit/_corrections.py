@@ -69,7 +69,9 @@ def apply_corrections(corrections, paths, labels):
     labels = np.asarray(labels)
     check_consistent_length(paths, labels)
     table, name = corrections, "corrections"
-    if not isinstance(table, pd.DataFrame):
+    if isinstance(table, pd.DataFrame):
+        table = table.reset_index(drop=True)
+    else:
         name = repr(str(corrections))
         table = read_table(corrections)
     table = clean_names(table, name)
@@ -82,9 +84,9 @@ def apply_corrections(corrections, paths, labels):
     find = _Finder(paths)
     by_name = {escape(label): label for label in labels}
     changed, kept, decided = labels.copy(), np.ones(len(labels), bool), {}
-    # Spreadsheets count the line of names as the first.
-    for number, row in enumerate(table[list(COLUMNS)].itertuples(index=False), start=2):
-        where = f"{name}, row {number}"
+    for row in table[list(COLUMNS)].itertuples():
+        # Spreadsheets count the line of names as the first, and blank rows.
+        where = f"{name}, row {row.Index + 2}"
         place = find(where, row.path)
         given, corrected = map(_as_text, (row.movement, row.corrected))
         if row.decision not in DECISIONS:

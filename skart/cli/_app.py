@@ -82,7 +82,7 @@ _IN_OPTIONS = {
     r"named as manifest; load_iiif": (
         "passed as --manifest-column; in Python, load_iiif"
     ),
-    r", or pass its encoding='.*?'": "",
+    r", or pass its encoding, such as encoding='.*?'": "",
     r"Pass groups=None for random folds": "",
     r"\b(backbone|layer) must name": r"--\1 must name",
     r"unfreeze_from=('.*?')": r"--unfreeze-from \1",

@@ -332,7 +332,7 @@ def _read_unlabelled(source, data, error, on_error):
     if find_usual(table, "movement") is not None or given.isna().any():
         raise error
     folder = data.parent if source.root is None else expand(source.root)
-    paths = find_paths(given.tolist(), folder, None, name, on_error)
+    paths = find_paths(given, folder, None, name, on_error)
     table = table.assign(path=pd.Series(paths, table.index, dtype=object))
     table = table[table["path"].notna()]
     artists = None

@@ -5,7 +5,6 @@ import unicodedata
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from skart._utils._files import expand, file_stamp, unescape
@@ -18,6 +17,7 @@ from skart.datasets._tables import (
     as_numbers,
     clean_column,
     clean_names,
+    drop_blank_rows,
     find_columns,
     find_image_column,
     find_usual,
@@ -41,11 +41,12 @@ def load_catalogue(
     r"""Load labelled paintings from a table with one row per painting.
 
     Cells are read as text, so leading zeros are kept, and rows in which all are blank
-    are left out. In movements and artists,
-    surrounding whitespace is stripped, accents are normalized (NFC), and blank cells
-    are missing values. Paths are taken as they are; if there is no such file, accents
-    may be composed or decomposed, folders separated by ``\``, and bytes that are no
-    UTF-8 written as escapes, such as ``\udce9``, as in the tables that skart writes.
+    are left out. In movements and artists, surrounding whitespace is stripped, accents
+    are normalized (NFC), and blank cells are missing values. Paths are taken as they
+    are; if there is no such file, accents may be composed or decomposed, folders
+    separated by ``\``, and bytes that are no UTF-8 written as escapes, such as
+    ``\udce9``, as in the tables that skart writes. In messages, the first row below the
+    header is row 1, and blank rows count.
 
     Parameters
     ----------
@@ -170,6 +171,8 @@ def read_catalogue(
                 "by load_table"
             )
         table, folder, base = read_any_table(table, sep, encoding)
+    else:
+        table = drop_blank_rows(table.reset_index(drop=True))
     folder = folder if root is None else expand(root)
     table = clean_names(table, name)
     if manifest is not None:
@@ -197,27 +200,26 @@ def read_catalogue(
             for role, column in columns.items()
             if column is not None
         }
-    ).reset_index(drop=True)
+    )
     if pd.api.types.infer_dtype(frame["movement"]) == "integer":
         frame["movement"] = frame["movement"].astype("Int64")
     elif is_file:
         frame["movement"] = as_numbers(frame["movement"])
-    blank = np.flatnonzero(frame[["path", "movement"]].isna().any(axis=1))
-    if len(blank):
-        rows = [f"row {row + 1}" for row in blank]
+    blank = frame[["path", "movement"]].isna().any(axis=1)
+    if blank.any():
+        rows = [f"row {row + 1}" for row in frame.index[blank]]
         raise ValueError(
             f"{name} has rows without path or movement: {join_first(rows)}. Complete "
             "or delete them."
         )
-    given = table[columns["path"]].tolist()
-    paths = find_paths(given, folder, base, name, on_error)
-    frame["path"] = pd.Series(paths, dtype=object)
+    paths = find_paths(table[columns["path"]], folder, base, name, on_error)
+    frame["path"] = pd.Series(paths, frame.index, dtype=object)
     if "artist" not in frame:
         frame["artist"] = None
     others = table.drop(columns=[*columns, *columns.values()], errors="ignore")
     if is_file:
         others = others.apply(as_numbers)
-    frame = pd.concat([frame, others.reset_index(drop=True)], axis=1)
+    frame = pd.concat([frame, others], axis=1)
     frame = frame[frame["path"].notna()].reset_index(drop=True)
     return make_bunch(frame, name, hint, least=least, skipped=skipped or {})
 
@@ -235,10 +237,11 @@ def read_any_table(table, sep=None, encoding="utf-8-sig"):
 
 
 def find_paths(given, folder, base, name, on_error):
-    """Return the paths and URLs in cells of a table, which is at the URL `base`.
+    """Return the paths and URLs in a column of a table, which is at the URL `base`.
 
     With ``on_error="skip"``, files that don't exist are None, but one must exist.
     """
+    rows, given = given.index + 1, given.tolist()
     if base is not None:
         links = Links()
         try:
@@ -248,7 +251,7 @@ def find_paths(given, folder, base, name, on_error):
     paths = [find_file(folder, str(cell)) for cell in given]
     missing = [
         f"row {row} ({cell!r})"
-        for row, (cell, path) in enumerate(zip(given, paths, strict=True), start=1)
+        for row, cell, path in zip(rows, given, paths, strict=True)
         if not is_found(path)
     ]
     if missing:
@@ -275,7 +278,7 @@ def follow_manifests(
     given = clean_column(table[column])
     is_blank = given.isna().to_numpy()
     if is_blank.any():
-        rows = join_first([f"row {row + 1}" for row in np.flatnonzero(is_blank)])
+        rows = join_first([f"row {row + 1}" for row in table.index[is_blank]])
         text = f"{name} has rows without a manifest: {rows}."
         if on_error == "raise":
             raise ValueError(

@@ -26,20 +26,22 @@ _COLUMNS = {
     "movement": ["movement", "artmovement", "style", "label", "class"],
     "artist": ["artist", "artistname", "painter", "author", "creator", "maker"],
 }
-# First bytes of compressed files: gzip, bzip2, xz, zstd, ZIP and 7z.
+# First bytes of compressed files: gzip, bzip2, xz, zstd and 7z.
 _COMPRESSED = (
     *(b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"),
-    *(b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c"),
+    b"7z\xbc\xaf\x27\x1c",
 )
+_ZIP = b"PK\x03\x04"
 # Packages with which pandas reads other tables than text files.
 PACKAGES = {".xlsx": "openpyxl", ".parquet": "pyarrow"}
 
 
 def read_table(file, sep=None, encoding=None, content=None):
-    """Return a CSV, Excel or Parquet file as a table; cells of the former are texts.
+    """Return a CSV, Excel or Parquet file as a table; cells of the first two are texts.
 
-    Their blank rows are left out. If `encoding` is None, it is UTF-8, and the caller
-    can't pass another one. If the bytes of its `content` are given, the file is a URL.
+    Blank rows are left out, but counted in the index. If `encoding` is None, the file
+    is read as UTF-8, and errors don't suggest another encoding, for functions that have
+    no such parameter. If the bytes of its `content` are given, the file is a URL.
     """
     codec = encoding or "utf-8-sig"
     if content is None:
@@ -53,18 +55,20 @@ def read_table(file, sep=None, encoding=None, content=None):
     options = {"dtype": str, "keep_default_na": False, "na_values": _MISSING}
     try:
         if kind == ".parquet":
-            return _read_parquet(raw)
+            return drop_blank_rows(_read_parquet(raw).reset_index(drop=True))
         if kind == ".xlsx":
             return _read_excel(raw, options)
+        _check_is_text(raw)
         sep = sep or _detect_separator(raw, codec)
+        blank, n_below = _find_blank_lines(raw, codec)
+        options |= {"skiprows": blank, "skip_blank_lines": False, "index_col": False}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                raw, sep=sep, encoding=codec, index_col=False, **options
-            )
+            table = pd.read_csv(raw, sep=sep, encoding=codec, **options)
         if caught and len(sep) == 1:
             _check_surplus(raw, sep, codec)
-        return _drop_blank_rows(table)
+        table.index += n_below
+        return drop_blank_rows(table)
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"the table {str(file)!r} is empty") from error
     except ImportError as error:
@@ -74,7 +78,7 @@ def read_table(file, sep=None, encoding=None, content=None):
         ) from error
     except UnicodeDecodeError as error:
         shown = "UTF-8" if codec.lower() in ("utf-8-sig", "utf-8") else codec
-        hint = "" if encoding is None else ", or pass its encoding='latin-1'"
+        hint = ", or pass its encoding, such as encoding='latin-1'" if encoding else ""
         raise ValueError(
             f"{str(file)!r} is not a table in the encoding {shown}. Save it as UTF-8"
             f"{hint}."
@@ -86,7 +90,7 @@ def read_table(file, sep=None, encoding=None, content=None):
 def _read_excel(file, options):
     """Return the first sheet of an Excel file, and in `attrs` what others there are."""
     with pd.ExcelFile(file, engine=PACKAGES[".xlsx"]) as book:
-        table = _drop_blank_rows(pd.read_excel(book, **options))
+        table = drop_blank_rows(pd.read_excel(book, **options))
         first, *others = map(repr, book.sheet_names)
     if others:
         table.attrs["sheets"] = (
@@ -96,13 +100,13 @@ def _read_excel(file, options):
     return table
 
 
-def _drop_blank_rows(table):
-    """Leave out the rows of a table of texts in which all cells are blank."""
+def drop_blank_rows(table):
+    """Leave out the rows in which all cells are blank, and keep the index of others."""
     rows = np.arange(len(table))
     for place in range(table.shape[1]):
         cells = table.iloc[rows, place]
         rows = rows[cells.isna() | cells.astype(str).str.strip().eq("")]
-    return table.drop(index=rows).reset_index(drop=True) if len(rows) else table
+    return table.drop(index=table.index[rows]) if len(rows) else table
 
 
 def _read_parquet(file):
@@ -227,12 +231,25 @@ def as_numbers(column):
     return column
 
 
+def _read_bytes(file):
+    """Return the content of a file, or of bytes in memory."""
+    return file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
+
+
 def _open_text(file, encoding):
     """Open a file, or bytes in memory, as text."""
-    content = file.getvalue() if hasattr(file, "getvalue") else file.read_bytes()
+    return io.TextIOWrapper(io.BytesIO(_read_bytes(file)), encoding, newline="")
+
+
+def _check_is_text(file):
+    """Raise ValueError if a file, or bytes in memory, is compressed."""
+    content = _read_bytes(file)
+    if content.startswith(_ZIP):
+        raise ValueError(
+            "it is a spreadsheet or ZIP file. Save the table in it as .xlsx or CSV"
+        )
     if content.startswith(_COMPRESSED):
         raise ValueError("it is compressed. Unpack it, and pass the file in it")
-    return io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
 
 
 def _check_surplus(file, sep, encoding):
@@ -241,14 +258,32 @@ def _check_surplus(file, sep, encoding):
     Lines may end in a separator.
     """
     with _open_text(file, encoding) as raw:
-        rows = (row for row in csv.reader(raw, delimiter=sep) if "".join(row).strip())
-        header = next(rows)
+        rows = csv.reader(raw, delimiter=sep)
+        header = next(row for row in rows if "".join(row).strip())
         for number, row in enumerate(rows, start=1):
             if any(value.strip() for value in row[len(header) :]):
                 raise ValueError(
                     f"row {number} has {len(row)} fields, and there are {len(header)} "
                     f"columns. Put a value that contains {sep!r} in double quotes."
                 )
+
+
+def _find_blank_lines(file, encoding):
+    """Return the blank lines around the header of a CSV file, and how many are below.
+
+    Below the header, pandas would take the fields of a blank line as the most allowed.
+    """
+    blank, header = [], None
+    with _open_text(file, encoding) as raw:
+        for number, line in enumerate(raw):
+            if not line.strip():
+                blank.append(number)
+            # A header with an open quote goes on in the next line.
+            elif header is None and line.count('"') % 2 == 0:
+                header = number
+            else:
+                break
+    return blank, sum(header is not None and number > header for number in blank)
 
 
 def _detect_separator(file, encoding):

@@ -22,7 +22,7 @@ from skart.images._formats import (
 from skart.images._jpeg import END, lacks_end_only
 
 # Part of the key of stored features. Increase it with every change that changes pixels.
-DECODER_VERSION = 5
+DECODER_VERSION = 6
 
 MAX_PIXELS = 200_000_000
 
@@ -151,23 +151,30 @@ def _load(image, size, max_pixels):
             # A tile is decoded as a whole, also where it exceeds the image.
             if math.prod(tile) > max(2 * width * height, _LARGE_TILE):
                 raise OSError("tiles that are far larger than the image")
-            _check_layout(image)
+            _check_planes(image)
+            _set_order_of_samples(image)
             image.im = Image.new(image.mode, size, None).im
         image.load()
 
 
-def _check_layout(tiff):
-    """Raise OSError if Pillow misreads an open TIFF; mend what it decodes from."""
+def _check_planes(tiff):
+    """Raise OSError if an open TIFF has planes that Pillow misreads."""
     tags = tiff.tag_v2
+    is_planar = tags.get(Base.PlanarConfiguration) == 2
+    if tiff.info.get("compression") != "raw" or not is_planar:
+        return
+    # Of several planes, Pillow takes the bytes for samples; of one, it ignores the
+    # byte order.
+    if max(tags.get(Base.BitsPerSample, (1,))) > 8:
+        raise OSError(
+            "a planar TIFF of more than 8 bits, which can't be read; save it with "
+            "interleaved channels"
+        )
+
+
+def _set_order_of_samples(tiff):
+    """Set the byte order of compressed 32-bit samples of an open TIFF."""
     if tiff.info.get("compression") == "raw":
-        is_planar = tags.get(Base.PlanarConfiguration) == 2
-        n_channels = tags.get(Base.SamplesPerPixel, 1)
-        # Of such planes, Pillow takes the bytes for samples.
-        if is_planar and n_channels > 1 and max(tags.get(Base.BitsPerSample, (1,))) > 8:
-            raise OSError(
-                "a planar 16-bit TIFF, which can't be read; save it with interleaved "
-                "channels"
-            )
         return
     # libtiff returns samples in the order of the machine, whatever that of the file.
     native = {"I;32BS": "I;32NS", "F;32BF": "F;32NF"}
@@ -199,13 +206,13 @@ def _scale_to_8_bits(image):
     """Convert a grey image of more than 8 bits, which Pillow would clip, to mode L."""
     samples = np.asarray(image)
     tags = image.tag_v2 if image.format == "TIFF" else {}
-    if image.mode == "I" and tags.get(Base.BitsPerSample) == (32,):
+    is_32_bit = image.format is None or tags.get(Base.BitsPerSample) == (32,)
+    if image.mode == "I" and is_32_bit:
         # Pillow has no unsigned integers of 32 bits.
-        if tags.get(Base.SampleFormat, (1,)) == (1,):
+        if tags and tags.get(Base.SampleFormat, (1,)) == (1,):
             samples = samples.view(np.uint32)
-        brightest, full = samples.max(), np.iinfo(samples.dtype).max
-        scale = next(x for x in (255, 65535, full) if brightest <= x) / 255
-        samples = samples.astype(np.float32) / np.float32(scale)
+        white = _find_white(int(samples.max()))
+        samples = samples.astype(np.float32) / np.float32(white / 255)
     elif image.mode != "F":
         samples = samples.astype(np.float32)
         samples /= 4095 / 255 if tags.get(Base.BitsPerSample) == (12,) else 257
@@ -222,6 +229,14 @@ def _scale_to_8_bits(image):
         np.subtract(255, samples, out=samples)
     np.round(samples, out=samples)
     return Image.fromarray(np.clip(samples, 0, 255, out=samples).astype(np.uint8))
+
+
+def _find_white(brightest):
+    """Return the integer that is white, by the brightest sample of an image."""
+    for white in (255, 65535):
+        if brightest <= 2 * white:  # what exceeds white is white, as of floats
+            return white
+    return 2 ** brightest.bit_length() - 1
 
 
 def _to_srgb(image, profile):

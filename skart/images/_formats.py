@@ -120,7 +120,9 @@ def decoder_errors():
         raise OSError(str(error)) from error
     except Exception as error:  # damaged files make decoders raise any exception
         if str(error) == "unknown pixel mode":  # in the words of Pillow
-            raise OSError("its pixel format is not supported") from error
+            raise OSError(
+                "its pixel format is not supported; save it as an 8-bit RGB PNG or TIFF"
+            ) from error
         raise OSError(f"a damaged file ({explain(error)})") from error
 
 

@@ -86,6 +86,16 @@ def test_errors_name_row_and_reason(row, message):
         apply_corrections(table(row), PATHS, LABELS)
 
 
+def test_blank_rows_are_counted(tmp_path):
+    lines = "path,movement,decision,corrected", ",,,", "", "z.jpg,Dada,keep,"
+    (tmp_path / "c.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="row 4: there is no such painting"):
+        apply_corrections(tmp_path / "c.csv", PATHS, LABELS)
+    rows = table(("z.jpg", "Dada", "keep", "")).set_index(pd.Index(["any"]))
+    with pytest.raises(ValueError, match="row 2: there is no such painting"):
+        apply_corrections(rows, PATHS, LABELS)
+
+
 def test_contradictions_and_missing_columns():
     twice = ("Dada/b.jpg", "Dada", "keep", "")
     other = ("Dada/b.jpg", "Dada", "exclude", "")

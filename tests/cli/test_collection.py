@@ -262,6 +262,11 @@ def test_files_that_are_missing_are_skipped(make_folder, tmp_path):
     source = Source(tmp_path / "plain.csv", root=root)
     with pytest.warns(UserWarning, match="row 9 .*They are left out"):
         assert len(Collection(source, on_error="skip", labelled=False).paths) == 8
+    lines[1:3] = [",", "", "lost.jpg,a", "2.jpg,b"]
+    (tmp_path / "plain.csv").write_text("\n".join(["path,note", *lines[:-2]]))
+    with pytest.warns(UserWarning, match=r"exist in .*: row 4 \('lost.jpg'\). They"):
+        paths = Collection(source, on_error="skip", labelled=False).paths
+    assert list(paths) == [str(root / f"{i}.jpg") for i in (0, *range(2, 8))]
 
 
 def test_profile_of_one_artist(make_folder):

@@ -205,6 +205,8 @@ def test_columns_of_one_name_raise(tmp_path, content, message):
         "path,movement\na.jpg,A,\na.jpg,B,\n",
         '"path","movement"\n"a.jpg","A;1"\n"a.jpg","B;2"\n',
         "path,movement\na.jpg,A, \na.jpg,B\n",
+        "path,movement\n\na.jpg,A,\na.jpg,B,\n",
+        '"path\n\n",movement\n\na.jpg,A\na.jpg,B\n',
         f"path;movement;text\na.jpg;A;{'x, ' * 50_000}\na.jpg;B;y\n",
         'path;text;movement;a, b, c\na.jpg;"' + "x, x, x\n" * 30 + '";A;y\na.jpg;z;B;y',
     ],
@@ -216,20 +218,50 @@ def test_separators_of_odd_tables(tmp_path, content):
     assert [label[0] for label in paintings.labels] == ["A", "B"]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
-def test_blank_rows_are_left_out(museum, suffix):
+@pytest.mark.parametrize("suffix", [None, ".csv", ".xlsx", ".parquet"])
+def test_blank_rows_are_left_out_and_counted(museum, suffix):
     root, table = museum
     blank = pd.DataFrame([[None] * 4, [" ", "", None, None]], columns=table.columns)
     table = pd.concat([table[:1], blank, table[1:], blank], ignore_index=True)
-    table = table.astype(object)
-    file = root / f"works{suffix}"
-    if suffix == ".csv":
-        table.to_csv(file, index=False, sep=";")
-    else:
-        table.to_excel(file, index=False)
-    paintings = load_catalogue(file)
+    table["year"] = table["year"].astype(object if suffix else "Int64")
+
+    def load(table, **options):
+        if suffix is None:
+            table = table.set_index(table.index + 7)
+            return load_catalogue(table, root=root, **options)
+        file = root / f"works{suffix}"
+        if suffix == ".csv":
+            table.to_csv(file, index=False, sep=";")
+        elif suffix == ".xlsx":
+            table.astype(object).to_excel(file, index=False)
+        else:
+            table.to_parquet(file)
+        return load_catalogue(file, **options)
+
+    paintings = load(table)
     assert paintings.labels.tolist() == ["Op Art", "Pop Art", "Op Art"]
     assert paintings.frame["year"].tolist() == [1965, 1962, 1970]
+    assert paintings.frame.index.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="without path or movement: row 4"):
+        load(table.assign(movement=table["movement"].where(table.index != 3)))
+    table.loc[4, "path"] = "none.jpg"
+    with pytest.warns(UserWarning, match=r"exist in .*: row 5 \('none.jpg'\). They"):
+        paintings = load(table, on_error="skip")
+    assert paintings.frame["year"].tolist() == [1965, 1962]
+    assert paintings.paths.tolist() == [str(root / x) for x in table["path"][[0, 3]]]
+
+
+@pytest.mark.parametrize("sep", [None, ",", r"\s*,\s*"])
+@pytest.mark.parametrize("above", ["", "\n \r\n"])
+@pytest.mark.filterwarnings("ignore:Falling back to the 'python' engine")
+def test_blank_lines_are_counted(tmp_path, above, sep):
+    save_image(tmp_path / "a.jpg", (8, 8))
+    content = f"{above}path,movement\n\na.jpg,A\n \n\na.jpg,\n\na.jpg,B\n\n"
+    (tmp_path / "works.csv").write_text(content)
+    with pytest.raises(ValueError, match="without path or movement: row 5. Comp"):
+        load_catalogue(tmp_path / "works.csv", sep=sep)
+    (tmp_path / "works.csv").write_text(content.replace("a.jpg,\n", "\n"))
+    assert load_catalogue(tmp_path / "works.csv", sep=sep).labels.tolist() == ["A", "B"]
 
 
 def test_other_sheets_are_named(museum):
@@ -293,13 +325,14 @@ def test_damaged_file_raises(tmp_path, suffix, content):
     [
         (
             "path,movement\nä.jpg,Op Art".encode("latin-1"),
-            "encoding UTF-8. Save it as UTF-8, or pass its encoding='latin-1'",
+            "encoding UTF-8. Save it as UTF-8, or pass its encoding, such as enc",
         ),
         (gzip.compress(b"path,movement", mtime=0), "it is compressed. Unpack it"),
-        (b"PK\x03\x04", "it is compressed. Unpack it"),
+        (b"PK\x03\x04", "a spreadsheet or ZIP file. Save the table in it as .xlsx or"),
         (b"", "is empty"),
         (b"path,artist\na.jpg,Gris, Juan\nb.jpg,Arp", "row 1 has 3 fields, .* quotes"),
         (b"path,artist\na.jpg,Arp,\nb.jpg,Gris, Juan", "row 2 has 3 fields, .* quotes"),
+        (b"path,artist\n\na.jpg,Arp,\n \nb.jpg,Gris, Juan", "row 4 has 3 fields"),
         (b"path,artist\na.jpg,Arp\nb.jpg,Gris, Juan", "Expected 2 fields in line 3"),
     ],
 )
@@ -307,6 +340,14 @@ def test_unreadable_file_raises(tmp_path, content, message):
     (tmp_path / "works.csv").write_bytes(content)
     with pytest.raises(ValueError, match=rf"works.csv' .*{message}"):
         load_catalogue(tmp_path / "works.csv")
+
+
+def test_compressed_file_raises_with_a_separator(tmp_path):
+    content = gzip.compress(b"path,movement\na.jpg,Op Art", mtime=0)
+    (tmp_path / "works.csv.gz").write_bytes(content)
+    for sep in (None, ","):
+        with pytest.raises(ValueError, match="it is compressed. Unpack it"):
+            load_catalogue(tmp_path / "works.csv.gz", sep=sep)
 
 
 def test_catalogue_of_real_paintings_agrees_with_folder():

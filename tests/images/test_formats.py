@@ -110,18 +110,71 @@ def test_integers_of_32_bits_are_scaled(tmp_path, kind, deflate):
         assert pixels[0, :, 0].tolist() == [0, 0, 100, 255]
 
 
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([0, 64, 128, 256], [0, 64, 128, 255]),  # just above the steps
+        ([0, 100, 255, 510], [0, 100, 255, 255]),
+        ([0, 20_000, 40_000, 65_536], [0, 78, 156, 255]),
+        ([0, 10**5, 5 * 10**5, 10**6], [0, 24, 122, 243]),
+        ([0, 2**23, 2**24 - 2, 2**24 - 1], [0, 128, 255, 255]),
+        ([-(10**9), -1, 128, 256], [0, 0, 128, 255]),
+        ([-4, -3, -2, -1], [0, 0, 0, 0]),
+        ([0, 0, 0, 0], [0, 0, 0, 0]),
+    ],
+)
+def test_white_of_integers_follows_from_the_brightest(tmp_path, samples, expected):
+    samples = np.array([samples], np.int32)
+    loader = ImageLoader((1, 4))
+    data = image_kinds.tiff(samples[..., None], SampleFormat=2)
+    pixels = decode(tmp_path, data, (1, 4))
+    assert pixels[0, :, 0].tolist() == expected
+    with Image.open(tmp_path / "image") as image:
+        in_memory = [image, image.copy(), Image.fromarray(samples)]
+        for image in loader.transform(in_memory):
+            np.testing.assert_array_equal(image, pixels)
+    if samples.min() >= 0:
+        data = image_kinds.tiff(samples.astype(np.uint32)[..., None])
+        np.testing.assert_array_equal(decode(tmp_path, data, (1, 4)), pixels)
+
+
+def test_dark_images_of_16_bits_stay_dark(tmp_path):
+    samples = np.array([[0, 100, 200, 300]], np.uint16)
+    for kind in ("PNG", "PPM"):  # PPM has the mode of 32 bits
+        (tmp_path / kind).write_bytes(saved(kind)(Image.fromarray(samples)))
+        with Image.open(tmp_path / kind) as image:
+            images = ImageLoader((1, 4)).transform([tmp_path / kind, image])
+            for pixels in images:
+                assert pixels[0, :, 0].tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_floats_of_both_byte_orders_are_read(tmp_path, order, deflate):
+    samples = np.array([[0, 0.25, 0.5, 1]], np.float32)[..., None]
+    data = image_kinds.tiff(samples, order, deflate=deflate, SampleFormat=3)
+    pixels = decode(tmp_path, data, (1, 4))
+    assert pixels[0, :, 0].tolist() == [0, 64, 128, 255]
+
+
 def test_tiff_of_floats_in_colour_is_not_supported(tmp_path):
     samples = np.ones((4, 4, 3), np.float32)
     data = image_kinds.tiff(samples, SampleFormat=3)
-    with pytest.raises(UnreadableImageError, match=": its pixel format is not support"):
+    with pytest.raises(
+        UnreadableImageError, match="not supported; save it as an 8-bit RGB"
+    ):
         decode(tmp_path, data)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_planar_tiff_of_16_bits_is_refused(tmp_path, order):
-    # Pillow reads it without an error, as other pixels.
-    samples = np.full((4, 4, 3), 1000, np.uint16)
-    data = image_kinds.tiff(samples, order, PlanarConfiguration=2)
+@pytest.mark.parametrize(("n_channels", "kind"), [(3, "u2"), (1, "u2"), (1, "f4")])
+def test_planar_tiff_of_16_bits_is_refused(tmp_path, order, n_channels, kind):
+    # Pillow reads most of them without an error, as other pixels.
+    samples = np.full((4, 4, n_channels), 1000, kind)
+    sample_format = 3 if kind == "f4" else 1
+    data = image_kinds.tiff(
+        samples, order, PlanarConfiguration=2, SampleFormat=sample_format
+    )
     with pytest.raises(UnreadableImageError, match="save it with interleaved channels"):
         decode(tmp_path, data)
 
