@@ -104,7 +104,7 @@ class Collection:
             others = bunch.frame.set_index("path").drop(columns=["movement", "artist"])
             self._metadata = others[~others.index.duplicated()]
         # Copies of a row would be in training and test folds.
-        files = _resolve(frame["path"]) if self._is_table else frame["path"]
+        files = resolve(frame["path"]) if self._is_table else frame["path"]
         frame["file"] = pd.Series(files, dtype=object)
         repeated = frame.duplicated(["file", "movement"])
         self._repeated = _describe_repeated(frame, repeated)
@@ -221,7 +221,7 @@ class Collection:
         return remarks
 
 
-def _resolve(paths):
+def resolve(paths):
     """Return a name for each path that is the same for all spellings of a file."""
     folders, files = {}, []
     for path in paths:

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
-from skart._utils._files import expand, is_url
+from skart._utils._files import expand
 from skart.cli import _options as options
 from skart.cli._app import (
     argument,
@@ -78,6 +78,7 @@ def suggest(
     if not data.is_dir():
         raise ValueError(f"DIR must be a folder of images; got {str(data)!r}")
 
+    from skart.cli._collection import resolve
     from skart.cli._images import list_folder
 
     paths = list_folder(data)
@@ -88,7 +89,8 @@ def suggest(
             if movement is not None or path not in labels:
                 labels[path] = movement
     known = {path: name for path, name in labels.items() if name is not None}
-    unlabelled = [path for path in paths if os.path.realpath(path) not in labels]
+    files = zip(paths, resolve(paths), strict=True)
+    unlabelled = [path for path, file in files if file not in labels]
     if len(labels) > len(known):
         say(f"left out, listed without a movement: {len(labels) - len(known)}")
     if not unlabelled:
@@ -113,6 +115,7 @@ def suggest(
 
 def _read_labels(file, data, path_column, movement_column):
     """Return the paths and movements of a table, None where it is blank."""
+    from skart.cli._collection import resolve
     from skart.datasets._catalogue import find_file, is_found
     from skart.datasets._tables import (
         clean_column,
@@ -133,8 +136,7 @@ def _read_labels(file, data, path_column, movement_column):
             f"{missing[0]!r}. Relative paths refer to the folder {str(data)!r}."
         )
     # So that a painting is one, however it is listed.
-    paths = [path if is_url(path) else os.path.realpath(path) for path in paths]
-    return zip(paths, clean_column(table[columns["movement"]]), strict=True)
+    return zip(resolve(paths), clean_column(table[columns["movement"]]), strict=True)
 
 
 def _suggest(labels, unlabelled, n, *, model, weights, cache, seed):
