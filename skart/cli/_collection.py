@@ -204,7 +204,7 @@ class Collection:
             remarks.append(f"read without movements: {in_options(self._reason)}")
         if self._repeated:
             remarks.append(
-                f"left out, the same path and movement again{self._repeated}"
+                f"left out, the same path and movement again: {self._repeated}"
             )
         if self.corrected:
             remarks.append(self.corrected)
@@ -236,7 +236,7 @@ def resolve(paths):
 
 
 def _describe_repeated(frame, repeated):
-    """Return the number of repeated rows, and of those by another artist; or None."""
+    """Return in words how many rows are repeated; None if there are none."""
     if not repeated.any():
         return None
     artists = pd.Series(known_artists(frame["artist"]), frame.index)
@@ -244,7 +244,7 @@ def _describe_repeated(frame, repeated):
     first = artists.groupby(keys).transform("first")
     n_others = int((repeated & artists.notna() & (artists != first)).sum())
     others = f", {n_others} of them with another artist" if n_others else ""
-    return f": {count(int(repeated.sum()), 'row')}{others}"
+    return f"{count(int(repeated.sum()), 'row')}{others}"
 
 
 def _warn_of_two_movements(frame, name):

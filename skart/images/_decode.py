@@ -206,18 +206,17 @@ def _scale_to_8_bits(image):
     """Convert a grey image of more than 8 bits, which Pillow would clip, to mode L."""
     samples = np.asarray(image)
     tags = image.tag_v2 if image.format == "TIFF" else {}
-    is_32_bit = image.format is None or tags.get(Base.BitsPerSample) == (32,)
-    if image.mode == "I" and is_32_bit:
+    n_bits = tags.get(Base.BitsPerSample)
+    scale = 4095 / 255 if n_bits == (12,) else 257
+    if image.mode == "I" and (image.format is None or n_bits == (32,)):
         # Pillow has no unsigned integers of 32 bits.
         if tags and tags.get(Base.SampleFormat, (1,)) == (1,):
             samples = samples.view(np.uint32)
-        white = _find_white(int(samples.max()))
-        samples = samples.astype(np.float32) / np.float32(white / 255)
-    elif image.mode != "F":
-        samples = samples.astype(np.float32)
-        samples /= 4095 / 255 if tags.get(Base.BitsPerSample) == (12,) else 257
+        scale = _find_white(int(samples.max())) / 255
+    samples = samples.astype(np.float32)
+    if image.mode != "F":
+        samples /= scale
     else:
-        samples = samples.astype(np.float32)
         np.nan_to_num(samples, copy=False, posinf=0, neginf=0)
         brightest = samples.max()
         if brightest <= 1:  # in 0-1, as floats usually are
