@@ -30,6 +30,7 @@ WITHOUT_FEATURES = "\nskart: interrupted. Ctrl-C again ends it at once."
 _IGNORED = b"\0"  # other bytes are numbers of signals
 
 _announced = threading.Event()
+_raised = threading.Event()
 _message = MESSAGE
 
 
@@ -112,6 +113,9 @@ def _interrupt(*_):
     """Handle SIGINT in the main thread."""
     while not was_interrupted():  # Event.wait would deadlock on a second SIGINT
         time.sleep(0.001)
+    if _raised.is_set():  # _watch exits too, but the main thread may end before that
+        os._exit(130)
+    _raised.set()
     raise KeyboardInterrupt
 
 
@@ -132,7 +136,8 @@ def _watch(received, hook):
         if byte == _IGNORED:
             while _is_running(hook):  # there it would be ignored again
                 time.sleep(0.001)
-            n_signals -= 1  # the next line counts as a signal
+            n_signals -= 1  # the next lines send the first signal again
+            _raised.clear()
             _thread.interrupt_main()
         elif byte[0] == signal.SIGINT:
             n_signals += 1
