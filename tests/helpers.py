@@ -28,6 +28,13 @@ needs_bfloat16 = pytest.mark.skipif(
     reason="ONEDNN_MAX_CPU_ISA leaves oneDNN without bfloat16",
 )
 
+needs_posix = pytest.mark.skipif(
+    os.name != "posix", reason="needs the signals, pipes and limits of POSIX"
+)
+needs_names_of_bytes = pytest.mark.skipif(
+    sys.platform in ("darwin", "win32"), reason="names of files are Unicode here"
+)
+
 
 def save_image(path, size=(120, 90), seed=0, **options):
     """Write a smooth random picture, (width, height) pixels."""
@@ -212,6 +219,8 @@ def mounted(folder, *options):
 @contextlib.contextmanager
 def read_only(folder):
     """Let nobody write to a folder, root included."""
+    if os.name != "posix":
+        pytest.skip("folders have no such mode here")
     if os.geteuid():
         folder.chmod(0o555)
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import needs_posix
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.model_selection import GroupKFold
 
@@ -140,6 +141,7 @@ def test_dozens_of_one_image_are_one_cluster(drawn, tmp_path):
     assert page.count("<img") == 20 and "and 40 more" in page
 
 
+@needs_posix
 def test_unreadable_files_are_findings(drawn, tmp_path):
     good = drawn.paths[0]
     jpeg = Image.open(good).convert("RGB")

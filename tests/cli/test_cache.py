@@ -5,7 +5,7 @@ import sqlite3
 
 import numpy as np
 import pytest
-from helpers import run, start
+from helpers import needs_posix, run, start
 
 from skart import FeatureStore
 
@@ -97,6 +97,7 @@ def test_info_of_a_file_of_another_program(tmp_path):
     assert contents(store) == before
 
 
+@needs_posix
 def test_info_after_a_kill(store):
     """What was half written is undone: it would have to be read otherwise."""
     path = store.root / "features-1.sqlite"

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import finish, run, start
+from helpers import finish, needs_names_of_bytes, run, start
 
 from skart import FeatureStore
 from skart.cli._collection import (
@@ -290,6 +290,7 @@ def test_audit_of_a_table(make_folder, tmp_path):
     assert "--root" in done.stderr and "--on-error" not in done.stderr
 
 
+@needs_names_of_bytes
 def test_audit_of_a_name_that_is_no_utf_8(make_folder):
     root = make_folder(["A/0.jpg", "B/1.jpg"])
     name = os.fsdecode(b"caf\xe9.jpg")

@@ -7,11 +7,13 @@ import subprocess
 import time
 
 import pytest
-from helpers import start
+from helpers import needs_posix, start
 from PIL import Image
 
 from skart import FeatureStore
 from skart.datasets import make_paintings
+
+pytestmark = needs_posix
 
 # Seconds after which a test that hangs is ended; nothing is measured.
 GUARD = 300

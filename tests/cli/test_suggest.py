@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 import pytest
-from helpers import finish, run, start
+from helpers import finish, needs_names_of_bytes, run, start
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -116,6 +116,7 @@ def test_tables_can_be_appended_to_each_other(suggest, tmp_path):
     assert "labelled: 7 paintings of 4 movements" in result.stderr
 
 
+@needs_names_of_bytes
 def test_names_that_are_no_utf_8_are_read_again(scans, model, tmp_path):
     strange = os.fsdecode(b"caf\xe9.png")
     (scans / "red5.png").rename(scans / strange)

@@ -10,7 +10,7 @@ import helpers
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import finish, save_image, start
+from helpers import finish, needs_names_of_bytes, save_image, start
 from PIL import Image
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -78,6 +78,7 @@ def test_table_json_and_csv_name_the_suspect(folder, model, tmp_path):
     assert "s.csv: it exists already" in result.stderr
 
 
+@needs_names_of_bytes
 @pytest.mark.parametrize("format", ["table", "csv", "json"])
 def test_names_that_are_no_utf_8(format, folder, model, tmp_path):
     root, csv = tmp_path / "art", tmp_path / "suspects.csv"

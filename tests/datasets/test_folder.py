@@ -4,7 +4,7 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import save_image
+from helpers import needs_names_of_bytes, needs_posix, save_image
 from sklearn.model_selection import StratifiedGroupKFold
 
 from skart.datasets import list_images, load_image_folder, load_wikiart
@@ -98,6 +98,7 @@ def test_unknown_movement_is_named(tmp_path):
         assert load_image_folder(tmp_path).target_names == ["-", "Rococo", "Unknown"]
 
 
+@needs_posix
 def test_skipped_files_are_listed_by_reason(tmp_path):
     write(tmp_path, "A/1.jpg", "B/1.jpg", "A/._1.jpg", "A/.thumbs/1.jpg", "loose.jpg")
     (tmp_path / "A" / "README.txt").write_text("about")
@@ -208,6 +209,7 @@ def test_artists_in_file_names(tmp_path, artists):
     )
 
 
+@needs_names_of_bytes
 def test_hint_at_names_that_are_no_utf_8(tmp_path):
     write(tmp_path, *NAMES)
     for path in list(tmp_path.rglob("georges*")):

@@ -12,6 +12,7 @@ from pathlib import Path
 import image_kinds
 import numpy as np
 import pytest
+from helpers import needs_posix
 from image_kinds import ALL_KINDS, LOSSLESS, huge_jpeg, png, saved, tiff
 from PIL import Image
 
@@ -283,6 +284,7 @@ def test_other_formats_are_unreadable_and_start_no_program(tmp_path, kind, monke
     assert why in reason(tmp_path / "a.jpg")
 
 
+@needs_posix
 def test_pipes_devices_and_folders_are_unreadable(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")

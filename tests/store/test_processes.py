@@ -16,6 +16,7 @@ from helpers import (
     finish,
     keys,
     mounted,
+    needs_posix,
     read_only,
     save_image,
     start,
@@ -190,6 +191,7 @@ def test_full_disk_is_an_error_and_stored_arrays_are_kept(tmp_path):
         assert not report["damaged"] and not report["problems"]
 
 
+@needs_posix
 def test_limit_of_the_file_size_is_an_error(tmp_path):
     finish(start(STAND_IN, tmp_path, N, BATCH))
     limit = (tmp_path / "features-1.sqlite").stat().st_size + 20_000
@@ -279,6 +281,7 @@ def test_unusual_names_of_folders(tmp_path, name, monkeypatch):
     assert section.read(keys(3))[1].all()
 
 
+@needs_posix
 @pytest.mark.parametrize(
     "n_before", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5, 9))]
 )
