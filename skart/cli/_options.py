@@ -178,8 +178,8 @@ Backbone = option(
     str | None,
     "Pretrained network: EfficientNetLite0, one of keras.applications, or "
     "keras_hub:PRESET (a preset or a folder). Default: InceptionV3 if its ImageNet "
-    "weights are at hand or --weights names a file, else EfficientNetLite0 if it is "
-    "installed.",
+    "weights are at hand or --weights is random or a file, else EfficientNetLite0 if "
+    "it is installed.",
     metavar="NAME",
 )
 Weights = option(

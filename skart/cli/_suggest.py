@@ -29,7 +29,8 @@ def suggest(
     labelled: option(
         list[Path] | None,
         "Table (CSV, Excel or Parquet) of the paintings labelled so far, with columns "
-        "path and movement; relative paths refer to DIR. May be given several times.",
+        "path and movement; relative paths refer to DIR. May be given several "
+        "times; where they differ, the last one counts.",
         metavar="FILE",
     ) = None,
     n: option(int, "Number of paintings.", "-n", min=1) = 20,
@@ -75,6 +76,9 @@ def suggest(
     if html is not None:
         check_out(html, force=force, suffix=".html", option="--html")
     data = expand(data)
+    if not labelled and (path_column or movement_column):
+        name = "--path-column" if path_column else "--movement-column"
+        raise ValueError(f"{name} is for --labelled: pass both, or neither")
     if not data.is_dir():
         raise ValueError(f"DIR must be a folder of images; got {str(data)!r}")
 
@@ -82,15 +86,21 @@ def suggest(
     from skart.cli._images import list_folder
 
     paths = list_folder(data)
-    labels = {}
+    labels, changed = {}, set()
     for file in labelled or ():
         table = _read_labels(expand(file), data, path_column, movement_column)
         for path, movement in table:
-            if movement is not None or path not in labels:
-                labels[path] = movement
+            if movement is None:
+                labels.setdefault(path, None)
+                continue
+            if labels.get(path) not in (None, movement):
+                changed.add(path)
+            labels[path] = movement
     known = {path: name for path, name in labels.items() if name is not None}
     files = zip(paths, resolve(paths), strict=True)
     unlabelled = [path for path, file in files if file not in labels]
+    if changed:
+        say(f"labelled differently, the last movement counts: {len(changed)}")
     if len(labels) > len(known):
         say(f"left out, listed without a movement: {len(labels) - len(known)}")
     if not unlabelled:

@@ -56,6 +56,11 @@ def random_search(
         for name, value in pipe.get_params().items()
         if name.rpartition("__")[2] == "verbose" and type(value) is int
     }
+
+    def raise_cause():
+        once = clone(search).set_params(n_iter=1, scoring=None, error_score="raise")
+        once.fit(X, y, groups=groups, **fit_params)
+
     n_fits = n_candidates * cv.get_n_splits(X, y, groups)
     with tqdm(total=n_fits, desc="search", unit="fit", mininterval=0.5) as progress:
         search = DefaultFirstSearchCV(
@@ -76,12 +81,12 @@ def random_search(
                 search.fit(X, y, groups=groups, **fit_params)
             except ValueError as error:
                 if "fits failed" in str(error):
-                    clone(pipe).fit(X, y, **fit_params)  # raises the cause
+                    raise_cause()
                 raise
         progress.update(n_fits - progress.n)  # those of other processes
     failed = np.isnan(search.cv_results_["mean_test_score"])
     if failed.all():
-        clone(pipe).fit(X, y, **fit_params)
+        raise_cause()
     if failed.any():
         warnings.warn(
             f"{failed.sum()} of {n_candidates} candidates could not be trained or "

@@ -225,6 +225,21 @@ def test_random_search_leaves_out_diverging_candidates(blobs):
         random_search(head(units=-1), space, X, y, n_candidates=1, cv=cv)
 
 
+def test_random_search_says_why_all_candidates_failed(blobs):
+    X, y = blobs
+
+    class Picky(LogisticRegression):
+        def fit(self, some, y):  # fails in one of the folds
+            if not (some == X[0]).all(axis=1).any():
+                raise ValueError("the first painting is missing")
+            return super().fit(some, y)
+
+    with pytest.raises(ValueError, match="the first painting is missing"):
+        random_search(
+            Picky(), {"C": [1, 2]}, X, y, n_candidates=2, cv=StratifiedKFold(2)
+        )
+
+
 @pytest.mark.slow
 def test_random_search_prints_its_progress_bar_only(blobs, capsys):
     X, y = blobs

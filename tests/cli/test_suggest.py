@@ -114,6 +114,8 @@ def test_tables_can_be_appended_to_each_other(suggest, tmp_path):
     write_rows(two, rows, lambda path: "another")
     result = suggest("--labelled", one, "--labelled", two)
     assert "labelled: 7 paintings of 4 movements" in result.stderr
+    assert "labelled differently, the last movement counts: 4\n" in result.stderr
+    assert "differently" not in suggest("--labelled", two, "--labelled", two).stderr
 
 
 @needs_names_of_bytes
@@ -187,6 +189,10 @@ def test_errors_name_options(suggest, scans, tmp_path):
     other = tmp_path / "other.csv"
     other.write_text("Scan,Epoch\nred3.png,Dada\ngreen4.png,Dada\nblue5.png,Pop\n")
     assert "pass --path-column" in suggest("--labelled", other).stderr
+    for name in ("--path-column", "--movement-column"):
+        result = suggest(name, "Scan")
+        assert result.exit_code == 2
+        assert f"{name} is for --labelled: pass both" in result.stderr
     words = ("--path-column", "Scan", "--movement-column", "Epoch")
     result = suggest("--labelled", other, *words)
     assert "labelled: 3 paintings of 2 movements" in result.stderr
